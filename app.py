@@ -1,0 +1,33 @@
+"""The one process: the pages and, on the same event loop, the engine that they follow."""
+
+import gc
+import logging
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import streamlit as st
+
+from streamlab.engine import Engine, open_engine
+from streamlab.settings import SettingsError, load_settings
+
+logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+try:
+    settings = load_settings()
+except SettingsError as error:
+    sys.exit(f"Streaming Lab cannot start. In the environment or .env:\n{error}")
+
+
+@asynccontextmanager
+async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
+    async with open_engine(settings) as engine:
+        Engine.running = engine
+        gc.freeze()  # what is imported stays; a collection need not look at it again and hold up every stream
+        try:
+            yield {"engine": engine}
+        finally:
+            Engine.running = None
+
+
+app = st.App("components/frame.py", lifespan=lifespan)

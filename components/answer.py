@@ -1,0 +1,134 @@
+"""A question and its answer on the page: as it arrives, and as it stands."""
+
+from contextlib import closing
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from components import transcript
+from components.arrivals import Arrivals
+from components.sidebar import model_label
+from components.texts import t
+from streamlab.chats import Turn
+from streamlab.engine import Engine
+from streamlab.events import StreamEvent
+from streamlab.runs import Outcome
+
+PATIENCE = 0.1  # seconds between two looks at whether the script is to stop
+
+
+def draw_question(turn: Turn) -> None:
+    with st.chat_message("user", avatar=":material/person:"):
+        st.text(turn.question)  # as typed: no Markdown, no formulas
+
+
+def draw_outcome(turn: Turn, outcome: Outcome) -> None:
+    """An answer whose run has ended, without its figures."""
+    if outcome.thinking:
+        with st.expander(t("chat.thought"), icon=":material/psychology:", type="compact"):
+            st.markdown(outcome.thinking)
+    if outcome.text:
+        st.markdown(outcome.text)
+
+
+def draw_ending(turn: Turn, outcome: Outcome) -> None:
+    """How the run ended, where that needs words, and its figures."""
+    match outcome.status:
+        case "failed" | "lost":
+            _draw_error(outcome)
+        case "stopped":
+            st.info(t(f"chat.{outcome.code or 'stopped'}"), icon=":material/stop_circle:")
+        case _ if outcome.code == "length":
+            st.info(t("chat.cut_short"), icon=":material/content_cut:")
+        case _ if not outcome.text:
+            st.info(t("chat.empty"), icon=":material/info:")
+    _draw_figures(turn, outcome)
+
+
+def follow(engine: Engine, turn: Turn) -> None:
+    """Draw a live answer until its run ends: all there is so far at once, then what arrives."""
+    notices, thoughts, place = _LiveNotices(st.empty()), _LiveThoughts(st.empty()), st.empty()
+    notices.wait()
+    with closing(engine.follow(turn.run_id, PATIENCE)) as batches:
+
+        def void(event: StreamEvent) -> None:
+            place.empty()
+            thoughts.clear()
+            notices.retry(event)
+
+        arrivals = Arrivals(batches, thinking=thoughts.add, begun=notices.clear, retry=void)
+        while not arrivals.ended:
+            transcript.write(place, arrivals.stretch())
+    notices.clear()
+
+
+class _LiveNotices:
+    """The line above the answer while there is nothing to read."""
+
+    def __init__(self, place: DeltaGenerator) -> None:
+        self._place = place
+        self._attempt = 1
+
+    def wait(self) -> None:
+        self._place.markdown(f":shimmer[{t('chat.thinking')} …]")
+
+    def clear(self) -> None:
+        self._place.empty()
+
+    def retry(self, event: StreamEvent) -> None:
+        self._attempt += 1
+        seconds = f"{event.wait or 0:.1f}".removesuffix(".0")
+        text = t("chat.waiting_retry", reason=t(f"error.{event.code}"), seconds=seconds, number=self._attempt)
+        self._place.warning(text, icon=":material/autorenew:")
+
+
+class _LiveThoughts:
+    """The model's reasoning, shown open while it arrives."""
+
+    def __init__(self, place: DeltaGenerator) -> None:
+        self._place = place
+        self._inner: DeltaGenerator | None = None
+        self._text = ""
+
+    def add(self, text: str) -> None:
+        if self._inner is None:
+            label, icon = t("chat.thought"), ":material/psychology:"
+            self._inner = self._place.expander(label, expanded=True, icon=icon, type="compact").empty()
+        self._text += text
+        self._inner.markdown(self._text)
+
+    def clear(self) -> None:
+        self._place.empty()
+        self._inner, self._text = None, ""
+
+
+def _draw_error(outcome: Outcome) -> None:
+    lines = [f"**{t(f'error.{outcome.code}')}** {t(f'error.{outcome.code}_next', detail=outcome.detail or '')}"]
+    if outcome.text:
+        lines.append(t("chat.partial_kept"))
+    st.error("  \n".join(lines), icon=":material/error:")
+
+
+def _draw_figures(turn: Turn, outcome: Outcome) -> None:
+    """The same row under every answer; what the figures mean on hover."""
+    usage, timings = outcome.usage, outcome.timings
+    rate = timings.tokens_per_second(usage.output_tokens)
+    about = "≈ " if usage.estimated else ""
+    tokens_help = t("figures.tokens_estimated" if usage.estimated else "figures.tokens_help")
+    figures = {
+        "ttft": _seconds(timings.ttft),
+        "total": _seconds(timings.total),
+        "rate": t("figures.rate_value", value=f"{about}{rate:.1f}") if rate else "–",
+        "tokens_in": f"{about}{usage.input_tokens:,}",
+        "tokens_out": f"{about}{usage.output_tokens:,}",
+        "model": model_label(turn.options.model),
+    }
+    if outcome.retries:
+        figures["retries"] = str(outcome.retries)
+    row = " · ".join(f"{t(f'figures.{name}')} **{value}**" for name, value in figures.items())
+    meanings = [f"**{t(f'figures.{name}')}**: {t(f'figures.{name}_help')}" for name in ("ttft", "total", "rate")]
+    st.caption(row, help="\n\n".join([*meanings, tokens_help]))
+
+
+def _seconds(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f} s"

@@ -1,0 +1,75 @@
+"""A live run as its page reads it: stretches of text, and what happens between them."""
+
+from collections.abc import Callable, Iterator
+
+import streamlit as st
+
+from streamlab.events import StreamEvent
+from streamlab.hub import Gap, Item, Snapshot
+
+
+class Arrivals:
+    """Sorts a follower's batches. `thinking` and `retry` hear of what is no text; `begun` of each stretch's first text.
+
+    A stretch of text ends where it is void (a retry, a gap) or where the run ends.
+    """
+
+    def __init__(
+        self,
+        batches: Iterator[list[Item]],
+        *,
+        thinking: Callable[[str], None],
+        begun: Callable[[], None],
+        retry: Callable[[StreamEvent], None],
+    ) -> None:
+        self._batches = batches
+        self._thinking = thinking
+        self._begun = begun
+        self._retry = retry
+        self._waiting: list[Item] = []
+        self.ended = False
+
+    def stretch(self) -> Iterator[str]:
+        """All text that has arrived, again and again, until the stretch ends."""
+        begun = False
+        while not self.ended:
+            text, over = self._take()
+            if text and not begun:
+                begun = True
+                self._begun()
+            if text:
+                yield text
+            if over:
+                return
+            if not self._waiting:
+                self._wait()
+
+    def _wait(self) -> None:
+        # Reading the session's state is where Streamlit interrupts a script that draws nothing in the meantime.
+        _ = "session" in st.session_state
+        batch = next(self._batches, None)
+        if batch is None:
+            self.ended = True
+        else:
+            self._waiting = batch
+
+    def _take(self) -> tuple[str, bool]:
+        """The text up to the next thing that ends the stretch, and whether there was one."""
+        text: list[str] = []
+        while self._waiting:
+            match self._waiting.pop(0):
+                case StreamEvent(type="text_delta", content=content):
+                    text.append(content or "")
+                case StreamEvent(type="thinking", content=content):
+                    self._thinking(content or "")
+                case StreamEvent(type="retry") as event:
+                    self._retry(event)
+                    return "".join(text), True
+                case Snapshot() as snapshot:
+                    self._waiting.insert(
+                        0, StreamEvent("text_delta", snapshot.seq, 0, snapshot.step, content=snapshot.text)
+                    )
+                    return "".join(text), True
+                case Gap() | StreamEvent():
+                    pass
+        return "".join(text), False

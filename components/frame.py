@@ -1,0 +1,27 @@
+"""The script that the server runs for every page: the page table, the language, the sidebar, the page itself."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from components import sidebar
+from components.texts import t
+
+ASSETS = Path(__file__).parent.parent / "assets"
+
+st.set_page_config(page_title=t("app.title"), page_icon=ASSETS / "icon.png", layout="wide")
+st.logo(ASSETS / "logo.svg", size="large")
+sidebar.choose_language()
+chat = st.Page("../pages/chat.py", title=t("chat.title"), icon=":material/chat:", url_path="chat")
+about = st.Page("../pages/about.py", title=t("about.title"), icon=":material/schema:", url_path="about")
+
+
+def start() -> None:
+    """The root. Streamlit serves a default page at the root only, but `/chat` is to be an address as well."""
+    st.switch_page(chat, query_params=st.query_params.to_dict())
+
+
+root = st.Page(start, url_path="start", default=True, visibility="hidden")
+page = st.navigation({"": [root], t("app.title"): [chat, about]})
+sidebar.draw()
+page.run()

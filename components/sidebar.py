@@ -1,0 +1,77 @@
+"""The sidebar: how the next question is answered, and the language."""
+
+import streamlit as st
+
+from components.state import engine, find_chat, session
+from components.texts import LANGUAGE_KEY, LANGUAGES, preferred_language, t
+from streamlab.chats import SYSTEM_CHARACTERS, Options
+from streamlab.models import DEFAULT_TEMPERATURE, is_demo
+
+MODEL_KEY = "settings.model"
+SYSTEM_KEY = "settings.system"
+TEMPERATURE_KEY = "settings.temperature"
+
+
+def choose_language() -> None:
+    """Settle the session's language before anything is drawn: the address, else the setting, else the browser."""
+    if st.session_state.get(LANGUAGE_KEY) not in LANGUAGES:
+        named = st.query_params.get(LANGUAGE_KEY)
+        configured = engine().settings.lab_language
+        st.session_state[LANGUAGE_KEY] = named if named in LANGUAGES else preferred_language(configured)
+
+
+def draw() -> None:
+    with st.sidebar:
+        _restore_options()
+        st.subheader(t("sidebar.settings"))
+        _draw_model()
+        st.text_area(
+            t("sidebar.system"),
+            key=SYSTEM_KEY,
+            max_chars=SYSTEM_CHARACTERS,
+            placeholder=t("sidebar.system_placeholder"),
+            help=t("sidebar.system_help"),
+        )
+        st.slider(t("sidebar.temperature"), 0.0, 2.0, step=0.1, key=TEMPERATURE_KEY, help=t("sidebar.temperature_help"))
+        st.selectbox(
+            t("sidebar.language"), LANGUAGES, format_func=LANGUAGES.__getitem__, key=LANGUAGE_KEY, bind="query-params"
+        )
+
+
+def options() -> Options:
+    """What the sidebar says now."""
+    state = st.session_state
+    return Options(state[MODEL_KEY], state[SYSTEM_KEY].strip(), state[TEMPERATURE_KEY])
+
+
+def model_label(name: str) -> str:
+    """The name as people read it: the demo model always says that it is scripted."""
+    if not is_demo(name):
+        return name
+    variant = name.partition("?")[2]
+    return t("sidebar.demo_variant", options=variant.replace("&", ", ")) if variant else t("sidebar.demo_name")
+
+
+def _draw_model() -> None:
+    lab = engine()
+    names = lab.portal.call(lab.models.names)
+    if st.session_state[MODEL_KEY] not in names:
+        st.session_state[MODEL_KEY] = names[0]
+    st.selectbox(t("sidebar.model"), names, key=MODEL_KEY, format_func=model_label, help=t("sidebar.model_help"))
+    if is_demo(st.session_state[MODEL_KEY]):
+        st.caption(t("sidebar.demo_note"))
+    if lab.models.has_provider and all(map(is_demo, names)) and not lab.settings.lab_models:
+        st.warning(t("sidebar.no_models"))
+
+
+def _restore_options() -> None:
+    """A new session at a conversation's address begins with the options of its last question."""
+    state = session()
+    if state.restored:
+        return
+    state.restored = True
+    chat = find_chat()
+    options = chat.turns[-1].options if chat else Options("", "", DEFAULT_TEMPERATURE)
+    st.session_state[MODEL_KEY] = options.model
+    st.session_state[SYSTEM_KEY] = options.system
+    st.session_state[TEMPERATURE_KEY] = options.temperature

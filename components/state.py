@@ -1,0 +1,53 @@
+"""What a page has: the process's engine, its session, its address."""
+
+import atexit
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import streamlit as st
+
+from streamlab.chats import Chat, UnknownChat
+from streamlab.engine import Engine, engine_in_thread
+from streamlab.settings import load_settings
+
+CHAT_PARAMETER = "chat"
+
+
+@dataclass
+class Session:
+    """What one browser session keeps between reruns, besides its widgets."""
+
+    notice: str | None = None  # a sentence to show once, at the next drawing
+    restored: bool = False  # the sidebar was set to the options of the conversation that the address names
+
+
+def session() -> Session:
+    state: Session = st.session_state.setdefault("session", Session())
+    return state
+
+
+def engine() -> Engine:
+    """The server's engine, or one of our own where no server runs (AppTest)."""
+    return Engine.running or _own_engine()
+
+
+@st.cache_resource
+def _own_engine() -> Engine:
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(engine_in_thread(load_settings()))
+
+
+def chat_id() -> str | None:
+    """The id of the conversation that the address names."""
+    return st.query_params.get(CHAT_PARAMETER)
+
+
+def find_chat() -> Chat | None:
+    """The conversation that the address names, None when it names none or one that is not there."""
+    lab = engine()
+    named = chat_id()
+    try:
+        return lab.portal.call(lab.chats.get, named) if named else None
+    except UnknownChat:
+        return None

@@ -1,0 +1,32 @@
+"""The app's texts in the language of the session."""
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+LANGUAGES = {"en": "English", "ja": "日本語"}
+LANGUAGE_KEY = "lang"  # the widget's key and, as it is bound to the address, the name of its parameter
+
+
+def t(key: str, **values: object) -> str:
+    """The text `section.name`, with `{names}` filled in. Raises KeyError for an unknown key."""
+    text = texts(st.session_state.get(LANGUAGE_KEY, "en"))[key]
+    return text.format(**values) if values else text
+
+
+@cache
+def texts(language: str) -> dict[str, str]:
+    """All texts of a language by `section.name`."""
+    path = Path(__file__).parent.parent / "locales" / f"{language}.toml"
+    sections: dict[str, dict[str, Any]] = tomllib.loads(path.read_text(encoding="utf-8"))
+    return {f"{section}.{name}": text for section, entries in sections.items() for name, text in entries.items()}
+
+
+def preferred_language(configured: str) -> str:
+    """The configured language, or with `auto` the browser's, or English."""
+    if configured != "auto":
+        return configured
+    return "ja" if (st.context.locale or "").lower().startswith("ja") else "en"

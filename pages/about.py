@@ -1,0 +1,44 @@
+"""Why an answer survives here, and what the server holds now."""
+
+import streamlit as st
+
+from components.state import engine
+from components.texts import t
+
+
+def diagram() -> str:
+    label = {name: t(f"about.{name}") for name in ("browser", "second_browser", "page", "run", "log", "model")}
+    arrow = {name: t(f"about.arrow_{name}") for name in ("asks", "chunks", "appends", "follows", "frames")}
+    return f"""flowchart LR
+    model["{label["model"]}"] -- "{arrow["chunks"]}" --> run["{label["run"]}"]
+    run -- "{arrow["asks"]}" --> model
+    run -- "{arrow["appends"]}" --> log[("{label["log"]}")]
+    log -- "{arrow["follows"]}" --> page1["{label["page"]}"]
+    log -- "{arrow["follows"]}" --> page2["{label["page"]}"]
+    page1 -- "{arrow["frames"]}" --> browser["{label["browser"]}"]
+    page2 -- "{arrow["frames"]}" --> second["{label["second_browser"]}"]
+"""
+
+
+@st.fragment(run_every=1)
+def draw_figures() -> None:
+    lab = engine()
+    with st.container(horizontal=True):
+        st.metric(t("about.runs"), lab.runs.live, help=t("about.runs_help"), border=True)
+        st.metric(t("about.logs"), len(lab.hub), help=t("about.logs_help"), border=True)
+        st.metric(t("about.size"), f"{lab.hub.size / 1024:,.1f} KiB", help=t("about.size_help"), border=True)
+
+
+st.header(t("about.title"))
+st.markdown(t("about.what"))
+draw_figures()
+st.mermaid_chart(diagram())
+left, right = st.columns(2)
+with left:
+    st.subheader(t("about.plain_title"))
+    st.markdown(t("about.plain"))
+with right:
+    st.subheader(t("about.here_title"))
+    st.markdown(t("about.here"))
+st.subheader(t("about.try_title"))
+st.markdown(t("about.try"))

@@ -1,0 +1,166 @@
+"""Conversations: their questions, the runs that answer them, and what the runs came to.
+
+A conversation outlives the logs of its runs: when a run ends its outcome is kept with the question.
+"""
+
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.runnables import Runnable
+
+from streamlab.chains import ChainAttempt, chat_chain, chat_input
+from streamlab.models import Models
+from streamlab.runs import Outcome, Runs
+
+QUESTION_CHARACTERS = 32_000
+SYSTEM_CHARACTERS = 32_000
+KEPT = 24 * 3600.0  # seconds after the last use
+CAPACITY = 64 * 1024 * 1024  # characters of all conversations together
+
+
+class UnknownChat(KeyError):
+    """No conversation of this id is here: it never was, or its time is over."""
+
+
+class Busy(RuntimeError):
+    """The conversation's last question is still being answered."""
+
+
+class InvalidQuestion(ValueError):
+    """`code` says what is wrong with the question: "empty" or "too_long"."""
+
+    def __init__(self, code: str, length: int) -> None:
+        super().__init__(code)
+        self.code = code
+        self.length = length
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a question is to be answered."""
+
+    model: str
+    system: str = ""
+    temperature: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A question and the run that answers it; `outcome` is None for as long as the run is live."""
+
+    question: str
+    options: Options
+    run_id: str
+    asked_at: float  # seconds since the epoch, for people
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A conversation as it stood at one moment; it is replaced, never changed, so any thread may read it."""
+
+    id: str
+    turns: tuple[Turn, ...] = ()
+    used_at: float = 0.0
+
+    @property
+    def live(self) -> Turn | None:
+        """The turn that is being answered."""
+        return self.turns[-1] if self.turns and self.turns[-1].outcome is None else None
+
+    @property
+    def size(self) -> int:
+        return sum(len(turn.question) + len(turn.options.system) + _outcome_size(turn.outcome) for turn in self.turns)
+
+
+def _outcome_size(outcome: Outcome | None) -> int:
+    return len(outcome.text) + len(outcome.thinking) if outcome else 0
+
+
+class Chats:
+    """The conversations of this process. Belongs to one event loop."""
+
+    def __init__(self, runs: Runs, models: Models, history_tokens: int) -> None:
+        self._runs = runs
+        self._models = models
+        self._history_tokens = history_tokens
+        self._chats: dict[str, Chat] = {}  # the longest unused first
+
+    def get(self, chat_id: str) -> Chat:
+        """Raises UnknownChat."""
+        chat = self._chats.get(chat_id)
+        if chat is None:
+            raise UnknownChat(chat_id)
+        return self._put(chat)
+
+    def ask(self, chat_id: str | None, question: str, options: Options) -> Chat:
+        """Start answering a question in a conversation, or in a new one.
+
+        Raises InvalidQuestion, Busy, UnknownChat, TooManyRuns or HubFull; then nothing has changed.
+        """
+        if not question.strip():
+            raise InvalidQuestion("empty", 0)
+        if len(question) > QUESTION_CHARACTERS:
+            raise InvalidQuestion("too_long", len(question))
+        chat = self.get(chat_id) if chat_id else Chat(secrets.token_urlsafe(16))
+        return self._answer(chat, chat.turns, question, options)
+
+    def regenerate(self, chat_id: str, options: Options) -> Chat:
+        """Answer the last question anew; the former answer goes. Raises as `ask` does."""
+        chat = self.get(chat_id)
+        return self._answer(chat, chat.turns[:-1], chat.turns[-1].question, options)
+
+    def stop(self, chat_id: str) -> None:
+        """End the answer that is live, if one is."""
+        if live := self.get(chat_id).live:
+            self._runs.stop(live.run_id)
+
+    def _answer(self, chat: Chat, before: tuple[Turn, ...], question: str, options: Options) -> Chat:
+        if chat.live:
+            raise Busy(chat.id)
+
+        def build() -> Runnable[dict[str, Any], str]:
+            return chat_chain(self._models.chat_model(options.model, options.temperature))
+
+        history = list(_messages(before))
+        inputs = chat_input(options.system[:SYSTEM_CHARACTERS], history, question, self._history_tokens)
+        run_id = self._runs.start(
+            lambda: ChainAttempt(build, inputs), lambda outcome: self._close(chat.id, run_id, outcome)
+        )
+        turn = Turn(question, options, run_id, time.time())
+        self._sweep()
+        return self._put(replace(chat, turns=(*before, turn)))
+
+    def _close(self, chat_id: str, run_id: str, outcome: Outcome) -> None:
+        chat = self._chats.get(chat_id)
+        if chat and chat.turns[-1].run_id == run_id:
+            self._put(replace(chat, turns=(*chat.turns[:-1], replace(chat.turns[-1], outcome=outcome))))
+
+    def _put(self, chat: Chat) -> Chat:
+        chat = replace(chat, used_at=time.monotonic())
+        self._chats.pop(chat.id, None)
+        self._chats[chat.id] = chat
+        return chat
+
+    def _sweep(self) -> None:
+        """Let go of what was not used for a day, and of the longest unused when all of it grows too large."""
+        now = time.monotonic()
+        size = sum(chat.size for chat in self._chats.values())
+        for chat in list(self._chats.values()):
+            if now - chat.used_at <= KEPT and size <= CAPACITY:
+                return
+            if not chat.live:
+                size -= chat.size
+                del self._chats[chat.id]
+
+
+def _messages(turns: tuple[Turn, ...]) -> Iterator[BaseMessage]:
+    """What the model is told of former turns; a question that got no text is left out, or roles would not alternate."""
+    for turn in turns:
+        if turn.outcome and turn.outcome.text:
+            yield HumanMessage(turn.question)
+            yield AIMessage(turn.outcome.text)

@@ -1,0 +1,64 @@
+"""The HTTP client under the models, whose waiting reads another thread can end.
+
+A chain's `.stream()` blocks its thread in a socket read. To stop a run at the model, at any moment, the sockets of
+its requests must be known: the transport names each one as it connects, and shutting a socket down ends the read.
+"""
+
+import contextlib
+import socket
+from contextvars import ContextVar
+from typing import Any
+
+import httpx2
+
+_current: ContextVar["Connections | None"] = ContextVar("connections", default=None)
+
+
+class Connections:
+    """The sockets that requests of one attempt have opened."""
+
+    def __init__(self) -> None:
+        self._sockets: list[socket.socket] = []
+        self._ended = False
+
+    def adopt(self) -> None:
+        """Requests made from here on, in this context, belong to these connections."""
+        _current.set(self)
+
+    def end(self) -> None:
+        """Shut all of them down; also those that open later. For any thread."""
+        self._ended = True
+        for open_socket in self._sockets:
+            _shut_down(open_socket)
+
+    def trace(self, name: str, info: dict[str, Any]) -> None:
+        """httpcore's `trace` extension: a connection, or TLS over it, stands."""
+        if name.endswith(("connect_tcp.complete", "start_tls.complete")):
+            opened = info["return_value"].get_extra_info("socket")
+            self._sockets.append(opened)
+            if self._ended:
+                _shut_down(opened)
+
+
+def http_client() -> httpx2.Client:
+    """A client that tells each request's connections to the attempt it belongs to.
+
+    Connections are not kept for reuse: a reused one would be unknown to its new owner until the answer begins, and
+    a pause between two questions is mostly longer than the usual 5 s for which one is kept.
+    """
+    return httpx2.Client(
+        limits=httpx2.Limits(max_connections=1_000, max_keepalive_connections=0),
+        timeout=httpx2.Timeout(connect=10, read=600, write=30, pool=10),
+        event_hooks={"request": [_tell]},
+        follow_redirects=True,
+    )
+
+
+def _tell(request: httpx2.Request) -> None:
+    if connections := _current.get():
+        request.extensions["trace"] = connections.trace
+
+
+def _shut_down(opened: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # it may be closed already
+        opened.shutdown(socket.SHUT_RDWR)

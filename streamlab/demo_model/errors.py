@@ -1,0 +1,38 @@
+"""Errors in the shape that OpenAI's clients read."""
+
+from collections.abc import Mapping
+
+from pydantic import ValidationError
+from starlette.responses import JSONResponse
+
+
+class ApiError(Exception):
+    """An error answer: HTTP status, message, type and code, and perhaps headers of its own."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str | None = None,
+        kind: str = "invalid_request_error",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.code = code
+        self.kind = kind
+        self.headers = headers
+
+    def response(self) -> JSONResponse:
+        error = {"message": self.message, "type": self.kind, "param": None, "code": self.code}
+        return JSONResponse({"error": error}, self.status, self.headers)
+
+
+def describe(error: ValidationError) -> str:
+    """What pydantic found, on one line, without the values that were sent."""
+    return "; ".join(
+        f"{'.'.join(map(str, problem['loc'])) or 'body'}: {problem['msg']}"
+        for problem in error.errors(include_url=False)
+    )

@@ -1,0 +1,84 @@
+"""The notes that the demo model answers from: `notes/<language>/*.md` and the small talk in `phrases.toml`."""
+
+import re
+import tomllib
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+Language = Literal["en", "ja"]
+
+FOLDER = Path(__file__).parent / "notes"
+MORE = "<!-- more -->"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Markdown on one topic. `more` is what a follow-up question gets."""
+
+    title: str
+    main: str
+    more: str
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """The same note in every language. Its keywords, of all languages together, find it."""
+
+    keywords: re.Pattern[str]
+    notes: dict[Language, Note]
+
+    def score(self, question: str) -> int:
+        """How many different keywords the question holds."""
+        return len(set(self.keywords.findall(unicodedata.normalize("NFKC", question).lower())))
+
+
+@dataclass(frozen=True, slots=True)
+class Phrases:
+    """`unknown` has a place for the list of `{topics}`, `reasoning` for the `{question}`."""
+
+    greeting: str
+    thanks: str
+    unknown: str
+    reasoning: str
+    openings: list[str]
+    closings: list[str]
+
+
+@cache
+def topics() -> list[Topic]:
+    """In the order of a course. Later ones are more special."""
+    return [_topic(path.name) for path in sorted((FOLDER / "en").glob("*.md"))]
+
+
+@cache
+def phrases(language: Language) -> Phrases:
+    return Phrases(**tomllib.loads((FOLDER / language / "phrases.toml").read_text("utf-8")))
+
+
+def find_topic(question: str) -> int | None:
+    """The place in `topics()` of what a question is about. Among equals the more special topic wins."""
+    score, place = max((topic.score(question), place) for place, topic in enumerate(topics()))
+    return place if score else None
+
+
+def _topic(name: str) -> Topic:
+    languages: tuple[Language, ...] = ("en", "ja")
+    files = {language: (FOLDER / language / name).read_text("utf-8") for language in languages}
+    words = ",".join(text.partition("\n")[0].removeprefix("keywords:") for text in files.values())
+    return Topic(_pattern(words), {language: _note(text) for language, text in files.items()})
+
+
+def _note(text: str) -> Note:
+    _, _, body = text.partition("\n")
+    title, _, _ = body.strip().partition("\n")
+    main, _, more = body.partition(MORE)
+    return Note(title.lstrip("# "), main.strip(), more.strip())
+
+
+def _pattern(words: str) -> re.Pattern[str]:
+    """English keywords match from the start of a word, Japanese ones, which has no spaces, anywhere."""
+    keywords = sorted({word.strip().lower() for word in words.split(",")}, key=len, reverse=True)
+    return re.compile("|".join((r"(?<![a-z0-9])" if word.isascii() else "") + re.escape(word) for word in keywords))

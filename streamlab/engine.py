@@ -1,0 +1,93 @@
+"""The engine of one process: settings, models, hub, runs and conversations on one event loop."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import anyio
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from streamlab.chats import Chats
+from streamlab.demo_model.process import DemoModel
+from streamlab.hub import Item, MemoryHub
+from streamlab.models import Models
+from streamlab.runs import RunLimits, Runs
+from streamlab.settings import Settings
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What the pages and the gateway share. Script threads reach it through `portal`."""
+
+    settings: Settings
+    models: Models
+    hub: MemoryHub
+    runs: Runs
+    chats: Chats
+    portal: BlockingPortal
+
+    running: ClassVar[Self | None] = None
+
+    def follow(self, run_id: str, patience: float) -> Generator[list[Item]]:
+        """For script threads: the log from its beginning, in batches, and an empty one each `patience` seconds.
+
+        Raises UnknownRun. The empty batches give a waiting script the occasion to notice that it is to stop.
+        """
+        follower = self.portal.call(self.hub.follow, run_id)
+
+        async def batch() -> list[Item]:
+            with anyio.move_on_after(patience):
+                return await follower.batch()
+            return []
+
+        self.portal.call(follower.__enter__)
+        try:
+            while not follower.ended:
+                yield self.portal.call(batch)
+        finally:
+            self.portal.call(follower.__exit__, None, None, None)
+
+
+@asynccontextmanager
+async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
+    """The engine, alive on the running loop for as long as the block."""
+    logging.getLogger("streamlab").setLevel(settings.lab_log_level.upper())
+    demo = await anyio.to_thread.run_sync(DemoModel().__enter__)
+    try:
+        models = Models(settings, demo.base_url)
+        hub = MemoryHub()
+        runs = Runs(hub, run_limits(settings))
+        async with BlockingPortal() as portal:
+            watch = asyncio.create_task(runs.watch())
+            try:
+                yield Engine(settings, models, hub, runs, Chats(runs, models, settings.lab_history_tokens), portal)
+            finally:
+                watch.cancel()
+                with suppress(asyncio.CancelledError):
+                    await watch
+                await runs.close()
+                await portal.stop()
+                models.close()
+    finally:
+        await anyio.to_thread.run_sync(demo.__exit__, None, None, None)
+
+
+@contextmanager
+def engine_in_thread(settings: Settings) -> Iterator[Engine]:
+    """The same on an event loop in a thread of its own, where no server brings one (tests, scripts)."""
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(open_engine(settings)) as engine:
+        yield engine
+
+
+def run_limits(settings: Settings) -> RunLimits:
+    return RunLimits(
+        total=settings.lab_total_timeout,
+        first_token=settings.lab_first_token_timeout,
+        silence=settings.lab_silence_timeout,
+        unwatched=settings.lab_unwatched_stop,
+        attempts=settings.lab_attempts,
+        live=settings.lab_max_runs,
+    )

@@ -1,0 +1,99 @@
+"""What can go wrong with a run, as codes: the pages turn a code into a sentence, the log file has the rest."""
+
+import json
+import re
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from time import time
+from typing import Literal, get_args
+
+import openai
+from langchain_core.exceptions import ContextOverflowError
+
+Code = Literal[
+    "auth",
+    "rate_limited",
+    "quota",
+    "timeout",
+    "provider_unavailable",
+    "connection_lost",
+    "context_too_long",
+    "content_filtered",
+    "model_not_found",
+    "bad_request",
+    "producer_lost",
+    "internal",
+]
+CODES: tuple[Code, ...] = get_args(Code)
+
+RETRIED: frozenset[Code] = frozenset(("rate_limited", "timeout", "provider_unavailable", "connection_lost"))
+
+
+@dataclass
+class Failure(Exception):
+    """A run's attempt failed. `retry_after` is the provider's wish in seconds; `detail` is free of secrets."""
+
+    code: Code
+    retry_after: float | None = None
+    detail: str | None = None
+
+    @property
+    def retried(self) -> bool:
+        return self.code in RETRIED
+
+
+def classify(error: Exception) -> Failure:
+    """The failure that an exception of the model's client amounts to."""
+    match error:
+        case Failure():
+            return error
+        case ContextOverflowError():
+            return Failure("context_too_long")
+        case openai.AuthenticationError() | openai.PermissionDeniedError():
+            return Failure("auth")
+        case openai.NotFoundError():
+            return Failure("model_not_found")
+        case openai.RateLimitError(code="insufficient_quota"):
+            return Failure("quota")
+        case openai.RateLimitError():
+            return Failure("rate_limited", retry_after=_retry_after(error.response.headers.get("retry-after")))
+        case openai.ContentFilterFinishReasonError():
+            return Failure("content_filtered")
+        case openai.APIStatusError(status_code=status) if status >= 500 or status in (408, 409, 425):
+            return Failure("provider_unavailable", retry_after=_retry_after(error.response.headers.get("retry-after")))
+        case openai.APIStatusError():
+            return Failure("bad_request", detail=redacted(error.message))
+        case openai.APITimeoutError() | TimeoutError():
+            return Failure("timeout")
+        case openai.APIConnectionError():
+            return Failure("connection_lost" if _was_connected(error) else "provider_unavailable")
+        case openai.APIError():
+            return Failure("provider_unavailable", detail=redacted(error.message))
+        case json.JSONDecodeError() | UnicodeDecodeError():
+            return Failure("connection_lost", detail="the server sent something that is not JSON")
+        case _:
+            return Failure("internal", detail=type(error).__name__)
+
+
+def redacted(text: str) -> str:
+    """The text without anything that looks like a key."""
+    return re.sub(r"\b(sk|pk|key|Bearer)[-_ ][\w\-*.]{4,}", "[key]", text)[:500]
+
+
+def _was_connected(error: openai.APIConnectionError) -> bool:
+    """A read that broke off, as opposed to a connection that never was."""
+    return type(error.__cause__).__name__ not in ("ConnectError", "ConnectTimeout", "UnsupportedProtocol", "ProxyError")
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds from a Retry-After header, which is a number or a date (RFC 9110, 10.2.3)."""
+    if not value:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time())
+    except ValueError:
+        return None

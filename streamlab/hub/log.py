@@ -1,0 +1,242 @@
+"""The ordered log of one run, and the followers that read it.
+
+A follower holds a cursor, not a queue: replay and live are one path, a slow reader costs no memory, and joining late
+or resuming is reading from a seq. All of it belongs to one event loop.
+"""
+
+import asyncio
+import re
+import secrets
+import time
+from collections import deque
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from streamlab.events import StreamEvent, encode, merge_deltas
+
+LAG_EVENTS = 64
+LAG_SECONDS = 0.25
+
+
+class Position(NamedTuple):
+    """A place in a log: the event `seq` of the incarnation `epoch` was the last one read."""
+
+    epoch: str
+    seq: int
+
+    def __str__(self) -> str:
+        return f"{self.epoch}-{self.seq}"
+
+
+def parse_token(token: str) -> Position:
+    """The position that a resume token `epoch-seq` names. Raises ValueError for anything else."""
+    match = re.fullmatch(r"([0-9a-f]{16})-(\d{1,15})", token, re.ASCII)
+    if not match:
+        raise ValueError("a resume token has the form epoch-seq")
+    return Position(match[1], int(match[2]))
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one log may hold: beyond `events` or `size` (bytes) its oldest leave; one above `event_size` is refused."""
+
+    events: int = 10_000
+    size: int = 8 * 1024 * 1024
+    event_size: int = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What follows is no continuation of `after`: the events up to `seq` were evicted, or the token is of another log.
+
+    A snapshot of everything up to `seq` comes next; it replaces what the reader has.
+    """
+
+    after: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the events up to `seq` amount to: the visible text of the current `step` and the finished tool calls."""
+
+    seq: int
+    step: int
+    text: str
+    tools: tuple[StreamEvent, ...]
+
+
+Item = StreamEvent | Gap | Snapshot
+
+
+class LogFull(ValueError):
+    """The event is larger than one event may be."""
+
+
+class Log:
+    """Events 1, 2, 3 … of one run; after `done` nothing is appended.
+
+    The newest events within `bounds` are kept; what left is still known in sum, as a snapshot.
+    """
+
+    def __init__(self, run_id: str, bounds: Bounds | None = None) -> None:
+        self.run_id = run_id
+        self.epoch = secrets.token_hex(8)
+        self.began = time.monotonic()
+        self.bounds = bounds or Bounds()
+        self.seq = 0
+        self.size = 0
+        self.done: StreamEvent | None = None
+        self.followers = 0
+        self.unfollowed_since = self.began
+        self._events: deque[StreamEvent] = deque()
+        self._sizes: deque[int] = deque()
+        self._evicted = _Sum()
+        self._idle: set[asyncio.Future[None]] = set()
+        self._wake_scheduled = False
+
+    @property
+    def first(self) -> int:
+        """The seq of the oldest event that is kept (one beyond the last when none is)."""
+        return self.seq - len(self._events) + 1
+
+    def append(self, event: StreamEvent) -> StreamEvent:
+        """Append with the next seq and wake the followers; answers the event as it stands in the log."""
+        if self.done:
+            raise RuntimeError("nothing is appended after done")
+        event = replace(event, seq=self.seq + 1)
+        size = len(encode(event))
+        if size > self.bounds.event_size:
+            raise LogFull(f"an event of {size} bytes, at most {self.bounds.event_size} are allowed")
+        self.seq = event.seq
+        self._events.append(event)
+        self._sizes.append(size)
+        self.size += size
+        if event.type == "done":
+            self.done = event
+        while len(self._events) > self.bounds.events or self.size > self.bounds.size:
+            self._evict()
+        self._schedule_wake()
+        return event
+
+    def follow(self, after: Position | None = None) -> "Follower":
+        """A follower that reads on from `after`, or from the beginning."""
+        return Follower(self, after)
+
+    def since(self, seq: int) -> list[StreamEvent]:
+        """The kept events after `seq`, oldest first."""
+        count = min(self.seq - seq, len(self._events))
+        if count <= 0:
+            return []
+        if count > len(self._events) // 2:
+            return list(self._events)[-count:]
+        newest = reversed(self._events)
+        return [next(newest) for _ in range(count)][::-1]
+
+    def snapshot(self) -> Snapshot:
+        """The sum of the events that left."""
+        left = self._evicted
+        return Snapshot(self.first - 1, left.step, "".join(left.text), tuple(left.tools))
+
+    async def grown(self) -> None:
+        """Return at the next append."""
+        future = asyncio.get_running_loop().create_future()
+        self._idle.add(future)
+        try:
+            await future
+        finally:
+            self._idle.discard(future)
+
+    def _evict(self) -> None:
+        self._evicted.add(self._events.popleft())
+        self.size -= self._sizes.popleft()
+
+    def _schedule_wake(self) -> None:
+        """One callback per burst of appends wakes everyone: a burst costs each follower one pass, not one per event."""
+        if self._idle and not self._wake_scheduled:
+            self._wake_scheduled = True
+            asyncio.get_running_loop().call_soon(self._wake)
+
+    def _wake(self) -> None:
+        self._wake_scheduled = False
+        for future in self._idle:
+            if not future.done():
+                future.set_result(None)
+        self._idle.clear()
+
+
+class _Sum:
+    """What a row of events amounts to."""
+
+    def __init__(self) -> None:
+        self.step = 1
+        self.text: list[str] = []
+        self.tools: list[StreamEvent] = []
+
+    def add(self, event: StreamEvent) -> None:
+        if event.step != self.step:
+            self.step, self.text = event.step, []
+        if event.type == "text_delta":
+            self.text.append(event.content or "")
+        elif event.type == "retry":
+            self.text = []
+        elif event.type == "tool_result":
+            self.tools.append(event)
+
+
+class Follower:
+    """Reads one log in order, each event once; a context manager, so that the log knows who still follows."""
+
+    def __init__(self, log: Log, after: Position | None) -> None:
+        self._log = log
+        self._cursor = after.seq if after else 0
+        self._foreign = after is not None and (after.epoch != log.epoch or after.seq > log.seq)
+
+    def __enter__(self) -> Self:
+        self._log.followers += 1
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._log.followers -= 1
+        self._log.unfollowed_since = time.monotonic()
+
+    @property
+    def position(self) -> Position:
+        return Position(self._log.epoch, self._cursor)
+
+    @property
+    def ended(self) -> bool:
+        """True when everything up to `done` was read."""
+        return self._log.done is not None and self._cursor >= self._log.seq and not self._foreign
+
+    async def batch(self) -> list[Item]:
+        """All that is there beyond the cursor, waiting until there is something; empty only at the end of the log."""
+        while not self.ended:
+            if items := self._read():
+                return items
+            await self._log.grown()
+        return []
+
+    def _read(self) -> list[Item]:
+        items: list[Item] = []
+        if self._foreign or self._cursor < self._log.first - 1:
+            items = self._jump()
+        events = self._log.since(self._cursor)
+        if events:
+            self._cursor = events[-1].seq
+            items += merge_deltas(events) if self._lags(events) else events
+        return items
+
+    def _jump(self) -> list[Item]:
+        """Over what cannot be had: never wrong data, but a gap and what all before it amounts to."""
+        gap = Gap(self._cursor, self._log.first - 1)
+        self._cursor = gap.seq
+        self._foreign = False
+        return [gap, self._log.snapshot()]
+
+    def _lags(self, events: list[StreamEvent]) -> bool:
+        waited = time.monotonic() - self._log.began - events[0].at
+        return len(events) > LAG_EVENTS or waited > LAG_SECONDS

@@ -1,0 +1,70 @@
+"""The hub's memory engine: the logs of this process."""
+
+import time
+
+from streamlab.hub.log import Bounds, Follower, Log, Position
+
+KEPT_AFTER_DONE = 300.0  # seconds
+CAPACITY = 512 * 1024 * 1024  # bytes
+
+
+class UnknownRun(KeyError):
+    """No log of this id is here: it never was, or it was evicted."""
+
+
+class HubFull(RuntimeError):
+    """The hub holds as much as it may, and all of it belongs to runs that are not finished."""
+
+
+class MemoryHub:
+    """Logs by run id. Finished ones leave `kept` seconds after their end, or earlier when the hub is full."""
+
+    def __init__(
+        self, *, bounds: Bounds | None = None, kept: float = KEPT_AFTER_DONE, capacity: int = CAPACITY
+    ) -> None:
+        self._bounds = bounds
+        self._kept = kept
+        self._capacity = capacity
+        self._logs: dict[str, Log] = {}
+
+    def __len__(self) -> int:
+        return len(self._logs)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all events that are kept."""
+        return sum(log.size for log in self._logs.values())
+
+    def create(self, run_id: str) -> Log:
+        """A new, empty log. Raises HubFull when there is no room that finished runs could give."""
+        self.sweep()
+        self._make_room()
+        log = self._logs[run_id] = Log(run_id, self._bounds)
+        return log
+
+    def log(self, run_id: str) -> Log:
+        try:
+            return self._logs[run_id]
+        except KeyError:
+            raise UnknownRun(run_id) from None
+
+    def follow(self, run_id: str, after: Position | None = None) -> Follower:
+        return self.log(run_id).follow(after)
+
+    def sweep(self) -> None:
+        """Let go of the finished runs whose time is over and that nobody follows."""
+        now = time.monotonic()
+        for log in list(self._logs.values()):
+            if log.done and not log.followers and now - log.began - log.done.at > self._kept:
+                del self._logs[log.run_id]
+
+    def _make_room(self) -> None:
+        size = self.size
+        for log in list(self._logs.values()):
+            if size < self._capacity:
+                return
+            if log.done:
+                size -= log.size
+                del self._logs[log.run_id]
+        if size >= self._capacity:
+            raise HubFull(f"{size} bytes of unfinished runs, at most {self._capacity} are allowed")

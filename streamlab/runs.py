@@ -1,0 +1,255 @@
+"""Runs: each is produced once, into its log, detached from whoever started it."""
+
+import asyncio
+import logging
+import random
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import anyio
+
+from streamlab.chains import Clock
+from streamlab.events import Status, StreamEvent, Usage
+from streamlab.failures import Failure, classify
+from streamlab.hub import Log, MemoryHub
+from streamlab.latency import Stopwatch, Timings
+
+logger = logging.getLogger(__name__)
+
+StopReason = Literal["asked", "unwatched", "shutdown"]
+
+
+class Attempt(Protocol):
+    """One try at producing an answer."""
+
+    @property
+    def usage(self) -> Usage: ...
+
+    @property
+    def cut_short(self) -> bool: ...
+
+    def events(self, clock: Clock) -> AsyncIterator[list[StreamEvent]]: ...
+
+
+class TooManyRuns(RuntimeError):
+    """As many runs are live as may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunLimits:
+    """Seconds, but for `attempts` and `live` (runs at the same time). `unwatched` None: a run needs no follower."""
+
+    total: float = 120
+    first_token: float = 30
+    silence: float = 30
+    unwatched: float | None = 60
+    attempts: int = 3
+    live: int = 200
+    backoff: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is left of a run when its log is gone."""
+
+    status: Status
+    code: str | None
+    detail: str | None
+    text: str
+    thinking: str
+    usage: Usage
+    timings: Timings
+    retries: int
+
+
+@dataclass
+class _Live:
+    """A run while it is produced. `text` and `open_calls` are those of the attempt that runs."""
+
+    log: Log
+    begin: Callable[[], Attempt]
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    stop_reason: StopReason | None = None
+    attempt: Attempt | None = None
+    text: list[str] = field(default_factory=list)
+    thinking: list[str] = field(default_factory=list)
+    open_calls: dict[str, StreamEvent] = field(default_factory=dict)
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
+    retries: int = 0
+    step: int = 1
+
+    def clock(self) -> float:
+        return time.monotonic() - self.log.began
+
+    def append(self, event: StreamEvent) -> None:
+        match event.type:
+            case "text_delta":
+                self.text.append(event.content or "")
+            case "thinking":
+                self.thinking.append(event.content or "")
+            case "tool_call":
+                self.open_calls[event.call_id or ""] = event
+                self.text.clear()
+            case "tool_result":
+                self.open_calls.pop(event.call_id or "", None)
+        self.step = event.step
+        self.log.append(event)
+        self.stopwatch.observe(event)
+
+    def void(self, failure: Failure, wait: float) -> None:
+        """The attempt failed: what it wrote does not count, the next one begins after `wait` seconds."""
+        self.close_calls()
+        self.retries += 1
+        self.append(StreamEvent("retry", 0, self.clock(), self.step, code=failure.code, wait=wait))
+        self.text.clear()
+        self.thinking.clear()
+
+    def close_calls(self) -> None:
+        """Every tool_call has its tool_result, also when nobody waits for the tool any more."""
+        for call in list(self.open_calls.values()):
+            self.append(
+                StreamEvent(
+                    "tool_result",
+                    0,
+                    self.clock(),
+                    step=call.step,
+                    tool=call.tool,
+                    call_id=call.call_id,
+                    status="stopped",
+                )
+            )
+
+
+class Runs:
+    """Starts runs, ends them, and stops those that nobody follows. Belongs to one event loop."""
+
+    def __init__(self, hub: MemoryHub, limits: RunLimits | None = None) -> None:
+        self._hub = hub
+        self._limits = limits or RunLimits()
+        self._live: dict[str, _Live] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def live(self) -> int:
+        return len(self._live)
+
+    def start(self, begin: Callable[[], Attempt], ended: Callable[[Outcome], None] | None = None) -> str:
+        """Begin a run and answer its id. `begin` makes each attempt; `ended` hears what became of the run.
+
+        Raises TooManyRuns or HubFull when there is no room.
+        """
+        if len(self._live) >= self._limits.live:
+            raise TooManyRuns(f"{self._limits.live} runs are live")
+        run_id = secrets.token_urlsafe(16)
+        run = self._live[run_id] = _Live(self._hub.create(run_id), begin)
+        task = asyncio.get_running_loop().create_task(self._produce(run, ended), name=f"run {run_id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return run_id
+
+    def stop(self, run_id: str, reason: StopReason = "asked") -> None:
+        """End the run at the model; the text so far stays. A run that has ended already is left as it is."""
+        if run := self._live.get(run_id):
+            run.stop_reason = run.stop_reason or reason
+            run.scope.cancel()
+
+    async def watch(self) -> None:
+        """For as long as it runs: stop the runs that nobody follows, and let go of logs whose time is over."""
+        while True:
+            await asyncio.sleep(1)
+            self._hub.sweep()
+            if (limit := self._limits.unwatched) is not None:
+                now = time.monotonic()
+                for run_id, run in list(self._live.items()):
+                    if not run.log.followers and now - run.log.unfollowed_since > limit:
+                        self.stop(run_id, "unwatched")
+
+    async def close(self) -> None:
+        """Stop every run and wait until each log has its end."""
+        for run_id in list(self._live):
+            self.stop(run_id, "shutdown")
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5)
+
+    async def _produce(self, run: _Live, ended: Callable[[Outcome], None] | None) -> None:
+        failure = await self._outcome(run)
+        status: Status = "completed" if failure is None else "failed"
+        if run.stop_reason and run.scope.cancelled_caught:
+            status, failure = "stopped", None
+        outcome = self._finish(run, status, failure)
+        del self._live[run.log.run_id]
+        if ended:
+            ended(outcome)
+
+    async def _outcome(self, run: _Live) -> Failure | None:
+        try:
+            with run.scope, anyio.fail_after(self._limits.total):
+                await self._attempts(run)
+        except TimeoutError:
+            return Failure("timeout")
+        except Failure as failure:
+            return failure
+        return None
+
+    def _finish(self, run: _Live, status: Status, failure: Failure | None) -> Outcome:
+        """The end of a log, whatever happened: open calls answered, an error or the final answer, and one `done`."""
+        run.close_calls()
+        step = run.step
+        usage = run.attempt.usage if run.attempt else Usage(0, 0, estimated=True)
+        text = "".join(run.text)
+        code: str | None = None
+        if failure:
+            code = failure.code
+            run.append(StreamEvent("error", 0, run.clock(), step, code=code, message=failure.detail))
+        elif status == "completed":
+            code = "length" if run.attempt and run.attempt.cut_short else None
+            run.append(StreamEvent("final_answer", 0, run.clock(), step, content=text))
+        elif run.stop_reason != "asked":
+            code = run.stop_reason
+        run.append(StreamEvent("done", 0, run.clock(), step, status=status, code=code, usage=usage))
+        timings = run.stopwatch.timings
+        logger.info(
+            "run %s %s code=%s events=%d retries=%d total=%.2fs",
+            run.log.run_id,
+            status,
+            code,
+            run.log.seq,
+            run.retries,
+            timings.total,
+        )
+        detail = failure.detail if failure else None
+        return Outcome(status, code, detail, text, "".join(run.thinking), usage, timings, run.retries)
+
+    async def _attempts(self, run: _Live) -> None:
+        for number in range(1, self._limits.attempts + 1):
+            try:
+                await self._attempt(run)
+                return
+            except Exception as error:
+                failure = classify(error)
+                logger.warning("run %s attempt %d: %s (%s)", run.log.run_id, number, failure.code, type(error).__name__)
+                if failure.code == "internal":
+                    logger.exception("unexpected")
+            wait = self._backoff(number) if failure.retry_after is None else failure.retry_after
+            if number == self._limits.attempts or not failure.retried or run.clock() + wait >= self._limits.total:
+                raise failure
+            run.void(failure, wait)
+            await asyncio.sleep(wait)
+
+    async def _attempt(self, run: _Live) -> None:
+        run.attempt = run.begin()
+        with anyio.fail_after(self._limits.first_token) as patience:
+            async with aclosing(run.attempt.events(run.clock)) as batches:  # type: ignore[type-var]
+                async for batch in batches:
+                    patience.deadline = anyio.current_time() + self._limits.silence
+                    for event in batch:
+                        run.append(event)
+
+    def _backoff(self, number: int) -> float:
+        """Seconds before the attempt after `number`: exponential, with jitter so that not all return at once."""
+        longest: float = self._limits.backoff * 2.0**number
+        return random.uniform(longest / 2, longest)

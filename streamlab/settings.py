@@ -1,0 +1,56 @@
+"""Settings from the environment and `.env`, checked at start."""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, HttpUrl, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class SettingsError(ValueError):
+    """One sentence a line: which variable is wrong and what is allowed. Holds no values, for a value may be a key."""
+
+
+def _split(value: object) -> object:
+    return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
+
+
+def _seconds_or_never(value: object) -> object:
+    return None if value == "never" else value
+
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class Settings(BaseSettings):
+    """Every variable is named in `.env.example`. Times are seconds."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore")
+
+    openai_api_key: SecretStr | None = Field(None, description="a key of the provider")
+    openai_base_url: HttpUrl | None = Field(None, description="an address that begins with http:// or https://")
+    lab_models: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
+        (), description="model names, separated by commas"
+    )
+    lab_language: Literal["auto", "en", "ja"] = Field("auto", description="auto, en or ja")
+    lab_history_tokens: int = Field(6_000, ge=0, le=1_000_000, description="a whole number from 0 to 1000000")
+    lab_total_timeout: Seconds = Field(120, description="seconds, more than 0 and at most 86400")
+    lab_first_token_timeout: Seconds = Field(30, description="seconds, more than 0 and at most 86400")
+    lab_silence_timeout: Seconds = Field(30, description="seconds, more than 0 and at most 86400")
+    lab_unwatched_stop: Annotated[Seconds | None, BeforeValidator(_seconds_or_never)] = Field(
+        60, description="seconds, more than 0 and at most 86400, or never"
+    )
+    lab_attempts: int = Field(3, ge=1, le=10, description="a whole number from 1 to 10")
+    lab_max_runs: int = Field(200, ge=1, le=10_000, description="a whole number from 1 to 10000")
+    lab_log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="debug, info, warning or error"
+    )
+
+
+def load_settings() -> Settings:
+    """Raises SettingsError when a variable is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        names = dict.fromkeys(str(problem["loc"][0]) for problem in error.errors())
+    fields = Settings.model_fields
+    raise SettingsError("\n".join(f"{name.upper()} must be {fields[name].description}." for name in names))
