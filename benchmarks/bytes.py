@@ -59,20 +59,29 @@ def longest_lag(seen: Sequence[tuple[float, int]], chunks: int, began: float) ->
     return max(lags)
 
 
-def report(results: dict[str, dict[str, float]]) -> None:
-    head = ("writer, chunks", "bytes", "per byte of text", "frames", "CPU s", "lag ms")
-    rows = [
-        (
-            name,
-            f"{run['bytes']:,.0f}",
-            f"{run['per_byte']:.1f}",
-            f"{run['frames']:,.0f}",
-            f"{run['cpu']:.2f}",
-            f"{run['lag'] * 1000:.0f}",
-        )
-        for name, run in results.items()
-    ]
-    print_table(head, rows)
+def compare(results: dict[str, dict[str, float]]) -> dict[str, float]:
+    """How the costs grow from the short answer to the long one, and how many times less the transcript costs."""
+    short, long = (f", {chunks:,}" for chunks in SIZES)
+    ratios = {}
+    for measure_name in ("bytes", "cpu"):
+        for writer in ("transcript", "plain"):
+            if writer + long in results:
+                growth = results[writer + long][measure_name] / results[writer + short][measure_name]
+                ratios[f"{measure_name}: {writer}, long / short"] = growth
+        if "plain" + long in results:
+            less = results["plain" + long][measure_name] / results["transcript" + long][measure_name]
+            ratios[f"{measure_name}: plain / transcript, long"] = less
+    return ratios
+
+
+def report(results: dict[str, dict[str, float]], ratios: dict[str, float]) -> None:
+    formats = {"bytes": ",.0f", "per_byte": ",.1f", "frames": ",.0f", "cpu": ".2f", "lag": ".3f"}
+    head = ("writer, chunks", "bytes", "per byte of text", "frames", "CPU s", "lag s")
+    print_table(
+        head, [(name, *(format(run[key], spec) for key, spec in formats.items())) for name, run in results.items()]
+    )
+    print()
+    print_table(("ratio", ""), [(name, f"{ratio:.1f}") for name, ratio in ratios.items()])
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -88,8 +97,9 @@ def main(argv: Sequence[str] | None = None) -> None:
                 results[f"{writer}, {chunks:,}"] = medians(
                     [measure(browser, server, writer, chunks) for _ in range(runs)]
                 )
-    report(results)
-    print("Written to", write_json("bytes", results))
+    ratios = compare(results)
+    report(results, ratios)
+    print("Written to", write_json("bytes", {"results": results, "ratios": ratios}))
 
 
 if __name__ == "__main__":

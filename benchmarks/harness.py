@@ -1,6 +1,7 @@
 """What every benchmark needs: a server to measure, a browser to read with, a table, a file."""
 
 import json
+import math
 import os
 import socket
 import statistics
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,7 +48,7 @@ class Server:
     def cpu_seconds(self) -> float:
         """User and system time that the server has used since it started."""
         times = self.process.cpu_times()
-        return times.user + times.system
+        return float(times.user + times.system)
 
 
 @contextmanager
@@ -108,6 +109,42 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     for first, *others in cells:
         right = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
         print("  ".join([first.ljust(widths[0]), *right]))
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What was measured beside a peer in the same run; `ratio`, ours divided by the peer's, is held to `target`."""
+
+    measure: str
+    ours: float
+    peer: float
+    target: float
+    unit: str
+    at_least: bool = False  # otherwise the ratio is to be at most the target
+
+    @property
+    def ratio(self) -> float:
+        return self.ours / self.peer if self.peer else math.inf
+
+    @property
+    def met(self) -> bool:
+        return self.ratio >= self.target if self.at_least else self.ratio <= self.target
+
+
+def print_claims(claims: Sequence[Claim]) -> None:
+    """One line for each: measure, ours, peer, ratio, target, met."""
+    rows = [
+        (
+            claim.measure,
+            f"{claim.ours:,.3g} {claim.unit}",
+            f"{claim.peer:,.3g} {claim.unit}",
+            f"{claim.ratio:.2f}",
+            f"{'≥' if claim.at_least else '≤'} {claim.target:g}",
+            "yes" if claim.met else "no",
+        )
+        for claim in claims
+    ]
+    print_table(("measure", "ours", "peer", "ratio", "target", "met"), rows)
 
 
 def write_json(name: str, value: Any) -> Path:

@@ -50,15 +50,14 @@ def follow(engine: Engine, turn: Turn) -> None:
     notices, thoughts, place = _LiveNotices(st.empty()), _LiveThoughts(st.empty()), st.empty()
     notices.wait()
     with closing(engine.follow(turn.run_id, PATIENCE)) as batches:
-
-        def void(event: StreamEvent) -> None:
-            place.empty()
-            thoughts.clear()
-            notices.retry(event)
-
-        arrivals = Arrivals(batches, thinking=thoughts.add, begun=notices.clear, retry=void)
+        arrivals = Arrivals(batches, thinking=thoughts.add, begun=notices.clear)
         while not arrivals.ended:
-            transcript.write(place, arrivals.stretch())
+            text = transcript.write(place, arrivals.stretch())
+            if not arrivals.ended:
+                place.empty()
+            if arrivals.retry:
+                thoughts.clear()
+                notices.retry(arrivals.retry, shown=bool(text))
     notices.clear()
 
 
@@ -75,10 +74,11 @@ class _LiveNotices:
     def clear(self) -> None:
         self._place.empty()
 
-    def retry(self, event: StreamEvent) -> None:
+    def retry(self, event: StreamEvent, *, shown: bool) -> None:
         self._attempt += 1
         seconds = f"{event.wait or 0:.1f}".removesuffix(".0")
-        text = t("chat.waiting_retry", reason=t(f"error.{event.code}"), seconds=seconds, number=self._attempt)
+        key = "chat.retry_void" if shown else "chat.retry_wait"
+        text = t(key, reason=t(f"error.{event.code}"), seconds=seconds, number=self._attempt)
         self._place.warning(text, icon=":material/autorenew:")
 
 

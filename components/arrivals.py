@@ -1,5 +1,6 @@
 """A live run as its page reads it: stretches of text, and what happens between them."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
 
 import streamlit as st
@@ -9,9 +10,10 @@ from streamlab.hub import Gap, Item, Snapshot
 
 
 class Arrivals:
-    """Sorts a follower's batches. `thinking` and `retry` hear of what is no text; `begun` of each stretch's first text.
+    """Sorts a follower's batches. `thinking` hears of the model's reasoning, `begun` of each stretch's first text.
 
-    A stretch of text ends where it is void (a retry, a gap) or where the run ends.
+    A stretch of text ends with the run, or where it turns out to be void; then `retry` is the event that voided it,
+    or None where what was evicted is replaced by what it amounts to.
     """
 
     def __init__(
@@ -20,18 +22,17 @@ class Arrivals:
         *,
         thinking: Callable[[str], None],
         begun: Callable[[], None],
-        retry: Callable[[StreamEvent], None],
     ) -> None:
         self._batches = batches
         self._thinking = thinking
         self._begun = begun
-        self._retry = retry
-        self._waiting: list[Item] = []
+        self._waiting: deque[Item] = deque()
+        self.retry: StreamEvent | None = None
         self.ended = False
 
     def stretch(self) -> Iterator[str]:
         """All text that has arrived, again and again, until the stretch ends."""
-        begun = False
+        begun, self.retry = False, None
         while not self.ended:
             text, over = self._take()
             if text and not begun:
@@ -51,24 +52,22 @@ class Arrivals:
         if batch is None:
             self.ended = True
         else:
-            self._waiting = batch
+            self._waiting.extend(batch)
 
     def _take(self) -> tuple[str, bool]:
         """The text up to the next thing that ends the stretch, and whether there was one."""
         text: list[str] = []
         while self._waiting:
-            match self._waiting.pop(0):
+            match self._waiting.popleft():
                 case StreamEvent(type="text_delta", content=content):
                     text.append(content or "")
                 case StreamEvent(type="thinking", content=content):
                     self._thinking(content or "")
                 case StreamEvent(type="retry") as event:
-                    self._retry(event)
+                    self.retry = event
                     return "".join(text), True
                 case Snapshot() as snapshot:
-                    self._waiting.insert(
-                        0, StreamEvent("text_delta", snapshot.seq, 0, snapshot.step, content=snapshot.text)
-                    )
+                    self._waiting.appendleft(StreamEvent("text_delta", snapshot.seq, 0, content=snapshot.text))
                     return "".join(text), True
                 case Gap() | StreamEvent():
                     pass

@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable
 
 from markdown_it import MarkdownIt
+from markdown_it.ruler import RuleOptionsType
+from markdown_it.rules_block import StateBlock
 from markdown_it.rules_block.fence import make_fence_rule
 from mdit_py_plugins.footnote import footnote_plugin
 
@@ -17,6 +19,8 @@ _CHARACTERS_PER_SECOND = 20_000
 _LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 # The start of a line that may turn out to be a list item, a rule or plain text.
 _UNDECIDED = re.compile(r"(?:[-+*][-+* \t]*|\d{1,9}[.)]?[ \t]*)\Z")
+# ``:::name[label]{attributes}``; a line of colons alone opens nothing.
+_DIRECTIVE = re.compile(r":{3,}[^\W\d_][\w-]*(?:\[.*\])?(?:\{.*\})?[ \t]*\Z")
 
 
 def close_element() -> None:
@@ -93,11 +97,16 @@ def _block_parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark").enable("table").use(footnote_plugin)
     parser.core.ruler.enableOnly(["normalize", "block"])
     formula = make_fence_rule(markers=("$",), token_type="formula", disallow_marker_in_info=("$",), min_markers=2)
-    directive = make_fence_rule(markers=(":",), token_type="directive", disallow_marker_in_info=())
-    interrupts = {"alt": ["paragraph", "reference", "blockquote", "list"]}
+    interrupts: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
     parser.block.ruler.before("fence", "formula", formula, interrupts)
-    parser.block.ruler.before("fence", "directive", directive, interrupts)
+    parser.block.ruler.before("fence", "directive", _directive, interrupts)
     return parser
 
 
+def _directive(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    line = state.src[state.bMarks[start] + state.tShift[start] : state.eMarks[start]]
+    return _DIRECTIVE.match(line) is not None and _colon_fence(state, start, end, silent)
+
+
+_colon_fence = make_fence_rule(markers=(":",), token_type="directive", disallow_marker_in_info=())
 _PARSER = _block_parser()

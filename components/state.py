@@ -18,6 +18,7 @@ class Session:
     """What one browser session keeps between reruns, besides its widgets."""
 
     notice: str | None = None  # a sentence to show once, at the next drawing
+    chat_id: str | None = None  # the conversation to come back to from another page
     restored: bool = False  # the sidebar was set to the options of the conversation that the address names
 
 
@@ -38,7 +39,16 @@ def _own_engine() -> Engine:
     return stack.enter_context(engine_in_thread(load_settings()))
 
 
-def chat_id() -> str | None:
+def open_chat(chat_id: str | None) -> None:
+    """Show this conversation, or none, from the next drawing on."""
+    session().chat_id = chat_id
+    if chat_id:
+        st.query_params[CHAT_PARAMETER] = chat_id
+    else:
+        st.query_params.pop(CHAT_PARAMETER, None)
+
+
+def named_chat() -> str | None:
     """The id of the conversation that the address names."""
     return st.query_params.get(CHAT_PARAMETER)
 
@@ -46,8 +56,8 @@ def chat_id() -> str | None:
 def find_chat() -> Chat | None:
     """The conversation that the address names, None when it names none or one that is not there."""
     lab = engine()
-    named = chat_id()
+    chat_id = named_chat()
     try:
-        return lab.portal.call(lab.chats.get, named) if named else None
+        return lab.portal.call(lab.chats.get, chat_id) if chat_id else None
     except UnknownChat:
         return None

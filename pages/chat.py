@@ -4,7 +4,7 @@ import streamlit as st
 
 from components import answer, sidebar
 from components.export import to_json, to_markdown
-from components.state import CHAT_PARAMETER, chat_id, engine, find_chat, session
+from components.state import engine, find_chat, named_chat, open_chat, session
 from components.texts import t
 from streamlab.chats import QUESTION_CHARACTERS, Busy, Chat, InvalidQuestion, Turn
 from streamlab.hub import HubFull
@@ -28,7 +28,7 @@ def ask(question: str) -> None:
     except (TooManyRuns, HubFull):
         session().notice = t("notice.too_many")
     else:
-        st.query_params[CHAT_PARAMETER] = chat.id
+        open_chat(chat.id)
 
 
 def submit() -> None:
@@ -51,13 +51,9 @@ def stop(chat: Chat) -> None:
     lab.portal.call(lab.chats.stop, chat.id)
 
 
-def leave() -> None:
-    del st.query_params[CHAT_PARAMETER]
-
-
 def draw_toolbar(chat: Chat) -> None:
     with st.container(horizontal=True):
-        st.button(t("chat.new"), key="chat.new", icon=":material/add_comment:", on_click=leave)
+        st.button(t("chat.new"), key="chat.new", icon=":material/add_comment:", on_click=open_chat, args=(None,))
         with st.popover(t("chat.export"), icon=":material/download:"):
             for label, make, ending, mime in (
                 (t("chat.export_markdown"), to_markdown, "md", "text/markdown"),
@@ -84,7 +80,11 @@ def draw_answer(chat: Chat, turn: Turn) -> None:
             turn = follow(chat, turn)
         if turn.outcome:
             answer.draw_ending(turn, turn.outcome)
-            if turn.run_id == chat.turns[-1].run_id:
+        again_place = (
+            st.empty()
+        )  # also where nothing comes, so that the last answer's button goes with the next question
+        if turn.outcome and turn.run_id == chat.turns[-1].run_id:
+            with again_place:
                 draw_again(chat, failed=turn.outcome.status in ("failed", "lost"))
 
 
@@ -117,18 +117,19 @@ def follow(chat: Chat, turn: Turn) -> Turn:
 
 
 st.header(t("chat.title"))
+open_chat(named_chat() or session().chat_id)
 current = find_chat()
 if current:
     draw_toolbar(current)
 else:
     st.markdown(t("chat.what"))
-    if chat_id():
+    if named_chat():
         st.warning(t("chat.unknown"), icon=":material/link_off:")
     draw_suggestions()
-if notice := session().notice:
-    st.warning(notice, icon=":material/info:")
-    session().notice = None
 stop_place = st.bottom.empty()
+if notice := session().notice:
+    st.bottom.warning(notice, icon=":material/info:")
+    session().notice = None
 st.chat_input(t("chat.input"), key=INPUT_KEY, on_submit=submit)
 if current:
     for turn in current.turns:

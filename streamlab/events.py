@@ -105,6 +105,26 @@ def merge_deltas(events: Iterable[StreamEvent]) -> list[StreamEvent]:
     return merged
 
 
+class StepText:
+    """The text that counts: what the model wrote in its current step, since the last retry."""
+
+    def __init__(self) -> None:
+        self.step = 1
+        self._parts: list[str] = []
+
+    def observe(self, event: StreamEvent) -> None:
+        if event.type == "tool_result":  # of the step of its call, which may be over
+            return
+        if event.step != self.step or event.type == "retry":
+            self.step = event.step
+            self._parts.clear()
+        if event.type == "text_delta":
+            self._parts.append(event.content or "")
+
+    def __str__(self) -> str:
+        return "".join(self._parts)
+
+
 def _joined(group: list[StreamEvent]) -> StreamEvent:
     if len(group) == 1:
         return group[0]

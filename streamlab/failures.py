@@ -7,6 +7,7 @@ from email.utils import parsedate_to_datetime
 from time import time
 from typing import Literal, get_args
 
+import httpx2
 import openai
 from langchain_core.exceptions import ContextOverflowError
 
@@ -82,7 +83,13 @@ def redacted(text: str) -> str:
 
 def _was_connected(error: openai.APIConnectionError) -> bool:
     """A read that broke off, as opposed to a connection that never was."""
-    return type(error.__cause__).__name__ not in ("ConnectError", "ConnectTimeout", "UnsupportedProtocol", "ProxyError")
+    cause: BaseException | None = error
+    while cause := cause.__cause__:
+        if isinstance(
+            cause, (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol, httpx2.ProxyError)
+        ):
+            return False
+    return True
 
 
 def _retry_after(value: str | None) -> float | None:

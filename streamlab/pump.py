@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
+GATHERED = float(__import__("os").environ.get("G", "0.02"))  # seconds
+
 T = TypeVar("T")
 
 
@@ -22,8 +24,8 @@ class _End:
 class Pump(Generic[T], AbstractContextManager["Pump[T]"]):
     """Iterates `items()` in a thread; `batches()` gives lists of what has gathered since the last list.
 
-    One wake-up carries all that gathered until the loop came round: at 50 items a second that is one, in a burst many.
-    What the iterator raises is raised by `batches()`. Leaving the block calls `interrupt`, which must make a blocked
+    The first item after a pause is handed over at once; what follows gathers for `GATHERED` seconds, because waking the
+    loop from a thread costs far more than an item does. The end is handed over at once, too. What the iterator raises is raised by `batches()`. Leaving the block calls `interrupt`, which must make a blocked
     `next()` return or raise; the thread is not waited for.
     """
 
@@ -77,11 +79,18 @@ class Pump(Generic[T], AbstractContextManager["Pump[T]"]):
 
     def _put(self, item: T | _End) -> None:
         self._gathered.append(item)
-        if not self._waking:
+        if not self._waking or isinstance(item, _End):
             self._waking = True
             with contextlib.suppress(RuntimeError):  # the loop may have closed meanwhile
                 self._loop.call_soon_threadsafe(self._wake)
 
     def _wake(self) -> None:
-        self._waking = False  # before anything is taken out: what comes after this line wakes anew
         self._ready.set()
+        self._loop.call_later(GATHERED, self._look)
+
+    def _look(self) -> None:
+        """Sleep when nothing came for a while; until then the thread need not wake the loop."""
+        self._waking = False  # before the look: what comes after this line wakes anew
+        if self._gathered and not self._waking:
+            self._waking = True
+            self._wake()

@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 import anyio
 
 from streamlab.chains import Clock
-from streamlab.events import Status, StreamEvent, Usage
+from streamlab.events import Status, StepText, StreamEvent, Usage
 from streamlab.failures import Failure, classify
 from streamlab.hub import Log, MemoryHub
 from streamlab.latency import Stopwatch, Timings
@@ -68,44 +68,39 @@ class Outcome:
 
 @dataclass
 class _Live:
-    """A run while it is produced. `text` and `open_calls` are those of the attempt that runs."""
+    """A run while it is produced. `text`, `thinking` and `open_calls` are those of the attempt that runs."""
 
     log: Log
     begin: Callable[[], Attempt]
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     stop_reason: StopReason | None = None
     attempt: Attempt | None = None
-    text: list[str] = field(default_factory=list)
+    text: StepText = field(default_factory=StepText)
     thinking: list[str] = field(default_factory=list)
     open_calls: dict[str, StreamEvent] = field(default_factory=dict)
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     retries: int = 0
-    step: int = 1
 
     def clock(self) -> float:
         return time.monotonic() - self.log.began
 
     def append(self, event: StreamEvent) -> None:
+        self.log.append(event)
+        self.text.observe(event)
+        self.stopwatch.observe(event)
         match event.type:
-            case "text_delta":
-                self.text.append(event.content or "")
             case "thinking":
                 self.thinking.append(event.content or "")
             case "tool_call":
                 self.open_calls[event.call_id or ""] = event
-                self.text.clear()
             case "tool_result":
                 self.open_calls.pop(event.call_id or "", None)
-        self.step = event.step
-        self.log.append(event)
-        self.stopwatch.observe(event)
 
     def void(self, failure: Failure, wait: float) -> None:
         """The attempt failed: what it wrote does not count, the next one begins after `wait` seconds."""
         self.close_calls()
         self.retries += 1
-        self.append(StreamEvent("retry", 0, self.clock(), self.step, code=failure.code, wait=wait))
-        self.text.clear()
+        self.append(StreamEvent("retry", 0, self.clock(), self.text.step, code=failure.code, wait=wait))
         self.thinking.clear()
 
     def close_calls(self) -> None:
@@ -198,9 +193,9 @@ class Runs:
     def _finish(self, run: _Live, status: Status, failure: Failure | None) -> Outcome:
         """The end of a log, whatever happened: open calls answered, an error or the final answer, and one `done`."""
         run.close_calls()
-        step = run.step
+        step = run.text.step
         usage = run.attempt.usage if run.attempt else Usage(0, 0, estimated=True)
-        text = "".join(run.text)
+        text = str(run.text)
         code: str | None = None
         if failure:
             code = failure.code

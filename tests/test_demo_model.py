@@ -19,6 +19,7 @@ from markdown_it import MarkdownIt
 from pydantic import BaseModel, SecretStr
 
 from streamlab.demo_model.chunks import cut, synthetic
+from streamlab.demo_model.log import KEPT, FaultCounter
 from streamlab.demo_model.notes import Language, topics
 from streamlab.demo_model.process import ROOT, DemoModel
 from streamlab.tokens import estimate_tokens
@@ -275,6 +276,8 @@ def test_reasoning_comes_before_the_answer(client: httpx2.Client) -> None:
     assert answer["usage"]["completion_tokens_details"]["reasoning_tokens"] == estimate_tokens(thought)
 
 
+# langchain-openai dumps the chunk through a model of openai-python that knows only strings.
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning")
 def test_blocks(client: httpx2.Client, chat: Callable[..., ChatOpenAI]) -> None:
     model = chat(FAST + "&blocks=1&size=4", extra_body={"demo": {"text": MIXED}})
     pieces = list(model.stream("Hi"))
@@ -417,6 +420,17 @@ def test_times_counts_by_id(client: httpx2.Client) -> None:
     statuses = [post(client, model=unique(), demo=options).status_code for _ in range(3)]
     assert statuses == [500, 200, 200]
     assert post(client, demo=options | {"id": uuid4().hex}).status_code == 500
+
+
+def test_fault_counter_is_bounded() -> None:
+    """The id used longest ago is forgotten, not the one used last."""
+    counter = FaultCounter()
+    ids = [str(number) for number in range(KEPT)]
+    assert all(counter.strikes(id, 1) for id in ids)
+    assert not counter.strikes("0", 1)
+    assert counter.strikes("new", 1)
+    assert not counter.strikes("0", 1)
+    assert counter.strikes("1", 1)
 
 
 # The list of requests

@@ -60,7 +60,20 @@ CONSTRUCTS = [
 LINES = [
     *[""] * 12,
     *["words", "- item", "-", "--", "---", "* * *", "+ other", "1. one", "2) two", "3", "  two", "    four", "\tcode"],
-    *["```", "~~~ x", "- ```", "> quote", "# head", "===", "| a |", "|---|", "<div>", "</div>", "<script>", "</script>"],
+    *[
+        "```",
+        "~~~ x",
+        "- ```",
+        "> quote",
+        "# head",
+        "===",
+        "| a |",
+        "|---|",
+        "<div>",
+        "</div>",
+        "<script>",
+        "</script>",
+    ],
     *["<!--", "-->", "[a]: /url", "[a]:", "'title'", "**bold**", "  - nested", "   1. nested", "> - both", "日本語"],
 ]
 
@@ -86,7 +99,7 @@ def elements(chunks: list[str]) -> list[str]:
 
 def cut(text: str, sizes: list[int]) -> list[str]:
     """The text in chunks of these sizes, again and again."""
-    chunks = []
+    chunks: list[str] = []
     while text:
         size = sizes[len(chunks) % len(sizes)]
         chunks.append(text[:size])
@@ -183,6 +196,7 @@ def test_with_ordinary_paragraphs_one_block_is_open(lengths: list[int], sizes: l
         (["$", "$\na\n\nb\n$", "$\n\nc"], ["$$\na\n\nb\n$$\n\n", "c"]),
         (["$$ a\n\nb $$\n\nc"], ["$$ a\n\nb $$\n\nc"]),
         (["::", ":note\n\na\n\n::", ":\n\nb"], [":::note\n\na\n\n:::\n\n", "b"]),
+        (["a\n:::\n\n```\n:::\n\nb\n```\n\nc"], ["a\n:::\n\n```\n:::\n\nb\n```\n\n", "c"]),
         (["[^1]: a\n\n", "    b\n\n", "c\n\n", "d"], ["[^1]: a\n\n    b\n\n", "c\n\n", "d"]),
         (["a\n\n[b]: /url", " is text\n\nc"], ["a\n\n[b]: /url is text\n\n", "c"]),
         (["\n\na"], ["\n\na"]),

@@ -17,14 +17,22 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     port = parser.parse_args().port
     with suppress(KeyboardInterrupt), socket.create_server(("127.0.0.1", port), backlog=2048) as listener:
-        server = _server()
+        server = AnnouncedServer(_config())
         threading.Thread(target=_stop_at_end_of_input, args=[server], daemon=True).start()
-        print(json.dumps({"port": listener.getsockname()[1]}), flush=True)
         server.run(sockets=[listener])
 
 
-def _server() -> uvicorn.Server:
-    config = uvicorn.Config(
+class AnnouncedServer(uvicorn.Server):
+    """Says which port it has once it serves and handles signals."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or []:
+            print(json.dumps({"port": listener.getsockname()[1]}), flush=True)
+
+
+def _config() -> uvicorn.Config:
+    return uvicorn.Config(
         create_app(),
         # A connection that is cut on purpose is an error to uvicorn. Real ones are logged by the app.
         log_level="critical",
@@ -35,7 +43,6 @@ def _server() -> uvicorn.Server:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=0,
     )
-    return uvicorn.Server(config)
 
 
 def _stop_at_end_of_input(server: uvicorn.Server) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from streamlab.events import StreamEvent, encode, merge_deltas
+from streamlab.events import StepText, StreamEvent, encode, merge_deltas
 
 LAG_EVENTS = 64
 LAG_SECONDS = 0.25
@@ -39,7 +39,10 @@ def parse_token(token: str) -> Position:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What one log may hold: beyond `events` or `size` (bytes) its oldest leave; one above `event_size` is refused."""
+    """What one log may hold: beyond `events` or `size` (bytes) its oldest leave; one above `event_size` is refused.
+
+    But for the final answer: it is as large as all deltas before it, and without it the log would have no end.
+    """
 
     events: int = 10_000
     size: int = 8 * 1024 * 1024
@@ -107,7 +110,7 @@ class Log:
             raise RuntimeError("nothing is appended after done")
         event = replace(event, seq=self.seq + 1)
         size = len(encode(event))
-        if size > self.bounds.event_size:
+        if size > self.bounds.event_size and event.type != "final_answer":
             raise LogFull(f"an event of {size} bytes, at most {self.bounds.event_size} are allowed")
         self.seq = event.seq
         self._events.append(event)
@@ -137,7 +140,7 @@ class Log:
     def snapshot(self) -> Snapshot:
         """The sum of the events that left."""
         left = self._evicted
-        return Snapshot(self.first - 1, left.step, "".join(left.text), tuple(left.tools))
+        return Snapshot(self.first - 1, left.text.step, str(left.text), tuple(left.tools))
 
     async def grown(self) -> None:
         """Return at the next append."""
@@ -170,18 +173,12 @@ class _Sum:
     """What a row of events amounts to."""
 
     def __init__(self) -> None:
-        self.step = 1
-        self.text: list[str] = []
+        self.text = StepText()
         self.tools: list[StreamEvent] = []
 
     def add(self, event: StreamEvent) -> None:
-        if event.step != self.step:
-            self.step, self.text = event.step, []
-        if event.type == "text_delta":
-            self.text.append(event.content or "")
-        elif event.type == "retry":
-            self.text = []
-        elif event.type == "tool_result":
+        self.text.observe(event)
+        if event.type == "tool_result":
             self.tools.append(event)
 
 
@@ -190,6 +187,7 @@ class Follower:
 
     def __init__(self, log: Log, after: Position | None) -> None:
         self._log = log
+        self._epoch = after.epoch if after else log.epoch
         self._cursor = after.seq if after else 0
         self._foreign = after is not None and (after.epoch != log.epoch or after.seq > log.seq)
 
@@ -205,7 +203,7 @@ class Follower:
 
     @property
     def position(self) -> Position:
-        return Position(self._log.epoch, self._cursor)
+        return Position(self._epoch, self._cursor)
 
     @property
     def ended(self) -> bool:
@@ -233,7 +231,7 @@ class Follower:
     def _jump(self) -> list[Item]:
         """Over what cannot be had: never wrong data, but a gap and what all before it amounts to."""
         gap = Gap(self._cursor, self._log.first - 1)
-        self._cursor = gap.seq
+        self._epoch, self._cursor = self._log.epoch, gap.seq
         self._foreign = False
         return [gap, self._log.snapshot()]
 

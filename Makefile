@@ -1,0 +1,46 @@
+# One command each. Every target makes what it needs: the virtual environment, the packages, the browser for tests.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test lint bench lock screenshots clean
+
+run: $(VENV)/run.stamp ## the app on http://localhost:8501
+	$(BIN)/streamlit run app.py
+
+test: lint browser ## all tests, after the checks
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/dev.stamp browser ## the figures, each beside its peer; results in benchmarks/results
+	$(BIN)/python -m benchmarks
+
+screenshots: $(VENV)/dev.stamp browser ## README's picture, and every page in every language, theme and size
+	$(BIN)/python -m scripts.screenshots
+
+lock: $(VENV)/dev.stamp ## compile the exact requirements from the short lists
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --upgrade requirements.in -o requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --upgrade requirements-dev.in -o requirements-dev.txt
+
+clean:
+	rm -rf $(VENV) artifacts benchmarks/results .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.PHONY: browser
+browser: $(VENV)/dev.stamp
+	@sh scripts/browser.sh
+
+$(VENV)/python.stamp:
+	@sh scripts/python.sh "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+$(VENV)/run.stamp: $(VENV)/python.stamp requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,171 @@
+"""CPU per chunk of an answer, from the model's socket to a follower, beside the bare chain.
+
+Counted is the process time of this process, divided by the number of chunks; the model writes them in a process of
+its own. *Ours* is the whole way: chain, run, log, and a follower that reads the log on the event loop. The bare chain
+is the same prompt, model and parser over the same HTTP client settings, its text thrown away; for orientation, what
+lies below it. *fast*: as quickly as the model can write; *paced*: one by one, 100 a second.
+"""
+
+import argparse
+import gc
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import httpx2
+import openai
+import uvloop
+from langchain_core.runnables import Runnable
+from langchain_openai import ChatOpenAI
+
+from benchmarks.harness import Claim, print_claims, print_table, write_json
+from streamlab.chains import PROMPT, chat_chain, chat_input
+from streamlab.chats import Chats, Options
+from streamlab.connections import http_client
+from streamlab.demo_model.process import DemoModel
+from streamlab.events import StreamEvent
+from streamlab.hub import MemoryHub
+from streamlab.models import Models
+from streamlab.runs import Runs
+from streamlab.settings import Settings
+
+TARGET = 1.15
+QUESTION = "What is streaming?"
+INPUT = chat_input("", [], QUESTION, 1_000)
+PACES = {"fast": (2_000, 1_000_000), "paced": (200, 100)}  # chunks, chunks per second
+
+Way = Callable[[str], int]  # reads one answer of the named model to its end; how many characters it had
+
+
+class Ways:
+    """The ways to read an answer of the model at `base_url`."""
+
+    def __init__(self, base_url: str) -> None:
+        self._url = base_url
+        self._http = http_client()
+        self._models = Models(Settings(), base_url)
+        self._openai = openai.OpenAI(base_url=base_url, api_key="demo", max_retries=0, http_client=self._http)
+
+    def close(self) -> None:
+        self._models.close()
+        self._http.close()
+
+    def all(self) -> dict[str, Way]:
+        return {
+            "ours": self.ours,
+            "chain.stream()": self.stream,
+            "chain.astream()": self.astream,
+            "ChatOpenAI.stream()": self.model_stream,
+            "openai": self.openai,
+            "httpx2 lines": self.lines,
+        }
+
+    def ours(self, model: str) -> int:
+        return uvloop.run(self._follow(model))
+
+    async def _follow(self, model: str) -> int:
+        hub = MemoryHub()
+        chat = Chats(Runs(hub), self._models, 1_000).ask(None, QUESTION, Options(model))
+        characters = 0
+        with hub.follow(chat.turns[-1].run_id) as follower:
+            while batch := await follower.batch():
+                for event in batch:
+                    if isinstance(event, StreamEvent) and event.type == "text_delta":
+                        characters += len(event.content or "")
+        return characters
+
+    def stream(self, model: str) -> int:
+        return sum(len(text) for text in self._chain(model).stream(INPUT))
+
+    def astream(self, model: str) -> int:
+        return uvloop.run(self._astream(model))
+
+    async def _astream(self, model: str) -> int:
+        limits = httpx2.Limits(max_connections=1_000, max_keepalive_connections=0)
+        async with httpx2.AsyncClient(limits=limits, timeout=self._http.timeout, follow_redirects=True) as client:
+            bare = ChatOpenAI(
+                model=model,
+                base_url=self._url,
+                api_key="demo",  # type: ignore[arg-type]
+                stream_usage=True,
+                max_retries=0,
+                http_async_client=client,
+            )
+            return sum([len(text) async for text in chat_chain(bare).astream(INPUT)])
+
+    def model_stream(self, model: str) -> int:
+        chat_model = self._models.chat_model(model, 1.0)
+        return sum(len(chunk.text) for chunk in chat_model.stream(PROMPT.invoke(INPUT)))
+
+    def openai(self, model: str) -> int:
+        answer = self._openai.chat.completions.create(
+            model=model, messages=[{"role": "user", "content": QUESTION}], stream=True
+        )
+        return sum(len(chunk.choices[0].delta.content or "") for chunk in answer if chunk.choices)
+
+    def lines(self, model: str) -> int:
+        """Not even parsed."""
+        body = {"model": model, "stream": True, "messages": [{"role": "user", "content": QUESTION}]}
+        with self._http.stream("POST", f"{self._url}/chat/completions", json=body) as response:
+            return sum(len(line) for line in response.iter_lines())
+
+    def _chain(self, model: str) -> Runnable[dict[str, Any], str]:
+        return chat_chain(self._models.chat_model(model, 1.0))
+
+
+def microseconds(way: Way, chunks: int, rate: float) -> float:
+    """Of process time per chunk of one answer."""
+    gc.collect()
+    began = time.process_time()
+    characters = way(f"demo?first=0&jitter=0&size=5&chunks={chunks}&rate={rate}")
+    spent = time.process_time() - began
+    if characters < chunks * 5:
+        raise RuntimeError(f"{characters} characters of {chunks * 5}")
+    return spent / chunks * 1e6
+
+
+def measure(ways: dict[str, Way], pace: str, rounds: int) -> dict[str, list[float]]:
+    """µs per chunk for each way, interleaved; the first round, which pays for imports, does not count."""
+    chunks, rate = PACES[pace]
+    runs: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(rounds + 1):
+        for name, way in ways.items():
+            value = microseconds(way, chunks, rate)
+            if number:
+                runs[name].append(value)
+    return runs
+
+
+def claims(results: dict[str, dict[str, list[float]]]) -> list[Claim]:
+    """The ratio is the median of the ratios of neighbours, so that the machine's moods cancel out."""
+    found = []
+    for pace, runs in results.items():
+        for peer in ("chain.stream()", "chain.astream()"):
+            name = f"CPU per chunk, {pace}, beside {peer}"
+            ours, other = statistics.median(runs["ours"]), statistics.median(runs[peer])
+            found.append(Claim(name, ours, other, TARGET, "µs"))
+    return found
+
+
+def main(argv: Sequence[str] | None = None) -> list[Claim]:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=9)
+    rounds = parser.parse_args(argv).rounds
+    with DemoModel() as demo:
+        ways = Ways(demo.base_url)
+        gc.freeze()  # as the app does
+        results = {pace: measure(ways.all(), pace, rounds) for pace in PACES}
+        ways.close()
+    head = ("µs of CPU per chunk", *PACES)
+    print_table(
+        head, [(name, *(f"{statistics.median(results[pace][name]):.0f}" for pace in PACES)) for name in ways.all()]
+    )
+    found = claims(results)
+    print_claims(found)
+    print("Written to", write_json("chunks", results))
+    return found
+
+
+if __name__ == "__main__":
+    main()

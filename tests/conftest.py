@@ -1,0 +1,266 @@
+"""What the tests share: the demo model, an engine, and runs on the test's own event loop."""
+
+import json
+import socketserver
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import Any
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import anyio
+import anyio.to_thread
+import httpx2
+import pytest
+from hypothesis import settings as hypothesis_settings
+from pydantic import HttpUrl, SecretStr
+
+from streamlab.chains import ChainAttempt, chat_chain, chat_input
+from streamlab.demo_model.process import DemoModel
+from streamlab.engine import Engine, engine_in_thread
+from streamlab.events import StreamEvent
+from streamlab.hub import Gap, MemoryHub, Snapshot
+from streamlab.models import Models
+from streamlab.runs import Outcome, RunLimits, Runs
+from streamlab.settings import Settings
+
+# Times on a shared machine say nothing about the laws.
+hypothesis_settings.register_profile("laws", deadline=None)
+hypothesis_settings.load_profile("laws")
+
+PATIENCE = 20.0  # seconds until a test that waits in vain gives up
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the developer's environment and `.env` say is no part of a test."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setitem(Settings.model_config, "env_file", None)
+
+
+@pytest.fixture(scope="session")
+def demo() -> Iterator[DemoModel]:
+    with DemoModel() as model:
+        yield model
+
+
+@pytest.fixture(scope="session")
+def models(demo: DemoModel) -> Iterator[Models]:
+    with closing(Models(Settings(_env_file=None), demo.base_url)) as models:
+        yield models
+
+
+@contextmanager
+def provider(base_url: str, key: str | None = None) -> Iterator[Models]:
+    """Models of an endpoint that is not the demo model, or that does not know it is."""
+    settings = Settings(_env_file=None, openai_base_url=HttpUrl(base_url), openai_api_key=SecretStr(key) if key else None)
+    with closing(Models(settings, "http://127.0.0.1:9")) as models:
+        yield models
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    with engine_in_thread(Settings(_env_file=None)) as engine:
+        yield engine
+
+
+class Lab:
+    """Runs and their hub on the running loop, with the demo model behind them."""
+
+    def __init__(self, models: Models, limits: dict[str, Any]) -> None:
+        self.models = models
+        self.hub = MemoryHub()
+        self.runs = Runs(self.hub, RunLimits(**{"backoff": 0.01, "total": PATIENCE} | limits))
+        self.outcomes: dict[str, Outcome] = {}
+
+    def attempt(self, model: str, question: str = "What is streaming?") -> ChainAttempt:
+        inputs = chat_input("", [], question, 1_000)
+        return ChainAttempt(lambda: chat_chain(self.models.chat_model(model, 0.0)), inputs)
+
+    def start(self, model: str, question: str = "What is streaming?") -> str:
+        run_id = self.runs.start(
+            lambda: self.attempt(model, question), lambda outcome: self.outcomes.update({run_id: outcome})
+        )
+        return run_id
+
+    async def read(self, run_id: str) -> list[StreamEvent]:
+        """The whole log, once it has its end. The laws of logs hold for it."""
+        log = self.hub.log(run_id)
+        with anyio.fail_after(PATIENCE), log.follow() as follower:
+            while await follower.batch():
+                pass
+        events = log.since(0)
+        check_laws(events)
+        return events
+
+    async def run(self, model: str, question: str = "What is streaming?") -> list[StreamEvent]:
+        return await self.read(self.start(model, question))
+
+    async def until(self, run_id: str, type: str, count: int = 1) -> None:
+        """Until the log holds so many events of a type."""
+        log = self.hub.log(run_id)
+        with anyio.fail_after(PATIENCE):
+            while sum(event.type == type for event in log.since(0)) < count:
+                await log.grown()
+
+
+@pytest.fixture
+async def make_lab(models: Models) -> AsyncIterator[Callable[..., Lab]]:
+    labs: list[Lab] = []
+
+    def make(other: Models | None = None, **limits: Any) -> Lab:
+        labs.append(Lab(other or models, limits))
+        return labs[-1]
+
+    yield make
+    for lab in labs:
+        await lab.runs.close()
+
+
+@pytest.fixture
+async def lab(make_lab: Callable[..., Lab]) -> Lab:
+    return make_lab()
+
+
+@pytest.fixture
+async def asked(demo: DemoModel) -> AsyncIterator[Callable[[str], Awaitable[list[dict[str, Any]]]]]:
+    """What the demo model was asked under a name, oldest first, once none of it is running any more."""
+    async with httpx2.AsyncClient(base_url=demo.base_url) as client:
+
+        async def records(model: str) -> list[dict[str, Any]]:
+            with anyio.fail_after(PATIENCE):
+                while True:
+                    every = (await client.get("../requests")).json()
+                    mine = [record for record in every if record["model"] == model]
+                    if all(record["ended"] != "running" for record in mine):
+                        return mine
+                    await anyio.sleep(0.02)
+
+        yield records
+
+
+def demo_model(**options: object) -> str:
+    """A name of the demo model that no other test uses, fast unless the options say otherwise."""
+    chosen = {"id": uuid4().hex, "first": 0, "rate": 5_000} | options
+    return f"demo?{urlencode({name: str(value) for name, value in chosen.items()})}"
+
+
+def shown(events: Sequence[StreamEvent | Gap | Snapshot]) -> str:
+    """What a reader has before them at last: the text of the last step since its last retry."""
+    step, text = 1, ""
+    for event in events:
+        match event:
+            case Gap():
+                continue
+            case Snapshot():
+                step, text = event.step, event.text
+                continue
+            case StreamEvent(type="tool_result"):  # may come late, in the midst of a later step
+                continue
+        if event.step != step or event.type == "retry":
+            step, text = event.step, ""
+        if event.type == "text_delta":
+            text += event.content or ""
+    return text
+
+
+def check_laws(events: list[StreamEvent]) -> None:
+    """What holds for the whole log of any run."""
+    types = [event.type for event in events]
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    assert [event.at for event in events] == sorted(event.at for event in events)
+    assert types.index("done") == len(events) - 1, "one done, and it is the last"
+    done = events[-1]
+    assert done.status in ("completed", "stopped", "failed")
+    assert done.usage is not None
+    endings = [event.type for event in events if event.type in ("final_answer", "error")]
+    assert endings == {"completed": ["final_answer"], "failed": ["error"], "stopped": []}[done.status]
+    if endings:
+        assert types[-2] == endings[0]
+    if done.status == "completed":
+        assert events[-2].content == shown(events)
+    open_calls: set[str | None] = set()
+    for event in events:
+        if event.type == "tool_call":
+            assert event.call_id not in open_calls
+            open_calls.add(event.call_id)
+        if event.type == "tool_result":
+            open_calls.remove(event.call_id)
+    assert not open_calls
+
+
+class Endpoint:
+    """A raw HTTP server for what no honest model would send. `requests` holds the JSON bodies it got."""
+
+    def __init__(self, port: int) -> None:
+        self.base_url = f"http://127.0.0.1:{port}/v1"
+        self.requests: list[dict[str, Any]] = []
+        self.headers: list[str] = []
+
+
+@contextmanager
+def raw_endpoint(*answers: bytes) -> Iterator[Endpoint]:
+    """Answers each connection with the next of the bytes, the last one again and again, and closes it."""
+    left = list(answers)
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            head = b""
+            while not head.endswith(b"\r\n\r\n") and (line := self.rfile.readline()):
+                head += line
+            endpoint.headers.append(head.decode())
+            lengths = [line.split(b":")[1] for line in head.lower().splitlines() if line.startswith(b"content-length")]
+            if lengths:
+                endpoint.requests.append(json.loads(self.rfile.read(int(lengths[0]))))
+            self.wfile.write(left.pop(0) if len(left) > 1 else left[0])
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        endpoint = Endpoint(server.server_address[1])
+        thread = threading.Thread(target=server.serve_forever, args=[0.02])
+        thread.start()
+        try:
+            yield endpoint
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def http(body: bytes, status: str = "200 OK", kind: str = "text/event-stream", *headers: str) -> bytes:
+    """A response that ends with its connection."""
+    lines = [f"HTTP/1.1 {status}", f"Content-Type: {kind}", "Connection: close", *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def sse(*deltas: str | dict[str, Any], finish: str | None = "stop") -> bytes:
+    """A chat-completions stream of these deltas, escaped to ASCII; a string is a delta's content."""
+    chunks: list[dict[str, Any]] = [
+        {"delta": {"content": delta} if isinstance(delta, str) else delta, "finish_reason": None} for delta in deltas
+    ]
+    if finish:
+        chunks.append({"delta": {}, "finish_reason": finish})
+    lines = [
+        json.dumps({"id": "1", "object": "chat.completion.chunk", "model": "raw", "choices": [{"index": 0} | chunk]})
+        for chunk in chunks
+    ]
+    return "".join(f"data: {line}\n\n" for line in [*lines, *(["[DONE]"] if finish else [])]).encode()
+
+
+async def threads_left(name: str = "pump") -> int:
+    """How many threads of this name are still there after they had time to end."""
+
+    def count() -> int:
+        return sum(thread.name == name for thread in threading.enumerate())
+
+    deadline = time.monotonic() + PATIENCE
+    while count() and time.monotonic() < deadline:
+        await anyio.sleep(0.01)
+    return count()

@@ -1,0 +1,142 @@
+"""The laws of events: their written form loses nothing, and merging loses nothing."""
+
+import json
+from dataclasses import replace
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamlab.events import MERGED_CHARACTERS, EventType, Status, StreamEvent, Usage, decode, encode, merge_deltas
+
+texts = st.text(st.characters(exclude_categories=()))  # any code point, lone surrogates too
+awkward = st.sampled_from(["", "\ud800", "\udc00\ud800", "\u2028\u2029", "\r\n\n", "\0", '"\\', "日本語", "🙂", "data: "])
+strings = texts | awkward
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | numbers | strings,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(strings, inner, max_size=3),
+    max_leaves=8,
+)
+counts = st.integers(0, 10**9)
+events = st.builds(
+    StreamEvent,
+    st.sampled_from(get_args(EventType)),
+    st.integers(1, 10**15),
+    st.integers(0, 10**11).map(lambda microseconds: microseconds / 1e6),
+    st.integers(1, 1000),
+    seq_from=st.none() | st.integers(1, 10**15),
+    content=st.none() | strings,
+    tool=st.none() | strings,
+    call_id=st.none() | strings,
+    input=values,
+    result=values,
+    code=st.none() | strings,
+    message=st.none() | strings,
+    wait=st.none() | numbers,
+    status=st.none() | st.sampled_from(get_args(Status)),
+    usage=st.none() | st.builds(Usage, counts, counts, st.booleans()),
+)
+
+
+@given(events)
+def test_decode_gives_what_encode_took(event: StreamEvent) -> None:
+    """Nothing that an event holds is changed or lost on the wire; times to the microsecond."""
+    assert decode(encode(event)) == event
+    assert decode(encode(event).decode()) == event
+
+
+@given(events)
+def test_an_event_is_one_line_of_json(event: StreamEvent) -> None:
+    """Neither a newline nor a carriage return stands in it, so that SSE and JSON lines can carry it."""
+    line = encode(event)
+    assert b"\n" not in line
+    assert b"\r" not in line
+    assert isinstance(json.loads(line), dict)
+
+
+@given(st.text().filter(lambda text: not text.isascii()))
+def test_non_ascii_text_stays_readable(text: str) -> None:
+    """A person who looks at the wire reads the text, not escapes."""
+    shown = "".join(character for character in text if ord(character) > 127)
+    assert shown in encode(StreamEvent("text_delta", 1, 0, content=shown)).decode()
+
+
+def test_only_what_is_set_is_written() -> None:
+    """A text delta costs its own fields, not those of every type."""
+    assert encode(StreamEvent("text_delta", 3, 1.25, content="a")) == (
+        b'{"type":"text_delta","seq":3,"at":1.25,"step":1,"content":"a"}'
+    )
+
+
+@pytest.mark.parametrize(
+    "line", ["", "{", "[]", "1", "null", "{}", '{"type": "speech"}', '{"type": "done"}', '{"type": "done", "x": 1}']
+)
+def test_decode_refuses_what_encode_did_not_write(line: str) -> None:
+    """Anything else is a ValueError, never a half-read event."""
+    with pytest.raises(ValueError, match=r".+"):
+        decode(line)
+
+
+@given(st.recursive(st.none() | st.integers() | st.text(), lambda inner: st.dictionaries(st.text(), inner)))
+def test_decode_fails_only_with_value_error(value: Any) -> None:
+    """Whatever JSON comes, the caller has one exception to expect."""
+    for data in (value, {"type": "done", "seq": 1, "at": 0.0, "usage": value}):
+        try:
+            decode(json.dumps(data))
+        except ValueError:
+            continue
+
+
+deltas = st.builds(StreamEvent, st.just("text_delta"), st.just(0), numbers, st.integers(1, 2), content=texts)
+others = st.builds(StreamEvent, st.sampled_from(get_args(EventType)), st.just(0), numbers, st.integers(1, 2))
+long = st.builds(
+    lambda length, step: StreamEvent("text_delta", 0, 0, step, content="x" * length),
+    st.sampled_from([MERGED_CHARACTERS // 2, MERGED_CHARACTERS - 1, MERGED_CHARACTERS, MERGED_CHARACTERS + 1]),
+    st.integers(1, 2),
+)
+
+
+def numbered(events: list[StreamEvent]) -> list[StreamEvent]:
+    return [replace(event, seq=seq) for seq, event in enumerate(events, 1)]
+
+
+logs = st.lists(deltas | deltas | others | long, max_size=30).map(numbered)
+
+
+def span(event: StreamEvent) -> range:
+    """The seqs that an event stands for."""
+    return range(event.seq_from or event.seq, event.seq + 1)
+
+
+@given(logs)
+def test_merging_keeps_every_seq_and_every_character(log: list[StreamEvent]) -> None:
+    """The ranges of the merged events join without gap or overlap, and each has the text of its range."""
+    merged = merge_deltas(log)
+    assert [seq for event in merged for seq in span(event)] == [event.seq for event in log]
+    for event in merged:
+        covered = [log[seq - 1] for seq in span(event)]
+        if len(covered) == 1:
+            assert event is covered[0]
+        else:
+            assert {(each.type, each.step) for each in covered} == {("text_delta", event.step)}
+            assert event.content == "".join(each.content or "" for each in covered)
+
+
+@given(logs)
+def test_merging_twice_is_merging_once(log: list[StreamEvent]) -> None:
+    """A gateway may merge what a hub has merged."""
+    once = merge_deltas(log)
+    assert merge_deltas(once) == once
+
+
+@given(logs)
+def test_merging_stays_below_the_bound_and_leaves_nothing_to_merge(log: list[StreamEvent]) -> None:
+    """No merged delta grows beyond its bound, and two neighbours stay apart only where it would have."""
+    merged = merge_deltas(log)
+    assert all(len(event.content or "") <= MERGED_CHARACTERS for event in merged if len(span(event)) > 1)
+    for left, right in zip(merged, merged[1:], strict=False):
+        if left.type == right.type == "text_delta" and left.step == right.step:
+            first = log[span(right)[0] - 1]
+            assert len(left.content or "") + len(first.content or "") > MERGED_CHARACTERS
