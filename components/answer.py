@@ -1,5 +1,6 @@
 """A question and its answer on the page: as it arrives, and as it stands."""
 
+import time
 from contextlib import closing
 
 import streamlit as st
@@ -47,18 +48,25 @@ def draw_ending(turn: Turn, outcome: Outcome) -> None:
 
 def follow(engine: Engine, turn: Turn) -> None:
     """Draw a live answer until its run ends: all there is so far at once, then what arrives."""
-    notices, thoughts, place = _LiveNotices(st.empty()), _LiveThoughts(st.empty()), st.empty()
+    notices, thoughts = _LiveNotices(st.empty()), _LiveThoughts(st.empty())
     notices.wait()
+
+    def begun() -> None:
+        notices.clear()
+        thoughts.show()
+
     with closing(engine.follow(turn.run_id, PATIENCE)) as batches:
-        arrivals = Arrivals(batches, thinking=thoughts.add, begun=notices.clear)
+        arrivals = Arrivals(batches, thinking=thoughts.add, begun=begun)
         while not arrivals.ended:
+            # A place of its own for each stretch: a block that is put where one was keeps the former one's children.
+            place = st.empty()
             text = transcript.write(place, arrivals.stretch())
             if not arrivals.ended:
                 place.empty()
             if arrivals.retry:
                 thoughts.clear()
                 notices.retry(arrivals.retry, shown=bool(text))
-    notices.clear()
+    begun()
 
 
 class _LiveNotices:
@@ -89,12 +97,21 @@ class _LiveThoughts:
         self._place = place
         self._inner: DeltaGenerator | None = None
         self._text = ""
+        self._due = 0.0
 
     def add(self, text: str) -> None:
+        """Shown a few times a second, for each showing sends the whole again."""
+        self._text += text
+        if time.monotonic() >= self._due:
+            self.show()
+            self._due = time.monotonic() + 0.2 + len(self._text) / 20_000
+
+    def show(self) -> None:
+        if not self._text:
+            return
         if self._inner is None:
             label, icon = t("chat.thought"), ":material/psychology:"
             self._inner = self._place.expander(label, expanded=True, icon=icon, type="compact").empty()
-        self._text += text
         self._inner.markdown(self._text)
 
     def clear(self) -> None:

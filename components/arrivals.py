@@ -65,10 +65,10 @@ class Arrivals:
                     self._thinking(content or "")
                 case StreamEvent(type="retry") as event:
                     self.retry = event
-                    return "".join(text), True
+                    return "", True  # what was not shown yet need not be shown any more
                 case Snapshot() as snapshot:
                     self._waiting.appendleft(StreamEvent("text_delta", snapshot.seq, 0, content=snapshot.text))
-                    return "".join(text), True
+                    return "", True
                 case Gap() | StreamEvent():
                     pass
         return "".join(text), False

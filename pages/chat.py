@@ -69,7 +69,7 @@ def draw_suggestions() -> None:
     with st.container(horizontal=True):
         for name in SUGGESTIONS:
             text = t(f"suggestions.{name}")
-            st.button(text, key=f"chat.suggestion.{name}", on_click=ask, args=(text,))
+            st.button(text, key=f"chat.suggestion.{name}", on_click=ask, args=(text,), wrap=True)
 
 
 def draw_answer(chat: Chat, turn: Turn) -> None:

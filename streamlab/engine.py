@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import warnings
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -55,6 +56,8 @@ class Engine:
 async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
     """The engine, alive on the running loop for as long as the block."""
     logging.getLogger("streamlab").setLevel(settings.lab_log_level.upper())
+    # A server that sends content as blocks makes its client warn about every chunk, and tell what is in it.
+    warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
     demo = await anyio.to_thread.run_sync(DemoModel().__enter__)
     try:
         models = Models(settings, demo.base_url)

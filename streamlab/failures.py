@@ -27,6 +27,8 @@ Code = Literal[
 ]
 CODES: tuple[Code, ...] = get_args(Code)
 
+_NEVER_CONNECTED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol, httpx2.ProxyError)
+
 RETRIED: frozenset[Code] = frozenset(("rate_limited", "timeout", "provider_unavailable", "connection_lost"))
 
 
@@ -63,13 +65,13 @@ def classify(error: Exception) -> Failure:
         case openai.APIStatusError(status_code=status) if status >= 500 or status in (408, 409, 425):
             return Failure("provider_unavailable", retry_after=_retry_after(error.response.headers.get("retry-after")))
         case openai.APIStatusError():
-            return Failure("bad_request", detail=redacted(error.message))
+            return Failure("bad_request", detail=_said(error))
         case openai.APITimeoutError() | TimeoutError():
             return Failure("timeout")
         case openai.APIConnectionError():
             return Failure("connection_lost" if _was_connected(error) else "provider_unavailable")
         case openai.APIError():
-            return Failure("provider_unavailable", detail=redacted(error.message))
+            return Failure("provider_unavailable", detail=_said(error))
         case json.JSONDecodeError() | UnicodeDecodeError():
             return Failure("connection_lost", detail="the server sent something that is not JSON")
         case _:
@@ -81,14 +83,19 @@ def redacted(text: str) -> str:
     return re.sub(r"\b(sk|pk|key|Bearer)[-_ ][\w\-*.]{4,}", "[key]", text)[:500]
 
 
+def _said(error: openai.APIError) -> str:
+    """The provider's own words. It may repeat the key that it was sent, whatever that looks like."""
+    key = error.request.headers.get("authorization", "").removeprefix("Bearer ")
+    return redacted(error.message.replace(key, "[key]") if len(key) > 8 else error.message)
+
+
 def _was_connected(error: openai.APIConnectionError) -> bool:
     """A read that broke off, as opposed to a connection that never was."""
-    cause: BaseException | None = error
-    while cause := cause.__cause__:
-        if isinstance(
-            cause, (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol, httpx2.ProxyError)
-        ):
+    cause = error.__cause__
+    while cause:
+        if isinstance(cause, _NEVER_CONNECTED):
             return False
+        cause = cause.__cause__
     return True
 
 

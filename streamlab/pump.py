@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
-GATHERED = float(__import__("os").environ.get("G", "0.02"))  # seconds
+GATHERED = 0.03  # seconds
 
 T = TypeVar("T")
 

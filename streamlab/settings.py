@@ -24,7 +24,12 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 class Settings(BaseSettings):
     """Every variable is named in `.env.example`. Times are seconds."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8-sig",  # with or without the mark that Windows' editors put first
+        env_ignore_empty=True,
+        extra="ignore",
+    )
 
     openai_api_key: SecretStr | None = Field(None, description="a key of the provider")
     openai_base_url: HttpUrl | None = Field(None, description="an address that begins with http:// or https://")
@@ -50,7 +55,9 @@ def load_settings() -> Settings:
     """Raises SettingsError when a variable is wrong."""
     try:
         return Settings()
+    except UnicodeDecodeError:
+        problems = [".env must be text in UTF-8."]
     except ValidationError as error:
         names = dict.fromkeys(str(problem["loc"][0]) for problem in error.errors())
-    fields = Settings.model_fields
-    raise SettingsError("\n".join(f"{name.upper()} must be {fields[name].description}." for name in names))
+        problems = [f"{name.upper()} must be {Settings.model_fields[name].description}." for name in names]
+    raise SettingsError("\n".join(problems))

@@ -30,6 +30,9 @@ from streamlab.settings import Settings
 hypothesis_settings.register_profile("laws", deadline=None)
 hypothesis_settings.load_profile("laws")
 
+MakeLab = Callable[..., "Lab"]
+Asked = Callable[..., Awaitable[list[dict[str, Any]]]]
+
 PATIENCE = 20.0  # seconds until a test that waits in vain gives up
 
 
@@ -113,7 +116,7 @@ class Lab:
 
 
 @pytest.fixture
-async def make_lab(models: Models) -> AsyncIterator[Callable[..., Lab]]:
+async def make_lab(models: Models) -> AsyncIterator[MakeLab]:
     labs: list[Lab] = []
 
     def make(other: Models | None = None, **limits: Any) -> Lab:
@@ -126,21 +129,21 @@ async def make_lab(models: Models) -> AsyncIterator[Callable[..., Lab]]:
 
 
 @pytest.fixture
-async def lab(make_lab: Callable[..., Lab]) -> Lab:
+async def lab(make_lab: MakeLab) -> Lab:
     return make_lab()
 
 
 @pytest.fixture
-async def asked(demo: DemoModel) -> AsyncIterator[Callable[[str], Awaitable[list[dict[str, Any]]]]]:
-    """What the demo model was asked under a name, oldest first, once none of it is running any more."""
+async def asked(demo: DemoModel) -> AsyncIterator[Asked]:
+    """What the demo model was asked under a name, oldest first: once `count` were, and have ended if `ended`."""
     async with httpx2.AsyncClient(base_url=demo.base_url) as client:
 
-        async def records(model: str) -> list[dict[str, Any]]:
+        async def records(model: str, count: int = 0, *, ended: bool = True) -> list[dict[str, Any]]:
             with anyio.fail_after(PATIENCE):
                 while True:
                     every = (await client.get("../requests")).json()
                     mine = [record for record in every if record["model"] == model]
-                    if all(record["ended"] != "running" for record in mine):
+                    if len(mine) >= count and not (ended and any(record["ended"] == "running" for record in mine)):
                         return mine
                     await anyio.sleep(0.02)
 

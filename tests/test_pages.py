@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 import streamlit as st
-from google.protobuf.message import Message
+from google.protobuf.message import Message  # type: ignore[import-untyped]
 from streamlit.testing.v1 import AppTest
 
 from components.texts import LANGUAGE_KEY, LANGUAGES, texts
@@ -21,6 +21,7 @@ from streamlab.demo_model.process import DemoModel
 from streamlab.engine import Engine, engine_in_thread
 from streamlab.failures import CODES
 from streamlab.settings import Settings
+from tests.conftest import http, raw_endpoint
 
 FRAME = Path(__file__).parent.parent / "components" / "frame.py"
 PACE = "first=0&rate=2000"
@@ -39,17 +40,11 @@ LOCALE = {"en": "en-US", "ja": "ja-JP"}
 languages = pytest.mark.parametrize("language", LANGUAGES)
 
 
-@pytest.fixture(scope="module")
-def model() -> Iterator[DemoModel]:
-    """What the app takes for the provider."""
-    with DemoModel() as model:
-        yield model
-
-
 @pytest.fixture(scope="module", autouse=True)
-def engine(model: DemoModel) -> Iterator[Engine]:
+def engine(demo: DemoModel) -> Iterator[Engine]:
+    """The demo model is the provider as well."""
     names = (FAST, SEEN, *FAULTS.values())
-    with serving(openai_base_url=model.base_url, openai_api_key="test", lab_models=names) as engine:
+    with serving(openai_base_url=demo.base_url, openai_api_key="test", lab_models=names) as engine:
         yield engine
 
 
@@ -123,9 +118,9 @@ def buttons(app: AppTest) -> set[str]:
     return {str(button.key) for button in app.button}
 
 
-def requests(model: DemoModel, user: str) -> list[dict[str, Any]]:
+def requests(demo: DemoModel, user: str) -> list[dict[str, Any]]:
     """What the provider's model was asked with this question."""
-    log = httpx2.get(model.base_url.removesuffix("/v1") + "/requests").raise_for_status().json()
+    log = httpx2.get(demo.base_url.removesuffix("/v1") + "/requests").raise_for_status().json()
     return [entry for entry in log if entry["prompt"]["user"] == user]
 
 
@@ -175,13 +170,13 @@ def test_a_question_gets_its_answer_and_figures(language: str) -> None:
 
 
 @languages
-def test_a_conversation_goes_on_at_its_address(language: str, model: DemoModel) -> None:
+def test_a_conversation_goes_on_at_its_address(language: str, demo: DemoModel) -> None:
     """The model is told what was said before, and another session sees all of it."""
     question = f"And more examples, please ({language})?"
     first = choose(visit(language), SEEN)
     address = ask(first, QUESTION[language]).query_params["chat"]
     ask(first, question)
-    assert [entry["prompt"]["messages"] for entry in requests(model, question)] == [3]
+    assert [entry["prompt"]["messages"] for entry in requests(demo, question)] == [3]
     assert answers(visit(language, chat=address)) == answers(first)
     assert len(answers(first)) == 2
 
@@ -223,7 +218,7 @@ def test_the_longest_question_is_asked() -> None:
         "It costs $5 and $6, or $$x^2$$",
         "# no heading\n- no list\n**no bold** :red[plain] :smile: :material/home:",
         "`code` [link](https://example.org) ![image](x.png)",
-        "  kept blanks \t and\n\n\nlines ",
+        "kept   blanks \t and\n\n\n    lines",
         "絵文字 👩‍👩‍👧 と \u0007 \u200b \u202e制御文字",
     ],
 )
@@ -273,16 +268,19 @@ def test_a_provider_that_names_no_models_is_said(language: str) -> None:
         assert app.selectbox(key="settings.model").options == [texts(language)["sidebar.demo_name"]]
 
 
-def test_the_providers_own_list_is_offered(model: DemoModel) -> None:
+def test_the_providers_own_list_is_offered() -> None:
     """Without LAB_MODELS the endpoint says what it has; the demo model comes last."""
-    with serving(openai_base_url=model.base_url, openai_api_key="test"):
+    models = {"object": "list", "data": [{"id": name, "object": "model", "created": 0} for name in ("one", "two")]}
+    with (
+        raw_endpoint(http(json.dumps(models).encode(), kind="application/json")) as endpoint,
+        serving(openai_base_url=endpoint.base_url),
+    ):
         names = visit("en").selectbox(key="settings.model").options
-    assert names[-1] == texts("en")["sidebar.demo_name"]
-    assert len(names) == len(set(names))
+    assert names == ["one", "two", texts("en")["sidebar.demo_name"]]
 
 
 @languages
-def test_when_all_places_are_taken_the_question_stays(language: str, model: DemoModel) -> None:
+def test_when_all_places_are_taken_the_question_stays(language: str) -> None:
     """The notice says to wait; the question is back in the box."""
     names = ("demo?fault=silent", FAST)
     with serving(lab_models=names, lab_max_runs=1) as engine:
@@ -314,13 +312,13 @@ def test_thoughts_are_kept_beside_the_answer(language: str) -> None:
 
 
 @languages
-def test_regenerate_replaces_the_answer(language: str, model: DemoModel) -> None:
+def test_regenerate_replaces_the_answer(language: str, demo: DemoModel) -> None:
     """The same question is asked once more, without the answer that goes."""
     question = f"Why stream ({language})?"
     app = ask(choose(visit(language), SEEN), question)
     click(app, "chat.again")
     assert len(answers(app)) == 1
-    assert [entry["prompt"]["messages"] for entry in requests(model, question)] == [1, 1]
+    assert [entry["prompt"]["messages"] for entry in requests(demo, question)] == [1, 1]
 
 
 @languages
@@ -369,7 +367,7 @@ def test_an_export_holds_the_conversation(language: str) -> None:
     app = visit(language)
     for question in questions:
         ask(app, question)
-    assert [button.label for button in app.get("download_button")] == [
+    assert [button.label for button in app.download_button] == [
         texts(language)["chat.export_markdown"],
         texts(language)["chat.export_json"],
     ]

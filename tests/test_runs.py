@@ -19,12 +19,9 @@ from streamlab.hub import HubFull, MemoryHub
 from streamlab.latency import timings
 from streamlab.models import Models
 from streamlab.runs import Outcome, RunLimits, Runs, TooManyRuns
-from tests.conftest import PATIENCE, Lab, check_laws, demo_model, provider, shown, threads_left
+from tests.conftest import PATIENCE, Asked, Lab, MakeLab, check_laws, demo_model, provider, shown, threads_left
 
 pytestmark = pytest.mark.anyio
-
-Asked = Callable[[str], Awaitable[list[dict[str, Any]]]]
-MakeLab = Callable[..., Lab]
 
 ENDLESS = {"chunks": 100_000, "rate": 50}
 TEXT = "Streaming は、届いた順に。\n\n🙂 **OK**?  \u2028 end"
@@ -42,6 +39,7 @@ def codes(events: list[StreamEvent]) -> list[str | None]:
 # The text, over the real model
 
 
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning")
 @settings(max_examples=40)
 @given(
     text=st.text(st.characters(exclude_categories=["Cs"]), max_size=40) | st.just(TEXT),
@@ -251,3 +249,306 @@ def test_backoff_grows_and_has_jitter() -> None:
         waits.append([event.wait or 0 for event in events if event.type == "retry"])
     assert all(0.005 * 2**n / 2 <= wait <= 0.005 * 2**n for each in waits for n, wait in enumerate(each, 1))
     assert len({tuple(each) for each in waits}) == 5
+
+
+# Stopping
+
+
+def ended_by(records: list[dict[str, Any]]) -> list[str]:
+    return [record["ended"] for record in records]
+
+
+@pytest.mark.parametrize(
+    ("options", "type"),
+    [
+        ({"first": 600}, None),
+        ({"fault": "silent"}, None),
+        (ENDLESS, "text_delta"),
+        ({"fault": "stall", "after": 3}, "text_delta"),
+        (ENDLESS | {"reasoning": True, "rate": 5}, "thinking"),
+    ],
+)
+async def test_stop_reaches_the_model(lab: Lab, asked: Asked, options: dict[str, Any], type: str | None) -> None:
+    """At any moment: before its headers, before its first token, in the middle, in a stall. It stops writing."""
+    model = demo_model(**options)
+    run_id = lab.start(model)
+    if type:
+        await lab.until(run_id, type)
+    else:
+        await asked(model, 1, ended=False)
+    lab.runs.stop(run_id)
+    events = await lab.read(run_id)
+    assert (events[-1].status, events[-1].code) == ("stopped", None)
+    assert ended_by(await asked(model)) == ["disconnected"]
+    assert lab.outcomes[run_id].text == shown(events)
+    assert await threads_left() == 0
+
+
+async def test_stop_before_anything_has_begun(lab: Lab, asked: Asked) -> None:
+    """The run ends in the same way; nobody at the model writes on."""
+    model = demo_model(**ENDLESS)
+    run_id = lab.start(model)
+    lab.runs.stop(run_id)
+    events = await lab.read(run_id)
+    assert types(events) == ["done"]
+    assert events[0].status == "stopped"
+    assert await threads_left() == 0
+    assert set(ended_by(await asked(model))) <= {"disconnected"}
+
+
+async def test_stopping_twice_is_stopping_once(lab: Lab) -> None:
+    """The first reason counts."""
+    run_id = lab.start(demo_model(**ENDLESS))
+    await lab.until(run_id, "text_delta")
+    lab.runs.stop(run_id, "unwatched")
+    lab.runs.stop(run_id)
+    assert (await lab.read(run_id))[-1].code == "unwatched"
+
+
+async def test_stopping_what_has_ended_or_never_was_changes_nothing(lab: Lab) -> None:
+    """A click may come late."""
+    run_id = lab.start(demo_model(text="whole"))
+    events = await lab.read(run_id)
+    lab.runs.stop(run_id)
+    lab.runs.stop("nobody")
+    await anyio.wait_all_tasks_blocked()
+    assert lab.hub.log(run_id).since(0) == events
+    assert events[-1].status == "completed"
+
+
+async def test_stop_while_waiting_for_the_next_attempt(lab: Lab, asked: Asked) -> None:
+    """The wait is given up, no further request is made."""
+    model = demo_model(fault="rate_limit", retry_after=15)
+    run_id = lab.start(model)
+    await lab.until(run_id, "retry")
+    lab.runs.stop(run_id)
+    events = await lab.read(run_id)
+    assert types(events) == ["retry", "done"]
+    assert events[-1].status == "stopped"
+    assert len(await asked(model)) == 1
+
+
+async def test_stop_in_the_second_attempt_keeps_only_its_text(lab: Lab, asked: Asked) -> None:
+    """What the first wrote is void, also when the run is stopped."""
+    first, second = Script([delta("void"), Failure("connection_lost")]), Script([delta("kept"), PATIENCE])
+    left = iter([first, second])
+    run_id = lab.runs.start(lambda: next(left), lambda outcome: lab.outcomes.update({run_id: outcome}))
+    await lab.until(run_id, "text_delta", 2)
+    lab.runs.stop(run_id)
+    await lab.read(run_id)
+    assert (lab.outcomes[run_id].text, lab.outcomes[run_id].retries) == ("kept", 1)
+
+
+async def test_a_run_that_nobody_follows_is_stopped(make_lab: MakeLab, asked: Asked) -> None:
+    """After a while, with its reason; one that is followed goes on until its follower leaves."""
+    lab = make_lab(unwatched=0.1)
+    watch = asyncio.create_task(lab.runs.watch())
+    alone, followed = demo_model(**ENDLESS), demo_model(**ENDLESS)
+    lonely_run, followed_run = lab.start(alone), lab.start(followed)
+    with lab.hub.follow(followed_run):
+        await lab.until(lonely_run, "done")
+        assert ended_by(await asked(alone)) == ["disconnected"]
+        assert ended_by(await asked(followed, ended=False)) == ["running"]
+        assert lab.runs.live == 1
+    await lab.until(followed_run, "done")
+    for run_id in (lonely_run, followed_run):
+        done = (await lab.read(run_id))[-1]
+        assert (done.status, done.code) == ("stopped", "unwatched")
+    watch.cancel()
+
+
+async def test_a_run_may_need_no_follower(make_lab: MakeLab) -> None:
+    """With "never" it is left alone, however long nobody looks."""
+    lab = make_lab(unwatched=None)
+    watch = asyncio.create_task(lab.runs.watch())
+    run_id = lab.start(demo_model(chunks=100, rate=80))  # longer than the watch takes to look
+    await lab.until(run_id, "done")
+    assert (await lab.read(run_id))[-1].status == "completed"
+    watch.cancel()
+
+
+async def test_the_watch_lets_go_of_old_logs(make_lab: MakeLab) -> None:
+    """A finished run that nobody follows leaves the hub when its time is over."""
+    lab = make_lab()
+    run_id = lab.start(demo_model(text="whole"))
+    await lab.read(run_id)
+    lab.hub.log(run_id).began -= 301
+    watch = asyncio.create_task(lab.runs.watch())
+    with anyio.fail_after(PATIENCE):
+        while len(lab.hub):
+            await anyio.sleep(0.05)
+    watch.cancel()
+
+
+async def test_close_ends_every_log(make_lab: MakeLab, asked: Asked) -> None:
+    """Runs that are silent, writing or waiting to try again: each has its end and its outcome when it returns."""
+    lab = make_lab()
+    models = [demo_model(first=600), demo_model(**ENDLESS), demo_model(fault="rate_limit", retry_after=15)]
+    run_ids = [lab.start(model) for model in models]
+    await lab.until(run_ids[1], "text_delta")
+    await lab.until(run_ids[2], "retry")
+    await asked(models[0], 1, ended=False)
+    await lab.runs.close()
+    for run_id in run_ids:
+        events = lab.hub.log(run_id).since(0)
+        check_laws(events)
+        assert (events[-1].status, events[-1].code) == ("stopped", "shutdown")
+    assert set(lab.outcomes) == set(run_ids)
+    assert lab.runs.live == 0
+    assert ended_by(await asked(models[0])) == ended_by(await asked(models[1])) == ["disconnected"]
+    assert await threads_left() == 0
+
+
+# Time limits
+
+
+async def test_a_silent_model_is_a_timeout(make_lab: MakeLab, asked: Asked) -> None:
+    """Without a first token in time the attempt ends, at the model too, and the next begins."""
+    model = demo_model(fault="silent")
+    events = await make_lab(first_token=0.3, attempts=2).run(model)
+    assert types(events) == ["retry", "error", "done"]
+    assert codes(events) == ["timeout", "timeout"]
+    assert ended_by(await asked(model)) == ["disconnected"] * 2
+
+
+async def test_chunks_without_text_do_not_count_as_a_token(make_lab: MakeLab) -> None:
+    """A role, or a chunk without choices, is no sign of an answer."""
+    events = await make_lab(first_token=0.5, attempts=1).run(
+        demo_model(fault="stall", after=0, empty_first=True, comments=True)
+    )
+    assert codes(events) == ["timeout"]
+
+
+async def test_silence_in_the_middle_is_a_timeout(make_lab: MakeLab, asked: Asked) -> None:
+    """What was written is void, and the next attempt answers whole."""
+    model = demo_model(text=TEXT, fault="stall", after=3, times=1)
+    events = await make_lab(silence=1).run(model)
+    assert codes(events) == ["timeout"]
+    assert types(events).index("retry") == 3
+    assert events[-2].content == TEXT
+    assert ended_by(await asked(model)) == ["disconnected", "completed"]
+
+
+async def test_slow_is_not_silent(make_lab: MakeLab) -> None:
+    """The limits are between chunks: an answer may take longer than both of them together."""
+    events = await make_lab(first_token=1, silence=1).run(demo_model(chunks=25, rate=10))
+    assert events[-1].status == "completed"
+    assert events[-1].at > 2
+
+
+async def test_the_whole_run_has_a_limit(make_lab: MakeLab, asked: Asked) -> None:
+    """However steadily it writes; the text so far stays, and nothing is tried again."""
+    model = demo_model(**ENDLESS)
+    lab = make_lab(total=1)
+    events = await lab.run(model)
+    assert types(events)[-2:] == ["error", "done"]
+    assert codes(events) == ["timeout"]
+    assert ended_by(await asked(model)) == ["disconnected"]
+    (outcome,) = lab.outcomes.values()
+    assert outcome.text == shown(events) != ""
+
+
+async def test_the_limit_of_the_run_ends_a_wait_between_attempts(make_lab: MakeLab) -> None:
+    """Attempts that time out one after the other do not add up beyond it."""
+    events = await make_lab(total=1, first_token=0.4, attempts=10).run(demo_model(fault="silent"))
+    assert codes(events)[-1] == "timeout"
+    assert types(events).count("retry") < 5
+
+
+# Failures and what is tried again
+
+
+@pytest.mark.parametrize("seconds", [0.4, 1])
+async def test_a_rate_limit_is_waited_out_as_the_provider_wishes(lab: Lab, asked: Asked, seconds: float) -> None:
+    """Not less than Retry-After says; people are told how long."""
+    model = demo_model(text="whole", fault="rate_limit", retry_after=seconds, times=1)
+    events = await lab.run(model)
+    assert codes(events) == ["rate_limited"]
+    assert events[0].wait == seconds
+    assert events[-2].content == "whole"
+    refused, answered = await asked(model)
+    assert answered["received"] - refused["received"] >= seconds
+
+
+async def test_a_rate_limit_beyond_the_run_s_time_fails_at_once(lab: Lab, asked: Asked) -> None:
+    """Nobody is made to wait for what cannot come."""
+    model = demo_model(fault="rate_limit", retry_after=3600)
+    events = await lab.run(model)
+    assert types(events) == ["error", "done"]
+    assert codes(events) == ["rate_limited"]
+    assert len(await asked(model)) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "requests"),
+    [
+        ("error", "provider_unavailable", 3),
+        ("cut", "connection_lost", 3),
+        ("garbage", "connection_lost", 3),
+        ("key", "auth", 1),
+        ("context", "context_too_long", 1),
+        ("filter", "content_filtered", 1),
+    ],
+)
+async def test_what_may_pass_is_tried_again_and_what_cannot_is_not(
+    lab: Lab, asked: Asked, fault: str, code: str, requests: int
+) -> None:
+    """Three attempts for what may be better a moment later; one for what will be the same."""
+    model = demo_model(fault=fault, after=2)
+    events = await lab.run(model)
+    assert codes(events) == [code] * requests
+    assert events[-1].code == code
+    assert ended_by(await asked(model)) == [f"fault:{fault}"] * requests
+
+
+async def test_after_text_was_shown_a_new_attempt_begins_anew(lab: Lab) -> None:
+    """The text that was cut is void, not continued: nothing is doubled."""
+    events = await lab.run(demo_model(text=TEXT, fault="cut", after=4, times=2))
+    assert types(events)[4] == "retry"
+    assert codes(events) == ["connection_lost", "connection_lost"]
+    assert events[-2].content == TEXT
+
+
+async def test_an_answer_without_text_is_an_answer(lab: Lab) -> None:
+    """Some models say nothing; that is no failure."""
+    events = await lab.run(demo_model(fault="empty"))
+    assert types(events) == ["final_answer", "done"]
+    assert events[0].content == ""
+
+
+async def test_an_unknown_model_is_not_tried_again(demo: DemoModel, make_lab: MakeLab) -> None:
+    """It says so."""
+    with provider(demo.base_url) as models:
+        assert codes(await make_lab(models).run("gpt-nobody")) == ["model_not_found"]
+
+
+async def test_an_endpoint_that_is_not_there_is_tried_again(make_lab: MakeLab) -> None:
+    """It may be starting."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+    with provider(address) as models:
+        assert codes(await make_lab(models).run("any")) == ["provider_unavailable"] * 3
+
+
+# Room
+
+
+async def test_more_runs_than_may_be_are_refused(make_lab: MakeLab) -> None:
+    """Until one ends; what is refused leaves nothing behind."""
+    lab = make_lab(live=2)
+    first, _ = lab.start(demo_model(**ENDLESS)), lab.start(demo_model(**ENDLESS))
+    with pytest.raises(TooManyRuns):
+        lab.start(demo_model())
+    assert (lab.runs.live, len(lab.hub)) == (2, 2)
+    lab.runs.stop(first)
+    await lab.read(first)
+    assert (await lab.run(demo_model(text="whole")))[-1].status == "completed"
+
+
+async def test_a_full_hub_refuses_a_run() -> None:
+    """And no run without a log is live."""
+    runs = Runs(MemoryHub(capacity=0))
+    with pytest.raises(HubFull):
+        runs.start(lambda: Script([]))
+    assert runs.live == 0
+    await runs.close()

@@ -42,18 +42,23 @@ def uses() -> list[Use]:
 
 
 def _uses(path: Path, named: set[str]) -> Iterator[Use]:
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    tree = ast.parse(path.read_text("utf-8"))
+    for node in ast.walk(tree):
         match node:
             case ast.Call(func=ast.Name(id="t"), args=[key], keywords=keywords):
                 values = frozenset(keyword.arg or "" for keyword in keywords)
-                yield Use(f"{path.name}:{node.lineno}", ast.unparse(key), frozenset(_keys(key, named)), values)
+                yield Use(f"{path.name}:{node.lineno}", ast.unparse(key), frozenset(_keys(key, tree, named)), values)
 
 
-def _keys(node: ast.expr, named: set[str]) -> Iterator[str]:
+def _keys(node: ast.expr, tree: ast.Module, named: set[str]) -> Iterator[str]:
     match node:
         case ast.IfExp(body=body, orelse=other):
-            yield from _keys(body, named)
-            yield from _keys(other, named)
+            yield from _keys(body, tree, named)
+            yield from _keys(other, tree, named)
+        case ast.Name(id=name):
+            for statement in ast.walk(tree):
+                if isinstance(statement, ast.Assign) and name in {ast.unparse(target) for target in statement.targets}:
+                    yield from _keys(statement.value, tree, named)
         case ast.JoinedStr(values=parts):
             pattern = "".join(
                 re.escape(str(part.value)) if isinstance(part, ast.Constant) else "(.+)" for part in parts
