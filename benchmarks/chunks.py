@@ -18,6 +18,7 @@ import openai
 import uvloop
 from langchain_core.runnables import Runnable
 from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
 
 from benchmarks.harness import Claim, print_claims, print_table, write_json
 from streamlab.chains import PROMPT, chat_chain, chat_input
@@ -87,7 +88,7 @@ class Ways:
             bare = ChatOpenAI(
                 model=model,
                 base_url=self._url,
-                api_key="demo",  # type: ignore[arg-type]
+                api_key=SecretStr("demo"),
                 stream_usage=True,
                 max_retries=0,
                 http_async_client=client,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
-GATHERED = 0.03  # seconds
+GATHER = 0.03  # seconds
 
 T = TypeVar("T")
 
@@ -24,9 +24,10 @@ class _End:
 class Pump(Generic[T], AbstractContextManager["Pump[T]"]):
     """Iterates `items()` in a thread; `batches()` gives lists of what has gathered since the last list.
 
-    The first item after a pause is handed over at once; what follows gathers for `GATHERED` seconds, because waking the
-    loop from a thread costs far more than an item does. The end is handed over at once, too. What the iterator raises is raised by `batches()`. Leaving the block calls `interrupt`, which must make a blocked
-    `next()` return or raise; the thread is not waited for.
+    The first item after a pause, and the end, are handed over at once; what follows gathers for `GATHER` seconds,
+    because waking the loop from a thread costs a good part of what a chunk costs altogether. What the iterator raises
+    is raised by `batches()`. Leaving the block calls `interrupt`, which must make a blocked `next()` return or raise;
+    the thread is not waited for.
     """
 
     def __init__(self, items: Callable[[], Iterator[T]], interrupt: Callable[[], None]) -> None:
@@ -35,6 +36,7 @@ class Pump(Generic[T], AbstractContextManager["Pump[T]"]):
         self._gathered: deque[T | _End] = deque()
         self._ready = asyncio.Event()
         self._waking = False
+        self._timer: asyncio.TimerHandle | None = None
         self._left = False
 
     def __enter__(self) -> Self:
@@ -86,11 +88,13 @@ class Pump(Generic[T], AbstractContextManager["Pump[T]"]):
 
     def _wake(self) -> None:
         self._ready.set()
-        self._loop.call_later(GATHERED, self._look)
+        if self._timer:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(GATHER, self._look)
 
     def _look(self) -> None:
-        """Sleep when nothing came for a while; until then the thread need not wake the loop."""
+        """Hand over what has gathered. When nothing has, the thread is to wake the loop for the next item."""
         self._waking = False  # before the look: what comes after this line wakes anew
-        if self._gathered and not self._waking:
+        if self._gathered and not self._left:
             self._waking = True
             self._wake()
