@@ -29,6 +29,9 @@ CODES: tuple[Code, ...] = get_args(Code)
 
 _NEVER_CONNECTED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol, httpx2.ProxyError)
 
+# OpenAI's code; the sentences of vLLM, llama.cpp, LM Studio.
+_TOO_LONG = re.compile(r"context[ _](length|window|size)", re.IGNORECASE)
+
 RETRIED: frozenset[Code] = frozenset(("rate_limited", "timeout", "provider_unavailable", "connection_lost"))
 
 
@@ -64,6 +67,8 @@ def classify(error: Exception) -> Failure:
             return Failure("content_filtered")
         case openai.APIStatusError(status_code=status) if status >= 500 or status in (408, 409, 425):
             return Failure("provider_unavailable", retry_after=_retry_after(error.response.headers.get("retry-after")))
+        case openai.BadRequestError() if _TOO_LONG.search(f"{error.code} {error.message}"):
+            return Failure("context_too_long")
         case openai.APIStatusError():
             return Failure("bad_request", detail=_said(error))
         case openai.APITimeoutError() | TimeoutError():

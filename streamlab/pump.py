@@ -71,9 +71,9 @@ class Pump(Generic[T], AbstractContextManager["Pump[T]"]):
     def _work(self) -> None:
         try:
             for item in self._items():
-                if self._left:
-                    return
-                self._put(item)
+                # Gone through to its end or exception: a chain that is dropped half-way has more to say on stderr.
+                if not self._left:
+                    self._put(item)
         except BaseException as error:
             self._put(_End(error))
         else:
