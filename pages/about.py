@@ -7,9 +7,10 @@ from components.texts import t
 
 
 def diagram() -> str:
+    """From top to bottom, so that it can be read on a phone."""
     label = {name: t(f"about.{name}") for name in ("browser", "second_browser", "page", "run", "log", "model")}
     arrow = {name: t(f"about.arrow_{name}") for name in ("asks", "chunks", "appends", "follows", "frames")}
-    return f"""flowchart LR
+    return f"""flowchart TB
     model["{label["model"]}"] -- "{arrow["chunks"]}" --> run["{label["run"]}"]
     run -- "{arrow["asks"]}" --> model
     run -- "{arrow["appends"]}" --> log[("{label["log"]}")]
@@ -32,13 +33,10 @@ def draw_figures() -> None:
 st.header(t("about.title"))
 st.markdown(t("about.what"))
 draw_figures()
-st.mermaid_chart(diagram())
-left, right = st.columns(2)
-with left:
-    st.subheader(t("about.plain_title"))
-    st.markdown(t("about.plain"))
-with right:
-    st.subheader(t("about.here_title"))
-    st.markdown(t("about.here"))
-st.subheader(t("about.try_title"))
-st.markdown(t("about.try"))
+picture, words = st.columns(2, gap="large")
+with picture:
+    st.mermaid_chart(diagram())
+with words:
+    for part in ("plain", "here", "try"):
+        st.subheader(t(f"about.{part}_title"))
+        st.markdown(t(f"about.{part}"))
