@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,19 +47,23 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """User and system time that the server has used since it started."""
-        times = self.process.cpu_times()
-        return float(times.user + times.system)
+        return cpu_seconds(self.process)
 
 
 @contextmanager
-def streamlit_server(script: Path) -> Iterator[Server]:
-    """``streamlit run script`` on a free port, ready to answer; it ends with the block."""
+def streamlit_server(
+    script: Path, *, options: Sequence[str] = (), environment: Mapping[str, str] | None = None, folder: Path = ROOT
+) -> Iterator[Server]:
+    """``streamlit run script`` on a free port, ready to answer; it ends with the block.
+
+    Streamlit reads the ``.streamlit/config.toml`` of ``folder``; one that has none runs with the defaults.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", str(script), f"--server.port={port}", *_SERVER_OPTIONS]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
+    process = subprocess.Popen([*command, *options], cwd=folder, env=variables, stdout=subprocess.DEVNULL)
     try:
         url = f"http://127.0.0.1:{port}"
         wait_until(lambda: _healthy(url), timeout=60)
@@ -78,6 +82,11 @@ def chromium() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 def wait_until(ready: Callable[[], bool], timeout: float) -> None:

@@ -13,11 +13,22 @@ TEMPERATURE_KEY = "settings.temperature"
 
 
 def choose_language() -> None:
-    """Settle the session's language before anything is drawn: the address, else the setting, else the browser."""
-    if st.session_state.get(LANGUAGE_KEY) not in LANGUAGES:
+    """Settle the session's language before anything is drawn: the address, else the setting, else the browser.
+
+    One that was named or chosen stays in the address, also where it is the browser's: a reload is to keep it.
+    """
+    state = session()
+    if LANGUAGE_KEY not in st.session_state:
         named = st.query_params.get(LANGUAGE_KEY)
+        state.language_chosen = named in LANGUAGES
         configured = engine().settings.lab_language
-        st.session_state[LANGUAGE_KEY] = named if named in LANGUAGES else preferred_language(configured)
+        st.session_state[LANGUAGE_KEY] = named if state.language_chosen else preferred_language(configured)
+    if state.language_chosen:
+        st.query_params[LANGUAGE_KEY] = st.session_state[LANGUAGE_KEY]
+
+
+def _language_chosen() -> None:
+    session().language_chosen = True
 
 
 def draw() -> None:
@@ -34,7 +45,11 @@ def draw() -> None:
         )
         st.slider(t("sidebar.temperature"), 0.0, 2.0, step=0.1, key=TEMPERATURE_KEY, help=t("sidebar.temperature_help"))
         st.selectbox(
-            t("sidebar.language"), LANGUAGES, format_func=LANGUAGES.__getitem__, key=LANGUAGE_KEY, bind="query-params"
+            t("sidebar.language"),
+            LANGUAGES,
+            format_func=LANGUAGES.__getitem__,
+            key=LANGUAGE_KEY,
+            on_change=_language_chosen,
         )
 
 

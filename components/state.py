@@ -19,6 +19,7 @@ class Session:
 
     notice: str | None = None  # a sentence to show once, at the next drawing
     chat_id: str | None = None  # the conversation to come back to from another page
+    language_chosen: bool = False  # by the address or in the sidebar; then the address keeps it
     restored: bool = False  # the sidebar was set to the options of the conversation that the address names
 
 

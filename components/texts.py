@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 LANGUAGES = {"en": "English", "ja": "日本語"}
-LANGUAGE_KEY = "lang"  # the widget's key and, as it is bound to the address, the name of its parameter
+LANGUAGE_KEY = "lang"  # the widget's key and the name of the address's parameter
 
 
 def t(key: str, **values: object) -> str:

@@ -1,6 +1,7 @@
 """Chat with a model; the answer outlives every click."""
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from components import answer, sidebar
 from components.export import to_json, to_markdown
@@ -51,17 +52,22 @@ def stop(chat: Chat) -> None:
     lab.portal.call(lab.chats.stop, chat.id)
 
 
-def draw_toolbar(chat: Chat) -> None:
+def draw_toolbar() -> DeltaGenerator:
+    """A new chat, and a place for the export, whose files are made when the answer has ended."""
     with st.container(horizontal=True):
         st.button(t("chat.new"), key="chat.new", icon=":material/add_comment:", on_click=open_chat, args=(None,))
-        with st.popover(t("chat.export"), icon=":material/download:"):
-            for label, make, ending, mime in (
-                (t("chat.export_markdown"), to_markdown, "md", "text/markdown"),
-                (t("chat.export_json"), to_json, "json", "application/json"),
-            ):
-                st.download_button(
-                    label, make(chat), f"streaming-lab-{chat.id[:8]}.{ending}", mime, on_click="ignore", width="stretch"
-                )
+        return st.empty()
+
+
+def draw_export(chat: Chat) -> None:
+    with st.popover(t("chat.export"), icon=":material/download:"):
+        for label, make, ending, mime in (
+            (t("chat.export_markdown"), to_markdown, "md", "text/markdown"),
+            (t("chat.export_json"), to_json, "json", "application/json"),
+        ):
+            st.download_button(
+                label, make(chat), f"streaming-lab-{chat.id[:8]}.{ending}", mime, on_click="ignore", width="stretch"
+            )
 
 
 def draw_suggestions() -> None:
@@ -120,7 +126,7 @@ st.header(t("chat.title"))
 open_chat(named_chat() or session().chat_id)
 current = find_chat()
 if current:
-    draw_toolbar(current)
+    export_place = draw_toolbar()
 else:
     st.markdown(t("chat.what"))
     if named_chat():
@@ -135,3 +141,5 @@ if current:
     for turn in current.turns:
         answer.draw_question(turn)
         draw_answer(current, turn)
+    with export_place:
+        draw_export(find_chat() or current)

@@ -24,6 +24,8 @@ from streamlab.tokens import estimate_tokens
 
 Clock = Callable[[], float]
 
+LONGEST_DELTA = 32 * 1024  # characters; what one event may hold is counted in bytes
+
 PROMPT = ChatPromptTemplate.from_messages(
     [MessagesPlaceholder("system"), MessagesPlaceholder("history"), ("human", "{question}")]
 )
@@ -87,13 +89,14 @@ class ChainAttempt:
             raise Failure("content_filtered")
 
     def _produce(self, clock: Clock) -> Iterator[StreamEvent]:
-        halves = _Halves()
+        thoughts, words = _Halves(), _Halves()
         for text in self._build().stream(self._inputs, config={"callbacks": [self._observer]}):
-            if reasoning := self._observer.take_reasoning():
+            if reasoning := thoughts.join(self._observer.take_reasoning()):
                 yield StreamEvent("thinking", 0, clock(), content=reasoning)
-            if text := halves.join(text):
+            if text := words.join(text):
                 self._text.append(text)
-                yield StreamEvent("text_delta", 0, clock(), content=text)
+                for start in range(0, len(text), LONGEST_DELTA):
+                    yield StreamEvent("text_delta", 0, clock(), content=text[start : start + LONGEST_DELTA])
 
 
 class _Halves:

@@ -48,7 +48,8 @@ def http_client() -> httpx2.Client:
     """
     return httpx2.Client(
         limits=httpx2.Limits(max_connections=1_000, max_keepalive_connections=0),
-        timeout=httpx2.Timeout(connect=10, read=600, write=30, pool=10),
+        # How long a read may take is the run's to say.
+        timeout=httpx2.Timeout(connect=10, read=None, write=30, pool=10),
         event_hooks={"request": [_tell]},
         follow_redirects=True,
     )

@@ -29,10 +29,10 @@ CODES: tuple[Code, ...] = get_args(Code)
 
 _NEVER_CONNECTED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol, httpx2.ProxyError)
 
+RETRIED: frozenset[Code] = frozenset(("rate_limited", "timeout", "provider_unavailable", "connection_lost"))
+
 # OpenAI's code; the sentences of vLLM, llama.cpp, LM Studio.
 _TOO_LONG = re.compile(r"context[ _](length|window|size)", re.IGNORECASE)
-
-RETRIED: frozenset[Code] = frozenset(("rate_limited", "timeout", "provider_unavailable", "connection_lost"))
 
 
 @dataclass
@@ -79,6 +79,8 @@ def classify(error: Exception) -> Failure:
             return Failure("provider_unavailable", detail=_said(error))
         case json.JSONDecodeError() | UnicodeDecodeError():
             return Failure("connection_lost", detail="the server sent something that is not JSON")
+        case ValueError() if str(error) == "No generation chunks were returned":
+            return Failure("provider_unavailable", detail="the server sent nothing that is a chunk of an answer")
         case _:
             return Failure("internal", detail=type(error).__name__)
 
@@ -114,5 +116,5 @@ def _retry_after(value: str | None) -> float | None:
         pass
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time())
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

@@ -103,7 +103,7 @@ class Models:
                 base_url=base_url, api_key=key.get_secret_value(), max_retries=0, timeout=_LOOK_UP_TIMEOUT
             ) as client:
                 models = list(client.models.list())
-        except openai.OpenAIError as error:
+        except Exception as error:  # the client breaks in many ways on what is no list of models
             logger.warning("the provider's list of models could not be read: %s", type(error).__name__)
             return ()
         if base_url:

@@ -27,7 +27,7 @@ class Pump(Generic[T], AbstractContextManager["Pump[T]"]):
     The first item after a pause, and the end, are handed over at once; what follows gathers for `GATHER` seconds,
     because waking the loop from a thread costs a good part of what a chunk costs altogether. What the iterator raises
     is raised by `batches()`. Leaving the block calls `interrupt`, which must make a blocked `next()` return or raise;
-    the thread is not waited for.
+    what the iterator still gives is dropped, and the thread is not waited for.
     """
 
     def __init__(self, items: Callable[[], Iterator[T]], interrupt: Callable[[], None]) -> None:

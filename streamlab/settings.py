@@ -1,8 +1,9 @@
 """Settings from the environment and `.env`, checked at start."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, HttpUrl, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -18,20 +19,25 @@ def _seconds_or_never(value: object) -> object:
     return None if value == "never" else value
 
 
+def _sendable(key: SecretStr) -> SecretStr:
+    """A key as HTTP can send it; curly quotes and line ends come with pasting."""
+    stripped = key.get_secret_value().strip()
+    if not re.fullmatch("[!-~]+", stripped):
+        raise ValueError("a key cannot be sent")
+    return SecretStr(stripped)
+
+
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
 class Settings(BaseSettings):
     """Every variable is named in `.env.example`. Times are seconds."""
 
-    model_config = SettingsConfigDict(
-        env_file=".env",
-        env_file_encoding="utf-8-sig",  # with or without the mark that Windows' editors put first
-        env_ignore_empty=True,
-        extra="ignore",
-    )
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore")
 
-    openai_api_key: SecretStr | None = Field(None, description="a key of the provider")
+    openai_api_key: Annotated[SecretStr, AfterValidator(_sendable)] | None = Field(
+        None, description="a key of the provider: ASCII characters without spaces"
+    )
     openai_base_url: HttpUrl | None = Field(None, description="an address that begins with http:// or https://")
     lab_models: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
         (), description="model names, separated by commas"
@@ -45,7 +51,7 @@ class Settings(BaseSettings):
         60, description="seconds, more than 0 and at most 86400, or never"
     )
     lab_attempts: int = Field(3, ge=1, le=10, description="a whole number from 1 to 10")
-    lab_max_runs: int = Field(200, ge=1, le=10_000, description="a whole number from 1 to 10000")
+    lab_max_runs: int = Field(200, ge=1, le=1_000, description="a whole number from 1 to 1000")
     lab_log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="debug, info, warning or error"
     )

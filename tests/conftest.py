@@ -3,7 +3,6 @@
 import json
 import socketserver
 import threading
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
@@ -11,7 +10,6 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 import anyio
-import anyio.to_thread
 import httpx2
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -64,7 +62,9 @@ def models(demo: DemoModel) -> Iterator[Models]:
 @contextmanager
 def provider(base_url: str, key: str | None = None) -> Iterator[Models]:
     """Models of an endpoint that is not the demo model, or that does not know it is."""
-    settings = Settings(_env_file=None, openai_base_url=HttpUrl(base_url), openai_api_key=SecretStr(key) if key else None)
+    settings = Settings(
+        _env_file=None, openai_base_url=HttpUrl(base_url), openai_api_key=SecretStr(key) if key else None
+    )
     with closing(Models(settings, "http://127.0.0.1:9")) as models:
         yield models
 
@@ -257,13 +257,13 @@ def sse(*deltas: str | dict[str, Any], finish: str | None = "stop") -> bytes:
     return "".join(f"data: {line}\n\n" for line in [*lines, *(["[DONE]"] if finish else [])]).encode()
 
 
-async def threads_left(name: str = "pump") -> int:
-    """How many threads of this name are still there after they had time to end."""
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what nothing tells of."""
+    with anyio.fail_after(PATIENCE):
+        while not condition():  # noqa: ASYNC110
+            await anyio.sleep(0.01)
 
-    def count() -> int:
-        return sum(thread.name == name for thread in threading.enumerate())
 
-    deadline = time.monotonic() + PATIENCE
-    while count() and time.monotonic() < deadline:
-        await anyio.sleep(0.01)
-    return count()
+async def threads_gone(name: str = "pump") -> None:
+    """Every thread of this name has ended, or does within a while."""
+    await until(lambda: all(thread.name != name for thread in threading.enumerate()))

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, get_args
 
 import pytest
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 from streamlab.events import MERGED_CHARACTERS, EventType, Status, StreamEvent, Usage, decode, encode, merge_deltas
 
 texts = st.text(st.characters(exclude_categories=()))  # any code point, lone surrogates too
-awkward = st.sampled_from(["", "\ud800", "\udc00\ud800", "\u2028\u2029", "\r\n\n", "\0", '"\\', "日本語", "🙂", "data: "])
+awkward = st.sampled_from(
+    ["", "\ud800", "\udc00\ud800", "\u2028\u2029", "\r\n\n", "\0", '"\\', "日本語", "🙂", "data: "]
+)
 strings = texts | awkward
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 values = st.recursive(
@@ -110,10 +113,10 @@ def span(event: StreamEvent) -> range:
     return range(event.seq_from or event.seq, event.seq + 1)
 
 
-@given(logs)
-def test_merging_keeps_every_seq_and_every_character(log: list[StreamEvent]) -> None:
-    """The ranges of the merged events join without gap or overlap, and each has the text of its range."""
-    merged = merge_deltas(log)
+@given(logs, st.integers(0, 30))
+def test_merging_keeps_every_seq_and_every_character(log: list[StreamEvent], cut: int) -> None:
+    """The ranges of the merged events join without gap or overlap, also of what was merged in parts before."""
+    merged = merge_deltas([*merge_deltas(log[:cut]), *merge_deltas(log[cut:])])
     assert [seq for event in merged for seq in span(event)] == [event.seq for event in log]
     for event in merged:
         covered = [log[seq - 1] for seq in span(event)]
@@ -136,7 +139,7 @@ def test_merging_stays_below_the_bound_and_leaves_nothing_to_merge(log: list[Str
     """No merged delta grows beyond its bound, and two neighbours stay apart only where it would have."""
     merged = merge_deltas(log)
     assert all(len(event.content or "") <= MERGED_CHARACTERS for event in merged if len(span(event)) > 1)
-    for left, right in zip(merged, merged[1:], strict=False):
+    for left, right in pairwise(merged):
         if left.type == right.type == "text_delta" and left.step == right.step:
             first = log[span(right)[0] - 1]
             assert len(left.content or "") + len(first.content or "") > MERGED_CHARACTERS

@@ -1,14 +1,13 @@
 """The laws of logs and followers: everything once and in order, and never wrong data."""
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streamlab.events import StreamEvent, encode
@@ -33,10 +32,7 @@ def done(status: Any = "completed") -> StreamEvent:
 def seqs(items: list[Item]) -> list[int]:
     """The seqs that a reader was given, those of merged deltas one by one."""
     return [
-        seq
-        for item in items
-        if isinstance(item, StreamEvent)
-        for seq in range(item.seq_from or item.seq, item.seq + 1)
+        seq for item in items if isinstance(item, StreamEvent) for seq in range(item.seq_from or item.seq, item.seq + 1)
     ]
 
 
@@ -243,9 +239,11 @@ def test_only_what_a_log_wrote_is_a_token(token: str) -> None:
 
 @pytest.mark.parametrize(
     "token",
-    ["", "-", "7", "0123456789abcdef", "0123456789abcdef-", "0123456789abcdef--1", "0123456789abcdef-1\n"]
-    + ["0123456789ABCDEF-1", "0123456789abcdef-٣", "0123456789abcdef-1e3", " 0123456789abcdef-1", "x" * 10_000]
-    + ["0123456789abcdef-" + "9" * 16, "0123456789abcde-1", "0123456789abcdef0-1", "0123456789abcdef-1-2"],
+    [
+        *["", "-", "7", "0123456789abcdef", "0123456789abcdef-", "0123456789abcdef--1", "0123456789abcdef-1\n"],
+        *["0123456789ABCDEF-1", "0123456789abcdef-٣", "0123456789abcdef-1e3", " 0123456789abcdef-1", "x" * 10_000],
+        *["0123456789abcdef-" + "9" * 16, "0123456789abcde-1", "0123456789abcdef0-1", "0123456789abcdef-1-2"],
+    ],
 )
 def test_a_malformed_token_is_refused(token: str) -> None:
     """Nothing is guessed."""
@@ -308,7 +306,7 @@ async def test_only_a_follower_that_lags_gets_merged_deltas(count: int, age: flo
 
 
 @pytest.mark.anyio
-async def test_a_burst_wakes_each_follower_once() -> None:
+async def test_a_burst_wakes_each_follower_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hundred appends in one go cost each of fifty followers one pass, and one callback of the loop."""
     log = Log("run")
     batches: list[list[list[Item]]] = [[] for _ in range(50)]
@@ -323,8 +321,10 @@ async def test_a_burst_wakes_each_follower_once() -> None:
             group.start_soon(follow, got)
         await anyio.wait_all_tasks_blocked()
         assert log.followers == 50
+        scheduled = count_callbacks(monkeypatch)
         for _ in range(LAG_EVENTS):
             log.append(delta())
+        assert len(scheduled) == 1
         await anyio.wait_all_tasks_blocked()
         assert [len(got) for got in batches] == [1] * 50
         log.append(delta())
@@ -351,6 +351,19 @@ async def test_a_wait_that_is_given_up_loses_nothing() -> None:
             if not items:
                 items = await follower.batch()
             assert seqs(items) == [number]
+
+
+def count_callbacks(monkeypatch: pytest.MonkeyPatch) -> list[Callable[..., object]]:
+    """A list that grows with every callback that the running loop is given from here on."""
+    loop = asyncio.get_running_loop()
+    call_soon, scheduled = loop.call_soon, list[Callable[..., object]]()
+
+    def counted(callback: Callable[..., object], *args: Any, **options: Any) -> asyncio.Handle:
+        scheduled.append(callback)
+        return call_soon(callback, *args, **options)
+
+    monkeypatch.setattr(loop, "call_soon", counted)
+    return scheduled
 
 
 # The end

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from streamlab.hub import HubFull, MemoryHub
 from streamlab.latency import timings
 from streamlab.models import Models
 from streamlab.runs import Outcome, RunLimits, Runs, TooManyRuns
-from tests.conftest import PATIENCE, Asked, Lab, MakeLab, check_laws, demo_model, provider, shown, threads_left
+from tests.conftest import PATIENCE, Asked, Lab, MakeLab, check_laws, demo_model, provider, shown, threads_gone, until
 
 pytestmark = pytest.mark.anyio
 
@@ -40,7 +40,7 @@ def codes(events: list[StreamEvent]) -> list[str | None]:
 
 
 @pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning")
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(
     text=st.text(st.characters(exclude_categories=["Cs"]), max_size=40) | st.just(TEXT),
     size=st.none() | st.integers(1, 9),
@@ -281,7 +281,7 @@ async def test_stop_reaches_the_model(lab: Lab, asked: Asked, options: dict[str,
     assert (events[-1].status, events[-1].code) == ("stopped", None)
     assert ended_by(await asked(model)) == ["disconnected"]
     assert lab.outcomes[run_id].text == shown(events)
-    assert await threads_left() == 0
+    await threads_gone()
 
 
 async def test_stop_before_anything_has_begun(lab: Lab, asked: Asked) -> None:
@@ -292,7 +292,7 @@ async def test_stop_before_anything_has_begun(lab: Lab, asked: Asked) -> None:
     events = await lab.read(run_id)
     assert types(events) == ["done"]
     assert events[0].status == "stopped"
-    assert await threads_left() == 0
+    await threads_gone()
     assert set(ended_by(await asked(model))) <= {"disconnected"}
 
 
@@ -374,9 +374,7 @@ async def test_the_watch_lets_go_of_old_logs(make_lab: MakeLab) -> None:
     await lab.read(run_id)
     lab.hub.log(run_id).began -= 301
     watch = asyncio.create_task(lab.runs.watch())
-    with anyio.fail_after(PATIENCE):
-        while len(lab.hub):
-            await anyio.sleep(0.05)
+    await until(lambda: not len(lab.hub))
     watch.cancel()
 
 
@@ -396,7 +394,7 @@ async def test_close_ends_every_log(make_lab: MakeLab, asked: Asked) -> None:
     assert set(lab.outcomes) == set(run_ids)
     assert lab.runs.live == 0
     assert ended_by(await asked(models[0])) == ended_by(await asked(models[1])) == ["disconnected"]
-    assert await threads_left() == 0
+    await threads_gone()
 
 
 # Time limits

@@ -96,6 +96,8 @@ class Log:
         self._events: deque[StreamEvent] = deque()
         self._sizes: deque[int] = deque()
         self._evicted = _Sum()
+        self._asked = (0, 0)  # the last question to `since`, which all who follow closely ask, and its answer
+        self._answered: list[StreamEvent] = []
         self._idle: set[asyncio.Future[None]] = set()
         self._wake_scheduled = False
 
@@ -129,7 +131,11 @@ class Log:
 
     def since(self, seq: int) -> list[StreamEvent]:
         """The kept events after `seq`, oldest first."""
-        count = min(self.seq - seq, len(self._events))
+        if self._asked != (seq, self.seq):
+            self._asked, self._answered = (seq, self.seq), self._newest(min(self.seq - seq, len(self._events)))
+        return self._answered.copy()
+
+    def _newest(self, count: int) -> list[StreamEvent]:
         if count <= 0:
             return []
         if count > len(self._events) // 2:
@@ -212,11 +218,11 @@ class Follower:
 
     async def batch(self) -> list[Item]:
         """All that is there beyond the cursor, waiting until there is something; empty only at the end of the log."""
-        while not self.ended:
-            if items := self._read():
-                return items
+        while self._cursor == self._log.seq and not self._foreign:
+            if self._log.done:
+                return []
             await self._log.grown()
-        return []
+        return self._read()
 
     def _read(self) -> list[Item]:
         items: list[Item] = []
@@ -225,7 +231,7 @@ class Follower:
         events = self._log.since(self._cursor)
         if events:
             self._cursor = events[-1].seq
-            items += merge_deltas(events) if self._lags(events) else events
+            items += merge_deltas(events) if len(events) > 1 and self._lags(events) else events
         return items
 
     def _jump(self) -> list[Item]:

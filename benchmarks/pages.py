@@ -1,0 +1,299 @@
+"""How many pages one process serves before the text comes late, beside a plain page.
+
+Each page asks a question of its own and gets 50 chunks a second. The lag of a chunk is from the model's write to the
+first WebSocket frame that shows it, on the clock that all processes share; a number of pages is served when the 99th
+percentile of all chunks of all pages is at most 200 ms. *Steady*: while all pages stream. *With ends*: until the last
+has ended, all of them within about a second.
+
+Ours is the app itself with its settings. The plain page gives the chain's stream to `st.write_stream`, under
+Streamlit's defaults. `scheduled` pages have no chain: their text comes from a schedule within the process.
+Pages, model and readers are three processes; the share of a CPU that each took tells what was the limit.
+"""
+
+import argparse
+import json
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks.harness import ROOT, Claim, cpu_seconds, print_claims, print_table, streamlit_server, write_json
+from benchmarks.readers import SPACE, Seen, start_reading
+from streamlab.demo_model.chunks import cut, synthetic
+from streamlab.demo_model.process import DemoModel
+
+APPS = ROOT / "benchmarks" / "apps"
+CHUNKS = 500
+RATE = 50
+SIZE = 5
+PARAGRAPH = 400
+# Not named `demo?…`, so that both pages ask one and the same server, and each by the provider's settings.
+MODEL = f"demo-model?first=0.5&jitter=0&rate={RATE}&chunks={CHUNKS}&size={SIZE}&paragraph={PARAGRAPH}"
+SPREAD = 1.0  # seconds within which all pages ask, and so end
+LIMIT = 0.2  # seconds
+TARGET = 4.0
+FIRST_COUNT, LAST_COUNT = 10, 640
+
+Written = dict[str, list[float]]  # by question: when each chunk was written
+SHARES = ("pages", "model", "readers")
+
+
+@dataclass(frozen=True)
+class Side:
+    """Who is measured: a server to start, the page to open, and how to learn when the chunks were written."""
+
+    name: str
+    serve: Callable[[], Any]
+    page: str
+    written: Callable[[], Written]
+    model: int | None = None  # the model's process
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One number of pages: p99 of the lag in seconds, and the CPU shares of the processes while all streamed."""
+
+    pages: int
+    steady: float
+    with_ends: float
+    cpu: dict[str, float]
+
+
+class CpuClock:
+    """Reads processes' CPU time twice a second for as long as the block."""
+
+    def __init__(self, processes: dict[str, psutil.Process]) -> None:
+        self._processes = processes
+        self._readings: list[tuple[float, dict[str, float]]] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._read)
+
+    def __enter__(self) -> "CpuClock":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _read(self) -> None:
+        while not self._stop.wait(0.5):
+            try:
+                spent = {name: cpu_seconds(process) for name, process in self._processes.items()}
+            except psutil.Error:  # the readers have ended
+                return
+            self._readings.append((time.monotonic(), spent))
+
+    def shares(self, since: float, until: float) -> dict[str, float]:
+        """CPU seconds per second between two moments."""
+        within = [reading for reading in self._readings if since <= reading[0] <= until]
+        if len(within) < 2:
+            return {}
+        (began, first), (ended, last) = within[0], within[-1]
+        return {name: (last[name] - first[name]) / (ended - began) for name in first}
+
+
+def probe(side: Side, pages: int) -> Probe:
+    with side.serve() as server:
+        warm = start_reading(server.url, side.page, 2, 0)  # imports, the first client
+        warm.communicate()
+        readers = start_reading(server.url, side.page, pages, SPREAD)
+        processes = {"pages": server.process, "readers": psutil.Process(readers.pid)}
+        if side.model:
+            processes["model"] = psutil.Process(side.model)
+        with CpuClock(processes) as clock:
+            output, _ = readers.communicate()
+        written = side.written()
+    if readers.returncode:
+        raise RuntimeError("the readers failed")
+    seen: dict[str, Seen] = json.loads(output)
+    return _evaluate(pages, seen, written, clock)
+
+
+def _evaluate(pages: int, seen: dict[str, Seen], written: Written, clock: CpuClock) -> Probe:
+    times = [written[question] for question in seen]
+    began, ended = max(first for first, *_ in times) + 0.5, min(last for *_, last in times)
+    lags = [lag for question, arrivals in seen.items() for lag in _lags(written[question], arrivals) if lag[0] >= began]
+    return Probe(
+        pages,
+        percentile([lag for at, lag in lags if at < ended - 0.5]),
+        percentile([lag for _, lag in lags]),
+        clock.shares(began, ended),
+    )
+
+
+def _lags(written: Sequence[float], arrivals: Seen) -> Iterator[tuple[float, float]]:
+    """When each chunk was written and how many seconds later the page showed it."""
+    shown = iter(arrivals)
+    at, characters = next(shown)
+    for number, end in enumerate(_ends()):
+        while characters < end:
+            at, characters = next(shown)
+        yield written[number], at - written[number]
+
+
+def _ends() -> Iterator[int]:
+    """How many characters but for white space the answer has at the end of each chunk."""
+    total = 0
+    for piece in cut(synthetic(CHUNKS * SIZE, PARAGRAPH), SIZE):
+        total += len(SPACE.sub("", piece))
+        yield total
+
+
+def percentile(values: list[float], share: float = 0.99) -> float:
+    return sorted(values)[int(len(values) * share)]
+
+
+def search(side: Side, report: Callable[[str, Probe], None]) -> list[Probe]:
+    """Double until the lag is too long in both respects, then bisect each to about an eighth."""
+    probes: dict[int, Probe] = {}
+
+    def lag(pages: int, of: str) -> float:
+        if pages not in probes:
+            probes[pages] = probe(side, pages)
+            report(side.name, probes[pages])
+        return float(getattr(probes[pages], of))
+
+    for of in ("with_ends", "steady"):
+        good, count = 0, FIRST_COUNT
+        while count <= LAST_COUNT and lag(count, of) <= LIMIT:
+            good, count = count, count * 2
+        bad = count
+        while count <= LAST_COUNT and bad - good > max(2, good // 8):
+            middle = (good + bad) // 2
+            good, bad = (middle, bad) if lag(middle, of) <= LIMIT else (good, middle)
+    return sorted(probes.values(), key=lambda found: found.pages)
+
+
+def served(probes: Sequence[Probe], of: str) -> int:
+    """The most pages below the first number that was too many."""
+    best = 0
+    for found in probes:
+        if getattr(found, of) > LIMIT:
+            break
+        best = found.pages
+    return best
+
+
+def chain_sides(demo: DemoModel, pid: int) -> list[Side]:
+    environment = {
+        "LAB_MODELS": MODEL,
+        "OPENAI_BASE_URL": demo.base_url,
+        "OPENAI_API_KEY": "demo",
+        "LAB_MAX_RUNS": "2000",
+        "LAB_LOG_LEVEL": "warning",
+        "LAB_ATTEMPTS": "1",
+    }
+
+    def written() -> Written:
+        with urllib.request.urlopen(demo.base_url.replace("/v1", "/requests"), timeout=60) as answer:
+            return {record["prompt"]["user"]: record["written"] for record in json.load(answer)}
+
+    return [
+        Side("ours", lambda: streamlit_server(ROOT / "app.py", environment=environment), "chat", written, pid),
+        Side("plain", lambda: _plain_server(APPS / "plain.py", environment), "", written, pid),
+    ]
+
+
+def scheduled_sides(times: Path) -> list[Side]:
+    environment = {"BENCH_TIMES": str(times), "BENCH_CHUNKS": str(CHUNKS), "LAB_MODELS": "demo", "LAB_MAX_RUNS": "2000"}
+    ours, plain = {**environment, "BENCH_WRITER": "ours"}, {**environment, "BENCH_WRITER": "plain"}
+
+    def written() -> Written:
+        return {path.stem: json.loads(path.read_text()) for path in times.glob("*.json")}
+
+    return [
+        Side("ours", lambda: streamlit_server(APPS / "scheduled_app.py", environment=ours), "", written),
+        Side("plain", lambda: _plain_server(APPS / "scheduled.py", plain), "", written),
+    ]
+
+
+def _plain_server(script: Path, environment: dict[str, str]) -> Any:
+    """Under Streamlit's defaults: from a folder without settings."""
+    return streamlit_server(script, environment=environment, folder=APPS)
+
+
+@contextmanager
+def sides_of(source: str) -> Iterator[list[Side]]:
+    if source == "chain":
+        before = set(psutil.Process().children())
+        with DemoModel() as demo:
+            (child,) = set(psutil.Process().children()) - before
+            yield chain_sides(demo, child.pid)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            yield scheduled_sides(Path(folder))
+
+
+def claims(results: dict[str, dict[str, list[Probe]]]) -> list[Claim]:
+    return [
+        Claim(
+            f"pages at p99 ≤ 200 ms, {source}, {label}",
+            served(sides["ours"], of),
+            served(sides["plain"], of),
+            TARGET,
+            "pages",
+            at_least=True,
+        )
+        for source, sides in results.items()
+        for of, label in (("steady", "steady"), ("with_ends", "with ends"))
+    ]
+
+
+def print_probe(name: str, found: Probe) -> None:
+    shares = "  ".join(f"{process} {found.cpu.get(process, 0):.0%}" for process in SHARES)
+    print(f"  {name}: {found.pages} pages, p99 {found.steady * 1000:.0f} ms steady,", end=" ")
+    print(f"{found.with_ends * 1000:.0f} ms with ends; CPU: {shares}", flush=True)
+
+
+def print_probes(source: str, sides: dict[str, list[Probe]]) -> None:
+    rows = [
+        (
+            f"{source}, {name}",
+            found.pages,
+            f"{found.steady * 1000:.0f}",
+            f"{found.with_ends * 1000:.0f}",
+            *(f"{found.cpu.get(process, 0):.0%}" for process in SHARES),
+        )
+        for name, probes in sides.items()
+        for found in probes
+    ]
+    print_table(("", "pages", "p99 steady, ms", "with ends, ms", *(f"CPU {process}" for process in SHARES)), rows)
+
+
+def main(argv: Sequence[str] | None = None) -> list[Claim]:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--source", choices=("chain", "scheduled"), action="append")
+    parser.add_argument("--side", choices=("ours", "plain"), help="only this side")
+    parser.add_argument("--pages", type=int, action="append", help="probe these numbers instead of searching")
+    options = parser.parse_args(argv)
+    results: dict[str, dict[str, list[Probe]]] = {}
+    for source in options.source or ("chain", "scheduled"):
+        print(f"{source}:")
+        with sides_of(source) as sides:
+            wanted = [side for side in sides if options.side in (None, side.name)]
+            if options.pages:
+                for pages in options.pages:
+                    for side in wanted:
+                        print_probe(side.name, probe(side, pages))
+            else:
+                results[source] = {side.name: search(side, print_probe) for side in wanted}
+    if options.pages or options.side:
+        return []
+    for source, found in results.items():
+        print_probes(source, found)
+    print_claims(claims(results))
+    raw = {s: {n: [asdict(p) for p in ps] for n, ps in sides.items()} for s, sides in results.items()}
+    print("Written to", write_json("pages", raw))
+    return claims(results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""`python -m scripts.screenshots`: every state of every page in each language, theme and size, and README's picture.
+
+They go to artifacts/screenshots, to be looked at; README's picture to docs/images/chat.png.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import product
+from typing import Literal
+
+from playwright.sync_api import Browser, Page, ViewportSize, expect
+
+from benchmarks.harness import ROOT, chromium, streamlit_server
+from components.texts import texts
+
+FOLDER = ROOT / "artifacts" / "screenshots"
+PICTURE = ROOT / "docs" / "images" / "chat.png"
+LOCALES = {"en": "en-US", "ja": "ja-JP"}
+SIZES: list[ViewportSize] = [{"width": 1280, "height": 860}, {"width": 390, "height": 844}]
+WAIT = 60_000  # milliseconds
+RICH = {"en": "How is latency measured? Show details", "ja": "遅延はどう測りますか？詳しく"}  # table, code, formula
+FAILING = "demo?fault=cut&after=60"
+
+Theme = Literal["light", "dark"]
+THEMES: list[Theme] = ["light", "dark"]
+
+
+def main() -> None:
+    os.environ |= {"OPENAI_API_KEY": "", "OPENAI_BASE_URL": "", "LAB_MODELS": f"demo,{FAILING}", "LAB_LANGUAGE": "auto"}
+    expect.set_options(timeout=WAIT)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    PICTURE.parent.mkdir(parents=True, exist_ok=True)
+    with streamlit_server(ROOT / "app.py") as server, chromium() as browser:
+        take_readme_picture(browser, server.url)
+        for language in LOCALES:
+            finished, failed = prepare(browser, server.url, language)
+            for theme, size in product(THEMES, SIZES):
+                with opened(browser, server.url, language, theme, size) as page:
+                    take_all(page, language, f"{language}-{theme}-{size['width']}x{size['height']}", finished, failed)
+
+
+@contextmanager
+def opened(browser: Browser, url: str, language: str, theme: Theme, size: ViewportSize) -> Iterator[Page]:
+    context = browser.new_context(locale=LOCALES[language], color_scheme=theme, viewport=size)
+    context.set_default_timeout(WAIT)
+    page = context.new_page()
+    page.goto(f"{url}/chat")
+    expect(page.get_by_test_id("stChatInputTextArea")).to_be_visible()
+    yield page
+    context.close()
+
+
+def take_readme_picture(browser: Browser, url: str) -> None:
+    """A second answer, short enough to be seen whole, with a table."""
+    with opened(browser, url, "en", "light", {"width": 1280, "height": 800}) as page:
+        page.get_by_role("slider").press("Home")  # temperature 0: always the same words
+        expect(page.get_by_role("slider")).to_have_value("0")
+        answers = page.get_by_label("Chat message from assistant")
+        for number, question in enumerate(("How is latency measured?", "Can you give me an example?")):
+            ask(page, question)
+            expect(answers.nth(number).get_by_role("button", name=texts("en")["chat.regenerate"])).to_be_visible()
+        page.reload()
+        expect(answers.nth(1).get_by_role("button", name=texts("en")["chat.regenerate"])).to_be_visible()
+        settle(page)
+        page.screenshot(path=PICTURE)
+
+
+def prepare(browser: Browser, url: str, language: str) -> tuple[str, str]:
+    """The addresses of a finished conversation and of one that failed."""
+    words = texts(language)
+    with opened(browser, url, language, "light", SIZES[0]) as page:
+        ask(page, RICH[language])
+        expect(page.get_by_role("button", name=words["chat.regenerate"])).to_be_visible()
+        finished = page.url
+        page.get_by_role("button", name=words["chat.new"]).click()
+        page.get_by_test_id("stSidebar").get_by_role("combobox").first.click()
+        page.get_by_role("option").last.click()
+        ask(page, words["suggestions.one"])
+        expect(page.get_by_role("button", name=words["chat.retry"])).to_be_visible()
+        return finished, page.url
+
+
+def take_all(page: Page, language: str, variant: str, finished: str, failed: str) -> None:
+    words = texts(language)
+
+    def take(state: str) -> None:
+        settle(page)
+        page.screenshot(path=FOLDER / f"{state}-{variant}.png")
+
+    take("empty")
+    page.get_by_role("button", name=words["suggestions.two"]).click()
+    expect(page.get_by_label("Chat message from assistant").locator("p").nth(3)).to_be_visible()
+    page.screenshot(path=FOLDER / f"answering-{variant}.png")
+    page.get_by_role("button", name=words["chat.stop"]).click()
+    expect(page.get_by_text(words["chat.stopped"])).to_be_visible()
+    take("stopped")
+    page.goto(finished)
+    expect(page.get_by_role("button", name=words["chat.regenerate"])).to_be_visible()
+    take("finished")
+    page.goto(failed)
+    expect(page.get_by_role("button", name=words["chat.retry"])).to_be_visible()
+    take("failed")
+    page.goto(finished.replace("/chat", "/about"))
+    expect(page.get_by_role("img", name="Mermaid flowchart")).to_be_visible()
+    take("about")
+
+
+def ask(page: Page, question: str) -> None:
+    page.get_by_test_id("stChatInputTextArea").fill(question)
+    page.keyboard.press("Enter")
+
+
+def settle(page: Page) -> None:
+    """Until formulas, diagrams and the toolbar of a page that has just been drawn are at rest."""
+    page.wait_for_timeout(1_000)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,269 @@
+"""Conversations: what they accept, what they keep, what the model is told, and when they go."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from streamlab import chats as module
+from streamlab.chats import QUESTION_CHARACTERS, Busy, Chat, Chats, InvalidQuestion, Options, UnknownChat
+from streamlab.hub import UnknownRun
+from streamlab.runs import TooManyRuns
+from tests.conftest import PATIENCE, Asked, Endpoint, Lab, MakeLab, demo_model, http, provider, raw_endpoint, sse, until
+
+pytestmark = pytest.mark.anyio
+
+HISTORY = 1_000
+
+
+def make(lab: Lab, history_tokens: int = HISTORY) -> Chats:
+    return Chats(lab.runs, lab.models, history_tokens)
+
+
+@pytest.fixture
+def chats(lab: Lab) -> Chats:
+    return make(lab)
+
+
+def says(text: str, **options: object) -> Options:
+    return Options(demo_model(text=text, **options), temperature=0)
+
+
+ENDLESS = {"chunks": 100_000, "rate": 50}
+
+
+async def settled(chats: Chats, chat: Chat) -> Chat:
+    """The conversation once its live answer has ended."""
+    await until(lambda: chats.get(chat.id).live is None)
+    return chats.get(chat.id)
+
+
+async def ask(chats: Chats, chat: Chat | None, question: str, options: Options) -> Chat:
+    return await settled(chats, chats.ask(chat.id if chat else None, question, options))
+
+
+async def test_a_question_begins_a_conversation_and_its_outcome_stays(chats: Chats) -> None:
+    """Live until its run has ended, then with what became of it."""
+    options = says("whole")
+    begun = chats.ask(None, "q", options)
+    assert begun.live == begun.turns[0]
+    assert (begun.live.question, begun.live.options, begun.live.outcome) == ("q", options, None)
+    assert abs(begun.live.asked_at - time.time()) < PATIENCE
+    chat = await settled(chats, begun)
+    assert chat.live is None
+    (turn,) = chat.turns
+    assert turn.outcome
+    assert (turn.run_id, turn.outcome.text, turn.outcome.status) == (begun.live.run_id, "whole", "completed")
+
+
+async def test_a_conversation_that_was_read_does_not_change(chats: Chats) -> None:
+    """Any thread may hold one; what happens later is in a new one."""
+    begun = chats.ask(None, "q", says("whole"))
+    copy = replace(begun)
+    await settled(chats, begun)
+    assert begun == copy
+
+
+async def test_conversations_do_not_mix(chats: Chats) -> None:
+    """Each has its own id, which cannot be guessed, and its own turns."""
+    first, second = await ask(chats, None, "1", says("a")), await ask(chats, None, "2", says("b"))
+    assert len({first.id, second.id}) == 2
+    assert min(len(first.id), len(second.id)) >= 22
+    first = await ask(chats, first, "3", says("c"))
+    assert [turn.question for turn in first.turns] == ["1", "3"]
+    assert [turn.question for turn in chats.get(second.id).turns] == ["2"]
+
+
+@pytest.mark.parametrize("question", ["", " ", "\n\t\u3000\u2028"])
+async def test_a_question_without_a_word_is_refused(chats: Chats, question: str) -> None:
+    """With the code `empty`; no conversation has begun."""
+    with pytest.raises(InvalidQuestion) as caught:
+        chats.ask(None, question, says("a"))
+    assert caught.value.code == "empty"
+
+
+async def test_a_question_may_have_32000_characters_and_no_more(chats: Chats, lab: Lab) -> None:
+    """The longest is answered, one more is refused with its length."""
+    assert (await ask(chats, None, "字" * QUESTION_CHARACTERS, says("a"))).turns[0].outcome
+    with pytest.raises(InvalidQuestion) as caught:
+        chats.ask(None, "x" * (QUESTION_CHARACTERS + 1), says("a"))
+    assert (caught.value.code, caught.value.length) == ("too_long", 32_001)
+    assert len(lab.hub) == 1
+
+
+async def test_a_conversation_that_is_being_answered_is_busy(chats: Chats) -> None:
+    """Neither asked nor answered anew until its run has ended; nothing has changed."""
+    chat = chats.ask(None, "q", says("", **ENDLESS))
+    with pytest.raises(Busy):
+        chats.ask(chat.id, "again", says("a"))
+    with pytest.raises(Busy):
+        chats.regenerate(chat.id, says("a"))
+    assert chats.get(chat.id).turns == chat.turns
+    chats.stop(chat.id)
+    chat = await settled(chats, chat)
+    assert (await ask(chats, chat, "again", says("a"))).turns[1].outcome
+
+
+async def test_a_refusal_changes_nothing(make_lab: MakeLab) -> None:
+    """When there is no room for a run, the conversation is as it was; the former answer stays."""
+    chats = make(make_lab(live=1))
+    chat = await ask(chats, None, "q", says("kept"))
+    chats.ask(None, "other", Options(demo_model(**ENDLESS)))
+    with pytest.raises(TooManyRuns):
+        chats.ask(chat.id, "more", says("a"))
+    with pytest.raises(TooManyRuns):
+        chats.regenerate(chat.id, says("a"))
+    assert chats.get(chat.id).turns == chat.turns
+
+
+async def test_an_unknown_conversation_is_a_key_error(chats: Chats) -> None:
+    """Whatever is wanted of it."""
+    for act in (chats.get, chats.stop):
+        with pytest.raises(UnknownChat):
+            act("nobody")
+    with pytest.raises(UnknownChat):
+        chats.ask("nobody", "q", says("a"))
+    with pytest.raises(UnknownChat):
+        chats.regenerate("nobody", says("a"))
+
+
+async def test_regenerate_answers_the_last_question_anew(chats: Chats) -> None:
+    """The former answer goes, the turns before it stay."""
+    chat = await ask(chats, None, "1", says("a"))
+    chat = await ask(chats, chat, "2", says("b"))
+    again = chats.regenerate(chat.id, says("c"))
+    assert [turn.question for turn in again.turns] == ["1", "2"]
+    again = await settled(chats, again)
+    assert [turn.outcome.text for turn in again.turns if turn.outcome] == ["a", "c"]
+
+
+async def test_stop_keeps_the_text_and_reaches_the_model(chats: Chats, asked: Asked, lab: Lab) -> None:
+    """What came so far is the answer; stopping what is not live changes nothing."""
+    model = demo_model(**ENDLESS)
+    chat = chats.ask(None, "q", Options(model))
+    await lab.until(chat.turns[0].run_id, "text_delta", 3)
+    chats.stop(chat.id)
+    chat = await settled(chats, chat)
+    outcome = chat.turns[0].outcome
+    assert outcome
+    assert outcome.status == "stopped"
+    assert outcome.text.startswith("word1")
+    assert [record["ended"] for record in await asked(model)] == ["disconnected"]
+    chats.stop(chat.id)
+    assert chats.get(chat.id).turns == chat.turns
+
+
+async def test_the_outcome_outlives_the_log(chats: Chats, lab: Lab) -> None:
+    """The run's events leave the hub after minutes, the conversation stays."""
+    chat = await ask(chats, None, "q", says("whole"))
+    run_id = chat.turns[0].run_id
+    lab.hub.log(run_id).began -= 1_000
+    lab.hub.sweep()
+    with pytest.raises(UnknownRun):
+        lab.hub.log(run_id)
+    outcome = chats.get(chat.id).turns[0].outcome
+    assert outcome
+    assert outcome.text == "whole"
+
+
+# What the model is told
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    answers = [http(sse("a1")), http(sse("a2")), http(sse("a3")), http(sse("a4"))]
+    with raw_endpoint(*answers) as endpoint:
+        yield endpoint
+
+
+def told(endpoint: Endpoint, number: int) -> list[tuple[str, str]]:
+    return [(message["role"], message["content"]) for message in endpoint.requests[number]["messages"]]
+
+
+async def test_the_model_is_told_the_former_turns(endpoint: Endpoint, make_lab: MakeLab) -> None:
+    """In order, under the instructions of the question that is asked; regenerating leaves out the answer that goes."""
+    with provider(endpoint.base_url) as models:
+        chats = make(make_lab(models))
+        chat = await ask(chats, None, "q1", Options("any"))
+        chat = await ask(chats, chat, "q2", Options("any", system="Be brief."))
+        await settled(chats, chats.regenerate(chat.id, Options("any", system=" \n")))
+    assert told(endpoint, 0) == [("user", "q1")]
+    assert told(endpoint, 1) == [("system", "Be brief."), ("user", "q1"), ("assistant", "a1"), ("user", "q2")]
+    assert told(endpoint, 2) == [("user", "q1"), ("assistant", "a1"), ("user", "q2")]
+
+
+async def test_a_question_that_got_no_text_is_not_told(endpoint: Endpoint, make_lab: MakeLab) -> None:
+    """Roles alternate, as some models demand; what a stopped answer said so far is told."""
+    with provider(endpoint.base_url) as models:
+        chats = make(make_lab(models))
+        chat = chats.ask(None, "stopped at once", Options("any"))
+        chats.stop(chat.id)
+        await settled(chats, chat)
+        before = len(endpoint.requests)
+        await ask(chats, chat, "q", Options("any"))
+    assert told(endpoint, before) == [("user", "q")]
+
+
+@pytest.mark.parametrize("budget", [0, 25])
+async def test_the_model_is_told_no_more_than_the_budget(endpoint: Endpoint, make_lab: MakeLab, budget: int) -> None:
+    """The newest exchanges that fit."""
+    with provider(endpoint.base_url) as models:
+        chats = make(make_lab(models), budget)
+        chat: Chat | None = None
+        for number in range(4):
+            chat = await ask(chats, chat, f"q{number}", Options("any"))
+    roles = [role for role, _ in told(endpoint, 3)]
+    assert roles == (["user"] if not budget else ["user", "assistant", "user", "assistant", "user"])
+
+
+# When conversations go
+
+
+def age(chats: Chats, chat: Chat, seconds: float) -> None:
+    """As if it had not been used for so long."""
+    chats._chats[chat.id] = replace(chats._chats[chat.id], used_at=time.monotonic() - seconds)
+
+
+def known(chats: Chats, *those: Chat) -> list[bool]:
+    """Which of them are there, without using them."""
+    return [chat.id in chats._chats for chat in those]
+
+
+async def test_a_conversation_goes_a_day_after_its_last_use(chats: Chats) -> None:
+    """Used is also looked at. One that is live stays, however old."""
+    old, used, live = [chats.ask(None, "q", Options(demo_model(**ENDLESS))) for _ in range(3)]
+    for chat in (old, used):
+        chats.stop(chat.id)
+        await settled(chats, chat)
+    for chat in (live, old, used):
+        age(chats, chat, module.KEPT + 1)
+    chats._chats = {chat.id: chats._chats[chat.id] for chat in (live, old, used)}  # the longest unused first
+    chats.get(used.id)
+    chats.ask(None, "new", says("a"))
+    assert known(chats, old, used, live) == [False, True, True]
+
+
+async def test_the_longest_unused_go_when_all_grows_too_large(chats: Chats, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only as many as must, never a live one nor the one that is asked."""
+    live = chats.ask(None, "q" * 100, Options(demo_model(**ENDLESS)))
+    first, second, third = [await ask(chats, None, "q" * 100, says("a" * 100)) for _ in range(3)]
+    assert [chat.size for chat in (first, second, third)] == [200, 200, 200]
+    chats.get(first.id)  # now the second is the longest unused
+    monkeypatch.setattr(module, "CAPACITY", 650 + live.size - 100)
+    chats.ask(first.id, "more", says("a"))
+    assert known(chats, live, first, second, third) == [True, True, False, True]
+    monkeypatch.setattr(module, "CAPACITY", 0)
+    newest = chats.ask(None, "newest", says("a"))
+    assert known(chats, live, first, second, third, newest) == [True, True, False, False, True]
+
+
+async def test_an_outcome_of_a_conversation_that_went_is_nobody_s(chats: Chats, lab: Lab) -> None:
+    """The run ends in peace."""
+    chat = chats.ask(None, "q", says("whole"))
+    gone: dict[str, Any] = chats._chats
+    del gone[chat.id]
+    await until(lambda: not lab.runs.live)
+    with pytest.raises(UnknownChat):
+        chats.get(chat.id)
