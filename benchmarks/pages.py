@@ -187,7 +187,7 @@ def chain_sides(demo: DemoModel, pid: int) -> list[Side]:
         "LAB_MODELS": MODEL,
         "OPENAI_BASE_URL": demo.base_url,
         "OPENAI_API_KEY": "demo",
-        "LAB_MAX_RUNS": "2000",
+        "LAB_MAX_RUNS": "1000",
         "LAB_LOG_LEVEL": "warning",
         "LAB_ATTEMPTS": "1",
     }
@@ -203,7 +203,13 @@ def chain_sides(demo: DemoModel, pid: int) -> list[Side]:
 
 
 def scheduled_sides(times: Path) -> list[Side]:
-    environment = {"BENCH_TIMES": str(times), "BENCH_CHUNKS": str(CHUNKS), "LAB_MODELS": "demo", "LAB_MAX_RUNS": "2000"}
+    environment = {
+        "LAB_LOG_LEVEL": "warning",
+        "BENCH_TIMES": str(times),
+        "BENCH_CHUNKS": str(CHUNKS),
+        "LAB_MODELS": "demo",
+        "LAB_MAX_RUNS": "1000",
+    }
     ours, plain = {**environment, "BENCH_WRITER": "ours"}, {**environment, "BENCH_WRITER": "plain"}
 
     def written() -> Written:

@@ -58,9 +58,8 @@ class Page:
         message = BackMsg()
         message.rerun_script.page_name = self.name
         await self.socket.send(message.SerializeToString())
-        while (kind := self._look(await self._receive())) != "script_finished":
-            if kind == "session_event":
-                raise RuntimeError("the page did not load")
+        while not self._look(await self._receive()):
+            pass
         if not self.box:
             raise RuntimeError("the page has no chat input")
 
@@ -76,7 +75,7 @@ class Page:
         while True:
             data = await self._receive()
             self.arrived.append((time.monotonic(), data))
-            if len(data) < 100 and self._look(data) == "script_finished":
+            if len(data) < 100 and self._look(data):
                 return
 
     def seen(self) -> Seen:
@@ -97,7 +96,8 @@ class Page:
             raise TypeError("Streamlit sends no text frames")
         return data
 
-    def _look(self, data: bytes) -> str | None:
+    def _look(self, data: bytes) -> bool:
+        """Note what the next rerun needs; True when the script has ended, and not to begin again."""
         message = ForwardMsg.FromString(data)
         element = message.delta.new_element
         if element.WhichOneof("type") == "chat_input":
@@ -108,7 +108,9 @@ class Page:
             self.script = message.new_session.page_script_hash
         elif message.HasField("navigation"):
             self.script = message.navigation.page_script_hash
-        return message.WhichOneof("type")
+        if message.WhichOneof("type") != "script_finished":
+            return False
+        return message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN
 
 
 def _state(element: Element) -> WidgetState | None:

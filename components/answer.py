@@ -142,9 +142,14 @@ def _draw_figures(turn: Turn, outcome: Outcome) -> None:
     }
     if outcome.retries:
         figures["retries"] = str(outcome.retries)
-    row = " · ".join(f"{t(f'figures.{name}')} **{value}**" for name, value in figures.items())
+    row = " · ".join(_unbroken(f"{t(f'figures.{name}')} **{value}**") for name, value in figures.items())
     meanings = [f"**{t(f'figures.{name}')}**: {t(f'figures.{name}_help')}" for name in ("ttft", "total", "rate")]
     st.caption(row, help="\n\n".join([*meanings, tokens_help]))
+
+
+def _unbroken(figure: str) -> str:
+    """A label and its value stay on one line."""
+    return figure.replace(" ", "\u00a0")
 
 
 def _seconds(value: float | None) -> str:

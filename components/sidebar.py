@@ -5,7 +5,7 @@ import streamlit as st
 from components.state import engine, find_chat, session
 from components.texts import LANGUAGE_KEY, LANGUAGES, preferred_language, t
 from streamlab.chats import SYSTEM_CHARACTERS, Options
-from streamlab.models import DEFAULT_TEMPERATURE, is_demo
+from streamlab.models import DEFAULT_TEMPERATURE, DEMO, is_demo
 
 MODEL_KEY = "settings.model"
 SYSTEM_KEY = "settings.system"
@@ -75,7 +75,7 @@ def _draw_model() -> None:
     st.selectbox(t("sidebar.model"), names, key=MODEL_KEY, format_func=model_label, help=t("sidebar.model_help"))
     if is_demo(st.session_state[MODEL_KEY]):
         st.caption(t("sidebar.demo_note"))
-    if lab.models.has_provider and all(map(is_demo, names)) and not lab.settings.lab_models:
+    if lab.models.has_provider and names == (DEMO,) and not lab.settings.lab_models:
         st.warning(t("sidebar.no_models"))
 
 

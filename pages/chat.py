@@ -82,16 +82,15 @@ def draw_answer(chat: Chat, turn: Turn) -> None:
     with st.chat_message("assistant", avatar=":material/smart_toy:"):
         if turn.outcome:
             answer.draw_outcome(turn, turn.outcome)
-        else:
-            turn = follow(chat, turn)
-        if turn.outcome:
             answer.draw_ending(turn, turn.outcome)
-        again_place = (
-            st.empty()
-        )  # also where nothing comes, so that the last answer's button goes with the next question
-        if turn.outcome and turn.run_id == chat.turns[-1].run_id:
-            with again_place:
-                draw_again(chat, failed=turn.outcome.status in ("failed", "lost"))
+            again_place = st.empty()  # also where nothing comes: the last answer's button goes with the next question
+            if turn.run_id == chat.turns[-1].run_id:
+                with again_place:
+                    draw_again(chat, failed=turn.outcome.status in ("failed", "lost"))
+        else:
+            follow(chat, turn)
+            # Drawn anew from its outcome: what stands where it will stay is not doubled while the next one arrives.
+            st.rerun()
 
 
 def draw_again(chat: Chat, *, failed: bool) -> None:
@@ -107,8 +106,8 @@ def draw_again(chat: Chat, *, failed: bool) -> None:
     )
 
 
-def follow(chat: Chat, turn: Turn) -> Turn:
-    """Draw the live answer to its end; the turn as it then stands."""
+def follow(chat: Chat, turn: Turn) -> None:
+    """Draw the live answer to its end."""
     stop_place.button(
         t("chat.stop"),
         key="chat.stop",
@@ -119,7 +118,6 @@ def follow(chat: Chat, turn: Turn) -> Turn:
     )
     answer.follow(lab, turn)
     stop_place.empty()
-    return lab.portal.call(lab.chats.get, chat.id).turns[-1]
 
 
 st.header(t("chat.title"))

@@ -63,6 +63,9 @@ def take_readme_picture(browser: Browser, url: str) -> None:
         page.reload()
         expect(answers.nth(1).get_by_role("button", name=texts("en")["chat.regenerate"])).to_be_visible()
         settle(page)
+        answers.nth(1).hover()
+        page.mouse.wheel(0, -44)  # the question as well
+        settle(page)
         page.screenshot(path=PICTURE)
 
 

@@ -73,7 +73,7 @@ class Models:
         if self.has_provider and not self._known and time.monotonic() >= self._look_up_at:
             self._known = await anyio.to_thread.run_sync(self._look_up)
             self._look_up_at = time.monotonic() + _LOOK_UP_AGAIN
-        return (*self._known, DEMO)
+        return tuple(dict.fromkeys((*self._known, DEMO)))
 
     def _chat_model(self, name: str, temperature: float) -> CompatibleChatOpenAI:
         base_url, key = self._endpoint(name)

@@ -3,6 +3,8 @@
 import json
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +25,8 @@ from streamlab.failures import CODES
 from streamlab.settings import Settings
 from tests.conftest import http, raw_endpoint
 
-FRAME = Path(__file__).parent.parent / "components" / "frame.py"
+ROOT = Path(__file__).parent.parent
+FRAME = ROOT / "components" / "frame.py"
 PACE = "first=0&rate=2000"
 FAST = f"demo?{PACE}"
 SEEN = f"demo-seen?{PACE}"  # a name of the provider's, whose requests can be read
@@ -448,8 +451,27 @@ def test_the_demo_model_says_that_it_is_scripted(language: str) -> None:
     assert scripted not in ask(app, QUESTION[language]).chat_message[1].caption[0].value
 
 
-def test_all_faults_that_do_not_wait_are_tried() -> None:
-    """The names above are codes."""
+def test_a_server_that_serves_has_nothing_left_to_load() -> None:
+    """Streamlit's first write_stream loads pandas: seconds in which the first visitor would see no text."""
+    script = """
+import asyncio, sys
+import streamlit as st
+import app
+
+async def main():
+    async with app.lifespan(app.app):
+        before = set(sys.modules)
+        st.write_stream(iter(["text"]))
+        print(*sorted({"numpy", "pandas", "pyarrow"} & (set(sys.modules) - before)))
+
+asyncio.run(main())
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_the_faults_above_are_codes() -> None:
+    """Each is the name of the failure that it leads to."""
     assert set(CODES) >= FAULTS.keys()
 
 
