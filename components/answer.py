@@ -138,11 +138,11 @@ def _draw_figures(turn: Turn, outcome: Outcome) -> None:
         "rate": t("figures.rate_value", value=f"{about}{rate:.1f}") if rate else "–",
         "tokens_in": f"{about}{usage.input_tokens:,}",
         "tokens_out": f"{about}{usage.output_tokens:,}",
-        "model": model_label(turn.options.model),
     }
     if outcome.retries:
         figures["retries"] = str(outcome.retries)
-    row = " · ".join(_unbroken(f"{t(f'figures.{name}')} **{value}**") for name, value in figures.items())
+    items = [f"{t(f'figures.{name}')} **{value}**" for name, value in figures.items()]
+    row = " · ".join([*map(_unbroken, items), f"{t('figures.model')} **{model_label(turn.options.model)}**"])
     meanings = [f"**{t(f'figures.{name}')}**: {t(f'figures.{name}_help')}" for name in ("ttft", "total", "rate")]
     st.caption(row, help="\n\n".join([*meanings, tokens_help]))
 

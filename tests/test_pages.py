@@ -166,7 +166,9 @@ def test_a_question_gets_its_answer_and_figures(language: str) -> None:
     rate = texts(language)["figures.rate_value"].removeprefix("{value}")
     units = {"ttft": " s", "total": " s", "rate": re.escape(rate), "tokens_in": "", "tokens_out": ""}
     for name, unit in units.items():
-        assert re.search(re.escape(texts(language)[f"figures.{name}"]) + " " + number.format(unit), row), row
+        assert re.search(
+            re.escape(texts(language)[f"figures.{name}"]) + " " + number.format(unit), row.replace("\u00a0", " ")
+        ), row
     assert texts(language)["sidebar.demo_variant"].format(options=PACE.replace("&", ", ")) in row
     assert app.button(key="chat.again").label == texts(language)["chat.regenerate"]
     assert app.query_params["chat"]
