@@ -13,6 +13,8 @@ from streamlab.demo_model.notes import Language, find_topic, phrases, topics
 from streamlab.demo_model.options import Options
 from streamlab.demo_model.request import ChatRequest
 from streamlab.demo_model.schema import SchemaFiller
+from streamlab.demo_model.tool_use.calls import Call
+from streamlab.demo_model.tool_use.turn import take_turn
 from streamlab.tokens import estimate_tokens
 
 JAPANESE = re.compile(r"[ぁ-ゖァ-ヺー一-鿿]")
@@ -27,14 +29,17 @@ FOLLOW_UP = re.compile(
 )
 SMALL_TALK = 30  # characters up to which a message may be a greeting, thanks or a follow-up
 
-Finish = Literal["stop", "length"]
+Finish = Literal["stop", "length", "tool_calls"]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """Calls have results to come: the text beside them is no more than a word before the work."""
+
     text: str
     reasoning: str
     finish: Finish
+    calls: tuple[Call, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,7 @@ class Passage:
     def paragraphs(self) -> list[str]:
         """Prose only: no headings, lists, tables, formulas or code."""
         blocks = re.sub(r"^```.*?^```", "", self.body, flags=re.M | re.S).split("\n\n")
-        return [block.strip() for block in blocks if re.match(r"\s*[^\s#|>$\-\d<]", block)]
+        return [block.strip() for block in blocks if re.match(r"\s*(?!\d+\.)[^\s#|>$\-<]", block)]
 
     @property
     def sentences(self) -> list[str]:
@@ -60,10 +65,14 @@ class Passage:
 
 def compose(request: ChatRequest, options: Options) -> Answer:
     language = choose_language(request)
-    random = Random(request.seed if options.seed is None else options.seed)
-    text, finish = _limit(_text(request, options, language, random), request)
     question = next(reversed(request.texts("user")), "")
     reasoning = phrases(language).reasoning.format(question=question[:80]) if options.reasoning else ""
+    turn = None if options.text is not None or options.chunks else take_turn(request, options, language, question)
+    if turn and turn.calls:
+        return Answer(turn.text, reasoning, "tool_calls", turn.calls)
+    told = Passage(question[:80], turn.text) if turn else None
+    random = Random(request.seed if options.seed is None else options.seed)
+    text, finish = _limit(_text(request, options, language, random, told), request)
     return Answer(text, reasoning, finish)
 
 
@@ -110,15 +119,18 @@ def _locate(questions: Sequence[str]) -> int | None:
     return place
 
 
-def _text(request: ChatRequest, options: Options, language: Language, random: Random) -> str:
+def _text(request: ChatRequest, options: Options, language: Language, random: Random, told: Passage | None) -> str:
+    """What the tools' results `told`, else the notes."""
     if options.text is not None:
         return options.text
     if options.chunks:
         return synthetic(options.chunks * (options.size or 5), options.paragraph)
     questions = request.texts("user")
-    passage, from_notes = find_passage(questions, language)
+    passage, from_notes = (told, False) if told else find_passage(questions, language)
     if request.response_format and request.response_format.get("type") != "text":
         return json.dumps(_structured(request.response_format, passage, language), ensure_ascii=False)
+    if told:
+        return told.body
     if BRIEF.search("\n".join([*request.texts("system", "developer"), *questions[-1:]])):
         return passage.paragraphs[0]
     return _framed(passage.body, language, request.temperature, random) if from_notes else passage.body

@@ -23,7 +23,9 @@ class Record:
     ended: str = "running"
     """`running`, `completed`, `disconnected` or `fault:<name>`. A client that left a stall `disconnected`."""
     written: "array[float]" = field(default_factory=lambda: array("d"))
-    """When each content chunk was handed to the socket. An answer that is not streamed is one chunk."""
+    """When each content or argument chunk was handed to the socket. An answer that is not streamed is one chunk."""
+    calls: list[str] = field(default_factory=list)
+    """The names of the tools that the answer calls."""
 
     def end(self, how: str) -> None:
         """The first end counts."""
@@ -38,6 +40,7 @@ class Record:
             "received": self.received,
             "written": self.written.tolist(),
             "ended": self.ended,
+            "calls": self.calls,
             "prompt": {"messages": self.messages, "user": self.user},
         }
 

@@ -54,11 +54,23 @@ class Options(BaseModel):
     split: bool = False
     """Cut every event at odd places across socket writes, inside a character where there is a longer one."""
 
+    interleave: bool = True
+    """Send the arguments of parallel calls in turn, a piece of each, instead of one call after the other."""
+    tool_loop: bool = False
+    """Call an offered tool in every answer, without end."""
+    unknown_tool: bool = False
+    """First call `no_such_tool`, which nobody offered. This and the next two need a tool on offer and come once
+    per question; after the result the model goes on as it should."""
+    bad_arguments: bool = False
+    """First call with arguments that do not fit the tool's schema."""
+    broken_arguments: bool = False
+    """First call with arguments that are not JSON, nor the beginning of any."""
+
     fault: Fault | None = None
     """`key` 401, `rate_limit` 429, `error` 500, `context` 400; `silent` sends nothing at all, `empty` no content;
     after `after` chunks: `filter` ends politely, `cut` aborts, `stall` goes quiet, `garbage` sends no JSON and ends."""
     after: int = Field(10, ge=0)
-    """Content chunks before the fault. An answer that is shorter fails at its end."""
+    """Content and argument chunks before the fault. An answer that is shorter fails at its end."""
     retry_after: float = Field(1, ge=0, le=3600)
     """Seconds in the Retry-After header of `rate_limit`. Fractions are not standard, OpenAI's clients read them."""
     times: int | None = Field(None, ge=0)

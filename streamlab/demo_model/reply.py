@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from itertools import islice
 from random import Random
 from typing import Any
@@ -13,9 +14,12 @@ from streamlab.demo_model.answers import Answer, compose
 from streamlab.demo_model.chunks import cut, due_times
 from streamlab.demo_model.log import Record
 from streamlab.demo_model.options import Fault, Options
-from streamlab.demo_model.request import ChatRequest
+from streamlab.demo_model.request import ChatRequest, Message
+from streamlab.demo_model.tool_use.calls import Call, CallPiece, cut_calls
 from streamlab.demo_model.wire import Wire
 from streamlab.tokens import estimate_tokens
+
+FAULTY_ENDS: dict[Fault | None, str] = {"filter": "content_filter", "empty": "stop"}
 
 
 class Reply:
@@ -25,12 +29,15 @@ class Reply:
         answer = compose(request, options)
         self._reasoning = cut(answer.reasoning, None)
         self._chunks = _shorten(answer, options, fault)
-        self._finish = "content_filter" if fault == "filter" else answer.finish
-        self._usage = _usage(request, answer.reasoning, "".join(self._chunks))
+        self._text = "".join(chunk for chunk in self._chunks if isinstance(chunk, str))
+        self._calls = () if fault in ("filter", "empty") else answer.calls
+        self._finish = FAULTY_ENDS.get(fault, answer.finish)
+        self._usage = _usage(request, answer.reasoning, self._text, self._calls)
         self._wire = Wire(record.id, request.model, options, wants_usage=request.wants_usage)
         self._due = due_times(options, Random(request.seed if options.seed is None else options.seed))
         self._fault = fault
         self._record = record
+        self._record.calls = [call.tool for call in self._calls]
         self._send = send
 
     async def send(self) -> None:
@@ -47,8 +54,8 @@ class Reply:
         for text in self._reasoning:
             await self._write(self._wire.reasoning(text))
             await self._wait(next(self._due))
-        for text in self._chunks:
-            await self._write(self._wire.content(text))
+        for chunk in self._chunks:
+            await self._write(self._wire.content(chunk) if isinstance(chunk, str) else self._wire.call(chunk))
             self._record.written.append(time.monotonic())
             await self._wait(next(self._due))
         await self._end_stream()
@@ -74,8 +81,7 @@ class Reply:
         await self._wait(next(islice(self._due, pieces, None)))
         if self._fault == "stall":
             await anyio.sleep_forever()
-        text, reasoning = "".join(self._chunks), "".join(self._reasoning)
-        body = self._wire.completion(text, reasoning, self._finish, self._usage)
+        body = self._wire.completion(self._text, self._calls, "".join(self._reasoning), self._finish, self._usage)
         await self._start(b"application/json", len(body) // 2 if self._fault == "garbage" else len(body))
         await self._body(body[: len(body) // 2] if self._fault in ("cut", "garbage") else body, self._fault == "cut")
         self._record.written.append(time.monotonic())
@@ -105,21 +111,27 @@ class Reply:
         self._record.end(f"fault:{self._fault}" if self._fault else "completed")
 
 
-def _shorten(answer: Answer, options: Options, fault: Fault | None) -> list[str]:
+def _shorten(answer: Answer, options: Options, fault: Fault | None) -> list[str | CallPiece]:
     """The chunks that are sent before the fault."""
     if fault == "empty":
         return []
-    chunks = cut(answer.text, options.size or (5 if options.chunks else None))
+    text = cut(answer.text, options.size or (5 if options.chunks else None))
+    chunks: list[str | CallPiece] = [*text, *cut_calls(answer.calls, options.size, interleave=options.interleave)]
     return chunks[: options.after] if fault else chunks
 
 
-def _usage(request: ChatRequest, reasoning: str, text: str) -> dict[str, Any]:
-    prompt = sum(estimate_tokens(message.text) for message in request.messages)
+def _usage(request: ChatRequest, reasoning: str, text: str, calls: Sequence[Call]) -> dict[str, Any]:
+    prompt = sum(map(_prompt_tokens, request.messages))
     thought = estimate_tokens(reasoning)
-    completion = thought + estimate_tokens(text)
+    completion = thought + estimate_tokens(text) + sum(estimate_tokens(call.tool + call.arguments) for call in calls)
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
         "completion_tokens_details": {"reasoning_tokens": thought},
     }
+
+
+def _prompt_tokens(message: Message) -> int:
+    functions = [call.function for call in message.tool_calls or []]
+    return estimate_tokens(message.text) + sum(estimate_tokens(called.name + called.arguments) for called in functions)

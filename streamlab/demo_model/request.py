@@ -1,15 +1,27 @@
 """The part of a chat-completions request that the demo model reads."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from streamlab.demo_model.errors import ApiError, describe
+
+
+class CalledFunction(BaseModel):
+    name: str
+    arguments: str
+
+
+class ToolCall(BaseModel):
+    id: str
+    function: CalledFunction
 
 
 class Message(BaseModel):
     role: str
     content: str | list[dict[str, Any]] | None = None
+    tool_calls: list[ToolCall] | None = None
+    tool_call_id: str | None = None
 
     @property
     def text(self) -> str:
@@ -22,8 +34,23 @@ class StreamOptions(BaseModel):
     include_usage: bool | None = None
 
 
+class Function(BaseModel):
+    name: str
+    parameters: dict[str, Any] | None = None
+
+
+class Tool(BaseModel):
+    """Tools of other types than `function` have no function, and no effect."""
+
+    function: Function | None = None
+
+
+class NamedTool(BaseModel):
+    function: Function
+
+
 class ChatRequest(BaseModel):
-    """Fields that are not named here, tools among them, are accepted and have no effect."""
+    """Fields that are not named here are accepted and have no effect."""
 
     model: str = Field(max_length=10_000)
     messages: list[Message] = Field(min_length=1)
@@ -36,7 +63,32 @@ class ChatRequest(BaseModel):
     temperature: float | None = Field(None, ge=0, le=2)
     seed: int | None = None
     response_format: dict[str, Any] | None = None
+    tools: list[Tool] | None = None
+    tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
+    parallel_tool_calls: bool | None = None
     demo: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _calls_have_results(self) -> Self:
+        waiting: set[str | None] = set()
+        for message in self.messages:
+            if message.role == "tool":
+                if message.tool_call_id not in waiting:
+                    raise ValueError("a message of role tool must answer a call of the assistant's message before it")
+                waiting.discard(message.tool_call_id)
+            elif waiting:
+                break
+            else:
+                waiting = {call.id for call in message.tool_calls or []}
+        if waiting:
+            raise ValueError(f"tool calls without a result: {', '.join(sorted(map(str, waiting)))}")
+        return self
+
+    @model_validator(mode="after")
+    def _named_tool_is_offered(self) -> Self:
+        if isinstance(self.tool_choice, NamedTool) and not self.offered:
+            raise ValueError(f"tool_choice names {self.tool_choice.function.name}, which is not among the tools")
+        return self
 
     @property
     def token_limit(self) -> int | None:
@@ -49,6 +101,19 @@ class ChatRequest(BaseModel):
     @property
     def wants_usage(self) -> bool:
         return bool(self.stream_options and self.stream_options.include_usage)
+
+    @property
+    def offered(self) -> dict[str, Function]:
+        """The functions that may be called, by name."""
+        functions = {tool.function.name: tool.function for tool in self.tools or [] if tool.function}
+        if isinstance(self.tool_choice, NamedTool):
+            name = self.tool_choice.function.name
+            return {name: functions[name]} if name in functions else {}
+        return {} if self.tool_choice == "none" else functions
+
+    @property
+    def must_call(self) -> bool:
+        return self.tool_choice == "required" or isinstance(self.tool_choice, NamedTool)
 
     def texts(self, *roles: str) -> list[str]:
         """What the messages of these roles say, oldest first."""

@@ -2,11 +2,12 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
 from streamlab.demo_model.options import Options
+from streamlab.demo_model.tool_use.calls import Call, CallPiece
 
 TEXT = "\0"
 
@@ -42,6 +43,13 @@ class Wire:
         prefix, suffix = self._reasoning
         return prefix + compact(text) + suffix
 
+    def call(self, piece: CallPiece) -> bytes:
+        if piece.name is None:
+            call: dict[str, Any] = {"index": piece.index, "function": {"arguments": piece.text}}
+        else:
+            call = {"index": piece.index} | self._call(piece.index, Call(piece.name, piece.text))
+        return self._event(self._delta({"tool_calls": [call]}))
+
     def closing(self, finish: str, usage: dict[str, Any]) -> Iterator[bytes]:
         yield self._event(self._delta({}, finish))
         if self._wants_usage:
@@ -59,15 +67,22 @@ class Wire:
         places = [0, 3, inside, len(event) - 1, len(event)]
         return [event[start:end] for start, end in pairwise(places)]
 
-    def completion(self, text: str, reasoning: str, finish: str, usage: dict[str, Any]) -> bytes:
+    def completion(self, text: str, calls: Sequence[Call], reasoning: str, finish: str, usage: dict[str, Any]) -> bytes:
         """The body of an answer that is not streamed."""
         content = [{"type": "text", "text": text}] if self._options.blocks else text
-        message = {"role": "assistant", "content": content, "refusal": None}
+        message = {"role": "assistant", "content": content if text or not calls else None, "refusal": None}
+        if calls:
+            message["tool_calls"] = [self._call(index, call) for index, call in enumerate(calls)]
         if reasoning:
             message["reasoning_content"] = reasoning
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
         body = self._head | {"object": "chat.completion", "choices": [choice]}
         return compact(body | {"usage": usage} if self._options.usage else body)
+
+    def _call(self, index: int, call: Call) -> dict[str, Any]:
+        # Ids are never the same twice in a conversation: the answer's own id is in them.
+        id = f"call_{str(self._head['id'])[-20:]}{index:02}"
+        return {"id": id, "type": "function", "function": {"name": call.tool, "arguments": call.arguments}}
 
     def _chunk(self, choices: list[dict[str, Any]]) -> dict[str, Any]:
         chunk = self._head | {"object": "chat.completion.chunk", "choices": choices}

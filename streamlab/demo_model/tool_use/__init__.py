@@ -1,0 +1,1 @@
+"""How the demo model uses the tools that it is offered: rules over the question, then over the results."""

@@ -1,0 +1,96 @@
+"""Calls of tools, what came of them, and the pieces in which a call travels."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, zip_longest
+from typing import Any, Self
+
+from streamlab.demo_model.chunks import cut
+from streamlab.demo_model.request import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Equal when tool and arguments are. The arguments are JSON, unless they are broken."""
+
+    tool: str
+    arguments: str
+
+    @classmethod
+    def of(cls, tool: str, **arguments: Any) -> Self:
+        return cls(tool, _spell(arguments))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a tool answered: its `text`, and either the JSON object in it or what went wrong."""
+
+    text: str
+    value: dict[str, Any]
+    error: str | None = None
+
+
+Outcomes = dict[Call, Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class CallPiece:
+    """A part of the arguments of the call at `index`. The first piece of a call has its name and no text."""
+
+    index: int
+    text: str
+    name: str | None = None
+
+
+def read_outcomes(messages: Sequence[Message]) -> Outcomes:
+    """Of the calls since the last question, oldest first."""
+    last = max((place for place, message in enumerate(messages) if message.role == "user"), default=-1)
+    calls: dict[str | None, Call] = {}
+    outcomes: Outcomes = {}
+    for message in messages[last + 1 :]:
+        if message.role == "tool":
+            outcomes[calls[message.tool_call_id]] = _outcome(message.text)
+        for call in message.tool_calls or []:
+            calls[call.id] = Call(call.function.name, _respell(call.function.arguments))
+    return outcomes
+
+
+def cut_calls(calls: Sequence[Call], size: int | None, *, interleave: bool) -> list[CallPiece]:
+    """The names, then the arguments: a piece of each call in turn, or one call after the other."""
+    queues = [list(_cut_call(index, call, size)) for index, call in enumerate(calls)]
+    if not interleave:
+        return list(chain(*queues))
+    return [piece for row in zip_longest(*queues) for piece in row if piece]
+
+
+def _cut_call(index: int, call: Call, size: int | None) -> Iterator[CallPiece]:
+    yield CallPiece(index, "", call.tool)
+    for text in cut(call.arguments, size):
+        yield CallPiece(index, text)
+
+
+def _outcome(text: str) -> Outcome:
+    """A tool that failed says so in a sentence or as `{"error": …}`."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return Outcome(text, {}, text.strip() or "…")
+    if not isinstance(value, dict):
+        return Outcome(text, {"value": value})
+    error = value.get("error")
+    if isinstance(error, dict):
+        error = error.get("message", text)
+    return Outcome(text, value, str(error) if error else None)
+
+
+def _spell(arguments: Any) -> str:
+    return json.dumps(arguments, ensure_ascii=False)
+
+
+def _respell(arguments: str) -> str:
+    """Clients may send arguments back with other spaces and escapes."""
+    try:
+        return _spell(json.loads(arguments))
+    except ValueError:
+        return arguments
