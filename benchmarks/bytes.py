@@ -10,7 +10,17 @@ from collections.abc import Sequence
 from playwright.sync_api import Browser
 
 from benchmarks import arrivals
-from benchmarks.harness import ROOT, Server, chromium, medians, print_table, streamlit_server, write_json
+from benchmarks.harness import (
+    ROOT,
+    Claim,
+    Server,
+    chromium,
+    medians,
+    print_claims,
+    print_table,
+    streamlit_server,
+    write_json,
+)
 
 APP = ROOT / "benchmarks" / "apps" / "answer.py"
 SIZES = (1_000, 4_000)
@@ -59,32 +69,36 @@ def longest_lag(seen: Sequence[tuple[float, int]], chunks: int, began: float) ->
     return max(lags)
 
 
-def compare(results: dict[str, dict[str, float]]) -> dict[str, float]:
-    """How the costs grow from the short answer to the long one, and how many times less the transcript costs."""
+def claims(results: dict[str, dict[str, float]]) -> list[Claim]:
+    """What the long answer costs beside its own text, beside a quarter of it, and beside plain `st.write_stream`."""
     short, long = (f", {chunks:,}" for chunks in SIZES)
-    ratios = {}
-    for measure_name in ("bytes", "cpu"):
-        for writer in ("transcript", "plain"):
-            if writer + long in results:
-                growth = results[writer + long][measure_name] / results[writer + short][measure_name]
-                ratios[f"{measure_name}: {writer}, long / short"] = growth
-        if "plain" + long in results:
-            less = results["plain" + long][measure_name] / results["transcript" + long][measure_name]
-            ratios[f"{measure_name}: plain / transcript, long"] = less
-    return ratios
+    ours = results["transcript" + long]
+    found = [
+        Claim(f"bytes{long} chunks, beside its text", ours["bytes"], ours["bytes"] / ours["per_byte"], 8, "B"),
+        Claim(
+            f"bytes{long}, beside{short[1:]} chunks", ours["bytes"], results["transcript" + short]["bytes"], 4.5, "B"
+        ),
+    ]
+    if plain := results.get("plain" + long):
+        found.append(
+            Claim(f"bytes{long} chunks, plain beside ours", plain["bytes"], ours["bytes"], 8, "B", at_least=True)
+        )
+        found.append(
+            Claim(f"server CPU{long} chunks, plain beside ours", plain["cpu"], ours["cpu"], 4, "s", at_least=True)
+        )
+    return found
 
 
-def report(results: dict[str, dict[str, float]], ratios: dict[str, float]) -> None:
+def report(results: dict[str, dict[str, float]]) -> None:
     formats = {"bytes": ",.0f", "per_byte": ",.1f", "frames": ",.0f", "cpu": ".2f", "lag": ".3f"}
     head = ("writer, chunks", "bytes", "per byte of text", "frames", "CPU s", "lag s")
     print_table(
         head, [(name, *(format(run[key], spec) for key, spec in formats.items())) for name, run in results.items()]
     )
     print()
-    print_table(("ratio", ""), [(name, f"{ratio:.1f}") for name, ratio in ratios.items()])
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> list[Claim]:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=3, help="of the transcript; the medians are kept")
     parser.add_argument("--plain-runs", type=int, default=1, help="of st.write_stream alone, 0 to leave it out")
@@ -97,9 +111,11 @@ def main(argv: Sequence[str] | None = None) -> None:
                 results[f"{writer}, {chunks:,}"] = medians(
                     [measure(browser, server, writer, chunks) for _ in range(runs)]
                 )
-    ratios = compare(results)
-    report(results, ratios)
-    print("Written to", write_json("bytes", {"results": results, "ratios": ratios}))
+    report(results)
+    found = claims(results)
+    print_claims(found)
+    print("Written to", write_json("bytes", results))
+    return found
 
 
 if __name__ == "__main__":

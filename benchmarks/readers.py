@@ -110,7 +110,7 @@ class Page:
             self.script = message.navigation.page_script_hash
         if message.WhichOneof("type") != "script_finished":
             return False
-        return message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN
+        return bool(message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN)
 
 
 def _state(element: Element) -> WidgetState | None:

@@ -1,0 +1,34 @@
+"""All benchmarks, or those that are named, one after the other, and a table of what they claim at the end."""
+
+import argparse
+from collections.abc import Sequence
+
+from benchmarks import bytes as bytes_sent
+from benchmarks import chunks, first_text, followers, pages
+from benchmarks.harness import print_claims
+
+BENCHMARKS = {
+    "bytes": bytes_sent.main,
+    "chunks": chunks.main,
+    "followers": followers.main,
+    "first_text": first_text.main,
+    "pages": pages.main,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(BENCHMARKS)}; none means all")
+    names = parser.parse_args(argv).names or list(BENCHMARKS)
+    if unknown := set(names) - BENCHMARKS.keys():
+        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}")
+    claims = []
+    for name in names:
+        print(f"\n== {name}")
+        claims += BENCHMARKS[name]([])
+    print("\n== all")
+    print_claims(claims)
+
+
+if __name__ == "__main__":
+    main()
