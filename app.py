@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 # Streamlit loads these two at the first write_stream: seconds in which the first answer would not be seen.
-import pandas  # noqa: F401
+import pandas  # type: ignore[import-untyped] # noqa: F401
 import pyarrow  # type: ignore[import-untyped] # noqa: F401
 import streamlit as st
 

@@ -12,6 +12,7 @@ Pages, model and readers are three processes; the share of a CPU that each took 
 
 import argparse
 import json
+import math
 import tempfile
 import threading
 import time
@@ -119,8 +120,15 @@ def probe(side: Side, pages: int) -> Probe:
 
 def _evaluate(pages: int, seen: dict[str, Seen], written: Written, clock: CpuClock) -> Probe:
     times = [written[question] for question in seen]
-    began, ended = max(first for first, *_ in times) + 0.5, min(last for *_, last in times)
-    lags = [lag for question, arrivals in seen.items() for lag in _lags(written[question], arrivals) if lag[0] >= began]
+    began, ended = max(first for first, *_ in times), min(last for *_, last in times)
+    if ended < began + 3:
+        return Probe(pages, math.inf, math.inf, {})  # the pages did not even stream at the same time
+    lags = [
+        lag
+        for question, arrivals in seen.items()
+        for lag in _lags(written[question], arrivals)
+        if lag[0] >= began + 0.5
+    ]
     return Probe(
         pages,
         percentile([lag for at, lag in lags if at < ended - 0.5]),
@@ -182,9 +190,10 @@ def served(probes: Sequence[Probe], of: str) -> int:
     return best
 
 
-def chain_sides(demo: DemoModel, pid: int) -> list[Side]:
+def chain_sides(demo: DemoModel, model: str = MODEL, pid: int | None = None) -> list[Side]:
+    """Both with the same model at the same address, by the provider's settings."""
     environment = {
-        "LAB_MODELS": MODEL,
+        "LAB_MODELS": model,
         "OPENAI_BASE_URL": demo.base_url,
         "OPENAI_API_KEY": "demo",
         "LAB_MAX_RUNS": "1000",
@@ -232,7 +241,7 @@ def sides_of(source: str) -> Iterator[list[Side]]:
         before = set(psutil.Process().children())
         with DemoModel() as demo:
             (child,) = set(psutil.Process().children()) - before
-            yield chain_sides(demo, child.pid)
+            yield chain_sides(demo, pid=child.pid)
     else:
         with tempfile.TemporaryDirectory() as folder:
             yield scheduled_sides(Path(folder))

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import ClassVar, Self
 
 import anyio
@@ -13,10 +14,12 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from streamlab.chats import Chats
 from streamlab.demo_model.process import DemoModel
-from streamlab.hub import Item, MemoryHub
+from streamlab.hub import Follower, Item, MemoryHub
 from streamlab.models import Models
 from streamlab.runs import RunLimits, Runs
 from streamlab.settings import Settings
+
+Arrived = SimpleQueue[list[Item] | None]  # it never holds more than the log does; None is the end
 
 
 @dataclass(frozen=True)
@@ -35,21 +38,41 @@ class Engine:
     def follow(self, run_id: str, patience: float) -> Generator[list[Item]]:
         """For script threads: the log from its beginning, in batches, and an empty one each `patience` seconds.
 
-        Raises UnknownRun. The empty batches give a waiting script the occasion to notice that it is to stop.
+        Raises UnknownRun. A batch is all that has arrived since the last one. It lies ready: a page that is busy does
+        not wait for the loop. The empty ones give a waiting script the occasion to notice that it is to stop.
         """
         follower = self.portal.call(self.hub.follow, run_id)
-
-        async def batch() -> list[Item]:
-            with anyio.move_on_after(patience):
-                return await follower.batch()
-            return []
-
+        arrived: Arrived = SimpleQueue()
         self.portal.call(follower.__enter__)
+        feeding = self.portal.start_task_soon(_feed, follower, arrived)
         try:
-            while not follower.ended:
-                yield self.portal.call(batch)
+            while (batch := _take(arrived, patience)) is not None:
+                yield batch
         finally:
+            feeding.cancel()
             self.portal.call(follower.__exit__, None, None, None)
+
+
+async def _feed(follower: Follower, arrived: Arrived) -> None:
+    try:
+        while batch := await follower.batch():
+            arrived.put(batch)
+    finally:
+        arrived.put(None)
+
+
+def _take(arrived: Arrived, patience: float) -> list[Item] | None:
+    """What has arrived, nothing if that takes longer than `patience` seconds, None at the end."""
+    items: list[Item] = []
+    with suppress(Empty):
+        batch = arrived.get(timeout=patience)
+        while batch is not None:
+            items += batch
+            batch = arrived.get_nowait()
+        if not items:
+            return None
+        arrived.put(None)  # again, for the next time
+    return items
 
 
 @asynccontextmanager
