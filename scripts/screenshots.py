@@ -1,6 +1,6 @@
-"""`python -m scripts.screenshots`: every state of every page in each language, theme and size, and README's picture.
+"""`python -m scripts.screenshots`: the READMEs' pictures, and every state of every page in each look.
 
-They go to artifacts/screenshots, to be looked at; README's picture to docs/images/chat.png.
+The pictures go to docs/images, the rest to artifacts/screenshots, to be looked at.
 """
 
 import os
@@ -15,7 +15,11 @@ from benchmarks.harness import ROOT, chromium, streamlit_server
 from components.texts import texts
 
 FOLDER = ROOT / "artifacts" / "screenshots"
-PICTURE = ROOT / "docs" / "images" / "chat.png"
+IMAGES = ROOT / "docs" / "images"
+PICTURES = {
+    "en": ("chat.png", "How is latency measured?", "Can you give me an example?"),
+    "ja": ("chat.ja.png", "遅延はどう測りますか？", "例を教えてください"),
+}
 LOCALES = {"en": "en-US", "ja": "ja-JP"}
 SIZES: list[ViewportSize] = [{"width": 1280, "height": 860}, {"width": 390, "height": 844}]
 WAIT = 60_000  # milliseconds
@@ -30,10 +34,10 @@ def main() -> None:
     os.environ |= {"OPENAI_API_KEY": "", "OPENAI_BASE_URL": "", "LAB_MODELS": f"demo,{FAILING}", "LAB_LANGUAGE": "auto"}
     expect.set_options(timeout=WAIT)
     FOLDER.mkdir(parents=True, exist_ok=True)
-    PICTURE.parent.mkdir(parents=True, exist_ok=True)
+    IMAGES.mkdir(parents=True, exist_ok=True)
     with streamlit_server(ROOT / "app.py") as server, chromium() as browser:
-        take_readme_picture(browser, server.url)
         for language in LOCALES:
+            take_readme_picture(browser, server.url, language)
             finished, failed = prepare(browser, server.url, language)
             for theme, size in product(THEMES, SIZES):
                 with opened(browser, server.url, language, theme, size) as page:
@@ -51,22 +55,24 @@ def opened(browser: Browser, url: str, language: str, theme: Theme, size: Viewpo
     context.close()
 
 
-def take_readme_picture(browser: Browser, url: str) -> None:
+def take_readme_picture(browser: Browser, url: str, language: str) -> None:
     """A second answer, short enough to be seen whole, with a table."""
-    with opened(browser, url, "en", "light", {"width": 1280, "height": 800}) as page:
+    name, *questions = PICTURES[language]
+    again = texts(language)["chat.regenerate"]
+    with opened(browser, url, language, "light", {"width": 1280, "height": 800}) as page:
         page.get_by_role("slider").press("Home")  # temperature 0: always the same words
         expect(page.get_by_role("slider")).to_have_value("0")
         answers = page.get_by_label("Chat message from assistant")
-        for number, question in enumerate(("How is latency measured?", "Can you give me an example?")):
+        for number, question in enumerate(questions):
             ask(page, question)
-            expect(answers.nth(number).get_by_role("button", name=texts("en")["chat.regenerate"])).to_be_visible()
+            expect(answers.nth(number).get_by_role("button", name=again)).to_be_visible()
         page.reload()
-        expect(answers.nth(1).get_by_role("button", name=texts("en")["chat.regenerate"])).to_be_visible()
+        expect(answers.nth(1).get_by_role("button", name=again)).to_be_visible()
         settle(page)
         answers.nth(1).hover()
         page.mouse.wheel(0, -44)  # the question as well
         settle(page)
-        page.screenshot(path=PICTURE)
+        page.screenshot(path=IMAGES / name)
 
 
 def prepare(browser: Browser, url: str, language: str) -> tuple[str, str]:
