@@ -11,6 +11,9 @@ from typing import Any
 
 import httpx2
 
+_LIMITS = httpx2.Limits(max_connections=1_000, max_keepalive_connections=0)
+_TIMEOUT = httpx2.Timeout(connect=10, read=None, write=30, pool=10)  # how long a read may take is the run's to say
+
 _current: ContextVar["Connections | None"] = ContextVar("connections", default=None)
 
 
@@ -46,13 +49,12 @@ def http_client() -> httpx2.Client:
     Connections are not kept for reuse: a reused one would be unknown to its new owner until the answer begins, and
     a pause between two questions is mostly longer than the usual 5 s for which one is kept.
     """
-    return httpx2.Client(
-        limits=httpx2.Limits(max_connections=1_000, max_keepalive_connections=0),
-        # How long a read may take is the run's to say.
-        timeout=httpx2.Timeout(connect=10, read=None, write=30, pool=10),
-        event_hooks={"request": [_tell]},
-        follow_redirects=True,
-    )
+    return httpx2.Client(limits=_LIMITS, timeout=_TIMEOUT, event_hooks={"request": [_tell]}, follow_redirects=True)
+
+
+def async_http_client() -> httpx2.AsyncClient:
+    """The same for what runs on the event loop, where a cancelled task closes its connection by itself."""
+    return httpx2.AsyncClient(limits=_LIMITS, timeout=_TIMEOUT, follow_redirects=True)
 
 
 def _tell(request: httpx2.Request) -> None:

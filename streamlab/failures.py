@@ -23,6 +23,7 @@ Code = Literal[
     "model_not_found",
     "bad_request",
     "producer_lost",
+    "step_limit",
     "internal",
 ]
 CODES: tuple[Code, ...] = get_args(Code)

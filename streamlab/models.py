@@ -12,7 +12,7 @@ from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from streamlab.connections import http_client
+from streamlab.connections import async_http_client, http_client
 from streamlab.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -87,6 +87,7 @@ class Models:
             stream_usage=True,
             max_retries=0,  # retries are the run's, where people see them
             http_client=self._http,
+            http_async_client=async_http_client(),
         )
 
     def _endpoint(self, name: str) -> tuple[str | None, SecretStr]:

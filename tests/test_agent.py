@@ -1,0 +1,133 @@
+"""The agent over real HTTP: the demo model asks for tools, the tools run, the log tells it."""
+
+import asyncio
+
+import pytest
+from langchain_core.messages import HumanMessage
+from langchain_core.tools import ToolException, tool
+
+from streamlab.agent import STEPS, AgentAttempt, chat_agent
+from streamlab.events import StreamEvent
+from streamlab.tools import TIMEOUTS
+from tests.conftest import Lab, MakeLab, demo_model
+
+pytestmark = pytest.mark.anyio
+
+
+async def ask(lab: Lab, question: str, **options: object) -> list[StreamEvent]:
+    return await lab.read(start(lab, question, **options))
+
+
+def start(lab: Lab, question: str, **options: object) -> str:
+    model = demo_model(**options)
+
+    def begin() -> AgentAttempt:
+        return AgentAttempt(lambda: chat_agent(lab.models.chat_model(model, 0.0), ""), [HumanMessage(question)])
+
+    run_id = lab.runs.start(begin, lambda outcome: lab.outcomes.update({run_id: outcome}))
+    return run_id
+
+
+def of(events: list[StreamEvent], type: str) -> list[StreamEvent]:
+    return [event for event in events if event.type == type]
+
+
+@pytest.mark.parametrize(
+    ("question", "said"), [("What is 17.5 % of 2,480?", "434"), ("2,480の17.5%はいくつですか？", "434")]
+)
+async def test_a_tool_is_called_and_its_result_is_in_the_answer(lab: Lab, question: str, said: str) -> None:
+    """One call, its result, then the answer that uses it."""
+    events = await ask(lab, question)
+    (call,), (result,) = of(events, "tool_call"), of(events, "tool_result")
+    assert (call.tool, call.call_id, call.step) == ("calculate", result.call_id, 1)
+    assert (result.result["value"], result.status) == (434, "completed")
+    assert said in (of(events, "final_answer")[0].content or "")
+
+
+async def test_two_tools_run_at_the_same_time(lab: Lab) -> None:
+    """Both calls stand in the log before either result, each result with its own call's arguments."""
+    events = await ask(lab, "Compare our sales in Q1 and Q2 2025")
+    kinds = [event.type for event in events if event.type.startswith("tool")]
+    assert kinds == ["tool_call", "tool_call", "tool_result", "tool_result"]
+    calls = {call.call_id: call for call in of(events, "tool_call")}
+    assert {call.input["sql"].count("2025-01-01") for call in calls.values()} == {0, 1}
+    assert {result.call_id for result in of(events, "tool_result")} == calls.keys()
+
+
+async def test_the_answer_of_three_steps_is_that_of_the_last(lab: Lab) -> None:
+    """What the model writes before a call is a step on the way, and not part of the final answer."""
+    events = await ask(
+        lab,
+        "Which region sold most in 2025, what share of the total is that, "
+        "and what do the notes say about sharing results live?",
+    )
+    assert [call.tool for call in of(events, "tool_call")] == [
+        "query_sales",
+        "query_sales",
+        "calculate",
+        "search_notes",
+    ]
+    final = of(events, "final_answer")[0]
+    early = "".join(event.content or "" for event in of(events, "text_delta") if event.step < final.step)
+    assert early
+    assert early not in (final.content or "")
+    assert "37.5" in (final.content or "")
+
+
+async def test_a_tool_that_refuses_is_a_failed_result(lab: Lab) -> None:
+    """The model gets the tool's sentence and answers with it."""
+    events = await ask(lab, "What is 1 / 0?")
+    (result,) = of(events, "tool_result")
+    assert (result.result, result.status) == ("The expression divides by zero.", "failed")
+    assert "divides by zero" in (of(events, "final_answer")[0].content or "")
+
+
+@pytest.mark.parametrize("spoiled", ["unknown_tool", "bad_arguments", "broken_arguments"])
+async def test_a_call_that_cannot_be_made_is_answered(lab: Lab, spoiled: str) -> None:
+    """An unknown tool, arguments that do not fit, arguments that are no JSON: a failed result, and the run goes on."""
+    events = await ask(lab, "What is 17.5 % of 2,480?", **{spoiled: 1})
+    assert [result.status for result in of(events, "tool_result")] == ["failed", "completed"]
+    assert "434" in (of(events, "final_answer")[0].content or "")
+
+
+async def test_a_model_that_never_stops_asking_is_ended(lab: Lab) -> None:
+    """After the last step that is allowed, with all calls answered."""
+    events = await ask(lab, "What is 17.5 % of 2,480?", tool_loop=1)
+    assert len(of(events, "tool_call")) == STEPS
+    assert of(events, "error")[0].code == "step_limit"
+
+
+async def test_a_tool_that_hangs_is_ended(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its result says how long was waited, and the model goes on from there."""
+
+    @tool
+    async def calculate(expression: str) -> float:
+        """Never answers."""
+        await asyncio.sleep(60)
+        return 0.0
+
+    monkeypatch.setattr("streamlab.agent.TOOLS", (calculate,))
+    monkeypatch.setitem(TIMEOUTS, "calculate", 0.1)
+    (result,) = of(await ask(lab, "What is 17.5 % of 2,480?"), "tool_result")
+    assert (result.result, result.status) == ("The tool calculate did not answer within 0.1 s.", "failed")
+
+
+async def test_a_stop_in_the_midst_of_a_tool_answers_its_call(
+    make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log's law: every tool_call has its tool_result."""
+
+    @tool
+    async def calculate(expression: str) -> float:
+        """Never answers."""
+        await asyncio.sleep(60)
+        raise ToolException("too late")
+
+    monkeypatch.setattr("streamlab.agent.TOOLS", (calculate,))
+    lab = make_lab()
+    run_id = start(lab, "What is 17.5 % of 2,480?")
+    await lab.until(run_id, "tool_call")
+    lab.runs.stop(run_id)
+    events = await lab.read(run_id)
+    assert [(result.status, result.tool) for result in of(events, "tool_result")] == [("stopped", "calculate")]
+    assert lab.outcomes[run_id].status == "stopped"
