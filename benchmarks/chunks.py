@@ -2,8 +2,8 @@
 
 Counted is the process time of this process, divided by the number of chunks; the model writes them in a process of
 its own. *Ours* is the whole way: chain, run, log, and a follower that reads the log on the event loop. The bare chain
-is the same prompt, model and parser over the same HTTP client settings, its text thrown away; for orientation, what
-lies below it. *fast*: as quickly as the model can write; *paced*: one by one, 100 a second.
+is the same prompt and parser with `ChatOpenAI` as it comes, over the same limits of the HTTP client, its text thrown
+away; for orientation, what lies below it. *fast*: as quickly as the model can write; *paced*: one by one, 100 a second.
 """
 
 import argparse
@@ -16,14 +16,13 @@ from typing import Any
 import httpx2
 import openai
 import uvloop
-from langchain_core.runnables import Runnable
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from benchmarks.harness import Claim, print_claims, print_table, write_json
 from streamlab.chains import PROMPT, chat_chain, chat_input
 from streamlab.chats import Chats, Options
-from streamlab.connections import http_client
+from streamlab.connections import LIMITS, TIMEOUT, async_http_client
 from streamlab.demo_model.process import DemoModel
 from streamlab.events import StreamEvent
 from streamlab.hub import MemoryHub
@@ -44,7 +43,7 @@ class Ways:
 
     def __init__(self, base_url: str) -> None:
         self._url = base_url
-        self._http = http_client()
+        self._http = httpx2.Client(limits=LIMITS, timeout=TIMEOUT, follow_redirects=True)
         self._models = Models(Settings(), base_url)
         self._openai = openai.OpenAI(base_url=base_url, api_key="demo", max_retries=0, http_client=self._http)
 
@@ -77,27 +76,18 @@ class Ways:
         return characters
 
     def stream(self, model: str) -> int:
-        return sum(len(text) for text in self._chain(model).stream(INPUT))
+        return sum(len(text) for text in chat_chain(self._chat_model(model)).stream(INPUT))
 
     def astream(self, model: str) -> int:
         return uvloop.run(self._astream(model))
 
     async def _astream(self, model: str) -> int:
-        limits = httpx2.Limits(max_connections=1_000, max_keepalive_connections=0)
-        async with httpx2.AsyncClient(limits=limits, timeout=self._http.timeout, follow_redirects=True) as client:
-            bare = ChatOpenAI(
-                model=model,
-                base_url=self._url,
-                api_key=SecretStr("demo"),
-                stream_usage=True,
-                max_retries=0,
-                http_async_client=client,
-            )
+        async with async_http_client() as client:
+            bare = self._chat_model(model, http_async_client=client)
             return sum([len(text) async for text in chat_chain(bare).astream(INPUT)])
 
     def model_stream(self, model: str) -> int:
-        chat_model = self._models.chat_model(model, 1.0)
-        return sum(len(chunk.text) for chunk in chat_model.stream(PROMPT.invoke(INPUT)))
+        return sum(len(chunk.text) for chunk in self._chat_model(model).stream(PROMPT.invoke(INPUT)))
 
     def openai(self, model: str) -> int:
         answer = self._openai.chat.completions.create(
@@ -111,8 +101,17 @@ class Ways:
         with self._http.stream("POST", f"{self._url}/chat/completions", json=body) as response:
             return sum(len(line) for line in response.iter_lines())
 
-    def _chain(self, model: str) -> Runnable[dict[str, Any], str]:
-        return chat_chain(self._models.chat_model(model, 1.0))
+    def _chat_model(self, model: str, **clients: Any) -> ChatOpenAI:
+        key = SecretStr("demo")
+        return ChatOpenAI(
+            model=model,
+            base_url=self._url,
+            api_key=key,
+            stream_usage=True,
+            max_retries=0,
+            http_client=self._http,
+            **clients,
+        )
 
 
 def microseconds(way: Way, chunks: int, rate: float) -> float:

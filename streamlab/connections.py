@@ -6,13 +6,19 @@ its requests must be known: the transport names each one as it connects, and shu
 
 import contextlib
 import socket
+import time
+from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
 
 import httpx2
 
-_LIMITS = httpx2.Limits(max_connections=1_000, max_keepalive_connections=0)
-_TIMEOUT = httpx2.Timeout(connect=10, read=None, write=30, pool=10)  # how long a read may take is the run's to say
+LIMITS = httpx2.Limits(max_connections=1_000, max_keepalive_connections=0)
+TIMEOUT = httpx2.Timeout(connect=10, read=None, write=30, pool=10)  # how long a read may take is the run's to say
+
+GATHER = 0.03  # seconds
+WAITED = 0.0005  # seconds; what lay ready comes sooner
+AT_ONCE = 3  # times: a first text is not to wait, also after a role
 
 _current: ContextVar["Connections | None"] = ContextVar("connections", default=None)
 
@@ -49,17 +55,48 @@ def http_client() -> httpx2.Client:
     Connections are not kept for reuse: a reused one would be unknown to its new owner until the answer begins, and
     a pause between two questions is mostly longer than the usual 5 s for which one is kept.
     """
-    return httpx2.Client(limits=_LIMITS, timeout=_TIMEOUT, event_hooks={"request": [_tell]}, follow_redirects=True)
+    hooks: dict[str, list[Any]] = {"request": [_tell], "response": [_gather]}
+    return httpx2.Client(limits=LIMITS, timeout=TIMEOUT, event_hooks=hooks, follow_redirects=True)
 
 
 def async_http_client() -> httpx2.AsyncClient:
     """The same for what runs on the event loop, where a cancelled task closes its connection by itself."""
-    return httpx2.AsyncClient(limits=_LIMITS, timeout=_TIMEOUT, follow_redirects=True)
+    return httpx2.AsyncClient(limits=LIMITS, timeout=TIMEOUT, follow_redirects=True)
 
 
 def _tell(request: httpx2.Request) -> None:
     if connections := _current.get():
         request.extensions["trace"] = connections.trace
+
+
+class _Gathered(httpx2.SyncByteStream):
+    """Lets a stream gather for `GATHER` seconds each time it had to be waited for, but for the first few times.
+
+    To wake a thread for every chunk costs several times what is then done with it.
+    """
+
+    def __init__(self, stream: httpx2.SyncByteStream) -> None:
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        waits = 0
+        asked_at = time.monotonic()
+        for part in self._stream:
+            waited = time.monotonic() - asked_at > WAITED
+            yield part
+            waits += waited
+            if waited and waits > AT_ONCE:
+                time.sleep(GATHER)
+            asked_at = time.monotonic()
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def _gather(response: httpx2.Response) -> None:
+    stream = response.stream
+    if isinstance(stream, httpx2.SyncByteStream) and "event-stream" in response.headers.get("content-type", ""):
+        response.stream = _Gathered(stream)
 
 
 def _shut_down(opened: socket.socket) -> None:

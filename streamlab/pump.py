@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
-GATHER = 0.03  # seconds
-
 T = TypeVar("T")
 
 
@@ -24,10 +22,8 @@ class _End:
 class Pump(Generic[T], AbstractContextManager["Pump[T]"]):
     """Iterates `items()` in a thread; `batches()` gives lists of what has gathered since the last list.
 
-    The first item after a pause, and the end, are handed over at once; what follows gathers for `GATHER` seconds,
-    because waking the loop from a thread costs a good part of what a chunk costs altogether. What the iterator raises
-    is raised by `batches()`. Leaving the block calls `interrupt`, which must make a blocked `next()` return or raise;
-    what the iterator still gives is dropped, and the thread is not waited for.
+    What the iterator raises is raised by `batches()`. Leaving the block calls `interrupt`, which must make a blocked
+    `next()` return or raise; what the iterator still gives is dropped, and the thread is not waited for.
     """
 
     def __init__(self, items: Callable[[], Iterator[T]], interrupt: Callable[[], None]) -> None:
@@ -36,7 +32,6 @@ class Pump(Generic[T], AbstractContextManager["Pump[T]"]):
         self._gathered: deque[T | _End] = deque()
         self._ready = asyncio.Event()
         self._waking = False
-        self._timer: asyncio.TimerHandle | None = None
         self._left = False
 
     def __enter__(self) -> Self:
@@ -81,20 +76,11 @@ class Pump(Generic[T], AbstractContextManager["Pump[T]"]):
 
     def _put(self, item: T | _End) -> None:
         self._gathered.append(item)
-        if not self._waking or isinstance(item, _End):
+        if not self._waking:
             self._waking = True
             with contextlib.suppress(RuntimeError):  # the loop may have closed meanwhile
                 self._loop.call_soon_threadsafe(self._wake)
 
     def _wake(self) -> None:
+        self._waking = False  # before anything is taken: what comes after this line wakes anew
         self._ready.set()
-        if self._timer:
-            self._timer.cancel()
-        self._timer = self._loop.call_later(GATHER, self._look)
-
-    def _look(self) -> None:
-        """Hand over what has gathered. When nothing has, the thread is to wake the loop for the next item."""
-        self._waking = False  # before the look: what comes after this line wakes anew
-        if self._gathered and not self._left:
-            self._waking = True
-            self._wake()

@@ -20,6 +20,8 @@ from streamlab.latency import Stopwatch, Timings
 
 logger = logging.getLogger(__name__)
 
+DEADLINE_STEP = 0.25  # seconds by which a deadline may be early
+
 StopReason = Literal["asked", "unwatched", "shutdown"]
 
 
@@ -240,7 +242,9 @@ class Runs:
         with anyio.fail_after(self._limits.first_token) as patience:
             async with aclosing(run.attempt.events(run.clock)) as batches:  # type: ignore[type-var]
                 async for batch in batches:
-                    patience.deadline = anyio.current_time() + self._limits.silence
+                    deadline = anyio.current_time() + self._limits.silence
+                    if abs(deadline - patience.deadline) > DEADLINE_STEP:  # to set it costs a timer
+                        patience.deadline = deadline
                     for event in batch:
                         run.append(event)
 

@@ -9,7 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamlab.events import MERGED_CHARACTERS, EventType, Status, StreamEvent, Usage, decode, encode, merge_deltas
+from streamlab.events import (
+    ENVELOPE,
+    MERGED_CHARACTERS,
+    EventType,
+    Status,
+    StreamEvent,
+    Usage,
+    decode,
+    encode,
+    merge_deltas,
+    numbered,
+    wire_size,
+)
 
 texts = st.text(st.characters(exclude_categories=()))  # any code point, lone surrogates too
 awkward = st.sampled_from(
@@ -48,6 +60,19 @@ def test_decode_gives_what_encode_took(event: StreamEvent) -> None:
     """Nothing that an event holds is changed or lost on the wire; times to the microsecond."""
     assert decode(encode(event)) == event
     assert decode(encode(event).decode()) == event
+
+
+@given(events, st.integers(1, 10**15))
+def test_a_numbered_event_is_the_same_but_for_its_seq(event: StreamEvent, seq: int) -> None:
+    """Also for a field that was added to events later."""
+    assert numbered(event, seq) == replace(event, seq=seq)
+
+
+@given(st.text(st.characters(exclude_characters='"\\', exclude_categories=("Cc", "Cs"))), st.integers(1, 10_000))
+def test_the_size_of_text_is_known_without_encoding_it(text: str, seq: int) -> None:
+    """Within what the envelope may differ by, for text that needs no escapes."""
+    event = StreamEvent("text_delta", seq, 12.345678, content=text)
+    assert 0 <= wire_size(event) - len(encode(event)) <= ENVELOPE
 
 
 @given(events)
@@ -101,11 +126,11 @@ long = st.builds(
 )
 
 
-def numbered(events: list[StreamEvent]) -> list[StreamEvent]:
+def in_a_row(events: list[StreamEvent]) -> list[StreamEvent]:
     return [replace(event, seq=seq) for seq, event in enumerate(events, 1)]
 
 
-logs = st.lists(deltas | deltas | others | long, max_size=30).map(numbered)
+logs = st.lists(deltas | deltas | others | long, max_size=30).map(in_a_row)
 
 
 def span(event: StreamEvent) -> range:

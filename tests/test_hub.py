@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamlab.events import StreamEvent, encode
+from streamlab.events import StreamEvent, wire_size
 from streamlab.hub import Follower, Gap, HubFull, Item, Log, LogFull, MemoryHub, Position, Snapshot, UnknownRun
 from streamlab.hub import parse_token as parse
 from streamlab.hub.log import LAG_EVENTS, LAG_SECONDS, Bounds
@@ -191,7 +191,7 @@ def test_a_log_stays_within_its_bounds(acts: list[Any], events: int) -> None:
                     log.append(event)
                     kept = log.since(0)
                     assert len(kept) <= bounds.events
-                    assert log.size == sum(len(encode(each)) for each in kept) <= bounds.size
+                    assert log.size == sum(wire_size(each) for each in kept) <= bounds.size
                     assert [each.seq for each in kept] == list(range(log.first, log.seq + 1))
 
     asyncio.run(act())
@@ -408,7 +408,7 @@ async def test_an_event_that_is_too_large_is_refused_and_leaves_no_trace() -> No
         log.append(delta("x" * 100))
     log.append(delta("b"))
     assert [event.content for event in log.since(0)] == ["a", "b"]
-    assert log.size == sum(len(encode(event)) for event in log.since(0))
+    assert log.size == sum(wire_size(event) for event in log.since(0))
 
 
 @pytest.mark.anyio

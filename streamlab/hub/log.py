@@ -9,11 +9,11 @@ import re
 import secrets
 import time
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from streamlab.events import StepText, StreamEvent, encode, merge_deltas
+from streamlab.events import StepText, StreamEvent, merge_deltas, numbered, wire_size
 
 LAG_EVENTS = 64
 LAG_SECONDS = 0.25
@@ -110,8 +110,8 @@ class Log:
         """Append with the next seq and wake the followers; answers the event as it stands in the log."""
         if self.done:
             raise RuntimeError("nothing is appended after done")
-        event = replace(event, seq=self.seq + 1)
-        size = len(encode(event))
+        event = numbered(event, self.seq + 1)
+        size = wire_size(event)
         if size > self.bounds.event_size and event.type != "final_answer":
             raise LogFull(f"an event of {size} bytes, at most {self.bounds.event_size} are allowed")
         self.seq = event.seq
