@@ -1,0 +1,433 @@
+"""The laws of recordings: what is written is read back whole, what is broken is refused, and nothing plays early."""
+
+import json
+from dataclasses import replace
+from itertools import accumulate, chain
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamlab import recording
+from streamlab.events import Status, StreamEvent, Usage, encode, merge_deltas
+from streamlab.recording import BrokenRecording, Flaw, Replay, read_recording, write_recording
+from tests.test_events import counts, strings, values
+
+# Runs
+
+
+def delta(content: str) -> list[StreamEvent]:
+    return [StreamEvent("text_delta", 0, 0, content=content)]
+
+
+def calls(count: int, value: Any) -> list[StreamEvent]:
+    """Parallel calls that are answered last first. Their ids come again in later steps."""
+    ids = [f"call {number}" for number in range(count)]
+    asked = [StreamEvent("tool_call", 0, 0, tool="weather", call_id=call_id, input=value) for call_id in ids]
+    told = [StreamEvent("tool_result", 0, 0, tool="weather", call_id=call_id, result=value) for call_id in ids]
+    return [*asked, *reversed(told)]
+
+
+acts = (
+    st.builds(delta, strings)
+    | st.builds(calls, st.integers(1, 3), values)
+    | st.builds(lambda text: [StreamEvent("thinking", 0, 0, content=text)], strings)
+    | st.builds(lambda wait: [StreamEvent("retry", 0, 0, code="timeout", wait=wait)], st.floats(0, 1e9))
+)
+endings = st.builds(lambda text: [StreamEvent("final_answer", 0, 0, content=text)], strings) | st.sampled_from(
+    [[], [StreamEvent("error", 0, 0, code="internal", message="why")]]
+)
+dones = st.builds(
+    StreamEvent,
+    st.just("done"),
+    st.just(0),
+    st.just(0),
+    status=st.sampled_from(get_args(Status)),
+    usage=st.none() | st.builds(Usage, counts, counts, st.booleans()),
+)
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> list[StreamEvent]:
+    """A whole run, some of it merged, that begins at any seq."""
+    events = [*chain(*draw(st.lists(acts, max_size=6))), *draw(endings), draw(dones)]
+    seqs = range(draw(st.integers(1, 10**15)), 2**62)
+    waits = draw(st.lists(st.integers(0, 10**7), min_size=len(events), max_size=len(events)))
+    step = draw(st.integers(1, 9))
+    placed = [
+        replace(event, seq=seq, at=at / 1e6, step=step)
+        for event, seq, at in zip(events, seqs, accumulate(waits), strict=False)
+    ]
+    cut = draw(st.integers(0, len(placed)))
+    return [*merge_deltas(placed[:cut]), *placed[cut:]]
+
+
+def refusal(data: bytes) -> tuple[int, str] | None:
+    """The line and the code; None for a recording that is accepted, which can then be written and read again."""
+    try:
+        events = read_recording(data)
+    except BrokenRecording as broken:
+        return broken.line, broken.code
+    written = write_recording(events)  # where times are rounded
+    assert write_recording(read_recording(written)) == written
+    return None
+
+
+# Reading and writing
+
+
+@given(runs())
+def test_reading_gives_what_was_written(events: list[StreamEvent]) -> None:
+    """Nothing of a run is changed or lost in a recording."""
+    assert read_recording(write_recording(events)) == events
+
+
+@given(runs())
+def test_an_event_is_a_line_that_ends(events: list[StreamEvent]) -> None:
+    """Every line ends with a newline, the last too, so that recordings can be counted and searched by line."""
+    assert write_recording(events).split(b"\n") == [*map(encode, events), b""]
+
+
+@given(runs(), st.lists(st.sampled_from([b"\n", b"\r\n", b"\n\n", b"\r\n \t\r\n"]), min_size=1), st.booleans())
+def test_what_editors_do_to_a_file_is_accepted(events: list[StreamEvent], ends: list[bytes], bom: bool) -> None:
+    """A byte order mark, CRLF and blank lines change nothing; neither does a last line without an end."""
+    written = b"\xef\xbb\xbf" if bom else b""
+    for number, event in enumerate(events):
+        written += encode(event) + ends[number % len(ends)]
+    assert read_recording(written) == events
+    assert read_recording(written.rstrip()) == events
+
+
+def test_a_long_run_is_read_whole() -> None:
+    """As many events as a log may hold, and more."""
+    events = [StreamEvent("text_delta", seq, seq / 50, content="wörd ") for seq in range(1, 12_000)]
+    events.append(StreamEvent("done", 12_000, 240, status="completed"))
+    assert read_recording(write_recording(events)) == events
+
+
+# Damage
+
+
+@given(runs(), st.data())
+def test_a_changed_byte_is_refused_at_its_line_or_where_it_shows(
+    events: list[StreamEvent], data: st.DataObject
+) -> None:
+    """Never before that line, and never with anything but a refusal. A line that cannot be read is itself the one."""
+    lines = [*map(encode, events)]
+    number = data.draw(st.integers(1, len(lines)))
+    line = lines[number - 1]
+    place = data.draw(st.integers(0, len(line) - 1))
+    byte = data.draw(st.integers(0, 255).filter(lambda byte: byte != ord("\n")))
+    lines[number - 1] = line[:place] + bytes([byte]) + line[place + 1 :]
+    if refused := refusal(b"\n".join(lines)):
+        where, code = refused
+        assert where >= number
+        assert where == number or code in ("out_of_order", "result_without_call")
+
+
+@given(runs(), st.data())
+def test_a_file_cut_anywhere_is_refused_at_its_last_line(events: list[StreamEvent], data: st.DataObject) -> None:
+    """A download that broke off is never taken for a whole run."""
+    written = write_recording(events)
+    kept = written[: data.draw(st.integers(0, len(written) - 2))]
+    whole, _, rest = kept.rpartition(b"\n")
+    last = whole.count(b"\n") + bool(whole)
+    if not kept:
+        assert refusal(kept) == (1, "empty")
+    elif not rest or rest in map(encode, events):
+        assert refusal(kept) == (last + bool(rest), "no_done")
+    else:
+        assert refusal(kept) in ((last + 1, "not_json"), (last + 1, "not_text"))
+
+
+@given(runs().filter(lambda run: len(run) > 2), st.data())
+def test_a_missing_line_is_refused_where_the_next_one_stands(events: list[StreamEvent], data: st.DataObject) -> None:
+    """Only the first may be missing: a recording begins at any seq."""
+    number = data.draw(st.integers(2, len(events)))
+    kept = events[: number - 1] + events[number:]
+    expected = (number, "out_of_order") if number < len(events) else (number - 1, "no_done")
+    assert refusal(write_recording(kept)) == expected
+
+
+@given(runs().filter(lambda run: len(run) > 1), st.data())
+def test_lines_in_another_order_are_refused(events: list[StreamEvent], data: st.DataObject) -> None:
+    """At the first that is not where it belongs; when that is the first of all, at the one after it."""
+    number = data.draw(st.integers(1, len(events) - 1))
+    events[number - 1 : number + 1] = reversed(events[number - 1 : number + 1])
+    refused = refusal(write_recording(events))
+    assert refused
+    if number > 1:
+        assert refused == (number, "out_of_order")
+    else:
+        assert refused in ((2, "out_of_order"), (2, "after_done"), (1, "result_without_call"))
+
+
+@given(runs(), st.data())
+def test_a_line_twice_is_refused(events: list[StreamEvent], data: st.DataObject) -> None:
+    """At its second place."""
+    number = data.draw(st.integers(1, len(events)))
+    events.insert(number, events[number - 1])
+    code = "out_of_order" if number < len(events) - 1 else "after_done"
+    assert refusal(write_recording(events)) == (number + 1, code)
+
+
+@given(
+    st.binary()
+    | st.text().map(str.encode)
+    | st.lists(values).map(lambda lines: "\n".join(map(json.dumps, lines)).encode())
+)
+def test_whatever_comes_there_is_one_error_to_expect(data: bytes) -> None:
+    """No other exception leaves the reader, and nothing that is no recording is taken for one."""
+    assert refusal(data)
+
+
+# Each code
+
+DONE = '{"type":"done","seq":2,"at":1,"status":"completed"}'
+
+
+def first(**fields: Any) -> str:
+    """A line before DONE; a field that is None is left out."""
+    event = {"type": "text_delta", "seq": 1, "at": 0.5, "step": 1, "content": "a"} | fields
+    return json.dumps({name: value for name, value in event.items() if value is not None})
+
+
+def test_the_line_of_the_examples_is_accepted() -> None:
+    """So that each of them is refused for what it changes."""
+    events = read_recording(f"{first()}\n{DONE}".encode())
+    assert events == [
+        StreamEvent("text_delta", 1, 0.5, content="a"),
+        StreamEvent("done", 2, 1, status="completed"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"seq": True},
+        {"seq": 1.0},
+        {"seq": "1"},
+        {"seq": 0},
+        {"seq": None},
+        {"at": False},
+        {"at": "0"},
+        {"at": -0.1},
+        {"at": None},
+        {"at": float("nan")},
+        {"at": float("inf")},
+        {"at": 10**400},
+        {"step": True},
+        {"step": 0},
+        {"step": 1.5},
+        {"seq_from": 2},
+        {"seq_from": 0},
+        {"seq_from": True},
+        {"seq_from": 1, "type": "thinking"},
+        {"content": 1},
+        {"content": ["a"]},
+        {"content": None},
+        {"type": None},
+        {"type": "speech"},
+        {"type": ["text_delta"]},
+        {"type": "tool_call", "tool": "weather"},
+        {"type": "tool_call", "call_id": "a"},
+        {"type": "tool_call", "tool": 1, "call_id": "a"},
+        {"type": "tool_call", "tool": "weather", "call_id": 1},
+        {"type": "tool_call", "tool": "weather", "call_id": "a", "input": {"celsius": float("-inf")}},
+        {"type": "tool_result", "tool": "weather", "result": 1},
+        {"type": "retry"},
+        {"type": "retry", "code": "timeout", "wait": "1"},
+        {"type": "retry", "code": "timeout", "wait": -1},
+        {"type": "error"},
+        {"type": "error", "code": 500},
+        {"type": "error", "code": "internal", "message": {}},
+        {"type": "done"},
+        {"type": "done", "status": "great"},
+        {"type": "done", "status": ["completed"]},
+        {"type": "done", "status": "completed", "usage": {}},
+        {"type": "done", "status": "completed", "usage": 0},
+        {"type": "done", "status": "completed", "usage": []},
+        {"type": "done", "status": "completed", "usage": {"input_tokens": 1}},
+        {"type": "done", "status": "completed", "usage": {"input_tokens": 1, "output_tokens": 1.5}},
+        {"type": "done", "status": "completed", "usage": {"input_tokens": True, "output_tokens": 1}},
+        {"type": "done", "status": "completed", "usage": {"input_tokens": -1, "output_tokens": 1}},
+        {"type": "done", "status": "completed", "usage": {"input_tokens": 1, "output_tokens": 1, "estimated": 1}},
+        {"type": "done", "status": "completed", "usage": {"input_tokens": 1, "output_tokens": 1, "price": 1}},
+        {"volume": 11},
+    ],
+    ids=str,
+)
+def test_a_field_of_another_type_is_no_event(fields: dict[str, Any]) -> None:
+    """Every field that is set holds what its readers count on, and what the event's type needs is set."""
+    assert refusal(f"{first(**fields)}\n{DONE}".encode()) == (1, "not_an_event")
+
+
+@pytest.mark.parametrize("line", ["1", "null", "[]", "{}", '"done"', "NaN", first().replace("0.5", "1e999")])
+def test_json_of_another_kind_is_no_event(line: str) -> None:
+    """Nor is a number that no float holds."""
+    assert refusal(f"{line}\n{DONE}".encode()) == (1, "not_an_event")
+
+
+CALL = first(type="tool_call", content=None, tool="weather", call_id="a")
+RESULT = first(type="tool_result", content=None, tool="weather", call_id="a")
+
+
+def at(seq: int, line: str) -> str:
+    return json.dumps(json.loads(line) | {"seq": seq})
+
+
+@pytest.mark.parametrize(
+    ("lines", "line", "code"),
+    [
+        ([], 1, "empty"),
+        (["", " ", "\t", "\r"], 1, "empty"),
+        (["\ufeff"], 1, "empty"),
+        (["{"], 1, "not_json"),
+        ([first(), "", DONE[:-1]], 3, "not_json"),
+        ([first() + first(), DONE], 1, "not_json"),
+        ([first() + "\r" + DONE], 1, "not_json"),
+        ([first(), "\ufeff" + DONE], 2, "not_json"),
+        ([first(content=0).replace("0}", "1" * 5_000 + "}"), DONE], 1, "not_json"),
+        (["[" * 100_000], 1, "not_json"),
+        ([first(input=0).replace("0}", "[" * 100_000 + "]" * 100_000 + "}"), DONE], 1, "not_json"),
+        ([first(), first(), DONE], 2, "out_of_order"),
+        ([first(), at(3, DONE)], 2, "out_of_order"),
+        ([first(at=1.5), DONE], 2, "out_of_order"),
+        ([first(), at(4, first(seq_from=3)), at(5, DONE)], 2, "out_of_order"),
+        ([first(), at(2, first(seq_from=1)), at(3, DONE)], 2, "out_of_order"),
+        ([first(), DONE, ""], None, None),
+        ([first(), DONE, "", at(3, DONE)], 4, "after_done"),
+        ([first(), DONE, at(3, first(at=1))], 3, "after_done"),
+        ([first(), DONE, "rubbish"], 3, "after_done"),
+        ([first()], 1, "no_done"),
+        ([first(), "", at(2, first()), "", ""], 3, "no_done"),
+        ([RESULT, DONE], 1, "result_without_call"),
+        ([CALL, at(2, RESULT.replace('"a"', '"b"')), at(3, DONE)], 2, "result_without_call"),
+        ([CALL, at(2, RESULT), at(3, RESULT), at(4, DONE)], 3, "result_without_call"),
+        ([CALL, at(2, RESULT), at(3, CALL), at(4, RESULT), at(5, DONE)], None, None),
+        ([at(7, first(seq_from=3)), at(9, first(seq_from=8)), at(10, DONE)], None, None),
+        ([first(usage=None), DONE], None, None),
+    ],
+)
+def test_each_flaw_has_its_line_and_its_code(lines: list[str], line: int | None, code: Flaw | None) -> None:
+    """The reader is told where to look, and what for."""
+    assert refusal("\n".join(lines).encode()) == ((line, code) if line else None)
+
+
+@pytest.mark.parametrize("bad", [b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xff\xfe{\0}\0"])
+def test_what_is_no_utf8_is_no_text(bad: bytes) -> None:
+    """Other encodings are not guessed."""
+    assert refusal(first().encode() + b"\r\n\r\n" + bad + b"\n" + DONE.encode()) == (3, "not_text")
+
+
+def test_there_is_a_largest_number_of_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one beyond it is refused, unread."""
+    monkeypatch.setattr(recording, "MAX_EVENTS", 2)
+    assert refusal(f"{first()}\n{DONE}".encode()) is None
+    assert refusal(f"{first()}\n\n{at(2, first())}\nrubbish".encode()) == (4, "too_many")
+
+
+def test_there_is_a_largest_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In bytes, refused before anything is read, at the line that goes beyond it."""
+    data = f"{first()}\n{DONE}".encode()
+    monkeypatch.setattr(recording, "MAX_BYTES", len(data))
+    assert len(read_recording(data)) == 2
+    assert refusal(data + b" ") == (2, "too_large")
+
+
+def test_the_message_holds_nothing_of_the_file() -> None:
+    """It can be logged or shown, whatever was uploaded."""
+    with pytest.raises(BrokenRecording, match=r"^line 1: not_json$"):
+        read_recording(b"a secret")
+
+
+# Replay
+
+speeds = st.none() | st.floats(1e-3, 1e3)
+elapsed = st.lists(st.floats(0, 1e5), max_size=12).map(sorted)
+
+
+def time_of(event: StreamEvent, speed: float | None) -> float:
+    return 0 if speed is None else event.at / speed
+
+
+@given(runs(), speeds, elapsed)
+def test_every_event_plays_once_in_order_and_never_early(
+    events: list[StreamEvent], speed: float | None, times: list[float]
+) -> None:
+    """However often one asks: what is due is given, and nothing else."""
+    replay = Replay(events, speed)
+    given: list[StreamEvent] = []
+    for time in times:
+        given += replay.due(time)
+        assert given == [event for event in events if time_of(event, speed) <= time]
+        assert replay.due(time) == []
+    assert given + replay.due(float("inf")) == events
+
+
+@given(runs(), speeds, elapsed)
+def test_who_waits_as_long_as_told_misses_nothing(
+    events: list[StreamEvent], speed: float | None, times: list[float]
+) -> None:
+    """The wait is until the next event is due, 0 when it is due already, and over after the last."""
+    replay = Replay(events, speed)
+    left = events
+    for time in times:
+        wait = replay.wait(time)
+        assert wait == (max(0.0, time_of(left[0], speed) - time) if left else None)
+        due = replay.due(time)
+        assert bool(due) == (wait == 0 and bool(left))
+        left = left[len(due) :]
+    replay.due(float("inf"))
+    assert replay.wait(0) is None
+
+
+@given(runs(), speeds, st.lists(st.none() | st.floats(0, 1e3), max_size=20))
+def test_steps_and_time_share_one_place(
+    events: list[StreamEvent], speed: float | None, moves: list[float | None]
+) -> None:
+    """What was stepped over does not play again, and what played is not stepped to."""
+    replay = Replay(events, speed)
+    given: list[StreamEvent] = []
+    for move in moves:
+        if move is not None:
+            given += replay.due(move)
+        elif event := replay.step():
+            given.append(event)
+    while event := replay.step():
+        given.append(event)
+    assert given == events
+    assert replay.step() is None
+    assert replay.due(float("inf")) == []
+
+
+def test_time_begins_with_the_run() -> None:
+    """The wait for the first token is a part of what is shown."""
+    replay = Replay([StreamEvent("done", 1, 3.0, status="completed")], 2)
+    assert replay.wait(0) == 1.5
+    assert replay.due(1.4) == []
+    assert [event.seq for event in replay.due(1.5)] == [1]
+
+
+def test_without_a_speed_all_is_due_at_once() -> None:
+    """For who wants the end and not the way."""
+    events = [StreamEvent("text_delta", 1, 5, content="a"), StreamEvent("done", 2, 9, status="completed")]
+    assert Replay(events, None).wait(0) == 0
+    assert Replay(events, None).due(0) == events
+
+
+def test_a_replay_keeps_its_events() -> None:
+    """What the caller does to its list afterwards, or to an answer, does not change what plays."""
+    events = [StreamEvent("text_delta", 1, 0, content="a"), StreamEvent("done", 2, 1, status="completed")]
+    replay = Replay(events, 1)
+    events.clear()
+    replay.due(0).clear()
+    assert [event.seq for event in replay.due(1)] == [2]
+
+
+@pytest.mark.parametrize("speed", [0, -1, float("nan"), float("inf")])
+def test_a_speed_is_above_zero(speed: float) -> None:
+    """Nothing plays at a standstill, nor backwards."""
+    with pytest.raises(ValueError, match="above 0"):
+        Replay([], speed)
