@@ -1,0 +1,463 @@
+"""What a timeline shows of a run, by examples and by laws over any valid run."""
+
+import re
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamlab.events import StreamEvent, merge_deltas
+from streamlab.timeline import MESSAGES, PREVIEW, STRETCHES, Span, StepTotals, mermaid, rows, spans, totals
+
+LABELS = {
+    "user": "あなた",
+    "model": "Model; end",
+    "answer": "answer",
+    "thinking": "thinking",
+    "retry": "retry",
+    "error": "error",
+    "stopped": "stopped",
+}
+HOSTILE = [
+    '"; end #35;',
+    "end",
+    "a\nend\npar x",
+    "<br>%%{init}%%",
+    "気温は 20℃ です",
+    "$$x$$",
+    "style: #a;",
+    "\ud800\x00",
+    "",
+]
+
+
+def run(*events: tuple[Any, ...]) -> list[StreamEvent]:
+    """Events from (type, at, step, fields)."""
+    return [
+        StreamEvent(type_, seq, at, step, **(rest[0] if rest else {}))
+        for seq, (type_, at, step, *rest) in enumerate(events, 1)
+    ]
+
+
+def text(at: float, content: str = "x", step: int = 1) -> tuple[Any, ...]:
+    return ("text_delta", at, step, {"content": content})
+
+
+def call(at: float, call_id: str, tool: str = "weather", step: int = 1, **arguments: Any) -> tuple[Any, ...]:
+    return ("tool_call", at, step, {"tool": tool, "call_id": call_id, "input": arguments})
+
+
+def result(
+    at: float, call_id: str, tool: str = "weather", step: int = 1, status: str = "completed", said: Any = None
+) -> tuple[Any, ...]:
+    return ("tool_result", at, step, {"tool": tool, "call_id": call_id, "status": status, "result": said})
+
+
+def done(at: float, step: int = 1, status: str = "completed") -> tuple[Any, ...]:
+    return ("done", at, step, {"status": status})
+
+
+def brief(some: list[Span]) -> list[tuple[str, str, float, float, str]]:
+    return [(span.lane, span.kind, span.start, span.end, span.status) for span in some]
+
+
+PLAIN = run(
+    ("thinking", 1, 1, {"content": "hm"}),
+    text(2, "Hel"),
+    text(3, "lo"),
+    ("final_answer", 4, 1, {"content": "Hello"}),
+    done(4),
+)
+PARALLEL = run(
+    call(1, "a", city="Oslo"),
+    call(1, "b", city="大阪"),
+    call(1, "c", "search", q="x"),
+    result(3, "b", said={"t": 20}),
+    result(4, "a"),
+    result(2 + 3, "c", "search"),
+    text(6, step=2),
+    ("final_answer", 7, 2, {"content": "x"}),
+    done(7, 2),
+)
+
+
+# Spans
+
+
+def test_a_plain_answer_is_a_wait_its_thinking_and_its_writing() -> None:
+    """One after the other, from the run's beginning to its end."""
+    assert brief(spans(PLAIN)) == [
+        ("model", "waiting", 0, 1, "completed"),
+        ("model", "thinking", 1, 2, "completed"),
+        ("model", "writing", 2, 4, "completed"),
+    ]
+    assert [span.seqs for span in spans(PLAIN)] == [(1, 1), (1, 1), (2, 3)]
+
+
+def test_calls_that_overlap_have_a_lane_each_and_the_model_waits_for_the_last() -> None:
+    """The second call of the same tool has a number; the next step begins when all have returned."""
+    assert brief(spans(PARALLEL)) == [
+        ("model", "waiting", 0, 1, "completed"),
+        ("weather", "tool", 1, 4, "completed"),
+        ("weather 2", "tool", 1, 3, "completed"),
+        ("search", "tool", 1, 5, "completed"),
+        ("model", "waiting", 5, 6, "completed"),
+        ("model", "writing", 6, 7, "completed"),
+    ]
+    second = spans(PARALLEL)[2]
+    assert (second.call_id, second.tool, second.input, second.result) == ("b", "weather", {"city": "大阪"}, {"t": 20})
+    assert (second.step, second.seqs) == (1, (2, 4))
+
+
+def test_three_steps_share_the_lane_of_a_tool_that_does_not_overlap() -> None:
+    """Text before a call is writing up to its last delta, and then a wait: arguments that are written emit nothing."""
+    events = run(
+        text(1),
+        text(2),
+        call(3, "a"),
+        result(4, "a"),
+        call(6, "b", step=2),
+        result(7, "b", step=2),
+        text(8, step=3),
+        done(9, 3),
+    )
+    assert brief(spans(events)) == [
+        ("model", "waiting", 0, 1, "completed"),
+        ("model", "writing", 1, 2, "completed"),
+        ("model", "waiting", 2, 3, "completed"),
+        ("weather", "tool", 3, 4, "completed"),
+        ("model", "waiting", 4, 6, "completed"),
+        ("weather", "tool", 6, 7, "completed"),
+        ("model", "waiting", 7, 8, "completed"),
+        ("model", "writing", 8, 9, "completed"),
+    ]
+    assert [span.step for span in spans(events)] == [1, 1, 1, 1, 2, 2, 3, 3]
+
+
+def test_calls_of_one_step_one_after_another_have_no_wait_of_the_model_between() -> None:
+    """The model asked for both at once."""
+    events = run(call(1, "a"), result(2, "a"), call(3, "b"), result(4, "b"), done(4))
+    assert [span.lane for span in spans(events)] == ["model", "weather", "weather"]
+
+
+def test_a_tool_that_fails_has_a_span_that_failed() -> None:
+    """The run goes on."""
+    events = run(call(1, "a"), result(2, "a", status="failed", said="no such city"), text(3, step=2), done(4, 2))
+    failed = spans(events)[1]
+    assert (failed.status, failed.result) == ("failed", "no such city")
+    assert spans(events)[-1].status == "completed"
+
+
+def test_a_run_stopped_within_a_tool_ends_with_the_tool() -> None:
+    """The model was not asked again, so that it does not wait."""
+    events = run(call(1, "a"), result(2, "a", status="stopped"), done(2.5, status="stopped"))
+    assert brief(spans(events))[1:] == [("weather", "tool", 1, 2, "stopped")]
+
+
+def test_a_retry_ends_a_stretch_as_failed_and_the_next_wait_begins_after_its_own() -> None:
+    """Nobody works in the seconds between."""
+    events = run(text(1), text(2), ("retry", 3, 1, {"code": "timeout", "wait": 2.0}), text(6), done(7))
+    assert brief(spans(events)) == [
+        ("model", "waiting", 0, 1, "completed"),
+        ("model", "writing", 1, 3, "failed"),
+        ("model", "waiting", 5, 6, "completed"),
+        ("model", "writing", 6, 7, "completed"),
+    ]
+
+
+@pytest.mark.parametrize(("status", "shown"), [("stopped", "stopped"), ("failed", "failed"), ("lost", "failed")])
+def test_what_is_open_at_the_end_ends_as_the_run_did(status: str, shown: str) -> None:
+    """A call without a result, too, where the producer was lost."""
+    assert brief(spans(run(text(1), done(3, status=status))))[-1] == ("model", "writing", 1, 3, shown)
+    open_call = spans(run(call(1, "a"), done(3, status=status)))[-1]
+    assert (open_call.end, open_call.status) == (3, "failed" if status == "lost" else "stopped")
+
+
+def test_a_live_run_is_open_until_now() -> None:
+    """Or until its last event, when that is later or no time is given."""
+    assert brief(spans([], now=2)) == [("model", "waiting", 0, 2, "running")]
+    assert brief(spans(PLAIN[:2], now=5))[-1] == ("model", "writing", 2, 5, "running")
+    assert brief(spans(PLAIN[:3], now=1))[-1] == ("model", "writing", 2, 3, "running")
+    assert brief(spans(PARALLEL[:4], now=9))[1:] == [
+        ("weather", "tool", 1, 9, "running"),
+        ("weather 2", "tool", 1, 3, "completed"),
+        ("search", "tool", 1, 9, "running"),
+    ]
+    assert spans(PLAIN, now=99) == spans(PLAIN)
+    assert spans([]) == []
+
+
+def test_merged_deltas_make_the_same_spans_from_their_last_part_on() -> None:
+    """When the first of them came is not known any more."""
+    merged = merge_deltas(PLAIN)
+    assert len(merged) < len(PLAIN)
+    assert brief(spans(merged)) == [
+        ("model", "waiting", 0, 1, "completed"),
+        ("model", "thinking", 1, 3, "completed"),
+        ("model", "writing", 3, 4, "completed"),
+    ]
+    assert spans(merged)[-1].seqs == (2, 3)
+    assert totals(merged).events == totals(PLAIN).events == len(PLAIN)
+
+
+def test_a_run_without_its_beginning_shows_what_is_known() -> None:
+    """No wait before the first event, no time to first token; a result without its call is none."""
+    events = PARALLEL[4:]
+    assert brief(spans(events)) == [
+        ("model", "waiting", 4, 6, "completed"),
+        ("model", "writing", 6, 7, "completed"),
+    ]
+    assert totals(events).ttft is None
+    assert rows(events)[0].since == 0
+
+
+def test_five_thousand_deltas_are_one_span() -> None:
+    """And the same holds for text and thinking that alternate: the number of spans has a bound."""
+    events = run(*(text(n / 100) for n in range(1, 5_001)), done(60))
+    assert [span.kind for span in spans(events)] == ["waiting", "writing"]
+    mixed = run(*((("thinking", "text_delta")[n % 2], n, 1, {"content": "x"}) for n in range(1, 500)), done(500))
+    assert len(spans(mixed)) == 1 + STRETCHES
+    assert spans(mixed)[-1].end == 500
+
+
+def test_a_tool_named_like_the_model_or_a_lane_has_a_lane_of_its_own() -> None:
+    """A model may ask for a tool of any name."""
+    events = run(call(1, "a", "model"), call(1, "b", "x 2"), call(1, "c", "x"), call(1, "d", "x"), done(2))
+    assert [span.lane for span in spans(events)[1:]] == ["model 2", "x 2", "x", "x 3"]
+
+
+# Rows and totals
+
+
+def test_rows_say_when_and_what() -> None:
+    """One line each, bounded, and never the message that is for the log's reader."""
+    events = run(
+        text(1, "two\nlines"),
+        call(1.5, "a", city="大阪"),
+        result(2, "a", said="x" * 1_000),
+        ("retry", 3, 1, {"code": "timeout", "wait": 0.5}),
+        ("error", 4, 1, {"code": "internal", "message": "secret"}),
+        done(4, status="failed"),
+    )
+    made = rows(events)
+    assert [row.since for row in made] == [1, 0.5, 0.5, 1, 1, 0]
+    assert [row.tool for row in made] == [None, "weather", "weather", None, None, None]
+    previews = [row.preview for row in made]
+    assert previews[2] == "x" * (PREVIEW - 1) + "…"
+    assert previews[:2] + previews[3:] == ["two lines", '{"city": "大阪"}', "timeout 0.5 s", "internal", "failed"]
+
+
+def test_totals_count_parallel_time_once() -> None:
+    """Each figure by hand."""
+    figures = totals(PARALLEL)
+    assert (figures.total, figures.ttft) == (7, 6)
+    assert (figures.in_model, figures.in_tools, figures.waiting) == (3, 4, 2)
+    assert (figures.characters, figures.events) == (1, 9)
+    assert (figures.calls, figures.failed_calls, figures.retries) == (3, 0, 0)
+    tokens = 4 + (3 + 2) + 3  # of {"city": "Oslo"}, {"city": "大阪"} and {"q": "x"}
+    assert figures.steps == (StepTotals(1, 5, tokens, 3), StepTotals(2, 2, 1, 0))
+
+
+# The diagram
+
+
+def test_a_diagram_tells_the_run_in_order() -> None:
+    """Calls that overlap stand in one block; nothing but letters and digits is written as it is."""
+    assert mermaid(PARALLEL, LABELS | {"question": "Weather?"}).splitlines() == [
+        "sequenceDiagram",
+        "actor user as あなた",
+        "participant model as Model#59; #101;nd",
+        "participant tool1 as weather",
+        "participant tool2 as search",
+        "user->>model: Weather#63;",
+        "par weather",
+        "model->>tool1: #123;#34;city#34;#58; #34;Oslo#34;#125;",
+        "tool1-->>model: …",
+        "and weather",
+        "model->>tool1: #123;#34;city#34;#58; #34;大阪#34;#125;",
+        "tool1-->>model: #123;#34;t#34;#58; 20#125;",
+        "and search",
+        "model->>tool2: #123;#34;q#34;#58; #34;x#34;#125;",
+        "tool2-->>model: …",
+        "end",
+        "model-->>user: answer#58; x",
+    ]
+
+
+def test_a_diagram_marks_what_failed() -> None:
+    """A tool, an attempt, the run, and what was stopped."""
+    events = run(
+        ("thinking", 1, 1, {"content": "a"}),
+        ("thinking", 1, 1, {"content": "b"}),
+        call(1, "a"),
+        result(2, "a", status="failed", said="no"),
+        ("retry", 3, 2, {"code": "timeout", "wait": 1.0}),
+        ("error", 4, 1, {"code": "internal"}),
+        done(4, status="failed"),
+    )
+    assert mermaid(events, LABELS).splitlines()[5:] == [
+        "Note over model: thinking",
+        "model->>tool1: #123;#125;",
+        "tool1--xmodel: error#58; no",
+        "model--xmodel: retry#58; timeout",
+        "model--xuser: error#58; internal",
+    ]
+    assert mermaid(run(done(1, status="stopped")), LABELS).endswith("model--xuser: stopped\n")
+
+
+def test_a_diagram_is_bounded_and_says_what_it_left_out() -> None:
+    """A block that is cut is still closed."""
+    calls = [call(1, f"{n}", f"t{n}") for n in range(100)]
+    results = [result(2, f"{n}", f"t{n}") for n in range(100)]
+    lines = mermaid(run(*calls, *results, done(3)), LABELS).splitlines()
+    assert sum(">>" in line for line in lines) == MESSAGES
+    assert lines[-1] == f"Note over user,model: … {201 - MESSAGES}"
+    assert lines[-2] == "end"
+    assert sum(line.startswith("participant tool") for line in lines) == 30
+
+
+# Laws
+
+contents = st.sampled_from(HOSTILE) | st.text(max_size=100)
+steps_of_time = st.sampled_from([0.0, 0.0, 0.25, 1.0, 3.5])
+tools = st.sampled_from(["weather", "search", "model", "weather 2", "end", "par x\nend"])
+acts = st.lists(st.sampled_from(["text", "text", "thinking", "call", "call", "result", "retry", "step"]), max_size=40)
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> list[StreamEvent]:
+    """A run as the producer may write it: every call has its result before the end; live ones are cut anywhere."""
+    events: list[StreamEvent] = []
+    open_calls: list[StreamEvent] = []
+    at, step = 0.0, 1
+
+    def add(type_: Any, **values: Any) -> StreamEvent:
+        events.append(StreamEvent(type_, len(events) + 1, at, values.pop("step", step), **values))
+        return events[-1]
+
+    def give(asked: StreamEvent, status: Any) -> None:
+        add(
+            "tool_result", step=asked.step, tool=asked.tool, call_id=asked.call_id, result=draw(contents), status=status
+        )
+
+    for act in draw(acts):
+        at += draw(steps_of_time)
+        if act in ("text", "thinking"):
+            add("text_delta" if act == "text" else "thinking", content=draw(contents))
+        elif act == "call":
+            call_id = str(len(events))
+            open_calls.append(add("tool_call", tool=draw(tools), call_id=call_id, input={"x": draw(contents)}))
+        elif act == "result" and open_calls:
+            give(
+                open_calls.pop(draw(st.integers(0, len(open_calls) - 1))),
+                draw(st.sampled_from(["completed", "failed"])),
+            )
+        elif act == "step" and not open_calls:
+            step += 1
+        elif act == "retry":
+            while open_calls:
+                give(open_calls.pop(), "stopped")
+            add("retry", code="timeout", wait=draw(steps_of_time))
+            step = 1
+    at += draw(steps_of_time)
+    while open_calls:
+        give(open_calls.pop(), "stopped")
+    add("done", status=draw(st.sampled_from(["completed", "stopped", "failed", "lost"])))
+    kept = events[draw(st.sampled_from([0, 0, 0, 1, 5])) : draw(st.sampled_from([None, None, -1, -4]))]
+    return merge_deltas(kept) if draw(st.booleans()) else kept
+
+
+nows = st.none() | st.floats(0, 200)
+
+
+@given(runs(), nows)
+def test_spans_lie_within_the_run_and_those_of_a_lane_never_overlap(
+    events: list[StreamEvent], now: float | None
+) -> None:
+    """And their events are the run's."""
+    made = spans(events, now)
+    end = totals(events, now).total
+    first, last = (events[0].seq_from or events[0].seq, events[-1].seq) if events else (0, 0)
+    reached: dict[str, float] = {}
+    for span in made:
+        assert 0 <= span.start <= span.end <= end
+        assert span.start >= reached.get(span.lane, 0)
+        assert first <= span.seqs[0] <= span.seqs[1] <= last
+        reached[span.lane] = span.end
+    assert [span.start for span in made] == sorted(span.start for span in made)
+
+
+@given(runs(), nows)
+def test_every_call_is_one_span_with_its_own_result(events: list[StreamEvent], now: float | None) -> None:
+    """Whatever overlaps it."""
+    made = [span for span in spans(events, now) if span.kind == "tool"]
+    results = {event.call_id: event for event in events if event.type == "tool_result"}
+    calls = [event for event in events if event.type == "tool_call"]
+    assert sorted(span.seqs[0] for span in made) == [event.seq for event in calls]
+    for span in made:
+        answer = results.get(span.call_id)
+        assert span.result == (answer.result if answer else None)
+        if answer:
+            assert (span.status, span.end, span.seqs[1]) == (answer.status, answer.at, answer.seq)
+
+
+@given(runs(), nows)
+def test_the_number_of_spans_is_bounded_without_regard_to_deltas(events: list[StreamEvent], now: float | None) -> None:
+    """A turn of the model is ended by a call, a retry, another step or the end, and has its bound of spans."""
+    texts = [event.step for event in events if event.type in ("text_delta", "thinking")]
+    changes = sum(one != other for one, other in pairwise(texts))
+    calls = sum(event.type == "tool_call" for event in events)
+    retries = sum(event.type == "retry" for event in events)
+    assert len(spans(events, now)) <= (STRETCHES + 2) * (1 + changes + calls + retries) + calls
+
+
+@given(runs(), nows)
+def test_the_parts_of_a_run_are_no_longer_than_the_run(events: list[StreamEvent], now: float | None) -> None:
+    """Tools, the model, its waits, each step; and calls add up."""
+    figures = totals(events, now)
+    near = figures.total + 1e-6
+    assert 0 <= figures.in_tools <= near
+    assert 0 <= figures.waiting <= figures.in_model <= near
+    assert all(0 <= step.seconds <= near and step.tokens >= 0 for step in figures.steps)
+    assert sum(step.calls for step in figures.steps) == figures.calls
+    assert figures.ttft is None or figures.ttft <= figures.total
+
+
+@given(runs())
+def test_there_is_a_row_for_each_event(events: list[StreamEvent]) -> None:
+    """Of one short printable line."""
+    made = rows(events)
+    assert [(row.seq, row.at, row.type) for row in made] == [(event.seq, event.at, event.type) for event in events]
+    for row in made:
+        assert row.since >= 0
+        assert len(row.preview) <= PREVIEW
+        assert row.preview.isprintable()
+
+
+LINE = re.compile(
+    r"sequenceDiagram|end|(actor user|participant (model|tool\d+)) as TEXT|(par|and) TEXT|Note over (user,)?model: TEXT"
+    r"|(user|model|tool\d+)(->>|-->>|--x)(user|model|tool\d+): TEXT".replace("TEXT", r"([\w .,、。…]|#\d+;)+")
+)
+
+
+@given(runs(), contents)
+def test_no_text_breaks_a_diagram(events: list[StreamEvent], label: str) -> None:
+    """Every line is one of ours, text holds neither marks nor the word that ends a block, and blocks are closed."""
+    source = mermaid(events, dict.fromkeys(LABELS, label))
+    lines = source.removesuffix("\n").split("\n")
+    assert all(LINE.fullmatch(line) for line in lines)
+    assert not any(re.search(r"\bend\b", line, re.IGNORECASE) for line in lines if line != "end")
+    assert sum(line.startswith("par ") for line in lines) == sum(line == "end" for line in lines)
+    assert sum(bool(re.match(r"[\w]+-|Note over model", line)) for line in lines) <= MESSAGES
+
+
+@given(runs(), st.floats(-5, 5))
+def test_times_that_go_back_do_not_make_negative_spans(events: list[StreamEvent], by: float) -> None:
+    """As when another process writes the end of a run whose producer was lost."""
+    if events:
+        events = [*events[:-1], replace(events[-1], at=events[-1].at + by)]
+    assert all(0 <= span.start <= span.end for span in spans(events))
+    assert all(row.since >= 0 for row in rows(events))
