@@ -1,7 +1,7 @@
 """A question and its answer on the page: as it arrives, and as it stands."""
 
 import time
-from contextlib import closing
+from collections.abc import Iterator
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -11,11 +11,9 @@ from components.arrivals import Arrivals
 from components.sidebar import model_label
 from components.texts import t
 from streamlab.chats import Turn
-from streamlab.engine import Engine
 from streamlab.events import StreamEvent
+from streamlab.hub import Item
 from streamlab.runs import Outcome
-
-PATIENCE = 0.1  # seconds between two looks at whether the script is to stop
 
 
 def draw_question(turn: Turn) -> None:
@@ -46,7 +44,7 @@ def draw_ending(turn: Turn, outcome: Outcome) -> None:
     _draw_figures(turn, outcome)
 
 
-def follow(engine: Engine, turn: Turn) -> None:
+def follow(batches: Iterator[list[Item]]) -> None:
     """Draw a live answer until its run ends: all there is so far at once, then what arrives."""
     notices, thoughts = _LiveNotices(st.empty()), _LiveThoughts(st.empty())
     notices.wait()
@@ -55,17 +53,16 @@ def follow(engine: Engine, turn: Turn) -> None:
         notices.clear()
         thoughts.show()
 
-    with closing(engine.follow(turn.run_id, PATIENCE)) as batches:
-        arrivals = Arrivals(batches, thinking=thoughts.add, begun=begun)
-        while not arrivals.ended:
-            # A place of its own for each stretch: a block that is put where one was keeps the former one's children.
-            place = st.empty()
-            text = transcript.write(place, arrivals.stretch())
-            if not arrivals.ended:
-                place.empty()
-            if arrivals.retry:
-                thoughts.clear()
-                notices.retry(arrivals.retry, shown=bool(text))
+    arrivals = Arrivals(batches, thinking=thoughts.add, begun=begun)
+    while not arrivals.ended:
+        # A place of its own for each stretch: a block that is put where one was keeps the former one's children.
+        place = st.empty()
+        text = transcript.write(place, arrivals.stretch())
+        if not arrivals.ended:
+            place.empty()
+        if arrivals.retry:
+            thoughts.clear()
+            notices.retry(arrivals.retry, shown=bool(text))
     begun()
 
 

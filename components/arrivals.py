@@ -12,8 +12,8 @@ from streamlab.hub import Gap, Item, Snapshot
 class Arrivals:
     """Sorts a follower's batches. `thinking` hears of the model's reasoning, `begun` of each stretch's first text.
 
-    A stretch of text ends with the run, or where it turns out to be void; then `retry` is the event that voided it,
-    or None where what was evicted is replaced by what it amounts to.
+    A stretch of text ends with the run, with the model's step, or where it turns out to be void; then `retry` is the
+    event that voided it, or None where what was evicted is replaced by what it amounts to.
     """
 
     def __init__(
@@ -29,6 +29,7 @@ class Arrivals:
         self._waiting: deque[Item] = deque()
         self.retry: StreamEvent | None = None
         self.ended = False
+        self._step = 1
 
     def stretch(self) -> Iterator[str]:
         """All text that has arrived, again and again, until the stretch ends."""
@@ -59,6 +60,10 @@ class Arrivals:
         text: list[str] = []
         while self._waiting:
             match self._waiting.popleft():
+                case StreamEvent(type="text_delta", step=step) as event if step != self._step:
+                    self._step = step
+                    self._waiting.appendleft(event)
+                    return "".join(text), True
                 case StreamEvent(type="text_delta", content=content):
                     text.append(content or "")
                 case StreamEvent(type="thinking", content=content):
@@ -67,7 +72,10 @@ class Arrivals:
                     self.retry = event
                     return "", True  # what was not shown yet need not be shown any more
                 case Snapshot() as snapshot:
-                    self._waiting.appendleft(StreamEvent("text_delta", snapshot.seq, 0, content=snapshot.text))
+                    self._step = snapshot.step
+                    self._waiting.appendleft(
+                        StreamEvent("text_delta", snapshot.seq, 0, snapshot.step, content=snapshot.text)
+                    )
                     return "", True
                 case Gap() | StreamEvent():
                     pass

@@ -1,16 +1,30 @@
 """What a page has: the process's engine, its session, its address."""
 
 import atexit
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
 
 import streamlit as st
 
 from streamlab.chats import Chat, UnknownChat
 from streamlab.engine import Engine, engine_in_thread
+from streamlab.events import StreamEvent
+from streamlab.hub import Item
 from streamlab.settings import load_settings
 
 CHAT_PARAMETER = "chat"
+
+
+PATIENCE = 0.1  # seconds between two looks at whether a script that follows a run is to stop
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A run of the agent whose end is known, or one that was uploaded."""
+
+    name: str
+    events: list[StreamEvent]
 
 
 @dataclass
@@ -21,6 +35,7 @@ class Session:
     chat_id: str | None = None  # the conversation to come back to from another page
     language_chosen: bool = False  # by the address or in the sidebar; then the address keeps it
     restored: bool = False  # the sidebar was set to the options of the conversation that the address names
+    recordings: dict[str, Recording] = field(default_factory=dict)  # by run id, the newest last
 
 
 def session() -> Session:
@@ -38,6 +53,13 @@ def _own_engine() -> Engine:
     stack = ExitStack()
     atexit.register(stack.close)
     return stack.enter_context(engine_in_thread(load_settings()))
+
+
+@contextmanager
+def following(run_id: str) -> Iterator[Iterator[list[Item]]]:
+    """The batches of a run's log, from its beginning. Raises UnknownRun."""
+    with closing(engine().follow(run_id, PATIENCE)) as batches:
+        yield batches
 
 
 def open_chat(chat_id: str | None) -> None:

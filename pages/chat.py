@@ -5,7 +5,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from components import answer, sidebar
 from components.export import to_json, to_markdown
-from components.state import engine, find_chat, named_chat, open_chat, session
+from components.state import engine, find_chat, following, named_chat, open_chat, session
 from components.texts import t
 from streamlab.chats import QUESTION_CHARACTERS, Busy, Chat, InvalidQuestion, Turn
 from streamlab.hub import HubFull
@@ -116,7 +116,8 @@ def follow(chat: Chat, turn: Turn) -> None:
         on_click=stop,
         args=(chat,),
     )
-    answer.follow(lab, turn)
+    with following(turn.run_id) as batches:
+        answer.follow(batches)
     stop_place.empty()
 
 

@@ -39,6 +39,14 @@ class InvalidQuestion(ValueError):
         self.length = length
 
 
+def check_question(question: str) -> None:
+    """Raises InvalidQuestion."""
+    if not question.strip():
+        raise InvalidQuestion("empty", 0)
+    if len(question) > QUESTION_CHARACTERS:
+        raise InvalidQuestion("too_long", len(question))
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """How a question is to be answered."""
@@ -102,10 +110,7 @@ class Chats:
 
         Raises InvalidQuestion, Busy, UnknownChat, TooManyRuns or HubFull; then nothing has changed.
         """
-        if not question.strip():
-            raise InvalidQuestion("empty", 0)
-        if len(question) > QUESTION_CHARACTERS:
-            raise InvalidQuestion("too_long", len(question))
+        check_question(question)
         chat = self.get(chat_id) if chat_id else Chat(secrets.token_urlsafe(16))
         return self._answer(chat, chat.turns, question, options)
 

@@ -12,6 +12,7 @@ from typing import ClassVar, Self
 import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from streamlab.agents import Agents
 from streamlab.chats import Chats
 from streamlab.demo_model.process import DemoModel
 from streamlab.hub import Follower, Item, MemoryHub
@@ -31,6 +32,7 @@ class Engine:
     hub: MemoryHub
     runs: Runs
     chats: Chats
+    agents: Agents
     portal: BlockingPortal
 
     running: ClassVar[Self | None] = None
@@ -89,7 +91,8 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         async with BlockingPortal() as portal:
             watch = asyncio.create_task(runs.watch())
             try:
-                yield Engine(settings, models, hub, runs, Chats(runs, models, settings.lab_history_tokens), portal)
+                chats = Chats(runs, models, settings.lab_history_tokens)
+                yield Engine(settings, models, hub, runs, chats, Agents(runs, models, hub), portal)
             finally:
                 watch.cancel()
                 with suppress(asyncio.CancelledError):

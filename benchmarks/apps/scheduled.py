@@ -14,9 +14,8 @@ from pathlib import Path
 import streamlit as st
 
 from components import answer
-from components.state import engine
+from components.state import engine, following
 from streamlab.chains import Clock
-from streamlab.chats import Options, Turn
 from streamlab.demo_model.chunks import cut, synthetic
 from streamlab.events import StreamEvent, Usage
 
@@ -59,7 +58,8 @@ def draw(question: str, chunks: int) -> None:
         return
     lab = engine()
     run_id = lab.portal.call(lab.runs.start, lambda: scheduled)
-    answer.follow(lab, Turn(question, Options("demo"), run_id, time.time()))
+    with following(run_id) as batches:
+        answer.follow(batches)
 
 
 asked = st.chat_input("Question")

@@ -30,6 +30,9 @@ class MemoryHub:
     def __len__(self) -> int:
         return len(self._logs)
 
+    def __contains__(self, run_id: str) -> bool:
+        return run_id in self._logs
+
     @property
     def size(self) -> int:
         """Bytes of all events that are kept."""
