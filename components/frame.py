@@ -13,6 +13,9 @@ st.set_page_config(page_title=t("app.title"), page_icon=ASSETS / "icon.png", lay
 st.logo(ASSETS / "logo.svg", size="large")
 sidebar.choose_language()
 chat = st.Page("../pages/chat.py", title=t("chat.title"), icon=":material/chat:", url_path="chat")
+timeline = st.Page(
+    "../pages/timeline.py", title=t("timeline.title"), icon=":material/view_timeline:", url_path="timeline"
+)
 about = st.Page("../pages/about.py", title=t("about.title"), icon=":material/schema:", url_path="about")
 
 
@@ -22,6 +25,6 @@ def start() -> None:
 
 
 root = st.Page(start, url_path="start", default=True, visibility="hidden")
-page = st.navigation({"": [root], t("app.title"): [chat, about]})
+page = st.navigation({"": [root], t("app.title"): [chat, timeline, about]})
 sidebar.draw()
 page.run()

@@ -35,6 +35,7 @@ class Session:
     chat_id: str | None = None  # the conversation to come back to from another page
     language_chosen: bool = False  # by the address or in the sidebar; then the address keeps it
     restored: bool = False  # the sidebar was set to the options of the conversation that the address names
+    run_id: str | None = None  # the agent's run to come back to from another page
     recordings: dict[str, Recording] = field(default_factory=dict)  # by run id, the newest last
 
 

@@ -11,6 +11,8 @@ from langchain_core.tools import ToolException
 from streamlab.chains import Clock, reasoning_text
 from streamlab.events import StreamEvent, Usage
 
+LONGEST_RESULT = 60 * 1024  # characters, each of at most 4 bytes: within the bound of one event
+
 Upstream = Mapping[str, Any]  # an event of `astream_events(version="v2")`
 
 
@@ -97,7 +99,11 @@ class Translator:
         if call_id is None or self._begun.pop(call_id, None) is None:
             return
         yield self._event(
-            "tool_result", tool=tool, call_id=call_id, result=result, status="failed" if failed else "completed"
+            "tool_result",
+            tool=tool,
+            call_id=call_id,
+            result=_bounded(result),
+            status="failed" if failed else "completed",
         )
 
     def _answered(self, output: Any) -> Iterator[StreamEvent]:
@@ -127,6 +133,12 @@ def parsed(output: Any) -> Any:
             return output
         case _:
             return str(output)
+
+
+def _bounded(result: Any) -> Any:
+    """What one event can hold; of anything longer the beginning of its JSON. The model still gets the whole."""
+    written = json.dumps(result, ensure_ascii=False)
+    return result if len(written) <= LONGEST_RESULT else f"{written[:LONGEST_RESULT]} …"
 
 
 def _from_json(text: str) -> Any:

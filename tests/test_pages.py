@@ -128,7 +128,7 @@ def requests(demo: DemoModel, user: str) -> list[dict[str, Any]]:
 
 
 @languages
-@pytest.mark.parametrize("page", ["chat", "about"])
+@pytest.mark.parametrize("page", ["chat", "timeline", "about"])
 def test_every_page_runs(language: str, page: str) -> None:
     """Nothing fails, each has its heading in the language, and all are listed."""
     app = visit(language)

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AIMessageChunk, ToolMessage
 
-from streamlab.events import StreamEvent
+from streamlab.events import StreamEvent, encode
+from streamlab.hub.log import Bounds
 from streamlab.translate import Translator, parsed
 
 
@@ -93,3 +94,13 @@ def test_a_run_that_is_cut_has_no_result_without_its_call(
 def test_outputs_of_any_shape_become_plain_data(output: Any, data: Any) -> None:
     """Messages, mappings, JSON text, other text, numbers, exceptions."""
     assert parsed(output) == data
+
+
+@pytest.mark.parametrize("character", ["x", '"', "\\", "\0", "あ", "🙂"])
+def test_a_result_of_megabytes_fits_into_an_event(character: str) -> None:
+    """Whatever it is written with: its beginning is told, and the run goes on."""
+    call = {"id": "1", "name": "fetch", "args": {}}
+    message = ToolMessage(character * 5_000_000, tool_call_id="1", name="fetch")
+    *_, result = translated([*asked([call]), upstream("on_tool_end", {"output": message}, name="fetch")])
+    assert result.type == "tool_result"
+    assert 50_000 < len(encode(result)) < Bounds().event_size
