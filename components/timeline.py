@@ -16,6 +16,7 @@ from streamlab.timeline import MODEL, Span, mermaid, rows, spans, totals
 KINDS = {"waiting": "#8a94a3", "thinking": "#7a5bd0", "writing": "#2f74d0", "tool": "#d98a00", "failed": "#d23b3b"}
 LANE_HEIGHT = 38  # pixels
 AROUND = 115  # pixels of a chart's height that its legend and its axis take
+STEP_COLUMNS = ("step", "seconds", "tokens", "calls")
 PAGE = 100  # events of the table that are sent at a time
 MERMAID_LABELS = ("user", "model", "answer", "thinking", "retry", "error", "stopped")
 
@@ -204,7 +205,7 @@ def _draw_totals(events: Sequence[StreamEvent]) -> None:
         for name in ("events", "characters", "calls", "failed_calls", "retries"):
             st.metric(t(f"timeline.{name}"), f"{getattr(sums, name):,}", border=True)
     st.dataframe(
-        [{t(f"timeline.step_{name}"): value for name, value in asdict(step).items()} for step in sums.steps],
+        [{t(f"timeline.step_{name}"): getattr(step, name) for name in STEP_COLUMNS} for step in sums.steps],
         hide_index=True,
     )
     st.caption(t("timeline.tokens_estimated"))
