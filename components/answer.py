@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from itertools import chain
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -12,7 +13,7 @@ from components.sidebar import model_label
 from components.texts import t
 from streamlab.chats import Turn
 from streamlab.events import StreamEvent
-from streamlab.hub import Item
+from streamlab.hub import Item, Snapshot
 from streamlab.runs import Outcome
 
 
@@ -47,13 +48,15 @@ def draw_ending(turn: Turn, outcome: Outcome) -> None:
 def follow(batches: Iterator[list[Item]]) -> None:
     """Draw a live answer until its run ends: all there is so far at once, then what arrives."""
     notices, thoughts = _LiveNotices(st.empty()), _LiveThoughts(st.empty())
-    notices.wait()
+    first = next(batches, [])
+    if not any(map(_readable, first)):
+        notices.wait()
 
     def begun() -> None:
         notices.clear()
         thoughts.show()
 
-    arrivals = Arrivals(batches, thinking=thoughts.add, begun=begun)
+    arrivals = Arrivals(chain([first], batches), thinking=thoughts.add, begun=begun)
     while not arrivals.ended:
         # A place of its own for each stretch: a block that is put where one was keeps the former one's children.
         place = st.empty()
@@ -64,6 +67,16 @@ def follow(batches: Iterator[list[Item]]) -> None:
             thoughts.clear()
             notices.retry(arrivals.retry, shown=bool(text))
     begun()
+
+
+def _readable(item: Item) -> bool:
+    match item:
+        case Snapshot(text=text):
+            return bool(text)
+        case StreamEvent(type="text_delta" | "thinking"):
+            return True
+        case _:
+            return False
 
 
 class _LiveNotices:

@@ -47,13 +47,14 @@ class Arrivals:
                 self._wait()
 
     def _wait(self) -> None:
-        # Reading the session's state is where Streamlit interrupts a script that draws nothing in the meantime.
-        _ = "session" in st.session_state
         batch = next(self._batches, None)
         if batch is None:
             self.ended = True
-        else:
+        elif batch:
             self._waiting.extend(batch)
+        else:
+            # Reading the session's state is where Streamlit interrupts a script that draws nothing in the meantime.
+            _ = "session" in st.session_state
 
     def _take(self) -> tuple[str, bool]:
         """The text up to the next thing that ends the stretch, and whether there was one."""

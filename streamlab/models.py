@@ -10,9 +10,9 @@ import anyio.to_thread
 import openai
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import ChatOpenAI
-from openai.resources.chat import Completions
 from pydantic import SecretStr
 
+from streamlab.completions import PlainCompletions
 from streamlab.connections import async_http_client, http_client
 from streamlab.settings import Settings
 
@@ -43,20 +43,6 @@ class CompatibleChatOpenAI(ChatOpenAI):
             if reasoning := delta.get("reasoning_content") or delta.get("reasoning"):
                 generation.message.additional_kwargs["reasoning_content"] = reasoning
         return generation
-
-
-class PlainCompletions(Completions):
-    """Gives the chunks of a stream as the dicts that came over the wire.
-
-    `ChatOpenAI` reads dicts as well; a validated model of each chunk, which it turns into a dict at once, costs more
-    than all the rest of the chain (figures: `benchmarks/chunks.py`).
-    """
-
-    def create(self, **payload: Any) -> Any:
-        completions = Completions(self._client)
-        if not payload.get("stream"):
-            return completions.create(**payload)
-        return completions.with_raw_response.create(**payload).parse(to=openai.Stream[object])
 
 
 def is_demo(name: str) -> bool:

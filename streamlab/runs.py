@@ -239,10 +239,11 @@ class Runs:
 
     async def _attempt(self, run: _Live) -> None:
         run.attempt = run.begin()
+        loop = asyncio.get_running_loop()  # its time is anyio's
         with anyio.fail_after(self._limits.first_token) as patience:
             async with aclosing(run.attempt.events(run.clock)) as batches:  # type: ignore[type-var]
                 async for batch in batches:
-                    deadline = anyio.current_time() + self._limits.silence
+                    deadline = loop.time() + self._limits.silence
                     if abs(deadline - patience.deadline) > DEADLINE_STEP:  # to set it costs a timer
                         patience.deadline = deadline
                     for event in batch:

@@ -61,7 +61,7 @@ async def test_the_text_is_right_whatever_the_server_s_manners(lab: Lab, shape: 
     assert bool(thinking(events)) == ("reasoning" in shape)
 
 
-async def test_chunks_are_passed_on_as_they_are(lab: Lab) -> None:
+async def test_chunks_that_come_one_by_one_are_passed_on_as_they_are(lab: Lab) -> None:
     """Neither joined nor split, and each has the time at which it came."""
     events = await lab.run(demo_model(text="abcdefgh", size=3, rate=20, jitter=0))
     deltas = [event for event in events if event.type == "text_delta"]

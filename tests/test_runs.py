@@ -419,10 +419,10 @@ async def test_chunks_without_text_do_not_count_as_a_token(make_lab: MakeLab) ->
 
 async def test_silence_in_the_middle_is_a_timeout(make_lab: MakeLab, asked: Asked) -> None:
     """What was written is void, and the next attempt answers whole."""
-    model = demo_model(text=TEXT, fault="stall", after=3, times=1)
+    model = demo_model(text=TEXT, size=4, fault="stall", after=3, times=1)
     events = await make_lab(silence=1).run(model)
     assert codes(events) == ["timeout"]
-    assert types(events).index("retry") == 3
+    assert shown(events[: types(events).index("retry")]) == TEXT[:12]
     assert events[-2].content == TEXT
     assert ended_by(await asked(model)) == ["disconnected", "completed"]
 
@@ -501,8 +501,8 @@ async def test_what_may_pass_is_tried_again_and_what_cannot_is_not(
 
 async def test_after_text_was_shown_a_new_attempt_begins_anew(lab: Lab) -> None:
     """The text that was cut is void, not continued: nothing is doubled."""
-    events = await lab.run(demo_model(text=TEXT, fault="cut", after=4, times=2))
-    assert types(events)[4] == "retry"
+    events = await lab.run(demo_model(text=TEXT, size=4, fault="cut", after=4, times=2))
+    assert shown(events[: types(events).index("retry")]) == TEXT[:16]
     assert codes(events) == ["connection_lost", "connection_lost"]
     assert events[-2].content == TEXT
 
