@@ -20,13 +20,15 @@ from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from benchmarks.harness import Claim, print_claims, print_table, write_json
+from streamlab.agents import Agents
 from streamlab.chains import PROMPT, chat_chain, chat_input
-from streamlab.chats import Chats, Options
+from streamlab.chats import Chats
 from streamlab.connections import LIMITS, TIMEOUT, async_http_client
 from streamlab.demo_model.process import DemoModel
 from streamlab.events import StreamEvent
 from streamlab.hub import MemoryHub
 from streamlab.models import Models
+from streamlab.questions import Options
 from streamlab.runs import Runs
 from streamlab.settings import Settings
 
@@ -66,7 +68,9 @@ class Ways:
 
     async def _follow(self, model: str) -> int:
         hub = MemoryHub()
-        chat = Chats(Runs(hub), self._models, 1_000).ask(None, QUESTION, Options(model))
+        runs = Runs(hub)
+        agents = Agents(runs, self._models, hub, 1_000)
+        chat = Chats(runs, self._models, agents, 1_000).ask(None, QUESTION, Options(model))
         characters = 0
         with hub.follow(chat.turns[-1].run_id) as follower:
             while batch := await follower.batch():

@@ -1,4 +1,4 @@
-"""A question and its answer on the page: as it arrives, and as it stands."""
+"""An answer on the page: as it arrives, and as it stands."""
 
 import time
 from collections.abc import Iterator
@@ -11,43 +11,41 @@ from components import transcript
 from components.arrivals import Arrivals
 from components.sidebar import model_label
 from components.texts import t
-from streamlab.chats import Turn
+from components.tools import LiveTools, draw_uses
 from streamlab.events import StreamEvent
+from streamlab.failures import CODES
 from streamlab.hub import Item, Snapshot
-from streamlab.runs import Outcome
+from streamlab.outcome import Outcome
 
 
-def draw_question(turn: Turn) -> None:
-    with st.chat_message("user", avatar=":material/person:"):
-        st.text(turn.question)  # as typed: no Markdown, no formulas
-
-
-def draw_outcome(turn: Turn, outcome: Outcome) -> None:
+def draw_outcome(outcome: Outcome) -> None:
     """An answer whose run has ended, without its figures."""
     if outcome.thinking:
         with st.expander(t("chat.thought"), icon=":material/psychology:", type="compact"):
             st.markdown(outcome.thinking)
+    draw_uses(outcome.tools)
     if outcome.text:
         st.markdown(outcome.text)
 
 
-def draw_ending(turn: Turn, outcome: Outcome) -> None:
+def draw_ending(outcome: Outcome, model: str | None = None) -> None:
     """How the run ended, where that needs words, and its figures."""
     match outcome.status:
         case "failed" | "lost":
             _draw_error(outcome)
         case "stopped":
-            st.info(t(f"chat.{outcome.code or 'stopped'}"), icon=":material/stop_circle:")
+            reason = outcome.code if outcome.code in ("unwatched", "shutdown") else "stopped"
+            st.info(t(f"chat.{reason}"), icon=":material/stop_circle:")
         case _ if outcome.code == "length":
             st.info(t("chat.cut_short"), icon=":material/content_cut:")
         case _ if not outcome.text:
             st.info(t("chat.empty"), icon=":material/info:")
-    _draw_figures(turn, outcome)
+    _draw_figures(outcome, model)
 
 
 def follow(batches: Iterator[list[Item]]) -> None:
     """Draw a live answer until its run ends: all there is so far at once, then what arrives."""
-    notices, thoughts = _LiveNotices(st.empty()), _LiveThoughts(st.empty())
+    notices, thoughts, tools = _LiveNotices(st.empty()), _LiveThoughts(st.empty()), LiveTools(st.empty())
     first = next(batches, [])
     if not any(map(_readable, first)):
         notices.wait()
@@ -56,7 +54,7 @@ def follow(batches: Iterator[list[Item]]) -> None:
         notices.clear()
         thoughts.show()
 
-    arrivals = Arrivals(chain([first], batches), thinking=thoughts.add, begun=begun)
+    arrivals = Arrivals(chain([first], batches), thinking=thoughts.add, tool=tools.observe, begun=begun)
     while not arrivals.ended:
         # A place of its own for each stretch: a block that is put where one was keeps the former one's children.
         place = st.empty()
@@ -65,6 +63,7 @@ def follow(batches: Iterator[list[Item]]) -> None:
             place.empty()
         if arrivals.retry:
             thoughts.clear()
+            tools.clear()
             notices.retry(arrivals.retry, shown=bool(text))
     begun()
 
@@ -130,13 +129,14 @@ class _LiveThoughts:
 
 
 def _draw_error(outcome: Outcome) -> None:
-    lines = [f"**{t(f'error.{outcome.code}')}** {t(f'error.{outcome.code}_next', detail=outcome.detail or '')}"]
+    code = outcome.code if outcome.code in CODES else "internal"  # a recording may come from elsewhere
+    lines = [f"**{t(f'error.{code}')}** {t(f'error.{code}_next', detail=outcome.detail or '')}"]
     if outcome.text:
         lines.append(t("chat.partial_kept"))
     st.error("  \n".join(lines), icon=":material/error:")
 
 
-def _draw_figures(turn: Turn, outcome: Outcome) -> None:
+def _draw_figures(outcome: Outcome, model: str | None) -> None:
     """The same row under every answer; what the figures mean on hover."""
     usage, timings = outcome.usage, outcome.timings
     rate = timings.tokens_per_second(usage.output_tokens)
@@ -152,7 +152,8 @@ def _draw_figures(turn: Turn, outcome: Outcome) -> None:
     if outcome.retries:
         figures["retries"] = str(outcome.retries)
     items = [f"{t(f'figures.{name}')} **{value}**" for name, value in figures.items()]
-    row = " · ".join([*map(_unbroken, items), f"{t('figures.model')} **{model_label(turn.options.model)}**"])
+    named = [f"{t('figures.model')} **{model_label(model)}**"] if model else []
+    row = " · ".join([*map(_unbroken, items), *named])
     meanings = [f"**{t(f'figures.{name}')}**: {t(f'figures.{name}_help')}" for name in ("ttft", "total", "rate")]
     st.caption(row, help="\n\n".join([*meanings, tokens_help]))
 

@@ -10,7 +10,9 @@ from streamlab.hub import Gap, Item, Snapshot
 
 
 class Arrivals:
-    """Sorts a follower's batches. `thinking` hears of the model's reasoning, `begun` of each stretch's first text.
+    """Sorts a follower's batches.
+
+    `thinking` hears of the model's reasoning, `tool` of each call and result, `begun` of each stretch's first text.
 
     A stretch of text ends with the run, with the model's step, or where it turns out to be void; then `retry` is the
     event that voided it, or None where what was evicted is replaced by what it amounts to.
@@ -21,10 +23,12 @@ class Arrivals:
         batches: Iterator[list[Item]],
         *,
         thinking: Callable[[str], None],
+        tool: Callable[[StreamEvent], None],
         begun: Callable[[], None],
     ) -> None:
         self._batches = batches
         self._thinking = thinking
+        self._tool = tool
         self._begun = begun
         self._waiting: deque[Item] = deque()
         self.retry: StreamEvent | None = None
@@ -69,11 +73,15 @@ class Arrivals:
                     text.append(content or "")
                 case StreamEvent(type="thinking", content=content):
                     self._thinking(content or "")
+                case StreamEvent(type="tool_call" | "tool_result") as event:
+                    self._tool(event)
                 case StreamEvent(type="retry") as event:
                     self.retry = event
                     return "", True  # what was not shown yet need not be shown any more
                 case Snapshot() as snapshot:
                     self._step = snapshot.step
+                    for event in snapshot.tools:
+                        self._tool(event)
                     self._waiting.appendleft(
                         StreamEvent("text_delta", snapshot.seq, 0, snapshot.step, content=snapshot.text)
                     )

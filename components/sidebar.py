@@ -4,12 +4,13 @@ import streamlit as st
 
 from components.state import engine, find_chat, session
 from components.texts import LANGUAGE_KEY, LANGUAGES, preferred_language, t
-from streamlab.chats import SYSTEM_CHARACTERS, Options
 from streamlab.models import DEFAULT_TEMPERATURE, DEMO, is_demo
+from streamlab.questions import SYSTEM_CHARACTERS, Options
 
 MODEL_KEY = "settings.model"
 SYSTEM_KEY = "settings.system"
 TEMPERATURE_KEY = "settings.temperature"
+TOOLS_KEY = "settings.tools"
 
 
 def choose_language() -> None:
@@ -56,7 +57,12 @@ def draw() -> None:
 def options() -> Options:
     """What the sidebar says now."""
     state = st.session_state
-    return Options(state[MODEL_KEY], state[SYSTEM_KEY].strip(), state[TEMPERATURE_KEY])
+    return Options(state[MODEL_KEY], state[SYSTEM_KEY].strip(), state[TEMPERATURE_KEY], state.get(TOOLS_KEY, False))
+
+
+def draw_tools_switch() -> None:
+    """On the pages where one may choose: it belongs to the settings, and is drawn where the question is asked."""
+    st.toggle(t("chat.tools"), key=TOOLS_KEY, help=t("chat.tools_help"), persist_state="session")
 
 
 def model_label(name: str) -> str:
@@ -90,3 +96,4 @@ def _restore_options() -> None:
     st.session_state[MODEL_KEY] = options.model
     st.session_state[SYSTEM_KEY] = options.system
     st.session_state[TEMPERATURE_KEY] = options.temperature
+    st.session_state[TOOLS_KEY] = options.tools

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
+from streamlab.agents import Task, UnknownTask
 from streamlab.chats import Chat, UnknownChat
 from streamlab.engine import Engine, engine_in_thread
 from streamlab.events import StreamEvent
 from streamlab.hub import Item
 from streamlab.settings import load_settings
 
-CHAT_PARAMETER = "chat"
-
+CHAT_PARAMETER, RUN_PARAMETER = "chat", "run"
+RECORDINGS = 20  # that a session keeps
 
 PATIENCE = 0.1  # seconds between two looks at whether a script that follows a run is to stop
 
@@ -85,3 +86,34 @@ def find_chat() -> Chat | None:
         return lab.portal.call(lab.chats.get, chat_id) if chat_id else None
     except UnknownChat:
         return None
+
+
+def open_run(run_id: str | None) -> None:
+    """Show this run on the timeline, or none, from the next drawing on."""
+    session().run_id = run_id
+    if run_id:
+        st.query_params[RUN_PARAMETER] = run_id
+    else:
+        st.query_params.pop(RUN_PARAMETER, None)
+
+
+def named_run() -> str | None:
+    """The id of the run that the address names, or else that was shown last."""
+    return st.query_params.get(RUN_PARAMETER) or session().run_id
+
+
+def find_task(run_id: str | None) -> Task | None:
+    """The agent's run of this id, None when there is none or its time is over."""
+    lab = engine()
+    try:
+        return lab.portal.call(lab.agents.get, run_id) if run_id else None
+    except UnknownTask:
+        return None
+
+
+def keep(run_id: str, recording: Recording) -> None:
+    """Into the session's list; the oldest leaves when it is full."""
+    kept = session().recordings
+    kept[run_id] = recording
+    while len(kept) > RECORDINGS:
+        del kept[next(iter(kept))]

@@ -1,6 +1,5 @@
 """A run of the agent on the screen: its spans on a time axis, its events, results and totals."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,13 +9,18 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from components.texts import t
+from components.tools import draw_use, short
+from streamlab.diagram import mermaid
 from streamlab.events import StreamEvent
-from streamlab.timeline import MODEL, Span, mermaid, rows, spans, totals
+from streamlab.outcome import Outcome, ToolUse
+from streamlab.timeline import MODEL, Span, rows, totals
 
 KINDS = {"waiting": "#8a94a3", "thinking": "#7a5bd0", "writing": "#2f74d0", "tool": "#d98a00", "failed": "#d23b3b"}
 LANE_HEIGHT = 38  # pixels
 AROUND = 115  # pixels of a chart's height that its legend and its axis take
 STEP_COLUMNS = ("step", "seconds", "tokens", "calls")
+DESCRIBED = 40  # spans in a chart's alternative text
+TIP = 200  # characters of a value on hover
 PAGE = 100  # events of the table that are sent at a time
 MERMAID_LABELS = ("user", "model", "answer", "thinking", "retry", "error", "stopped")
 
@@ -29,23 +33,18 @@ class Axis:
     end: float
 
 
-def draw_chart(
-    place: DeltaGenerator, name: str, events: Sequence[StreamEvent], now: float | None = None, axis: Axis | None = None
-) -> None:
-    """The lanes of the model and of every tool until `now`; on `axis`, so that charts can be compared."""
-    made = spans(events, now)
+def draw_chart(place: DeltaGenerator, name: str, made: Sequence[Span], axis: Axis | None = None) -> None:
+    """The lanes of the model and of every tool; on `axis`, so that charts can be compared and stay in place."""
     if not made:
         place.caption(f":shimmer[{t('timeline.waiting_first')} …]")
         return
-    lanes = axis.lanes if axis else _lanes(made)
-    end = max(axis.end if axis else 0.0, max(span.end for span in made), 0.1)
+    axis = axis or axis_of(made)
     # Another number of lanes is another chart: one that is there keeps its size and its labels.
-    key = f"timeline.chart.{name}.{len(lanes)}"
-    place.altair_chart(_chart(made, lanes, end), key=key, alt=_described(made))
+    key = f"timeline.chart.{name}.{len(axis.lanes)}"
+    place.altair_chart(_chart(made, axis), key=key, alt=_described(made))
 
 
-def axis_of(events: Sequence[StreamEvent], at_least: float = 0.0) -> Axis:
-    made = spans(events)
+def axis_of(made: Sequence[Span], at_least: float = 0.1) -> Axis:
     return Axis(_lanes(made), max([at_least, *(span.end for span in made)]))
 
 
@@ -53,12 +52,12 @@ def _lanes(made: Sequence[Span]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_lane(span.lane) for span in made))
 
 
-def draw_details(run_id: str, question: str, events: Sequence[StreamEvent]) -> None:
+def draw_details(run_id: str, question: str, events: Sequence[StreamEvent], outcome: Outcome) -> None:
     """What stands below the chart of a run that has ended."""
     names = ("results", "events", "sequence", "totals")
     results, table, sequence, figures = st.tabs([t(f"timeline.tab_{name}") for name in names])
     with results:
-        _draw_results(events)
+        _draw_results(outcome.tools)
     with table:
         _draw_events(run_id, events)
     with sequence:
@@ -68,12 +67,12 @@ def draw_details(run_id: str, question: str, events: Sequence[StreamEvent]) -> N
         _draw_totals(events)
 
 
-def _chart(made: Sequence[Span], lanes: Sequence[str], end: float) -> alt.LayerChart | alt.FacetChart:
+def _chart(made: Sequence[Span], axis: Axis) -> alt.LayerChart | alt.FacetChart:
     names = {kind: t(f"timeline.kind_{kind}") for kind in KINDS}
     data = alt.InlineData(values=[_bar(span, names) for span in made])
-    lane = alt.Y("lane:N", scale=alt.Scale(domain=list(lanes)), title=None, axis=alt.Axis(labelLimit=140))
+    lane = alt.Y("lane:N", scale=alt.Scale(domain=list(axis.lanes)), title=None, axis=alt.Axis(labelLimit=140))
     base = alt.Chart(data).encode(
-        x=alt.X("start:Q", title=t("timeline.axis"), scale=alt.Scale(domain=[0, end])), x2="end:Q", y=lane
+        x=alt.X("start:Q", title=t("timeline.axis"), scale=alt.Scale(domain=[0, axis.end])), x2="end:Q", y=lane
     )
     bars = base.mark_bar(cornerRadius=3, height=LANE_HEIGHT * 0.6).encode(
         color=alt.Color(
@@ -85,14 +84,14 @@ def _chart(made: Sequence[Span], lanes: Sequence[str], end: float) -> alt.LayerC
         tooltip=[alt.Tooltip(f"{name}:N", title=t(f"timeline.tip_{name}")) for name in _TIPS],
     )
     marks = base.mark_text(align="left", dx=4, color="white", fontWeight="bold").encode(text="mark:N")
-    return alt.layer(bars, marks).properties(height=LANE_HEIGHT * len(lanes) + AROUND, width="container")
+    return alt.layer(bars, marks).properties(height=LANE_HEIGHT * len(axis.lanes) + AROUND, width="container")
 
 
 _TIPS = ("what", "duration", "input", "result")
 
 
 def _bar(span: Span, names: dict[str, str]) -> dict[str, Any]:
-    kind = names["failed" if span.status == "failed" else span.kind]
+    kind = names[_kind(span)]
     return {
         "lane": _lane(span.lane),
         "start": span.start,
@@ -101,8 +100,8 @@ def _bar(span: Span, names: dict[str, str]) -> dict[str, Any]:
         "mark": {"failed": "✕", "stopped": "■"}.get(span.status, ""),
         "what": f"{_lane(span.lane)}: {kind}",
         "duration": f"{span.end - span.start:.3f} s",
-        "input": _short(span.input),
-        "result": _short(span.result),
+        "input": short(span.input, TIP),
+        "result": short(span.result, TIP),
     }
 
 
@@ -110,61 +109,26 @@ def _lane(name: str) -> str:
     return t("timeline.lane_model") if name == MODEL else name
 
 
-def _short(value: Any) -> str:
-    if value is None:
-        return "–"
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 200 else f"{text[:200]} …"
-
-
 def _described(made: Sequence[Span]) -> str:
     """The chart for who cannot see it."""
-    parts = [f"{_lane(span.lane)} {t(f'timeline.kind_{span.kind}')} {span.start:.2f}–{span.end:.2f} s" for span in made]
-    return "; ".join(parts[:40])
+    parts = []
+    for span in made[:DESCRIBED]:
+        what = t(f"timeline.kind_{_kind(span)}")
+        parts.append(f"{_lane(span.lane)} {what} {span.start:.2f}–{span.end:.2f} s")
+    return "; ".join(parts)
 
 
-def _draw_results(events: Sequence[StreamEvent]) -> None:
-    calls = {event.call_id: event for event in events if event.type == "tool_call"}
-    if not calls:
+def _kind(span: Span) -> str:
+    return "failed" if span.status == "failed" else span.kind
+
+
+def _draw_results(uses: Sequence[ToolUse]) -> None:
+    if not uses:
         st.caption(t("timeline.no_tools"))
-    for event in events:
-        if event.type == "tool_result":
-            with st.container(border=True):
-                call = calls.get(event.call_id)
-                st.markdown(f"**{event.tool}**")
-                st.code(_short(call.input if call else None), language="json", wrap_lines=True)
-                _draw_result(event)
-
-
-def _draw_result(event: StreamEvent) -> None:
-    """Rows as a table, hits as a list, numbers as numbers, anything else as what it is."""
-    match event.result:
-        case _ if event.status != "completed":
-            st.error(_short(event.result) if event.result else t("timeline.no_result"), icon=":material/error:")
-        case {"columns": [*columns], "rows": [*found]}:
-            _draw_table([str(name) for name in columns], found)
-        case {"hits": [*hits]}:
-            for hit in filter(_is_hit, hits):
-                st.markdown(f"**{hit['title']}** · {hit.get('source', '–')}")
-                st.markdown(hit["passage"])
-        case {"value": int() | float() as value, "expression": str(expression)}:
-            st.metric(expression, f"{value:,}")
-        case dict() | list():
-            st.json(event.result, expanded=1)
-        case other:
-            st.text(str(other))
-
-
-def _is_hit(hit: Any) -> bool:
-    return isinstance(hit, dict) and {"title", "passage"} <= hit.keys()
-
-
-def _draw_table(columns: list[str], found: list[list[Any]]) -> None:
-    data = [dict(zip(columns, row, strict=False)) for row in found if isinstance(row, list)]
-    st.dataframe(data, hide_index=True)
-    numeric = columns[-1] if data and isinstance(data[0].get(columns[-1]), int | float) else None
-    if numeric and 2 <= len(columns) <= 3 and 2 <= len(data) <= 50:
-        st.bar_chart(data, x=columns[0], y=numeric, height=200, color=KINDS["writing"])
+    for use in uses:
+        with st.container(border=True):
+            st.markdown(f"**{use.tool}** · {use.seconds:.2f} s")
+            draw_use(use)
 
 
 def _draw_events(run_id: str, events: Sequence[StreamEvent]) -> None:

@@ -3,40 +3,26 @@
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from components import answer, sidebar
+from components import answer, questions, sidebar
 from components.export import to_json, to_markdown
-from components.state import engine, find_chat, following, named_chat, open_chat, session
+from components.state import RUN_PARAMETER, engine, find_chat, find_task, following, named_chat, open_chat, session
 from components.texts import t
-from streamlab.chats import QUESTION_CHARACTERS, Busy, Chat, InvalidQuestion, Turn
+from streamlab.chats import Busy, Chat, Turn
 from streamlab.hub import HubFull
 from streamlab.runs import TooManyRuns
 
-INPUT_KEY = "chat.input"
 SUGGESTIONS = ("one", "two", "three", "four")
+WITH_TOOLS = ("parallel", "two_tools", "table")
 
 lab = engine()
 
 
 def ask(question: str) -> None:
-    """Start the answer; a question that cannot be asked now leaves a notice."""
     known = find_chat()
-    try:
-        chat = lab.portal.call(lab.chats.ask, known.id if known else None, question, sidebar.options())
-    except InvalidQuestion as error:
-        session().notice = t(f"notice.{error.code}", length=f"{error.length:,}", limit=f"{QUESTION_CHARACTERS:,}")
-    except Busy:
-        session().notice = t("notice.busy")
-    except (TooManyRuns, HubFull):
-        session().notice = t("notice.too_many")
-    else:
+    chat_id = known.id if known else None
+    options = sidebar.options()
+    if chat := questions.started(lambda: lab.portal.call(lab.chats.ask, chat_id, question, options)):
         open_chat(chat.id)
-
-
-def submit() -> None:
-    question = st.session_state[INPUT_KEY]
-    ask(question)
-    if session().notice:
-        st.session_state[INPUT_KEY] = question  # back into the box: nothing that was written is lost
 
 
 def regenerate(chat: Chat) -> None:
@@ -52,11 +38,14 @@ def stop(chat: Chat) -> None:
     lab.portal.call(lab.chats.stop, chat.id)
 
 
-def draw_toolbar() -> DeltaGenerator:
-    """A new chat, and a place for the export, whose files are made when the answer has ended."""
-    with st.container(horizontal=True):
-        st.button(t("chat.new"), key="chat.new", icon=":material/add_comment:", on_click=open_chat, args=(None,))
-        return st.empty()
+def draw_toolbar(*, begun: bool) -> DeltaGenerator:
+    """What holds for the next question, and a place for the export, whose files are made when the answer has ended."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if begun:
+            st.button(t("chat.new"), key="chat.new", icon=":material/add_comment:", on_click=open_chat, args=(None,))
+        place = st.empty()
+        sidebar.draw_tools_switch()
+        return place
 
 
 def draw_export(chat: Chat) -> None:
@@ -71,22 +60,23 @@ def draw_export(chat: Chat) -> None:
 
 
 def draw_suggestions() -> None:
-    st.caption(t("chat.suggest"))
-    with st.container(horizontal=True):
-        for name in SUGGESTIONS:
-            text = t(f"suggestions.{name}")
-            st.button(text, key=f"chat.suggestion.{name}", on_click=ask, args=(text,), wrap=True)
+    if sidebar.options().tools:
+        suggestions = {name: t(f"timeline.suggestion_{name}") for name in WITH_TOOLS}
+    else:
+        suggestions = {name: t(f"suggestions.{name}") for name in SUGGESTIONS}
+    questions.draw_suggestions("chat.suggestion", suggestions, ask)
 
 
 def draw_answer(chat: Chat, turn: Turn) -> None:
     with st.chat_message("assistant", avatar=":material/smart_toy:"):
         if turn.outcome:
-            answer.draw_outcome(turn, turn.outcome)
-            answer.draw_ending(turn, turn.outcome)
+            answer.draw_outcome(turn.outcome)
+            answer.draw_ending(turn.outcome, turn.options.model)
             again_place = st.empty()  # also where nothing comes: the last answer's button goes with the next question
             if turn.run_id == chat.turns[-1].run_id:
-                with again_place:
+                with again_place.container(horizontal=True):
                     draw_again(chat, failed=turn.outcome.status in ("failed", "lost"))
+                    draw_timeline_link(turn)
         else:
             follow(chat, turn)
             # Drawn anew from its outcome: what stands where it will stay is not doubled while the next one arrives.
@@ -104,6 +94,17 @@ def draw_again(chat: Chat, *, failed: bool) -> None:
         on_click=regenerate,
         args=(chat,),
     )
+
+
+def draw_timeline_link(turn: Turn) -> None:
+    """For as long as the run's log is there."""
+    if find_task(turn.run_id):
+        st.page_link(
+            "pages/timeline.py",
+            label=t("chat.timeline"),
+            icon=":material/view_timeline:",
+            query_params={RUN_PARAMETER: turn.run_id},
+        )
 
 
 def follow(chat: Chat, turn: Turn) -> None:
@@ -124,21 +125,17 @@ def follow(chat: Chat, turn: Turn) -> None:
 st.header(t("chat.title"))
 open_chat(named_chat() or session().chat_id)
 current = find_chat()
-if current:
-    export_place = draw_toolbar()
-else:
+if not current:
     st.markdown(t("chat.what"))
     if named_chat():
         st.warning(t("chat.unknown"), icon=":material/link_off:")
     draw_suggestions()
+export_place = draw_toolbar(begun=bool(current))
 stop_place = st.bottom.empty()
-if notice := session().notice:
-    st.bottom.warning(notice, icon=":material/info:")
-    session().notice = None
-st.chat_input(t("chat.input"), key=INPUT_KEY, on_submit=submit)
+questions.draw_input("chat.input", t("chat.input"), ask)
 if current:
     for turn in current.turns:
-        answer.draw_question(turn)
+        questions.draw_question(turn.question)
         draw_answer(current, turn)
     with export_place:
         draw_export(find_chat() or current)

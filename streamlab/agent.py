@@ -1,18 +1,28 @@
 """The agent: a model that may call the tools, within limits, and one attempt at running it."""
 
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
 from langchain.agents import create_agent
-from langchain.agents.middleware import AgentMiddleware, ModelCallLimitMiddleware, ToolCallRequest, hook_config
+from langchain.agents.middleware import (
+    AgentMiddleware,
+    ModelCallLimitMiddleware,
+    ModelRequest,
+    ModelResponse,
+    ToolCallRequest,
+    hook_config,
+)
 from langchain.agents.middleware.model_call_limit import ModelCallLimitExceededError
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
 
-from streamlab.chains import Clock, count_tokens
+from streamlab.chains import Clock, count_tokens, newest
 from streamlab.events import StreamEvent, Usage
 from streamlab.failures import Failure
 from streamlab.tokens import estimate_tokens
@@ -21,19 +31,53 @@ from streamlab.translate import Translator
 
 STEPS = 8  # model calls of one run; a model that asks for tools forever ends there
 SUPERSTEPS = 10 * STEPS  # of the graph, which counts each hook too: never the limit that is met first
+HISTORY_TOKENS = 8_000  # that the model is told of what was said before the question
 LONGEST_TIMEOUT = 10.0  # seconds, of a tool that names none
 
 Agent = CompiledStateGraph[Any, Any, Any, Any]
 
 
-def chat_agent(model: BaseChatModel, system: str) -> Agent:
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A turn's conversation in `memory`: what the thread `after` holds, then `messages`, is where it begins."""
+
+    memory: InMemorySaver
+    messages: Sequence[BaseMessage]
+    after: str | None = None
+    id: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+
+
+def chat_agent(
+    model: BaseChatModel, system: str, memory: InMemorySaver | None = None, history_tokens: int = HISTORY_TOKENS
+) -> Agent:
     """Takes `{"messages": [...]}`; its tools never raise, but tell the model what went wrong."""
     return create_agent(
         model,
         TOOLS,
         system_prompt=system or None,
-        middleware=[ToolGuard(), ModelCallLimitMiddleware(run_limit=STEPS, exit_behavior="error")],
+        middleware=[
+            ToolGuard(),
+            HistoryBudget(history_tokens),
+            ModelCallLimitMiddleware(run_limit=STEPS, exit_behavior="error"),
+        ],
+        checkpointer=memory,
     )
+
+
+class HistoryBudget(AgentMiddleware[Any, Any, Any]):
+    """Of what was said before the last question the model is told the newest that fits; the memory keeps it all."""
+
+    def __init__(self, tokens: int) -> None:
+        super().__init__()
+        self._tokens = tokens
+
+    async def awrap_model_call(
+        self, request: ModelRequest, handler: Callable[[ModelRequest], Awaitable[ModelResponse]]
+    ) -> ModelResponse:
+        messages = request.messages
+        asked = max(number for number, message in enumerate(messages) if isinstance(message, HumanMessage))
+        told: list[Any] = [*newest(messages[:asked], self._tokens), *messages[asked:]]
+        return await handler(request.override(messages=told))
 
 
 class ToolGuard(AgentMiddleware[Any, Any, Any]):
@@ -69,9 +113,9 @@ class ToolGuard(AgentMiddleware[Any, Any, Any]):
 class AgentAttempt:
     """One run of the agent, from its messages to its events."""
 
-    def __init__(self, build: Callable[[], Agent], messages: Sequence[BaseMessage]) -> None:
+    def __init__(self, build: Callable[[], Agent], thread: Thread) -> None:
         self._build = build
-        self._messages = messages
+        self._thread = thread
         self._translator: Translator | None = None
         self._text: list[str] = []
 
@@ -80,7 +124,7 @@ class AgentAttempt:
         """As the server reported it, over all steps; otherwise estimated from what was sent first and has arrived."""
         if self._translator and self._translator.usage:
             return self._translator.usage
-        return Usage(count_tokens(self._messages), estimate_tokens("".join(self._text)), estimated=True)
+        return Usage(count_tokens(self._thread.messages), estimate_tokens("".join(self._text)), estimated=True)
 
     @property
     def cut_short(self) -> bool:
@@ -90,8 +134,12 @@ class AgentAttempt:
         """The events, but for the end, which is the run's to write."""
         translator = self._translator = Translator(clock)
         agent = self._build()
+        await self._thread.memory.adelete_thread(self._thread.id)  # of an attempt that failed
         upstream = agent.astream_events(
-            {"messages": list(self._messages)}, {"recursion_limit": SUPERSTEPS}, version="v2"
+            {"messages": [*await self._before(agent), *self._thread.messages]},
+            {"recursion_limit": SUPERSTEPS, "configurable": {"thread_id": self._thread.id}},
+            version="v2",
+            durability="exit",
         )
         try:
             async for event in upstream:
@@ -101,3 +149,10 @@ class AgentAttempt:
                     yield batch
         except ModelCallLimitExceededError:
             raise Failure("step_limit") from None
+
+    async def _before(self, agent: Agent) -> list[BaseMessage]:
+        if self._thread.after is None:
+            return []
+        state = await agent.aget_state({"configurable": {"thread_id": self._thread.after}})
+        found: list[BaseMessage] = state.values.get("messages", [])
+        return found

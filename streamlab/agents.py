@@ -1,13 +1,16 @@
 """Questions to the agent: each is a run of its own that anyone with its id can follow."""
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import BaseMessage, HumanMessage
+from langgraph.checkpoint.memory import InMemorySaver
 
-from streamlab.agent import Agent, AgentAttempt, chat_agent
-from streamlab.chats import SYSTEM_CHARACTERS, Options, check_question
+from streamlab.agent import Agent, AgentAttempt, Thread, chat_agent
 from streamlab.hub import MemoryHub
 from streamlab.models import Models
+from streamlab.outcome import Outcome
+from streamlab.questions import Options, check_question
 from streamlab.runs import Runs
 
 
@@ -17,34 +20,57 @@ class UnknownTask(KeyError):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What the agent was asked, and the run that answers it."""
+    """What the agent was asked, the run that answers it, and the thread that its memory keeps of it."""
 
     question: str
     options: Options
     run_id: str
+    thread_id: str
 
 
 class Agents:
-    """The agent's tasks, for as long as their logs are kept. Belongs to one event loop."""
+    """The agent's tasks, for as long as their logs are kept, and its memory. Belongs to one event loop."""
 
-    def __init__(self, runs: Runs, models: Models, hub: MemoryHub) -> None:
+    def __init__(self, runs: Runs, models: Models, hub: MemoryHub, history_tokens: int) -> None:
         self._runs = runs
         self._models = models
         self._hub = hub
+        self._history_tokens = history_tokens
+        self._memory = InMemorySaver()
         self._tasks: dict[str, Task] = {}
 
     def ask(self, question: str, options: Options) -> Task:
-        """Start the agent. Raises InvalidQuestion, TooManyRuns or HubFull."""
+        """Start the agent on a question of its own. Raises InvalidQuestion, TooManyRuns or HubFull."""
         check_question(question)
+        task = self.go_on(question, options, None, [], lambda outcome: self.forget([task.thread_id]))
+        return task
+
+    def go_on(
+        self,
+        question: str,
+        options: Options,
+        after: str | None,
+        since: Sequence[BaseMessage],
+        ended: Callable[[Outcome], None],
+    ) -> Task:
+        """Start the agent on a question in a conversation: what it remembers of the thread `after`, and what was said
+        `since`. It remembers the new thread until it is told to `forget` it. Raises TooManyRuns or HubFull.
+        """
+        thread = Thread(self._memory, [*since, HumanMessage(question)], after)
 
         def build() -> Agent:
             model = self._models.chat_model(options.model, options.temperature)
-            return chat_agent(model, options.system[:SYSTEM_CHARACTERS])
+            return chat_agent(model, options.system, self._memory, self._history_tokens)
 
-        run_id = self._runs.start(lambda: AgentAttempt(build, [HumanMessage(question)]))
+        run_id = self._runs.start(lambda: AgentAttempt(build, thread), ended)
         self._sweep()
-        task = self._tasks[run_id] = Task(question, options, run_id)
+        task = self._tasks[run_id] = Task(question, options, run_id, thread.id)
         return task
+
+    @property
+    def threads(self) -> int:
+        """How many it remembers."""
+        return len({found.config["configurable"]["thread_id"] for found in self._memory.list(None)})
 
     def get(self, run_id: str) -> Task:
         """Raises UnknownTask."""
@@ -53,6 +79,10 @@ class Agents:
             return self._tasks[run_id]
         except KeyError:
             raise UnknownTask(run_id) from None
+
+    def forget(self, threads: Iterable[str]) -> None:
+        for thread in threads:
+            self._memory.delete_thread(thread)
 
     def _sweep(self) -> None:
         self._tasks = {run_id: task for run_id, task in self._tasks.items() if run_id in self._hub}

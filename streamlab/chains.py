@@ -40,11 +40,14 @@ def chat_input(system: str, history: Sequence[BaseMessage], question: str, histo
     """What `chat_chain` takes: the newest exchanges that fit into `history_tokens`, and always the whole question."""
     return {
         "system": [SystemMessage(system)] if system.strip() else [],
-        "history": trim_messages(
-            history, max_tokens=history_tokens, token_counter=count_tokens, strategy="last", start_on="human"
-        ),
+        "history": newest(history, history_tokens),
         "question": question,
     }
+
+
+def newest(messages: Sequence[BaseMessage], tokens: int) -> list[BaseMessage]:
+    """The last exchanges that fit; each is whole, from its question on."""
+    return trim_messages(messages, max_tokens=tokens, token_counter=count_tokens, strategy="last", start_on="human")
 
 
 def count_tokens(messages: Sequence[BaseMessage]) -> int:

@@ -5,21 +5,24 @@ A conversation outlives the logs of its runs: when a run ends its outcome is kep
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable
 
+from streamlab.agents import Agents
 from streamlab.chains import ChainAttempt, chat_chain, chat_input
 from streamlab.models import Models
-from streamlab.runs import Outcome, Runs
+from streamlab.outcome import Outcome
+from streamlab.questions import Options, check_question
+from streamlab.runs import Runs
 
-QUESTION_CHARACTERS = 32_000
-SYSTEM_CHARACTERS = 32_000
 KEPT = 24 * 3600.0  # seconds after the last use
 CAPACITY = 64 * 1024 * 1024  # characters of all conversations together
+
+Ended = Callable[[Outcome], None]
 
 
 class UnknownChat(KeyError):
@@ -30,41 +33,19 @@ class Busy(RuntimeError):
     """The conversation's last question is still being answered."""
 
 
-class InvalidQuestion(ValueError):
-    """`code` says what is wrong with the question: "empty" or "too_long"."""
-
-    def __init__(self, code: str, length: int) -> None:
-        super().__init__(code)
-        self.code = code
-        self.length = length
-
-
-def check_question(question: str) -> None:
-    """Raises InvalidQuestion."""
-    if not question.strip():
-        raise InvalidQuestion("empty", 0)
-    if len(question) > QUESTION_CHARACTERS:
-        raise InvalidQuestion("too_long", len(question))
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a question is to be answered."""
-
-    model: str
-    system: str = ""
-    temperature: float = 1.0
-
-
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A question and the run that answers it; `outcome` is None for as long as the run is live."""
+    """A question and the run that answers it; `outcome` is None for as long as the run is live.
+
+    `thread_id` names what the agent remembers of it, if the agent answered and still does.
+    """
 
     question: str
     options: Options
     run_id: str
     asked_at: float  # seconds since the epoch, for people
     outcome: Outcome | None = None
+    thread_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +67,18 @@ class Chat:
 
 
 def _outcome_size(outcome: Outcome | None) -> int:
-    return len(outcome.text) + len(outcome.thinking) if outcome else 0
+    if outcome is None:
+        return 0
+    return len(outcome.text) + len(outcome.thinking) + sum(len(str(tool.result)) for tool in outcome.tools)
 
 
 class Chats:
     """The conversations of this process. Belongs to one event loop."""
 
-    def __init__(self, runs: Runs, models: Models, history_tokens: int) -> None:
+    def __init__(self, runs: Runs, models: Models, agents: Agents, history_tokens: int) -> None:
         self._runs = runs
         self._models = models
+        self._agents = agents
         self._history_tokens = history_tokens
         self._chats: dict[str, Chat] = {}  # the longest unused first
 
@@ -128,22 +112,47 @@ class Chats:
         if chat.live:
             raise Busy(chat.id)
 
-        def build() -> Runnable[dict[str, Any], str]:
-            return chat_chain(self._models.chat_model(options.model, options.temperature))
+        def ended(outcome: Outcome) -> None:
+            self._close(chat.id, turn.run_id, outcome)
 
-        history = list(_messages(before))
-        inputs = chat_input(options.system[:SYSTEM_CHARACTERS], history, question, self._history_tokens)
-        run_id = self._runs.start(
-            lambda: ChainAttempt(build, inputs), lambda outcome: self._close(chat.id, run_id, outcome)
-        )
-        turn = Turn(question, options, run_id, time.time())
+        answer = self._by_agent if options.tools else self._by_chain
+        turn = answer(before, question, options, ended)
+        self._forget(chat.turns[len(before) :])
         self._sweep()
         return self._put(replace(chat, turns=(*before, turn)))
 
+    def _by_chain(self, before: tuple[Turn, ...], question: str, options: Options, ended: Ended) -> Turn:
+        def build() -> Runnable[dict[str, Any], str]:
+            return chat_chain(self._models.chat_model(options.model, options.temperature))
+
+        inputs = chat_input(options.system, list(_messages(before)), question, self._history_tokens)
+        run_id = self._runs.start(lambda: ChainAttempt(build, inputs), ended)
+        return Turn(question, options, run_id, time.time())
+
+    def _by_agent(self, before: tuple[Turn, ...], question: str, options: Options, ended: Ended) -> Turn:
+        """It goes on from what it remembers of its last turn; what came after that is told to it as text."""
+        remembered = max((number for number, turn in enumerate(before) if turn.thread_id), default=-1)
+        after = before[remembered].thread_id if remembered >= 0 else None
+        task = self._agents.go_on(question, options, after, list(_messages(before[remembered + 1 :])), ended)
+        return Turn(question, options, task.run_id, time.time(), thread_id=task.thread_id)
+
     def _close(self, chat_id: str, run_id: str, outcome: Outcome) -> None:
         chat = self._chats.get(chat_id)
-        if chat and chat.turns[-1].run_id == run_id:
-            self._put(replace(chat, turns=(*chat.turns[:-1], replace(chat.turns[-1], outcome=outcome))))
+        if not chat or chat.turns[-1].run_id != run_id:
+            return
+        *before, last = chat.turns
+        if outcome.status != "completed":
+            last = self._forgotten(last)
+        # The last thread to go on from, and the one before it to answer the last question anew.
+        older = [self._forgotten(turn) for turn in before[:-1]]
+        self._put(replace(chat, turns=(*older, *before[-1:], replace(last, outcome=outcome))))
+
+    def _forgotten(self, turn: Turn) -> Turn:
+        self._forget([turn])
+        return replace(turn, thread_id=None)
+
+    def _forget(self, turns: Iterable[Turn]) -> None:
+        self._agents.forget([turn.thread_id for turn in turns if turn.thread_id])
 
     def _put(self, chat: Chat) -> Chat:
         chat = replace(chat, used_at=time.monotonic())
@@ -160,6 +169,7 @@ class Chats:
                 return
             if not chat.live:
                 size -= chat.size
+                self._forget(chat.turns)
                 del self._chats[chat.id]
 
 

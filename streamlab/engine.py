@@ -91,8 +91,9 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         async with BlockingPortal() as portal:
             watch = asyncio.create_task(runs.watch())
             try:
-                chats = Chats(runs, models, settings.lab_history_tokens)
-                yield Engine(settings, models, hub, runs, chats, Agents(runs, models, hub), portal)
+                agents = Agents(runs, models, hub, settings.lab_history_tokens)
+                chats = Chats(runs, models, agents, settings.lab_history_tokens)
+                yield Engine(settings, models, hub, runs, chats, agents, portal)
             finally:
                 watch.cancel()
                 with suppress(asyncio.CancelledError):

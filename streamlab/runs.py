@@ -13,10 +13,10 @@ from typing import Literal, Protocol
 import anyio
 
 from streamlab.chains import Clock
-from streamlab.events import Status, StepText, StreamEvent, Usage
+from streamlab.events import Status, StreamEvent, Usage
 from streamlab.failures import Failure, classify
 from streamlab.hub import Log, MemoryHub
-from streamlab.latency import Stopwatch, Timings
+from streamlab.outcome import Account, Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -54,60 +54,36 @@ class RunLimits:
     backoff: float = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What is left of a run when its log is gone."""
-
-    status: Status
-    code: str | None
-    detail: str | None
-    text: str
-    thinking: str
-    usage: Usage
-    timings: Timings
-    retries: int
-
-
 @dataclass
 class _Live:
-    """A run while it is produced. `text`, `thinking` and `open_calls` are those of the attempt that runs."""
+    """A run while it is produced."""
 
     log: Log
     begin: Callable[[], Attempt]
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     stop_reason: StopReason | None = None
     attempt: Attempt | None = None
-    text: StepText = field(default_factory=StepText)
-    thinking: list[str] = field(default_factory=list)
-    open_calls: dict[str, StreamEvent] = field(default_factory=dict)
-    stopwatch: Stopwatch = field(default_factory=Stopwatch)
-    retries: int = 0
+    account: Account = field(default_factory=Account)
+
+    @property
+    def step(self) -> int:
+        return self.account.text.step
 
     def clock(self) -> float:
         return time.monotonic() - self.log.began
 
     def append(self, event: StreamEvent) -> None:
         self.log.append(event)
-        self.text.observe(event)
-        self.stopwatch.observe(event)
-        match event.type:
-            case "thinking":
-                self.thinking.append(event.content or "")
-            case "tool_call":
-                self.open_calls[event.call_id or ""] = event
-            case "tool_result":
-                self.open_calls.pop(event.call_id or "", None)
+        self.account.observe(event)
 
     def void(self, failure: Failure, wait: float) -> None:
         """The attempt failed: what it wrote does not count, the next one begins after `wait` seconds."""
         self.close_calls()
-        self.retries += 1
-        self.append(StreamEvent("retry", 0, self.clock(), self.text.step, code=failure.code, wait=wait))
-        self.thinking.clear()
+        self.append(StreamEvent("retry", 0, self.clock(), self.step, code=failure.code, wait=wait))
 
     def close_calls(self) -> None:
         """Every tool_call has its tool_result, also when nobody waits for the tool any more."""
-        for call in list(self.open_calls.values()):
+        for call in list(self.account.open_calls.values()):
             self.append(
                 StreamEvent(
                     "tool_result",
@@ -195,31 +171,28 @@ class Runs:
     def _finish(self, run: _Live, status: Status, failure: Failure | None) -> Outcome:
         """The end of a log, whatever happened: open calls answered, an error or the final answer, and one `done`."""
         run.close_calls()
-        step = run.text.step
         usage = run.attempt.usage if run.attempt else Usage(0, 0, estimated=True)
-        text = str(run.text)
         code: str | None = None
         if failure:
             code = failure.code
-            run.append(StreamEvent("error", 0, run.clock(), step, code=code, message=failure.detail))
+            run.append(StreamEvent("error", 0, run.clock(), run.step, code=code, message=failure.detail))
         elif status == "completed":
             code = "length" if run.attempt and run.attempt.cut_short else None
-            run.append(StreamEvent("final_answer", 0, run.clock(), step, content=text))
+            run.append(StreamEvent("final_answer", 0, run.clock(), run.step, content=str(run.account.text)))
         elif run.stop_reason != "asked":
             code = run.stop_reason
-        run.append(StreamEvent("done", 0, run.clock(), step, status=status, code=code, usage=usage))
-        timings = run.stopwatch.timings
+        run.append(StreamEvent("done", 0, run.clock(), run.step, status=status, code=code, usage=usage))
+        outcome = run.account.outcome
         logger.info(
             "run %s %s code=%s events=%d retries=%d total=%.2fs",
             run.log.run_id,
             status,
             code,
             run.log.seq,
-            run.retries,
-            timings.total,
+            outcome.retries,
+            outcome.timings.total,
         )
-        detail = failure.detail if failure else None
-        return Outcome(status, code, detail, text, "".join(run.thinking), usage, timings, run.retries)
+        return outcome
 
     async def _attempts(self, run: _Live) -> None:
         for number in range(1, self._limits.attempts + 1):

@@ -1,12 +1,11 @@
-"""What a run's timeline shows, from its events alone: spans, rows, a sequence diagram and totals.
+"""What a run's timeline shows, from its events alone: spans, rows and totals.
 
 All of it takes a run that is live or finished, whole or without its beginning. Times are seconds since the run began.
 """
 
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, Literal
 
@@ -20,8 +19,6 @@ SpanStatus = Literal["completed", "failed", "stopped", "running"]
 MODEL = "model"  # the model's lane
 STRETCHES = 6  # of thinking and writing in one turn of the model; what alternates more often belongs to the last one
 PREVIEW = 80  # characters of a row's preview
-SHORT = 40  # characters of a text in the diagram
-MESSAGES = 60  # of a diagram
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +97,22 @@ def spans(events: Sequence[StreamEvent], now: float | None = None) -> list[Span]
     return _read(events, now).spans
 
 
+def until(some: Sequence[Span], now: float) -> list[Span]:
+    """The spans as far as they were at `now` (seconds since the run began): what was open then is running."""
+    return [
+        span if span.end <= now else replace(span, end=now, status="running", result=None)
+        for span in some
+        if span.start <= now
+    ]
+
+
 def rows(events: Sequence[StreamEvent]) -> list[Row]:
     """One row for each event, in their order."""
     made: list[Row] = []
     before = events[0].at if events and _cut(events) else 0.0
     for event in events:
         since = max(0.0, event.at - before)
-        made.append(Row(event.seq, event.at, since, event.type, event.tool, _short(_preview(event), PREVIEW)))
+        made.append(Row(event.seq, event.at, since, event.type, event.tool, short(_preview(event), PREVIEW)))
         before = event.at
     return made
 
@@ -130,21 +136,6 @@ def totals(events: Sequence[StreamEvent], now: float | None = None) -> Totals:
         retries=sum(event.type == "retry" for event in events),
         steps=_steps(events, read.spans),
     )
-
-
-def mermaid(events: Sequence[StreamEvent], labels: Mapping[str, str]) -> str:
-    """The run as the source of a Mermaid sequence diagram, of at most `MESSAGES` messages and a note of those left out.
-
-    `labels` are the words for "user", "model", "answer", "thinking", "retry", "error" and "stopped", and may have one
-    for "question". No text can break the diagram: whatever is not a letter or a digit is written as an entity code.
-    """
-    story = _Story(labels, [_alone(_Message("user", "->>", MODEL, labels.get("question", "…")))])
-    for event in events:
-        story.observe(event)
-    diagram = _Diagram()
-    for block in story.blocks:
-        diagram.add(block)
-    return diagram.source(labels)
 
 
 # Spans
@@ -278,7 +269,7 @@ class _Reader:
         call = next((call for call in self._open if call.event.call_id == event.call_id), None)
         if call:
             self._open.remove(call)
-            self.spans.append(call.span(self.clock, event.seq, _status(event), event.result))
+            self.spans.append(call.span(self.clock, event.seq, result_status(event), event.result))
         if not self._open and not self.turn and event.status != "stopped":
             self.turn = _Turn(event.step + 1, self.clock, event.seq)
 
@@ -321,7 +312,7 @@ def _cut(events: Sequence[StreamEvent]) -> bool:
     return bool(events) and _first(events[0]) > 1
 
 
-def _status(result: StreamEvent) -> SpanStatus:
+def result_status(result: StreamEvent) -> SpanStatus:
     match result.status:
         case "failed" | "lost":
             return "failed"
@@ -367,7 +358,7 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
     """Text as it is, nothing for None, anything else as JSON."""
     if value is None:
         return ""
@@ -377,9 +368,9 @@ def _plain(value: Any) -> str:
 def _preview(event: StreamEvent) -> str:
     match event.type:
         case "tool_call":
-            return _plain(event.input)
+            return plain(event.input)
         case "tool_result":
-            return _plain(event.result) or event.status or ""
+            return plain(event.result) or event.status or ""
         case "retry":
             return f"{event.code or ''} {event.wait or 0:.1f} s"
         case "error":
@@ -390,160 +381,9 @@ def _preview(event: StreamEvent) -> str:
             return event.content or ""
 
 
-def _short(text: str, characters: int) -> str:
+def short(text: str, characters: int) -> str:
     """One line of printable characters, its end left out where it is longer."""
     head = text.lstrip()[: 4 * characters]
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in head).split())
     whole = len(line) <= characters and len(head) == len(text.lstrip())
     return line if whole else f"{line[: characters - 1]}…"
-
-
-# The diagram
-
-
-@dataclass(frozen=True, slots=True)
-class _Message:
-    """An arrow, or a note when there is no target. Both ends are "user", "model" or a tool's name after a colon."""
-
-    source: str
-    arrow: str
-    target: str | None
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """Branches at the same time: a label and messages each. One branch is no more than its messages."""
-
-    branches: list[tuple[str, list[_Message]]]
-
-
-@dataclass
-class _Story:
-    """A run's events as blocks. Calls that overlap are one block, at the place where the first of them began."""
-
-    labels: Mapping[str, str]
-    blocks: list[_Block]
-    _open: list[tuple[str | None, str, list[_Message]]] = field(default_factory=list)  # call id, tool, its branch
-    _calls: _Block = field(default_factory=lambda: _Block([]))  # of the calls that are open
-    _thought: int | None = None  # the step whose thinking was told
-
-    def observe(self, event: StreamEvent) -> None:
-        match event.type:
-            case "tool_call":
-                self._call(event)
-            case "tool_result":
-                self._returned(event)
-            case "thinking" if self._thought == event.step:
-                pass
-            case _:
-                self.blocks += [_alone(message) for message in _said(event, self.labels)]
-                self._thought = event.step if event.type == "thinking" else self._thought
-        if event.type == "retry":
-            self._thought = None
-
-    def _call(self, event: StreamEvent) -> None:
-        tool = f":{event.tool or 'tool'}"
-        branch = [_Message(MODEL, "->>", tool, _short(_plain(event.input), SHORT))]
-        if self._open:
-            self._calls.branches.append((tool, branch))
-        else:
-            self._calls = _Block([(tool, branch)])
-            self.blocks.append(self._calls)
-        self._open.append((event.call_id, tool, branch))
-
-    def _returned(self, event: StreamEvent) -> None:
-        call = next((call for call in self._open if call[0] == event.call_id), None)
-        if call:
-            self._open.remove(call)
-            call[2].append(_result(call[1], event, self.labels))
-
-
-def _alone(message: _Message) -> _Block:
-    return _Block([("", [message])])
-
-
-def _result(tool: str, event: StreamEvent, labels: Mapping[str, str]) -> _Message:
-    text = _short(_plain(event.result), SHORT)
-    match _status(event):
-        case "failed":
-            return _Message(tool, "--x", MODEL, _joined(labels["error"], text))
-        case "stopped":
-            return _Message(tool, "--x", MODEL, _joined(labels["stopped"], text))
-        case _:
-            return _Message(tool, "-->>", MODEL, text)
-
-
-def _said(event: StreamEvent, labels: Mapping[str, str]) -> Iterator[_Message]:
-    """What an event of the model or the run itself shows."""
-    match event.type:
-        case "thinking":
-            yield _Message(MODEL, "", None, labels["thinking"])
-        case "retry":
-            yield _Message(MODEL, "--x", MODEL, _joined(labels["retry"], event.code))
-        case "error":
-            yield _Message(MODEL, "--x", "user", _joined(labels["error"], event.code))
-        case "final_answer":
-            yield _Message(MODEL, "-->>", "user", _joined(labels["answer"], _short(event.content or "", SHORT)))
-        case "done" if event.status == "stopped":
-            yield _Message(MODEL, "--x", "user", _joined(labels["stopped"], event.code))
-
-
-def _joined(label: str, text: str | None) -> str:
-    return f"{label}: {text}" if text else label
-
-
-class _Diagram:
-    """The lines of a diagram, as far as there is room."""
-
-    def __init__(self) -> None:
-        self._ids = {"user": "user", MODEL: "model"}  # a participant -> its name in the source
-        self._lines: list[str] = []
-        self._room = MESSAGES
-        self._left_out = 0
-
-    def add(self, block: _Block) -> None:
-        branches = [(label, self._fitting(messages)) for label, messages in block.branches]
-        shown = [(label, messages) for label, messages in branches if messages]
-        parallel = len(shown) > 1
-        for number, (label, messages) in enumerate(shown):
-            if parallel:
-                self._lines.append(f"{'and' if number else 'par'} {_escaped(label[1:])}")
-            self._lines += [self._line(message) for message in messages]
-        if parallel:
-            self._lines.append("end")
-
-    def source(self, labels: Mapping[str, str]) -> str:
-        lines = ["sequenceDiagram", f"actor user as {_escaped(labels['user'])}"]
-        for name, id_ in list(self._ids.items())[1:]:
-            alias = labels["model"] if name == MODEL else name[1:]
-            lines.append(f"participant {id_} as {_escaped(alias)}")
-        lines += self._lines
-        if self._left_out:
-            lines.append(f"Note over user,model: … {self._left_out}")
-        return "\n".join(lines) + "\n"
-
-    def _fitting(self, messages: list[_Message]) -> list[_Message]:
-        fitting = messages[: self._room]
-        self._room -= len(fitting)
-        self._left_out += len(messages) - len(fitting)
-        return fitting
-
-    def _line(self, message: _Message) -> str:
-        text = _escaped(message.text)
-        if message.target is None:
-            return f"Note over {self._id(message.source)}: {text}"
-        return f"{self._id(message.source)}{message.arrow}{self._id(message.target)}: {text}"
-
-    def _id(self, name: str) -> str:
-        return self._ids.setdefault(name, f"tool{len(self._ids) - 1}")
-
-
-# Letters and digits of any script are safe, but for two that Mermaid uses as marks, and the word that ends a block
-_UNSAFE = re.compile(r"\bend\b|[^\w .,、。…]|[ßﬂ]", re.IGNORECASE)
-
-
-def _escaped(text: str) -> str:
-    """As Mermaid's entity codes, in decimal: https://mermaid.js.org/syntax/sequenceDiagram.html#entity-codes"""
-    line = _short(text, 2 * SHORT) or "…"
-    return _UNSAFE.sub(lambda found: f"#{ord(found[0][0])};{found[0][1:]}", line)

@@ -21,7 +21,8 @@ from streamlab.engine import Engine, engine_in_thread
 from streamlab.events import StreamEvent
 from streamlab.hub import Gap, MemoryHub, Snapshot
 from streamlab.models import Models
-from streamlab.runs import Outcome, RunLimits, Runs
+from streamlab.outcome import Outcome
+from streamlab.runs import RunLimits, Runs
 from streamlab.settings import Settings
 
 # Times on a shared machine say nothing about the laws.

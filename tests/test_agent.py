@@ -5,8 +5,9 @@ import asyncio
 import pytest
 from langchain_core.messages import HumanMessage
 from langchain_core.tools import ToolException, tool
+from langgraph.checkpoint.memory import InMemorySaver
 
-from streamlab.agent import STEPS, AgentAttempt, chat_agent
+from streamlab.agent import STEPS, AgentAttempt, Thread, chat_agent
 from streamlab.events import StreamEvent
 from streamlab.tools import TIMEOUTS
 from tests.conftest import Lab, MakeLab, demo_model
@@ -21,8 +22,10 @@ async def ask(lab: Lab, question: str, **options: object) -> list[StreamEvent]:
 def start(lab: Lab, question: str, **options: object) -> str:
     model = demo_model(**options)
 
+    thread = Thread(InMemorySaver(), [HumanMessage(question)])
+
     def begin() -> AgentAttempt:
-        return AgentAttempt(lambda: chat_agent(lab.models.chat_model(model, 0.0), ""), [HumanMessage(question)])
+        return AgentAttempt(lambda: chat_agent(lab.models.chat_model(model, 0.0), "", thread.memory), thread)
 
     run_id = lab.runs.start(begin, lambda outcome: lab.outcomes.update({run_id: outcome}))
     return run_id

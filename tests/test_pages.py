@@ -17,11 +17,11 @@ from google.protobuf.message import Message  # type: ignore[import-untyped]
 from streamlit.testing.v1 import AppTest
 
 from components.texts import LANGUAGE_KEY, LANGUAGES, texts
-from streamlab.chats import QUESTION_CHARACTERS, Options
 from streamlab.demo_model.notes import Language, phrases
 from streamlab.demo_model.process import DemoModel
 from streamlab.engine import Engine, engine_in_thread
 from streamlab.failures import CODES
+from streamlab.questions import QUESTION_CHARACTERS, Options
 from streamlab.settings import Settings
 from tests.conftest import http, raw_endpoint
 

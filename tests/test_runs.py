@@ -18,7 +18,8 @@ from streamlab.failures import Failure
 from streamlab.hub import HubFull, MemoryHub
 from streamlab.latency import timings
 from streamlab.models import Models
-from streamlab.runs import Outcome, RunLimits, Runs, TooManyRuns
+from streamlab.outcome import Outcome
+from streamlab.runs import RunLimits, Runs, TooManyRuns
 from tests.conftest import PATIENCE, Asked, Lab, MakeLab, check_laws, demo_model, provider, shown, threads_gone, until
 
 pytestmark = pytest.mark.anyio

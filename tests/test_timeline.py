@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamlab.diagram import MESSAGES, mermaid
 from streamlab.events import StreamEvent, merge_deltas
-from streamlab.timeline import MESSAGES, PREVIEW, STRETCHES, Span, StepTotals, mermaid, rows, spans, totals
+from streamlab.timeline import PREVIEW, STRETCHES, Span, StepTotals, rows, spans, totals
 
 LABELS = {
     "user": "あなた",

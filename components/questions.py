@@ -1,0 +1,55 @@
+"""Asking: the box at the bottom, and what became of a question that cannot be asked now."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import streamlit as st
+
+from components.state import session
+from components.texts import t
+from streamlab.chats import Busy
+from streamlab.hub import HubFull
+from streamlab.questions import QUESTION_CHARACTERS, InvalidQuestion
+from streamlab.runs import TooManyRuns
+
+T = TypeVar("T")
+
+
+def started(start: Callable[[], T]) -> T | None:
+    """What `start` began; None where it could not, and then there is a notice that says why."""
+    try:
+        return start()
+    except InvalidQuestion as error:
+        session().notice = t(f"notice.{error.code}", length=f"{error.length:,}", limit=f"{QUESTION_CHARACTERS:,}")
+    except Busy:
+        session().notice = t("notice.busy")
+    except (TooManyRuns, HubFull):
+        session().notice = t("notice.too_many")
+    return None
+
+
+def draw_input(key: str, placeholder: str, ask: Callable[[str], None]) -> None:
+    """The box, and above it the notice that there is; a question that was not asked comes back into it."""
+
+    def submit() -> None:
+        question = st.session_state[key]
+        ask(question)
+        if session().notice:
+            st.session_state[key] = question
+
+    if notice := session().notice:
+        st.bottom.warning(notice, icon=":material/info:")
+        session().notice = None
+    st.chat_input(placeholder, key=key, on_submit=submit)
+
+
+def draw_suggestions(prefix: str, texts: dict[str, str], ask: Callable[[str], None]) -> None:
+    st.caption(t("chat.suggest"))
+    with st.container(horizontal=True):
+        for name, text in texts.items():
+            st.button(text, key=f"{prefix}.{name}", on_click=ask, args=(text,), wrap=True)
+
+
+def draw_question(question: str) -> None:
+    with st.chat_message("user", avatar=":material/person:"):
+        st.text(question)  # as typed: no Markdown, no formulas

@@ -1,0 +1,36 @@
+"""What may be asked, and how it is to be answered."""
+
+from dataclasses import dataclass
+
+QUESTION_CHARACTERS = 32_000
+SYSTEM_CHARACTERS = 32_000
+
+
+class InvalidQuestion(ValueError):
+    """`code` says what is wrong with the question: "empty" or "too_long"."""
+
+    def __init__(self, code: str, length: int) -> None:
+        super().__init__(code)
+        self.code = code
+        self.length = length
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a question is to be answered; of `system` the first SYSTEM_CHARACTERS count."""
+
+    model: str
+    system: str = ""
+    temperature: float = 1.0
+    tools: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "system", self.system[:SYSTEM_CHARACTERS])
+
+
+def check_question(question: str) -> None:
+    """Raises InvalidQuestion."""
+    if not question.strip():
+        raise InvalidQuestion("empty", 0)
+    if len(question) > QUESTION_CHARACTERS:
+        raise InvalidQuestion("too_long", len(question))
