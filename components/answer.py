@@ -19,11 +19,15 @@ from streamlab.outcome import Outcome
 
 
 def draw_outcome(outcome: Outcome) -> None:
-    """An answer whose run has ended, without its figures."""
+    """An answer whose run has ended, without its figures. Each part takes the place that it had while it arrived."""
+    st.empty()
+    thoughts, tools = st.empty(), st.empty()
     if outcome.thinking:
-        with st.expander(t("chat.thought"), icon=":material/psychology:", type="compact"):
+        with thoughts.expander(t("chat.thought"), icon=":material/psychology:", type="compact"):
             st.markdown(outcome.thinking)
-    draw_uses(outcome.tools)
+    if outcome.tools:
+        with tools.container():
+            draw_uses(outcome.tools)
     if outcome.text:
         st.markdown(outcome.text)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from components.state import session
 from components.texts import t
@@ -28,8 +29,8 @@ def started(start: Callable[[], T]) -> T | None:
     return None
 
 
-def draw_input(key: str, placeholder: str, ask: Callable[[str], None]) -> None:
-    """The box, and above it the notice that there is; a question that was not asked comes back into it."""
+def draw_input(key: str, placeholder: str, ask: Callable[[str], None], notices: DeltaGenerator) -> None:
+    """The box, and in `notices` what there is to say; a question that was not asked comes back into the box."""
 
     def submit() -> None:
         question = st.session_state[key]
@@ -38,7 +39,7 @@ def draw_input(key: str, placeholder: str, ask: Callable[[str], None]) -> None:
             st.session_state[key] = question
 
     if notice := session().notice:
-        st.bottom.warning(notice, icon=":material/info:")
+        notices.warning(notice, icon=":material/info:")
         session().notice = None
     st.chat_input(placeholder, key=key, on_submit=submit)
 

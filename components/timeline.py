@@ -141,11 +141,17 @@ def _draw_events(run_id: str, events: Sequence[StreamEvent]) -> None:
     number = st.pagination(pages, key=f"timeline.page.{run_id}.{pages}") if pages > 1 else 1
     part = shown[(number - 1) * PAGE : number * PAGE]
     selected = st.dataframe(
-        [asdict(row) for row, _ in part],
+        [asdict(row) | {"tool": row.tool or ""} for row, _ in part],
         hide_index=True,
         column_config={
-            name: st.column_config.Column(t(f"timeline.column_{name}"))
-            for name in ("seq", "at", "since", "type", "tool", "preview")
+            **{
+                name: st.column_config.Column(t(f"timeline.column_{name}"))
+                for name in ("seq", "type", "tool", "preview")
+            },
+            **{
+                name: st.column_config.NumberColumn(t(f"timeline.column_{name}"), format="%.3f")
+                for name in ("at", "since")
+            },
         },
         key=f"timeline.table.{run_id}.{number}.{'-'.join(chosen)}",
         on_select="rerun",
@@ -171,5 +177,6 @@ def _draw_totals(events: Sequence[StreamEvent]) -> None:
     st.dataframe(
         [{t(f"timeline.step_{name}"): getattr(step, name) for name in STEP_COLUMNS} for step in sums.steps],
         hide_index=True,
+        column_config={t("timeline.step_seconds"): st.column_config.NumberColumn(format="%.2f")},
     )
     st.caption(t("timeline.tokens_estimated"))

@@ -74,7 +74,7 @@ def draw_answer(chat: Chat, turn: Turn) -> None:
             answer.draw_ending(turn.outcome, turn.options.model)
             again_place = st.empty()  # also where nothing comes: the last answer's button goes with the next question
             if turn.run_id == chat.turns[-1].run_id:
-                with again_place.container(horizontal=True):
+                with again_place.container(horizontal=True, vertical_alignment="center"):
                     draw_again(chat, failed=turn.outcome.status in ("failed", "lost"))
                     draw_timeline_link(turn)
         else:
@@ -100,7 +100,7 @@ def draw_timeline_link(turn: Turn) -> None:
     """For as long as the run's log is there."""
     if find_task(turn.run_id):
         st.page_link(
-            "pages/timeline.py",
+            "../pages/timeline.py",
             label=t("chat.timeline"),
             icon=":material/view_timeline:",
             query_params={RUN_PARAMETER: turn.run_id},
@@ -132,7 +132,7 @@ if not current:
     draw_suggestions()
 export_place = draw_toolbar(begun=bool(current))
 stop_place = st.bottom.empty()
-questions.draw_input("chat.input", t("chat.input"), ask)
+questions.draw_input("chat.input", t("chat.input"), ask, st.bottom)
 if current:
     for turn in current.turns:
         questions.draw_question(turn.question)

@@ -96,9 +96,11 @@ def play(events: list[StreamEvent], speed: float, draw: Callable[[float], None])
 st.header(t("timeline.title"))
 run_id = named_run()
 open_run(run_id)
-stop_place = st.bottom.empty()
-questions.draw_input("timeline.input", t("timeline.input"), ask)
+notice_place = st.container()
+with st.container():  # at the top, as the page is read from there: a box at the bottom would draw the view to the end
+    questions.draw_input("timeline.input", t("timeline.input"), ask, notice_place)
 recordings.draw_list(run_id)
+stop_place = st.empty()
 start_place = st.empty()  # also where nothing comes: the suggestions go as soon as one was chosen
 if run_id and (recorded := session().recordings.get(run_id)):
     questions.draw_question(recorded.name)

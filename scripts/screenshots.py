@@ -4,7 +4,7 @@ The pictures go to docs/images, the rest to artifacts/screenshots, to be looked 
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import product
 from typing import Literal
@@ -110,9 +110,48 @@ def take_all(page: Page, language: str, variant: str, finished: str, failed: str
     page.goto(failed)
     expect(page.get_by_role("button", name=words["chat.retry"])).to_be_visible()
     take("failed")
+    take_timeline(page, words, take)
     page.goto(finished.replace("/chat", "/about"))
     expect(page.get_by_role("img", name="Mermaid flowchart")).to_be_visible()
     take("about")
+
+
+def take_timeline(page: Page, words: dict[str, str], take: Callable[[str], None]) -> None:
+    """The agent in the chat, and its page: empty, live, ended with each tab, played again, compared."""
+    totals = page.get_by_role("tab", name=words["timeline.tab_totals"])
+    page.get_by_role("button", name=words["chat.new"]).click()
+    page.get_by_text(words["chat.tools"], exact=True).click()
+    page.get_by_role("button", name=words["timeline.suggestion_two_tools"]).click()
+    expect(page.get_by_role("button", name=words["chat.regenerate"])).to_be_visible()
+    take("tools")
+    page.get_by_test_id("stExpander").last.click()
+    take("tools-open")
+    page.get_by_role("link", name=words["chat.timeline"]).click()
+    expect(totals).to_be_visible()
+    take("timeline-from-chat")
+    page.get_by_role("button", name=words["timeline.new"]).click()
+    take("timeline-empty")
+    page.get_by_role("button", name=words["timeline.suggestion_parallel"]).click()
+    expect(page.get_by_test_id("stVegaLiteChart")).to_be_visible()
+    page.wait_for_timeout(1_500)
+    take("timeline-live")
+    expect(totals).to_be_visible()
+    take("timeline-ended")
+    for name in ("results", "events", "sequence", "totals"):
+        tab = page.get_by_role("tab", name=words[f"timeline.tab_{name}"])
+        tab.click()
+        tab.scroll_into_view_if_needed()
+        page.mouse.move(600 if (page.viewport_size or SIZES[0])["width"] > 600 else 200, 500)
+        page.mouse.wheel(0, 2_000)
+        take(f"timeline-{name}")
+    box = page.get_by_role("combobox", name=words["timeline.compare"])
+    box.scroll_into_view_if_needed()
+    box.click()
+    page.get_by_role("option").first.click()
+    take("timeline-compared")
+    page.get_by_role("button", name="2×").click()
+    page.wait_for_timeout(1_500)
+    take("timeline-replayed")
 
 
 def ask(page: Page, question: str) -> None:

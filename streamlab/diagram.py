@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from streamlab.events import StreamEvent
 from streamlab.timeline import MODEL, plain, result_status, short
@@ -15,7 +16,7 @@ def mermaid(events: Sequence[StreamEvent], labels: Mapping[str, str]) -> str:
     """The run as the source of a Mermaid sequence diagram, of at most `MESSAGES` messages and a note of those left out.
 
     `labels` are the words for "user", "model", "answer", "thinking", "retry", "error" and "stopped", and may have one
-    for "question". No text can break the diagram: whatever is not a letter or a digit is written as an entity code.
+    for "question". No text can break the diagram: what Mermaid might read as a mark is written as an entity code.
     """
     story = _Story(labels, [_alone(_Message("user", "->>", MODEL, labels.get("question", "…")))])
     for event in events:
@@ -69,7 +70,7 @@ class _Story:
 
     def _call(self, event: StreamEvent) -> None:
         tool = f":{event.tool or 'tool'}"
-        branch = [_Message(MODEL, "->>", tool, short(plain(event.input), SHORT))]
+        branch = [_Message(MODEL, "->>", tool, _brief(event.input))]
         if self._open:
             self._calls.branches.append((tool, branch))
         else:
@@ -89,7 +90,7 @@ def _alone(message: _Message) -> _Block:
 
 
 def _result(tool: str, event: StreamEvent, labels: Mapping[str, str]) -> _Message:
-    text = short(plain(event.result), SHORT)
+    text = _brief(event.result)
     match result_status(event):
         case "failed":
             return _Message(tool, "--x", MODEL, _joined(labels["error"], text))
@@ -112,6 +113,13 @@ def _said(event: StreamEvent, labels: Mapping[str, str]) -> Iterator[_Message]:
             yield _Message(MODEL, "-->>", "user", _joined(labels["answer"], short(event.content or "", SHORT)))
         case "done" if event.status == "stopped":
             yield _Message(MODEL, "--x", "user", _joined(labels["stopped"], event.code))
+
+
+def _brief(value: Any) -> str:
+    """A call's input or result without the marks of JSON, where it is an object."""
+    if isinstance(value, dict):
+        value = ", ".join(f"{name}: {plain(inner)}" for name, inner in value.items())
+    return short(plain(value), SHORT)
 
 
 def _joined(label: str, text: str | None) -> str:
@@ -155,7 +163,7 @@ class _Diagram:
         return fitting
 
     def _line(self, message: _Message) -> str:
-        text = _escaped(message.text)
+        text = _escaped(message.text, _UNSAFE_IN_MESSAGE)
         if message.target is None:
             return f"Note over {self._id(message.source)}: {text}"
         return f"{self._id(message.source)}{message.arrow}{self._id(message.target)}: {text}"
@@ -164,11 +172,13 @@ class _Diagram:
         return self._ids.setdefault(name, f"tool{len(self._ids) - 1}")
 
 
-# Letters and digits of any script are safe, but for two that Mermaid uses as marks, and the word that ends a block
+# Letters and digits of any script are safe, but for two that Mermaid uses as marks, and the word that ends a block.
+# After the colon of a message more is: Mermaid measures an entity code as wide as it is written, so few are used.
 _UNSAFE = re.compile(r"\bend\b|[^\w .,、。…]|[ßﬂ]", re.IGNORECASE)
+_UNSAFE_IN_MESSAGE = re.compile(r"\bend\b|[^\w .,、。…:()+*/=?!'\"{}\[\]|@¥€£-]|[ßﬂ]", re.IGNORECASE)
 
 
-def _escaped(text: str) -> str:
+def _escaped(text: str, unsafe: re.Pattern[str] = _UNSAFE) -> str:
     """As Mermaid's entity codes, in decimal: https://mermaid.js.org/syntax/sequenceDiagram.html#entity-codes"""
     line = short(text, 2 * SHORT) or "…"
-    return _UNSAFE.sub(lambda found: f"#{ord(found[0][0])};{found[0][1:]}", line)
+    return unsafe.sub(lambda found: f"#{ord(found[0][0])};{found[0][1:]}", line)

@@ -1,0 +1,154 @@
+"""CPU per text delta of an agent's answer, from the model's socket to a follower, beside the agent's bare stream.
+
+Counted is the process time of this process; the model writes, as fast as it can, in a process of its own. It is divided
+by the number of chunks with text that the model sends, the same for every way. *Ours* is the whole way: agent,
+its memory, translation, run, log, and a follower that reads the log on the event loop. Its peer is the same agent over
+the same model class and HTTP limits, without memory, read by `astream_events(version="v2")`, all that comes thrown
+away. Every measurement has an event loop and a client of its own; to make them is not counted, to build the agent is.
+
+For orientation, what other ways to read the same agent cost, thrown away likewise. v3 is in beta: the events of its run
+are content blocks, and reasoning beside the content is not among them. The mode `tasks` tells when each model or tool
+call begins and ends, `updates` only what it gave. *long*: 1,000 chunks, no tools; *tools*: two calls, a short answer.
+"""
+
+import argparse
+import gc
+import statistics
+import time
+import warnings
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from typing import Any
+
+import uvloop
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessageChunk, HumanMessage
+from langgraph.checkpoint.memory import InMemorySaver
+
+from benchmarks.harness import Claim, print_claims, print_table, write_json
+from streamlab.agent import AgentAttempt, Thread, chat_agent
+from streamlab.demo_model.process import DemoModel
+from streamlab.hub import MemoryHub
+from streamlab.models import DEFAULT_TEMPERATURE, Models
+from streamlab.runs import Runs
+from streamlab.settings import Settings
+
+TARGET = 1.15
+FAST = "demo?first=0&jitter=0&rate=1000000"
+SHAPES = {  # model, question
+    "long": (f"{FAST}&chunks=1000", "What is streaming?"),
+    "tools": (FAST, "How do the sales of North and South compare, and what is 839320 / 12?"),
+}
+PEER = "astream_events(v2)"
+
+Way = Callable[[BaseChatModel, str], Awaitable[int]]  # reads one answer to its end; how many items it gave
+
+
+async def ours(model: BaseChatModel, question: str) -> int:
+    hub, memory = MemoryHub(), InMemorySaver()
+    thread = Thread(memory, [HumanMessage(question)])
+    run_id = Runs(hub).start(lambda: AgentAttempt(lambda: chat_agent(model, "", memory), thread))
+    with hub.follow(run_id) as follower:
+        while await follower.batch():
+            pass
+        return follower.position.seq
+
+
+async def events_v2(model: BaseChatModel, question: str) -> int:
+    return await drain(chat_agent(model, "").astream_events(asked(question), version="v2"))
+
+
+async def events_v3(model: BaseChatModel, question: str) -> int:
+    async with await chat_agent(model, "").astream_events(asked(question), version="v3") as run:
+        return await drain(run)
+
+
+def modes(*names: Any) -> Way:
+    """`astream` with these stream modes."""
+
+    async def read(model: BaseChatModel, question: str) -> int:
+        return await drain(chat_agent(model, "").astream(asked(question), stream_mode=list(names)))
+
+    return read
+
+
+async def invoke(model: BaseChatModel, question: str) -> int:
+    answer = await chat_agent(model, "").ainvoke(asked(question))
+    return len(answer["messages"][-1].text)  # nothing else can be counted
+
+
+WAYS: dict[str, Way] = {
+    "ours": ours,
+    PEER: events_v2,
+    "astream_events(v3)": events_v3,
+    "astream(messages)": modes("messages"),
+    "astream(messages, updates)": modes("messages", "updates"),
+    "astream(messages, tasks)": modes("messages", "tasks"),
+    "ainvoke": invoke,
+}
+
+
+def asked(question: str) -> dict[str, Any]:
+    return {"messages": [HumanMessage(question)]}
+
+
+async def drain(items: AsyncIterable[Any]) -> int:
+    return sum([1 async for _ in items])
+
+
+async def text_chunks(model: BaseChatModel, question: str) -> int:
+    """How many chunks of an answer have text."""
+    chunks = chat_agent(model, "").astream(asked(question), stream_mode="messages")
+    return sum([1 async for chunk, _ in chunks if isinstance(chunk, AIMessageChunk) and chunk.text])
+
+
+async def spent(url: str, way: Way, shape: str) -> tuple[int, float]:
+    """How many items one answer gave, and the seconds of process time that it took."""
+    name, question = SHAPES[shape]
+    models = Models(Settings(), url)
+    model = models.chat_model(name, DEFAULT_TEMPERATURE)
+    async with model.root_async_client:
+        gc.collect()
+        began = time.process_time()
+        count = await way(model, question)
+        seconds = time.process_time() - began
+    models.close()
+    return count, seconds
+
+
+def measure(url: str, shape: str, rounds: int) -> dict[str, list[float]]:
+    """µs per text delta for each way, interleaved; the first round, which pays for imports, does not count."""
+    deltas, _ = uvloop.run(spent(url, text_chunks, shape))
+    runs: dict[str, list[float]] = {name: [] for name in WAYS}
+    for number in range(rounds + 1):
+        for name, way in WAYS.items():
+            count, seconds = uvloop.run(spent(url, way, shape))
+            if count < deltas:
+                raise RuntimeError(f"{name}: {count} items of {deltas}")
+            if number:
+                runs[name].append(seconds / deltas * 1e6)
+    return runs
+
+
+def claim(shape: str, cost: dict[str, float]) -> Claim:
+    return Claim(f"CPU per text delta, {shape}, beside {PEER}", cost["ours"], cost[PEER], TARGET, "µs")
+
+
+def main(argv: Sequence[str] | None = None) -> list[Claim]:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    rounds = parser.parse_args(argv).rounds
+    with DemoModel() as demo, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*v3 streaming protocol")  # that it is beta
+        gc.freeze()  # as the app does
+        results = {shape: measure(demo.base_url, shape, rounds) for shape in SHAPES}
+    costs = {shape: {name: statistics.median(run) for name, run in runs.items()} for shape, runs in results.items()}
+    rows = [(name, *(f"{cost[name]:,.0f}" for cost in costs.values())) for name in WAYS]
+    print_table(("µs of CPU per text delta", *SHAPES), rows)
+    found = [claim(shape, cost) for shape, cost in costs.items()]
+    print_claims(found)
+    print("Written to", write_json("agent", results))
+    return found
+
+
+if __name__ == "__main__":
+    main()
