@@ -135,7 +135,7 @@ def claim(shape: str, cost: dict[str, float]) -> Claim:
 
 def main(argv: Sequence[str] | None = None) -> list[Claim]:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=9)
     rounds = parser.parse_args(argv).rounds
     with DemoModel() as demo, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*v3 streaming protocol")  # that it is beta

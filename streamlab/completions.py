@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import openai
-from openai.resources.chat import Completions
+from openai.resources.chat import AsyncCompletions, Completions
 
 from streamlab.connections import more_lies_ready
 
@@ -29,6 +29,16 @@ class PlainCompletions(Completions):
         if not payload.get("stream"):
             return completions.create(**payload)
         return completions.with_raw_response.create(**payload).parse(to=JoinedStream[object])
+
+
+class AsyncPlainCompletions(AsyncCompletions):
+    """The same on the event loop, for the agent; there the chunks stay as many as they came."""
+
+    async def create(self, **payload: Any) -> Any:
+        completions = AsyncCompletions(self._client)
+        if not payload.get("stream"):
+            return await completions.create(**payload)
+        return (await completions.with_raw_response.create(**payload)).parse(to=openai.AsyncStream[object])
 
 
 class JoinedStream(openai.Stream[T]):

@@ -12,7 +12,7 @@ from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from streamlab.completions import PlainCompletions
+from streamlab.completions import AsyncPlainCompletions, PlainCompletions
 from streamlab.connections import async_http_client, http_client
 from streamlab.settings import Settings
 
@@ -86,11 +86,13 @@ class Models:
             temperature=None if temperature == DEFAULT_TEMPERATURE else temperature,
             streaming=True,
             stream_usage=True,
+            stream_chunk_timeout=None,  # how long a chunk may take is the run's to say; this would be a timer for each
             max_retries=0,  # retries are the run's, where people see them
             http_client=self._http,
             http_async_client=async_http_client(),
         )
         model.client = PlainCompletions(model.root_client)
+        model.async_client = AsyncPlainCompletions(model.root_async_client)
         return model
 
     def _endpoint(self, name: str) -> tuple[str | None, SecretStr]:

@@ -1,16 +1,21 @@
 """The agent over real HTTP: the demo model asks for tools, the tools run, the log tells it."""
 
 import asyncio
+import time
+from dataclasses import replace
 
 import pytest
 from langchain_core.messages import HumanMessage
 from langchain_core.tools import ToolException, tool
 from langgraph.checkpoint.memory import InMemorySaver
 
+from components.replay import paced
 from streamlab.agent import STEPS, AgentAttempt, Thread, chat_agent
 from streamlab.events import StreamEvent
+from streamlab.outcome import outcome_of
+from streamlab.recording import read_recording, write_recording
 from streamlab.tools import TIMEOUTS
-from tests.conftest import Lab, MakeLab, demo_model
+from tests.conftest import Lab, MakeLab, demo_model, until
 
 pytestmark = pytest.mark.anyio
 
@@ -134,3 +139,21 @@ async def test_a_stop_in_the_midst_of_a_tool_answers_its_call(
     events = await lab.read(run_id)
     assert [(result.status, result.tool) for result in of(events, "tool_result")] == [("stopped", "calculate")]
     assert lab.outcomes[run_id].status == "stopped"
+
+
+async def test_a_recorded_run_is_played_again_as_it_was(lab: Lab) -> None:
+    """The file of a live run gives the same events, in the same order, and amounts to the same."""
+    run_id = start(lab, "Compare our sales in Q1 and Q2 2025")
+    live = await lab.read(run_id)
+    await until(lambda: run_id in lab.outcomes)
+    recorded = read_recording(write_recording(live))
+    batches = paced(recorded, 1_000.0, time.monotonic())
+    replayed = [event for batch in batches for event in batch if isinstance(event, StreamEvent)]
+    assert replayed == [replace(event, at=round(event.at, 6)) for event in live]
+    outcome = outcome_of(replayed)
+    assert replace(outcome, timings=lab.outcomes[run_id].timings, tools=()) == replace(lab.outcomes[run_id], tools=())
+    assert outcome.timings.total == pytest.approx(lab.outcomes[run_id].timings.total, abs=1e-6)
+    assert [(use.tool, use.input, use.result) for use in outcome.tools] == [
+        (use.tool, use.input, use.result) for use in lab.outcomes[run_id].tools
+    ]
+    assert len(outcome.tools) == 2

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from streamlab.diagram import MESSAGES, mermaid
 from streamlab.events import StreamEvent, merge_deltas
-from streamlab.timeline import PREVIEW, STRETCHES, Span, StepTotals, rows, spans, totals
+from streamlab.timeline import PREVIEW, STRETCHES, Span, StepTotals, rows, spans, totals, until
 
 LABELS = {
     "user": "あなた",
@@ -228,6 +228,18 @@ def test_a_tool_named_like_the_model_or_a_lane_has_a_lane_of_its_own() -> None:
     """A model may ask for a tool of any name."""
     events = run(call(1, "a", "model"), call(1, "b", "x 2"), call(1, "c", "x"), call(1, "d", "x"), done(2))
     assert [span.lane for span in spans(events)[1:]] == ["model 2", "x 2", "x", "x 3"]
+
+
+def test_spans_until_a_moment_are_those_that_had_begun() -> None:
+    """What was open then is running, and its result not known."""
+    made = spans(PARALLEL)
+    assert until(made, made[-1].end) == made
+    assert until(made, -1) == []
+    for now in (span.start + (span.end - span.start) / 2 for span in made):
+        for shown, whole in zip(until(made, now), made, strict=False):
+            assert shown.start == whole.start <= now
+            cut = (shown.end, shown.status, shown.result) == (now, "running", None)
+            assert cut if whole.end > now else shown == whole
 
 
 # Rows and totals

@@ -1,5 +1,6 @@
 """The timeline as people use it: over AppTest in both languages, and in a real browser."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
 from benchmarks.harness import ROOT, chromium, streamlit_server
+from components.state import RECORDINGS
 from components.texts import LANGUAGE_KEY, LANGUAGES, texts
 from streamlab.engine import Engine, engine_in_thread
 from streamlab.recording import read_recording
@@ -84,6 +86,112 @@ def test_a_run_that_is_not_there_says_so(engine: Engine, language: str) -> None:
     app.run()
     assert [warning.value for warning in app.warning] == [texts(language)["timeline.unknown"]]
     assert app.button(key="timeline.suggestion.table")
+
+
+@languages
+def test_ten_thousand_events_are_shown_in_pages(engine: Engine, language: str) -> None:
+    """All of them can be reached, a hundred at a time, and filtered by type."""
+    words = "".join(
+        f'{{"type":"text_delta","seq":{number},"at":{number / 100},"step":1,"content":"word "}}\n'
+        for number in range(1, 10_000)
+    )
+    whole = words + '{"type":"done","seq":10000,"at":100,"step":1,"status":"completed"}\n'
+    app = visit(language)
+    app.file_uploader(key="timeline.upload").set_value(("long.jsonl", whole.encode(), "application/jsonl")).run()
+    assert [error.message for error in app.exception] == []
+    figures = {metric.label: metric.value for metric in app.metric}
+    assert figures[texts(language)["timeline.events"]] == "10,000"
+    assert len(app.dataframe[0].value) == 100
+    app.button_group[0].set_value(["done"]).run()
+    assert list(app.dataframe[0].value["seq"]) == [10_000]
+
+
+ODD = [
+    {"columns": [], "rows": []},
+    {"columns": ["a", "a"], "rows": [[1, 2], "no row"]},
+    {"columns": ["a", "b"], "rows": [[1, {"x": 1}], [[2], None], [True, 3]]},
+    {"columns": ["name", "value"], "rows": [["x", 1.5], ["y", True]]},
+    {"hits": []},
+    {"hits": ["text", {"title": 1, "passage": None}, {"title": "only"}]},
+    {"value": True, "expression": "1 == 1"},
+    {"value": 2, "expression": 3},
+    [],
+    "x" * 70_000,
+    0,
+    None,
+]
+
+
+def test_a_result_of_any_shape_is_shown(engine: Engine) -> None:
+    """A recording may come from anywhere, and a tool may give anything."""
+    lines = []
+    for number, result in enumerate(ODD):
+        call = {"at": number, "step": 1, "tool": "odd", "call_id": str(number)}
+        lines.append({"type": "tool_call", "seq": 2 * number + 1, "input": result, **call})
+        lines.append({"type": "tool_result", "seq": 2 * number + 2, "result": result, "status": "completed", **call})
+    lines.append({"type": "error", "seq": len(lines) + 1, "at": 99, "step": 1, "code": "from_elsewhere"})
+    lines.append({"type": "done", "seq": len(lines) + 1, "at": 99, "step": 1, "status": "failed", "code": "unheard_of"})
+    app = visit("en")
+    data = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    app.file_uploader(key="timeline.upload").set_value(("odd.jsonl", data, "application/jsonl")).run()
+    assert [error.message for error in app.exception] == []
+    assert texts("en")["error.internal"] in app.error[0].value
+
+
+@languages
+def test_a_run_is_stepped_through_event_by_event(engine: Engine, language: str) -> None:
+    """Back before the answer, on to it, and to the end at once."""
+    app = visit(language)
+    app.file_uploader(key="timeline.upload").set_value(("run.jsonl", RECORDING, "application/jsonl")).run()
+    for _ in range(3):
+        app.button(key="timeline.back").click().run()
+    assert app.slider[0].value == 2
+    assert "It is 4." not in [text.value for text in app.markdown]
+    app.button(key="timeline.forward").click().run()
+    assert "It is 4." in [text.value for text in app.markdown]
+    app.button(key="timeline.at_once").click().run()
+    assert app.slider[0].value == 5
+    assert app.button(key="timeline.at_once").disabled
+    assert [error.message for error in app.exception] == []
+
+
+def test_a_replay_ends_where_the_run_did(engine: Engine) -> None:
+    """And the page shows it whole again."""
+    app = visit("en")
+    app.file_uploader(key="timeline.upload").set_value(("run.jsonl", RECORDING, "application/jsonl")).run()
+    app.button(key="timeline.play.8×").click().run()
+    assert [error.message for error in app.exception] == []
+    assert "It is 4." in [text.value for text in app.markdown]
+    assert app.slider[0].value == 5
+
+
+def test_a_session_keeps_its_newest_runs(engine: Engine) -> None:
+    """The oldest leaves the list when it is full."""
+    app = visit("en")
+    for number in range(RECORDINGS + 2):
+        app.file_uploader(key="timeline.upload").set_value((f"{number}.jsonl", RECORDING, "application/jsonl")).run()
+    listed = [button.label for button in app.button if (button.key or "").startswith("timeline.open.")]
+    assert listed == [f"{number}.jsonl" for number in reversed(range(2, RECORDINGS + 2))]
+
+
+@languages
+def test_the_chat_uses_tools_and_links_to_the_timeline(engine: Engine, language: str) -> None:
+    """Each call stands above the answer with its input and result; without the switch there are none."""
+    words = texts(language)
+    app = AppTest.from_file(ROOT / "components" / "frame.py", default_timeout=60)
+    st.session_state[LANGUAGE_KEY] = language
+    app.context = {"locale": LOCALE[language]}
+    app.run().toggle(key="settings.tools").set_value(True).run()
+    app.button(key="chat.suggestion.two_tools").click().run()
+    assert [error.message for error in app.exception] == []
+    assert {status.label.partition(" ")[0] for status in app.status} == {"calculate", "search_notes"}
+    assert {status.state for status in app.status} == {"complete"}
+    (link,) = app.get("page_link")
+    assert link.proto.label == words["chat.timeline"]
+    app.toggle(key="settings.tools").set_value(False).run()
+    app.chat_input(key="chat.input").set_value("And without?").run()
+    assert len(app.status) == 2
+    assert [error.message for error in app.exception] == []
 
 
 @pytest.fixture(scope="module")
