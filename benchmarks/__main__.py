@@ -3,15 +3,17 @@
 import argparse
 from collections.abc import Sequence
 
+from benchmarks import agent, chunks, first_text, followers, pages, timeline
 from benchmarks import bytes as bytes_sent
-from benchmarks import chunks, first_text, followers, pages
 from benchmarks.harness import print_claims
 
 BENCHMARKS = {
     "bytes": bytes_sent.main,
     "chunks": chunks.main,
+    "agent": agent.main,
     "followers": followers.main,
     "first_text": first_text.main,
+    "timeline": timeline.main,
     "pages": pages.main,
 }
 

@@ -1,14 +1,16 @@
 """CPU per text delta of an agent's answer, from the model's socket to a follower, beside the agent's bare stream.
 
 Counted is the process time of this process; the model writes, as fast as it can, in a process of its own. It is divided
-by the number of chunks with text that the model sends, the same for every way. *Ours* is the whole way: agent,
-its memory, translation, run, log, and a follower that reads the log on the event loop. Its peer is the same agent over
-the same model class and HTTP limits, without memory, read by `astream_events(version="v2")`, all that comes thrown
-away. Every measurement has an event loop and a client of its own; to make them is not counted, to build the agent is.
+by the number of chunks with text that the model sends, the same for every way. *Ours* is the whole way: agent, its
+memory, translation, run, log, and a follower that reads the log on the event loop. Its peer is the agent's bare stream:
+the same tools and limits over `ChatOpenAI` as it comes, without memory, read by `astream_events(version="v2")`, all
+that comes thrown away. Every measurement has an event loop and a client of its own; to make them is not counted, to
+build the agent is.
 
-For orientation, what other ways to read the same agent cost, thrown away likewise. v3 is in beta: the events of its run
-are content blocks, and reasoning beside the content is not among them. The mode `tasks` tells when each model or tool
-call begins and ends, `updates` only what it gave. *long*: 1,000 chunks, no tools; *tools*: two calls, a short answer.
+For orientation, what the ways to read the agent cost over our own model client, thrown away likewise. v3 is in beta:
+the events of its run are content blocks, and reasoning beside the content is not among them. The mode `tasks` tells
+when each model or tool call begins and ends, `updates` only what it gave. *long*: 1,000 chunks, no tools; *tools*: two
+calls, a short answer.
 """
 
 import argparse
@@ -17,15 +19,19 @@ import statistics
 import time
 import warnings
 from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from contextlib import closing
 from typing import Any
 
 import uvloop
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, HumanMessage
+from langchain_openai import ChatOpenAI
 from langgraph.checkpoint.memory import InMemorySaver
+from pydantic import SecretStr
 
 from benchmarks.harness import Claim, print_claims, print_table, write_json
 from streamlab.agent import AgentAttempt, Thread, chat_agent
+from streamlab.connections import async_http_client
 from streamlab.demo_model.process import DemoModel
 from streamlab.hub import MemoryHub
 from streamlab.models import DEFAULT_TEMPERATURE, Models
@@ -38,7 +44,7 @@ SHAPES = {  # model, question
     "long": (f"{FAST}&chunks=1000", "What is streaming?"),
     "tools": (FAST, "How do the sales of North and South compare, and what is 839320 / 12?"),
 }
-PEER = "astream_events(v2)"
+PEER = "agent's bare stream"
 
 Way = Callable[[BaseChatModel, str], Awaitable[int]]  # reads one answer to its end; how many items it gave
 
@@ -79,6 +85,7 @@ async def invoke(model: BaseChatModel, question: str) -> int:
 WAYS: dict[str, Way] = {
     "ours": ours,
     PEER: events_v2,
+    "astream_events(v2)": events_v2,
     "astream_events(v3)": events_v3,
     "astream(messages)": modes("messages"),
     "astream(messages, updates)": modes("messages", "updates"),
@@ -95,33 +102,46 @@ async def drain(items: AsyncIterable[Any]) -> int:
     return sum([1 async for _ in items])
 
 
-async def text_chunks(model: BaseChatModel, question: str) -> int:
+async def text_chunks(url: str, shape: str) -> int:
     """How many chunks of an answer have text."""
-    chunks = chat_agent(model, "").astream(asked(question), stream_mode="messages")
-    return sum([1 async for chunk, _ in chunks if isinstance(chunk, AIMessageChunk) and chunk.text])
+    name, question = SHAPES[shape]
+    with closing(Models(Settings(), url)) as models:
+        model = models.chat_model(name, DEFAULT_TEMPERATURE)
+        async with model.root_async_client:
+            chunks = chat_agent(model, "").astream(asked(question), stream_mode="messages")
+            return sum([1 async for chunk, _ in chunks if isinstance(chunk, AIMessageChunk) and chunk.text])
 
 
-async def spent(url: str, way: Way, shape: str) -> tuple[int, float]:
+def bare_model(name: str, url: str) -> ChatOpenAI:
+    return ChatOpenAI(
+        model=name,
+        base_url=url,
+        api_key=SecretStr("demo"),
+        stream_usage=True,
+        max_retries=0,
+        http_async_client=async_http_client(),
+    )
+
+
+async def spent(url: str, way: str, shape: str) -> tuple[int, float]:
     """How many items one answer gave, and the seconds of process time that it took."""
     name, question = SHAPES[shape]
-    models = Models(Settings(), url)
-    model = models.chat_model(name, DEFAULT_TEMPERATURE)
-    async with model.root_async_client:
-        gc.collect()
-        began = time.process_time()
-        count = await way(model, question)
-        seconds = time.process_time() - began
-    models.close()
-    return count, seconds
+    with closing(Models(Settings(), url)) as models:
+        model = bare_model(name, url) if way == PEER else models.chat_model(name, DEFAULT_TEMPERATURE)
+        async with model.root_async_client:
+            gc.collect()
+            began = time.process_time()
+            count = await WAYS[way](model, question)
+            return count, time.process_time() - began
 
 
 def measure(url: str, shape: str, rounds: int) -> dict[str, list[float]]:
     """µs per text delta for each way, interleaved; the first round, which pays for imports, does not count."""
-    deltas, _ = uvloop.run(spent(url, text_chunks, shape))
+    deltas = uvloop.run(text_chunks(url, shape))
     runs: dict[str, list[float]] = {name: [] for name in WAYS}
     for number in range(rounds + 1):
-        for name, way in WAYS.items():
-            count, seconds = uvloop.run(spent(url, way, shape))
+        for name in WAYS:
+            count, seconds = uvloop.run(spent(url, name, shape))
             if count < deltas:
                 raise RuntimeError(f"{name}: {count} items of {deltas}")
             if number:

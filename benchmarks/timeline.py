@@ -1,15 +1,16 @@
 """What it costs to open a recording on the timeline, by the number of its events, and how well a replay keeps its pace.
 
-*Opening*, in the real app and a real browser: from the upload of a run in which the model calls tools six times and
-then writes, in deltas of three characters. The runs differ in the number of deltas alone, and so in the length of
-the answer. Counted is every WebSocket frame that the browser receives, the answer's text included; `besides` is what
-is left without its bytes, once. *Shown*: seconds from the file input's change, so the upload counts, until the script
-has ended and the answer's last word, the chart and the last tab are in the document. *Still*: until the last change
-of the document, the hidden tab's diagram included. Its drawing takes long whatever the run, so *shown* is the harder.
+*Opening*, in the app and a real browser: the upload of a run that calls tools six times and then writes, in deltas of
+three characters. The runs differ in the number of deltas alone, and so in the length of the answer. Counted is every
+WebSocket frame that the browser receives, the answer's text included; `besides` is what is left without its bytes,
+once. All seconds are from the file input's change, so the upload counts. *Sent*: until the last frame. *Shown*: until
+the browser knows that the script has ended, and the answer's end and the last tab are in the document. *Still*: until
+the document's last change. A browser that opens its first run also loads what draws charts and diagrams, whatever the
+run: *sent* is where the runs differ most.
 
-*Replay*: words at irregular times, 25 a second at 1×. The error of a word is how far the time since the first word
-was in the document is from the recorded one, divided by the speed. *Late* is how long after its time `paced` hands an
-event over, to a consumer that needs no time and to one that needs 30 ms a batch; no browser takes part in that.
+*Replay*: words at irregular times, 25 a second at 1×, alone and after six calls. The error of a word is how far the
+time since the first word was in the document is from the recorded one, divided by the speed. *Late* is how long after
+its time `paced` hands an event over, to a consumer that needs no time and to one that needs 30 ms a batch, no browser.
 """
 
 import argparse
@@ -19,8 +20,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
 from random import Random
+from typing import Any
 
-from playwright.sync_api import Browser, FilePayload, Page
+from playwright.sync_api import Browser, Page
 
 from benchmarks.harness import ROOT, Claim, chromium, medians, print_claims, print_table, streamlit_server, write_json
 from components.replay import SPEEDS, paced
@@ -32,37 +34,41 @@ from streamlab.recording import read_recording, write_recording
 SIZES = (500, 5_000, 10_000)
 DELTA = 3  # characters
 RATE = 25  # words a second
-WORDS = 200
-PARAGRAPH = 80  # words, about 400 characters
+WORDS = 100
+PARAGRAPH = 50  # words, about 200 characters
 STEPS, CALLS = 2, 3  # steps with calls, and calls in each
 OTHERS = 2 * STEPS * CALLS + 2  # events that are no text: calls, results, final_answer, done
+KINDS = {"words alone": 0, "after six calls": STEPS}
 CONSUMERS = {"no time": 0.0, "30 ms": 0.03}
 TARGET = 2.0
 LIMIT = 20.0  # milliseconds
 PATIENCE = 60_000  # milliseconds
 TEXTS = texts("en")
-UPLOADER = "input[type=file]"
 
-Measured = list[dict[str, float]]  # one for each round
+COLUMNS = {"bytes": "B", "besides": "B", "sent": "s", "shown": "s", "still": "s"}
+Frames = list[tuple[float, int]]  # when a frame came, by the wall clock, and its bytes
+
+Results = dict[str, list[dict[str, float]]]  # what is measured -> each round
+Medians = dict[str, dict[str, float]]
 
 _IDLE = """document.querySelector('[data-testid="stApp"]').dataset.testScriptState === 'notRunning'"""
 
-_WATCH_OPENING = f"""lastWord => {{
+_WATCH_OPENING = f"""lastWords => {{
     const main = document.querySelector('[data-testid="stMain"]');
-    const drawn = () => {_IDLE} && main.querySelector('[data-testid="stVegaLiteChart"] svg')
+    const drawn = () => {_IDLE}
         && [...main.querySelectorAll('[role="tab"]')].some(tab => tab.textContent === '{TEXTS["timeline.tab_totals"]}')
-        && main.textContent.includes(lastWord);
+        && main.textContent.includes(lastWords);
     document.addEventListener('change', event => {{
-        if (event.target.type === 'file') window.began = performance.now();
+        if (event.target.type === 'file') window.began = Date.now();
     }}, true);
     new MutationObserver(() => {{
-        window.changed = performance.now();
-        window.shown ||= drawn() ? performance.now() : 0;
+        window.changed = Date.now();
+        window.shown ||= drawn() ? Date.now() : 0;
     }}).observe(document.body, {{subtree: true, childList: true, characterData: true, attributes: true}});
 }}"""
 
 _STILL = """() => window.shown && document.querySelector('[data-testid="stMermaidChart"] [src]')
-    && performance.now() - window.changed > 1000"""
+    && Date.now() - window.changed > 1000"""
 
 # The answer stands in the first column. Before the replay it is there whole, and its words count from when it is not.
 _WATCH_REPLAY = """last => {
@@ -77,25 +83,25 @@ _WATCH_REPLAY = """last => {
 }"""
 
 
-def recording(pieces: Sequence[str], times: Sequence[float]) -> bytes:
-    """A run that calls tools for its first second; then it writes the pieces, each at its time."""
+def recording(pieces: Sequence[str], times: Sequence[float], steps: int = STEPS) -> bytes:
+    """A run that calls tools in its first second, in so many steps, and then writes each piece at its time."""
     events: list[StreamEvent] = []
 
-    def add(type_: EventType, at: float, step: int, **fields: object) -> None:
-        events.append(StreamEvent(type_, len(events) + 1, at, step, **fields))  # type: ignore[arg-type]
+    def add(type_: EventType, at: float, step: int, **fields: Any) -> None:
+        events.append(StreamEvent(type_, len(events) + 1, at, step, **fields))
 
-    for step in range(1, STEPS + 1):
-        at = step / (STEPS + 1)
-        sums = {f"call-{step}-{number}": {"expression": f"{step} + {number}"} for number in range(CALLS)}
-        for call_id, asked in sums.items():
+    for step in range(1, steps + 1):
+        at = step / (steps + 1)
+        calls = {f"call-{step}-{number}": {"expression": f"{step} + {number}"} for number in range(CALLS)}
+        for call_id, asked in calls.items():
             add("tool_call", at, step, tool="calculate", call_id=call_id, input=asked)
-        for call_id, asked in sums.items():
+        for call_id, asked in calls.items():
             result = {**asked, "value": step}
             add("tool_result", at + 0.2, step, tool="calculate", call_id=call_id, result=result, status="completed")
     for piece, seconds in zip(pieces, times, strict=True):
-        add("text_delta", 1 + seconds, STEPS + 1, content=piece)
-    add("final_answer", 1 + times[-1], STEPS + 1, content="".join(pieces))
-    add("done", 1 + times[-1], STEPS + 1, status="completed", usage=Usage(100, len(pieces)))
+        add("text_delta", 1 + seconds, steps + 1, content=piece)
+    add("final_answer", 1 + times[-1], steps + 1, content="".join(pieces))
+    add("done", 1 + times[-1], steps + 1, status="completed", usage=Usage(100, len(pieces)))
     return write_recording(events)
 
 
@@ -106,131 +112,125 @@ def long_run(events: int) -> tuple[bytes, str]:
     return recording(pieces, [number / 50 for number in range(len(pieces))]), text
 
 
-def paced_run() -> bytes:
+def paced_run(steps: int) -> bytes:
     """Numbered words at times that are the same whenever they are asked for."""
     random = Random(1)
     pieces = [f"w{number}" + (" " if number % PARAGRAPH else "\n\n") for number in range(1, WORDS + 1)]
-    return recording(pieces, list(accumulate(random.expovariate(RATE) for _ in pieces)))
+    return recording(pieces, list(accumulate(random.expovariate(RATE) for _ in pieces)), steps)
 
 
 @contextmanager
-def blank_page(browser: Browser, address: str, watch: str, argument: object) -> Iterator[tuple[Page, list[int]]]:
-    """The timeline with its uploader open and watched, and the sizes of the frames that come from now on."""
-    frames: list[int] = []
+def uploaded(browser: Browser, address: str, data: bytes, watch: str, given: object) -> Iterator[tuple[Page, Frames]]:
+    """The timeline, watched since before the upload of a recording, and the frames that came since."""
+    frames: Frames = []
     page = browser.contexts[0].new_page()
     page.set_default_timeout(PATIENCE)
-    page.on("websocket", lambda socket: socket.on("framereceived", lambda payload: frames.append(len(payload))))
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda got: frames.append((time.time(), len(got)))))
     page.goto(address)
     page.get_by_role("button", name=TEXTS["timeline.upload"]).click()
-    page.locator(UPLOADER).wait_for(state="attached")
+    uploader = page.locator("input[type=file]")
+    uploader.wait_for(state="attached")
     page.wait_for_timeout(1_500)  # whatever loads late
-    page.evaluate(watch, argument)
+    page.evaluate(watch, given)
     frames.clear()
+    uploader.set_input_files({"name": "run.jsonl", "mimeType": "application/jsonl", "buffer": data})
+    page.get_by_role("tab", name=TEXTS["timeline.tab_totals"]).wait_for()
     yield page, frames
     page.close()
-
-
-def upload(page: Page, data: bytes) -> None:
-    file: FilePayload = {"name": "run.jsonl", "mimeType": "application/jsonl", "buffer": data}
-    page.locator(UPLOADER).set_input_files(file)
 
 
 def opening(browser: Browser, address: str, events: int) -> dict[str, float]:
     """Bytes, those besides the answer, and seconds until the run is shown and until nothing changes any more."""
     data, text = long_run(events)
-    with blank_page(browser, address, _WATCH_OPENING, text.split()[-1]) as (page, frames):
-        upload(page, data)
+    with uploaded(browser, address, data, _WATCH_OPENING, text[-20:].strip()) as (page, frames):
         page.wait_for_function(_STILL)
-        shown, still = page.evaluate("[window.shown - window.began, window.changed - window.began]")
-        received = sum(frames)
+        began, shown, still = (at / 1000 for at in page.evaluate("[window.began, window.shown, window.changed]"))
+        received, sent = sum(size for _, size in frames), frames[-1][0]
     besides = received - len(text.encode())
-    return {"bytes": received, "besides": besides, "shown": shown / 1000, "still": still / 1000}
+    seconds = {"sent": sent - began, "shown": shown - began, "still": still - began}
+    return {"bytes": received, "besides": besides, **seconds}
 
 
-def replays(browser: Browser, address: str) -> dict[str, dict[str, float]]:
-    """The words' errors in milliseconds at each speed, one replay after the other."""
-    data = paced_run()
+def replays(browser: Browser, address: str, steps: int) -> dict[str, dict[str, float]]:
+    """The words' errors at each speed, one replay after the other."""
+    data = paced_run(steps)
     times = [event.at for event in read_recording(data) if event.type == "text_delta"]
     found = {}
-    with blank_page(browser, address, _WATCH_REPLAY, WORDS) as (page, _):
-        upload(page, data)
-        page.get_by_role("tab", name=TEXTS["timeline.tab_totals"]).wait_for()
+    with uploaded(browser, address, data, _WATCH_REPLAY, WORDS) as (page, _):
         for label, speed in SPEEDS.items():
-            page.wait_for_timeout(3_000)  # the run is drawn whole
+            page.wait_for_timeout(2_000)  # the run is drawn whole
             page.evaluate("() => { window.words = []; window.begun = false; }")
             page.get_by_role("button", name=label).click()
             page.wait_for_function(f"window.words.length === {WORDS} && {_IDLE}")
             shown = page.evaluate("window.words")
             found[label] = spread(
-                [abs((word - shown[0]) - (at - times[0]) / speed) * 1000 for word, at in zip(shown, times, strict=True)]
+                [abs(w - shown[0] - (at - times[0]) / speed) for w, at in zip(shown, times, strict=True)]
             )
     return found
 
 
 def lateness(speed: float, work: float) -> dict[str, float]:
-    """How many milliseconds after its time `paced` hands over each event, when a batch takes `work` seconds."""
+    """How late `paced` hands over each event, when a batch takes `work` seconds."""
     late: list[float] = []
     began = time.monotonic()
-    for batch in paced(read_recording(paced_run()), speed, began):
+    for batch in paced(read_recording(paced_run(STEPS)), speed, began):
         elapsed = time.monotonic() - began
-        late += [(elapsed - item.at / speed) * 1000 for item in batch if isinstance(item, StreamEvent)]
+        late += [elapsed - item.at / speed for item in batch if isinstance(item, StreamEvent)]
         if work and batch:
             time.sleep(work)
     return spread(late)
 
 
-def spread(values: list[float]) -> dict[str, float]:
-    return {"median": statistics.median(values), "p95": statistics.quantiles(values, n=20)[-1]}
+def spread(seconds: list[float]) -> dict[str, float]:
+    """In milliseconds."""
+    return {"median": statistics.median(seconds) * 1000, "p95": statistics.quantiles(seconds, n=20)[-1] * 1000}
 
 
-def measure(rounds: int) -> tuple[dict[int, Measured], dict[str, Measured]]:
-    """Openings by size and replays by speed, interleaved; the first round, which pays for imports, does not count."""
-    opened: dict[int, Measured] = {size: [] for size in SIZES}
-    replayed: dict[str, Measured] = {label: [] for label in SPEEDS}
+def measure(rounds: int) -> tuple[Results, Results]:
+    """Openings by size and replays by kind, interleaved; the first round, which pays for imports, does not count."""
+    opened: Results = {f"{size:,}": [] for size in SIZES}
+    replayed: Results = {f"{kind}, {label}": [] for kind in KINDS for label in SPEEDS}
     with streamlit_server(ROOT / "app.py") as server, chromium() as browser:
         browser.new_context(locale="en-US", viewport={"width": 1280, "height": 900})
+        address = f"{server.url}/timeline"
         for number in range(rounds + 1):
-            costs = {size: opening(browser, f"{server.url}/timeline", size) for size in SIZES}
-            errors = replays(browser, f"{server.url}/timeline")
-            if number:
-                for size in SIZES:
-                    opened[size].append(costs[size])
-                for label in SPEEDS:
-                    replayed[label].append(errors[label])
+            costs = {f"{size:,}": opening(browser, address, size) for size in SIZES}
+            errors = {
+                f"{kind}, {label}": found
+                for kind, steps in KINDS.items()
+                for label, found in replays(browser, address, steps).items()
+            }
+            for results, found in ((opened, costs), (replayed, errors)) if number else ():
+                for name, values in found.items():
+                    results[name].append(values)
     return opened, replayed
 
 
-def claims(
-    opened: dict[int, dict[str, float]], replayed: dict[str, dict[str, float]], late: dict[str, dict[str, float]]
-) -> list[Claim]:
-    """A long run beside a short one, and the pace beside what nobody notices."""
-    short, long = (opened[size] for size in SIZES[:2])
-    found = [
-        Claim(f"{name}, {SIZES[1]:,} events, beside {SIZES[0]:,}", long[key], short[key], TARGET, unit)
-        for key, name, unit in (("bytes", "bytes", "B"), ("shown", "shown", "s"), ("still", "still", "s"))
-    ]
-    worst = max(late[f"{label}, {next(iter(CONSUMERS))}"]["median"] for label in SPEEDS)
+def claims(opened: Medians, replayed: Medians, late: Medians) -> list[Claim]:
+    """A long run beside a short one, and the pace beside a limit in milliseconds."""
+    short, long = (opened[f"{size:,}"] for size in SIZES[:2])
+    beside = f"{SIZES[1]:,} events, beside {SIZES[0]:,}"
+    at_once = max(run["median"] for name, run in late.items() if name.endswith("no time"))
+    in_browser = replayed["words alone, 1×"]["median"]
     return [
-        *found,
-        Claim("paced hands events over late, median, any speed", worst, LIMIT, 1.0, "ms"),
-        Claim("error of a word in the browser, median, 1×", replayed["1×"]["median"], LIMIT, 1.0, "ms"),
+        *(
+            Claim(f"{key}, {beside}", long[key], short[key], TARGET, COLUMNS[key])
+            for key in ("bytes", "sent", "shown", "still")
+        ),
+        Claim("paced hands events over late, median, any speed", at_once, LIMIT, 1.0, "ms"),
+        Claim("error of a word in the browser, median, 1×", in_browser, LIMIT, 1.0, "ms"),
     ]
 
 
-def report(
-    opened: dict[int, dict[str, float]], replayed: dict[str, dict[str, float]], late: dict[str, dict[str, float]]
-) -> None:
+def report(opened: Medians, paces: Medians) -> None:
     rows = [
-        (f"{size:,}", f"{run['bytes']:,.0f}", f"{run['besides']:,.0f}", f"{run['shown']:.2f}", f"{run['still']:.2f}")
-        for size, run in opened.items()
+        (name, *(f"{run[key]:,.0f}" if unit == "B" else f"{run[key]:.2f}" for key, unit in COLUMNS.items()))
+        for name, run in opened.items()
     ]
-    print_table(("opening, events", "bytes", "besides", "shown s", "still s"), rows)
+    print_table(("opening, events", *(f"{key} {unit}" for key, unit in COLUMNS.items())), rows)
     print()
-    paces = {f"browser, {label}": run for label, run in replayed.items()} | {
-        f"paced, {n}": run for n, run in late.items()
-    }
     print_table(
-        ("pace", "median ms", "p95 ms"), [(n, f"{r['median']:.1f}", f"{r['p95']:.1f}") for n, r in paces.items()]
+        ("pace", "median ms", "p95 ms"), [(n, f"{run['median']:.1f}", f"{run['p95']:.1f}") for n, run in paces.items()]
     )
     print()
 
@@ -240,12 +240,13 @@ def main(argv: Sequence[str] | None = None) -> list[Claim]:
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args(argv).rounds
     late = {
-        f"{label}, {name}": lateness(speed, work) for name, work in CONSUMERS.items() for label, speed in SPEEDS.items()
+        f"paced, {label}, consumer needs {name}": lateness(speed, work)
+        for name, work in CONSUMERS.items()
+        for label, speed in SPEEDS.items()
     }
     opened, replayed = measure(rounds)
-    costs = {size: medians(runs) for size, runs in opened.items()}
-    errors = {label: medians(runs) for label, runs in replayed.items()}
-    report(costs, errors, late)
+    costs, errors = ({name: medians(runs) for name, runs in results.items()} for results in (opened, replayed))
+    report(costs, {f"browser, {name}": run for name, run in errors.items()} | late)
     found = claims(costs, errors, late)
     print_claims(found)
     print("Written to", write_json("timeline", {"opening": opened, "replay": replayed, "paced": late}))

@@ -15,7 +15,7 @@ from components.tools import LiveTools, draw_uses
 from streamlab.events import StreamEvent
 from streamlab.failures import CODES
 from streamlab.hub import Item, Snapshot
-from streamlab.outcome import Outcome
+from streamlab.outcome import UNKNOWN, Outcome
 
 
 def draw_outcome(outcome: Outcome) -> None:
@@ -47,7 +47,7 @@ def draw_ending(outcome: Outcome, model: str | None = None) -> None:
     _draw_figures(outcome, model)
 
 
-def follow(batches: Iterator[list[Item]]) -> None:
+def follow(batches: Iterator[list[Item]], frames: float = 1.0) -> None:
     """Draw a live answer until its run ends: all there is so far at once, then what arrives."""
     notices, thoughts, tools = _LiveNotices(st.empty()), _LiveThoughts(st.empty()), LiveTools(st.empty())
     first = next(batches, [])
@@ -62,7 +62,7 @@ def follow(batches: Iterator[list[Item]]) -> None:
     while not arrivals.ended:
         # A place of its own for each stretch: a block that is put where one was keeps the former one's children.
         place = st.empty()
-        text = transcript.write(place, arrivals.stretch())
+        text = transcript.write(place, arrivals.stretch(), frames)
         if not arrivals.ended:
             place.empty()
         if arrivals.retry:
@@ -153,6 +153,8 @@ def _draw_figures(outcome: Outcome, model: str | None) -> None:
         "tokens_in": f"{about}{usage.input_tokens:,}",
         "tokens_out": f"{about}{usage.output_tokens:,}",
     }
+    if usage == UNKNOWN:  # in a recording that does not say
+        figures |= {"tokens_in": "–", "tokens_out": "–"}
     if outcome.retries:
         figures["retries"] = str(outcome.retries)
     items = [f"{t(f'figures.{name}')} **{value}**" for name, value in figures.items()]

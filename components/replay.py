@@ -12,6 +12,7 @@ from streamlab.hub import Item
 from streamlab.recording import Replay
 
 SPEEDS = {"1×": 1.0, "2×": 2.0, "8×": 8.0}
+FRAMES = 0.25  # a replay is one page's own, and is to keep the recorded pace
 CHART = 0.3  # seconds between two drawings of a chart that moves
 
 

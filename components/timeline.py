@@ -41,7 +41,7 @@ def draw_chart(place: DeltaGenerator, name: str, made: Sequence[Span], axis: Axi
     axis = axis or axis_of(made)
     # Another number of lanes is another chart: one that is there keeps its size and its labels.
     key = f"timeline.chart.{name}.{len(axis.lanes)}"
-    place.altair_chart(_chart(made, axis), key=key, alt=_described(made))
+    place.vega_lite_chart(spec=_chart(made, axis), key=key, alt=_described(made))
 
 
 def axis_of(made: Sequence[Span], at_least: float = 0.1) -> Axis:
@@ -67,24 +67,38 @@ def draw_details(run_id: str, question: str, events: Sequence[StreamEvent], outc
         _draw_totals(events)
 
 
-def _chart(made: Sequence[Span], axis: Axis) -> alt.LayerChart | alt.FacetChart:
-    names = {kind: t(f"timeline.kind_{kind}") for kind in KINDS}
-    data = alt.InlineData(values=[_bar(span, names) for span in made])
-    lane = alt.Y("lane:N", scale=alt.Scale(domain=list(axis.lanes)), title=None, axis=alt.Axis(labelLimit=140))
-    base = alt.Chart(data).encode(
-        x=alt.X("start:Q", title=t("timeline.axis"), scale=alt.Scale(domain=[0, axis.end])), x2="end:Q", y=lane
+def _chart(made: Sequence[Span], axis: Axis) -> dict[str, Any]:
+    """As Vega-Lite. Only the bars and the axis change while a run goes by, so the rest is made once."""
+    names = tuple(t(f"timeline.kind_{kind}") for kind in KINDS)
+    tips = tuple((name, t(f"timeline.tip_{name}")) for name in _TIPS)
+    spec = _spec(axis.lanes, names, tips, t("timeline.axis"))
+    for layer in spec["layer"]:
+        layer["encoding"]["x"]["scale"]["domain"] = [0, axis.end]
+    spec["data"] = {"values": [_bar(span, dict(zip(KINDS, names, strict=True))) for span in made]}
+    return spec
+
+
+@st.cache_data(max_entries=100, show_spinner=False)
+def _spec(
+    lanes: tuple[str, ...], names: tuple[str, ...], tips: tuple[tuple[str, str], ...], title: str
+) -> dict[str, Any]:
+    lane = alt.Y("lane:N", scale=alt.Scale(domain=list(lanes)), title=None, axis=alt.Axis(labelLimit=140))
+    base = alt.Chart(alt.InlineData(values=[])).encode(
+        x=alt.X("start:Q", title=title, scale=alt.Scale(domain=[0, 1])), x2="end:Q", y=lane
     )
     bars = base.mark_bar(cornerRadius=3, height=LANE_HEIGHT * 0.6).encode(
         color=alt.Color(
             "kind:N",
             title=None,
-            scale=alt.Scale(domain=list(names.values()), range=list(KINDS.values())),
+            scale=alt.Scale(domain=list(names), range=list(KINDS.values())),
             legend=alt.Legend(orient="top", symbolType="square", columns=3),
         ),
-        tooltip=[alt.Tooltip(f"{name}:N", title=t(f"timeline.tip_{name}")) for name in _TIPS],
+        tooltip=[alt.Tooltip(f"{name}:N", title=tip) for name, tip in tips],
     )
     marks = base.mark_text(align="left", dx=4, color="white", fontWeight="bold").encode(text="mark:N")
-    return alt.layer(bars, marks).properties(height=LANE_HEIGHT * len(axis.lanes) + AROUND, width="container")
+    chart = alt.layer(bars, marks).properties(height=LANE_HEIGHT * len(lanes) + AROUND, width="container")
+    made: dict[str, Any] = chart.to_dict()
+    return made
 
 
 _TIPS = ("what", "duration", "input", "result")

@@ -19,8 +19,8 @@ LONGEST_INPUT = 2_000  # characters of the input that are shown
 def draw_uses(uses: Sequence[ToolUse]) -> None:
     """Calls of a run that has ended, one line each that opens."""
     for use in uses:
-        label = f"{use.tool} · {use.seconds:.2f} s"
-        with st.status(label, state="complete" if use.status == "completed" else "error", type="compact"):
+        icon = ":material/check:" if use.status == "completed" else ":material/error:"
+        with st.expander(f"{use.tool} · {use.seconds:.2f} s", icon=icon, type="compact"):
             draw_use(use)
 
 
@@ -51,13 +51,13 @@ class LiveTools:
     def _begin(self, event: StreamEvent) -> StatusContainer:
         self._box = self._box or self._place.container()
         status = self._box.status(event.tool or "–", type="compact")
-        with status:
+        with status.container():  # to enter the status itself would mark it complete when it is left
             _draw_call(event.input)
         return status
 
     def _end(self, status: StatusContainer, event: StreamEvent) -> None:
         failed = event.status != "completed"
-        with status:
+        with status.container():
             _draw_result(event.result, failed=failed)
         status.update(state="error" if failed else "complete")
 
@@ -84,7 +84,7 @@ def _draw_result(result: Any, *, failed: bool) -> None:
         case {"hits": [*hits]}:
             _draw_hits(hits)
         case {"value": int() | float() as value, "expression": str(expression)}:
-            st.metric(expression, f"{value:,}")
+            st.metric(expression, f"{value:,}" if isinstance(value, int) else f"{value:,.10g}")
         case dict() | list():
             st.json(result, expanded=1)
         case other:

@@ -90,7 +90,8 @@ def play(events: list[StreamEvent], speed: float, draw: Callable[[float], None])
     stop_place.button(t("timeline.stop"), key="timeline.stop_replay", icon=":material/stop_circle:")
     began = time.monotonic()
     batches = replay.paced(events, speed, began)
-    answer.follow(replay.watched(batches, [], lambda: draw((time.monotonic() - began) * speed)))
+    watched = replay.watched(batches, [], lambda: draw((time.monotonic() - began) * speed))
+    answer.follow(watched, frames=replay.FRAMES)
 
 
 st.header(t("timeline.title"))

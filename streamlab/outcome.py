@@ -7,6 +7,8 @@ from typing import Any
 from streamlab.events import Status, StepText, StreamEvent, Usage
 from streamlab.latency import Stopwatch, Timings
 
+UNKNOWN = Usage(0, 0, estimated=True)
+
 
 @dataclass(frozen=True, slots=True)
 class ToolUse:
@@ -76,7 +78,7 @@ class Account:
             self._detail,
             str(self.text),
             "".join(self._thinking),
-            done.usage or Usage(0, 0, estimated=True),
+            done.usage or UNKNOWN,
             self._stopwatch.timings,
             self.retries,
             tuple(self._tools),

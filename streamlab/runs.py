@@ -16,7 +16,7 @@ from streamlab.chains import Clock
 from streamlab.events import Status, StreamEvent, Usage
 from streamlab.failures import Failure, classify
 from streamlab.hub import Log, MemoryHub
-from streamlab.outcome import Account, Outcome
+from streamlab.outcome import UNKNOWN, Account, Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -171,7 +171,7 @@ class Runs:
     def _finish(self, run: _Live, status: Status, failure: Failure | None) -> Outcome:
         """The end of a log, whatever happened: open calls answered, an error or the final answer, and one `done`."""
         run.close_calls()
-        usage = run.attempt.usage if run.attempt else Usage(0, 0, estimated=True)
+        usage = run.attempt.usage if run.attempt else UNKNOWN
         code: str | None = None
         if failure:
             code = failure.code

@@ -1,12 +1,14 @@
 """The timeline as people use it: over AppTest in both languages, and in a real browser."""
 
 import json
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import streamlit as st
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 from streamlit.testing.v1 import AppTest
 
 from benchmarks.harness import ROOT, chromium, streamlit_server
@@ -184,27 +186,128 @@ def test_the_chat_uses_tools_and_links_to_the_timeline(engine: Engine, language:
     app.run().toggle(key="settings.tools").set_value(True).run()
     app.button(key="chat.suggestion.two_tools").click().run()
     assert [error.message for error in app.exception] == []
-    assert {status.label.partition(" ")[0] for status in app.status} == {"calculate", "search_notes"}
-    assert {status.state for status in app.status} == {"complete"}
+    uses = [expander for expander in app.expander if " s" in expander.label]
+    assert {use.label.partition(" ")[0] for use in uses} == {"calculate", "search_notes"}
+    assert {use.proto.icon for use in uses} == {":material/check:"}
     (link,) = app.get("page_link")
     assert link.proto.label == words["chat.timeline"]
     app.toggle(key="settings.tools").set_value(False).run()
     app.chat_input(key="chat.input").set_value("And without?").run()
-    assert len(app.status) == 2
+    assert len(app.expander) == 2
     assert [error.message for error in app.exception] == []
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
+def browser() -> Iterator[tuple[Browser, str]]:
+    """A browser, and the server's address."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("LAB_MODELS", f"{SLOW},{FAST}")
+        expect.set_options(timeout=PATIENCE)
         with streamlit_server(ROOT / "app.py") as server, chromium() as browser:
-            context = browser.new_context(locale="en-US", viewport={"width": 1280, "height": 900})
-            context.set_default_timeout(PATIENCE)
-            page = context.new_page()
-            page.goto(f"{server.url}/timeline")
-            yield page
-            context.close()
+            yield browser, server.url
+
+
+@contextmanager
+def opened(browser: tuple[Browser, str], language: str = "en") -> Iterator[Page]:
+    context = browser[0].new_context(locale=LOCALE[language], viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    page.goto(f"{browser[1]}/timeline")
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def page(browser: tuple[Browser, str]) -> Iterator[Page]:
+    with opened(browser) as page:
+        yield page
+
+
+def open_recording(page: Page, words: dict[str, str], name: str, data: bytes) -> None:
+    popover = page.get_by_role("button", name=words["timeline.upload"])
+    if not page.locator("input[type=file]").count():
+        popover.click()
+    page.locator("input[type=file]").set_input_files({"name": name, "mimeType": "application/jsonl", "buffer": data})
+
+
+@needs_chromium
+@languages
+def test_a_recording_is_opened_replayed_and_compared(browser: tuple[Browser, str], language: str) -> None:
+    """As someone does who got a file: a broken one is refused, a good one plays, and another stands beneath it."""
+    words = texts(language)
+    with opened(browser, language) as page:
+        open_recording(page, words, "broken.jsonl", RECORDING[:-20])
+        expect(page.get_by_text(words["timeline.broken_not_json"])).to_be_visible()
+        open_recording(page, words, "one.jsonl", RECORDING)
+        answer = page.get_by_text("It is 4.", exact=True)
+        expect(answer).to_be_visible()
+        expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(1)
+        open_recording(page, words, "two.jsonl", RECORDING.replace(b'"at":1.', b'"at":3.'))
+        expect(page.get_by_test_id("stChatMessage").get_by_text("two.jsonl", exact=True)).to_be_visible()
+        page.keyboard.press("Escape")
+        page.get_by_role("combobox", name=words["timeline.compare"]).click()
+        page.get_by_role("option", name="one.jsonl").click()
+        charts = page.get_by_test_id("stVegaLiteChart")
+        expect(charts).to_have_count(2)
+        assert [axis_end(charts.nth(number)) for number in (0, 1)] == ["3.0", "3.0"]
+        page.get_by_role("button", name="1×").click()
+        expect(page.get_by_role("button", name=words["timeline.stop"])).to_be_visible()
+        expect(answer).to_have_count(0)
+        expect(page.get_by_text(f"{words['chat.thinking']} …", exact=True)).to_be_visible()
+        expect(answer).to_be_visible()
+        expect(page.get_by_role("button", name=words["timeline.stop"])).to_have_count(0)
+        page.get_by_role("button", name="1×").click()
+        page.get_by_role("button", name=words["timeline.stop"]).click()
+        expect(page.get_by_role("button", name=words["timeline.stop"])).to_have_count(0)
+        expect(answer).to_be_visible()
+
+
+def axis_end(chart: Locator) -> str:
+    """The last number on the time axis."""
+    numbers = chart.locator("svg text").filter(has_text=re.compile(r"^\d\.\d$"))
+    return numbers.last.text_content() or ""
+
+
+@needs_chromium
+@languages
+def test_the_tabs_tell_the_run(browser: tuple[Browser, str], language: str) -> None:
+    """Results, events with one event's JSON, the diagram and the totals; by the keyboard as well."""
+    words = texts(language)
+    with opened(browser, language) as page:
+        open_recording(page, words, "one.jsonl", RECORDING)
+        results = page.get_by_role("tab", name=words["timeline.tab_results"])
+        expect(page.get_by_test_id("stMetricValue").filter(has_text="4").last).to_be_visible()
+        page.keyboard.press("Escape")
+        results.focus()
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text(words["timeline.choose_row"])).to_be_visible()
+        page.get_by_test_id("stDataFrame").first.click(position={"x": 15, "y": 55})
+        expect(page.get_by_test_id("stJson")).to_contain_text("tool_call")
+        page.get_by_role("tab", name=words["timeline.tab_sequence"]).click()
+        expect(page.get_by_role("img", name=words["timeline.tab_sequence"])).to_be_visible()
+        page.get_by_role("tab", name=words["timeline.tab_totals"]).click()
+        expect(page.get_by_text(words["timeline.in_tools"], exact=True)).to_be_visible()
+
+
+@needs_chromium
+def test_a_live_answer_of_the_chat_shows_its_tools(page: Page) -> None:
+    """They are there while the answer arrives, after a reload, and on the timeline that the answer links to."""
+    words = texts("en")
+    page.goto(page.url.replace("timeline", "chat"))
+    page.get_by_text(words["chat.tools"], exact=True).click()
+    page.get_by_role("button", name=words["timeline.suggestion_two_tools"]).click()
+    expect(page.get_by_role("button", name=words["chat.stop"])).to_be_visible()
+    tools = page.get_by_test_id("stExpander")
+    expect(tools).to_have_count(2)
+    page.reload()
+    expect(tools).to_have_count(2)
+    expect(page.get_by_role("button", name=words["chat.regenerate"])).to_be_visible()
+    expect(tools).to_have_count(2)
+    tools.filter(has_text="calculate").click()
+    expect(page.get_by_test_id("stMetricValue")).to_have_text("20.43478261")
+    page.get_by_role("link", name=words["chat.timeline"]).click()
+    expect(page.get_by_role("tab", name=words["timeline.tab_totals"])).to_be_visible()
 
 
 @needs_chromium
