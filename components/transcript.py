@@ -12,9 +12,10 @@ def write(place: DeltaGenerator, arriving: Iterator[str], frames: float = 1.0) -
     """Show text in ``place``, an ``st.empty()``, as it arrives, and return all of it.
 
     Each item of ``arriving`` is everything that has come since the last one; asking for the next blocks until there
-    is some. It is asked once a frame, so that the waiting gathers; ``frames`` makes each as many times as long. Finished blocks become elements of their own while
-    the answer is being written; in the end one ``st.markdown`` takes the place of all, in which links and footnotes
-    find what they refer to. An exception, also Streamlit's own that stop a script, leaves what is shown as it is.
+    is some. It is asked once a frame, so that the waiting gathers; ``frames`` makes each frame as many times as long.
+    Finished blocks become elements of their own while the answer is being written; in the end one ``st.markdown``
+    takes the place of all, in which links and footnotes find what they refer to. An exception, also Streamlit's own
+    that stop a script, leaves what is shown as it is.
     """
     texts: list[str] = []
     place.container().write_stream(_pieces(arriving, texts, frames))

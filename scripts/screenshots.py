@@ -38,6 +38,7 @@ def main() -> None:
     with streamlit_server(ROOT / "app.py") as server, chromium() as browser:
         for language in LOCALES:
             take_readme_picture(browser, server.url, language)
+            take_timeline_picture(browser, server.url, language)
             finished, failed = prepare(browser, server.url, language)
             for theme, size in product(THEMES, SIZES):
                 with opened(browser, server.url, language, theme, size) as page:
@@ -75,6 +76,18 @@ def take_readme_picture(browser: Browser, url: str, language: str) -> None:
         page.screenshot(path=IMAGES / name)
 
 
+def take_timeline_picture(browser: Browser, url: str, language: str) -> None:
+    """A run with parallel calls, ended."""
+    words = texts(language)
+    name = PICTURES[language][0].replace("chat", "timeline")
+    with opened(browser, url, language, "light", {"width": 1280, "height": 800}) as page:
+        page.goto(f"{url}/timeline")
+        page.get_by_role("button", name=words["timeline.suggestion_three_steps"]).click()
+        expect(page.get_by_role("tab", name=words["timeline.tab_totals"])).to_be_visible()
+        settle(page)
+        page.screenshot(path=IMAGES / name)
+
+
 def prepare(browser: Browser, url: str, language: str) -> tuple[str, str]:
     """The addresses of a finished conversation and of one that failed."""
     words = texts(language)
@@ -107,10 +120,10 @@ def take_all(page: Page, language: str, variant: str, finished: str, failed: str
     page.goto(finished)
     expect(page.get_by_role("button", name=words["chat.regenerate"])).to_be_visible()
     take("finished")
+    take_timeline(page, words, take)
     page.goto(failed)
     expect(page.get_by_role("button", name=words["chat.retry"])).to_be_visible()
     take("failed")
-    take_timeline(page, words, take)
     page.goto(finished.replace("/chat", "/about"))
     expect(page.get_by_role("img", name="Mermaid flowchart")).to_be_visible()
     take("about")

@@ -333,3 +333,14 @@ async def test_the_agent_is_told_the_newest_that_fits(lab: Lab, asked: Asked) ->
     chat = await ask(chats, None, "What is 1 + 1?", options)
     await ask(chats, chat, "What is 2 + 2?", options)
     assert messages(await asked(options.model)) == [1, 3, 1, 3]
+
+
+async def test_an_attempt_that_failed_leaves_nothing_in_the_memory(lab: Lab, agents: Agents, asked: Asked) -> None:
+    """The next attempt begins where the first did: the question stands in the conversation once."""
+    chats = Chats(lab.runs, lab.models, agents, HISTORY)
+    options = Options(demo_model(fault="cut", after=1, times=1), tools=True)
+    chat = await ask(chats, None, "What is 1 + 1?", options)
+    assert chat.turns[0].outcome
+    assert (chat.turns[0].outcome.status, chat.turns[0].outcome.retries) == ("completed", 1)
+    await ask(chats, chat, "What is 2 + 2?", options)
+    assert messages(await asked(options.model)) == [1, 1, 3, 5, 7]
