@@ -74,7 +74,8 @@ def _chart(made: Sequence[Span], axis: Axis) -> dict[str, Any]:
     spec = _spec(axis.lanes, names, tips, t("timeline.axis"))
     for layer in spec["layer"]:
         layer["encoding"]["x"]["scale"]["domain"] = [0, axis.end]
-    spec["data"] = {"values": [_bar(span, dict(zip(KINDS, names, strict=True))) for span in made]}
+    words = dict(zip(KINDS, names, strict=True))
+    spec["datasets"] = {key: [_bar(span, words) for span in made] for key in spec["datasets"]}
     return spec
 
 

@@ -43,15 +43,15 @@ def draw_live(task: Task) -> None:
     )
     left, right = st.columns([2, 3], gap="large")
     place, events = right.empty(), list[StreamEvent]()
-    began = lab.portal.call(lab.hub.log, task.run_id).began
+    log = lab.portal.call(lab.hub.log, task.run_id)
 
     def draw() -> None:
-        timeline.draw_chart(place, "live", spans(events, time.monotonic() - began))
+        timeline.draw_chart(place, "live", spans(events, time.monotonic() - log.began))
 
-    with left, following(task.run_id) as batches:
+    with left.container(), following(task.run_id) as batches:
         answer.follow(replay.watched(batches, events, draw))
-    if events and events[-1].type == "done":
-        keep(task.run_id, Recording(task.question, events))
+    if log.done:  # all of its events: who came late was given merged ones
+        keep(task.run_id, Recording(task.question, lab.portal.call(log.since, 0)))
     stop_place.empty()
     st.rerun()
 
@@ -69,19 +69,19 @@ def draw_recording(run_id: str, recording: Recording) -> None:
     if other:
         right.caption(other.name)
         timeline.draw_chart(right.empty(), "second", others, timeline.axis_of(others, axis.end))
+    body, ending = left.container(), left.empty()
     outcome = outcome_of(events)
     timeline.draw_details(run_id, recording.name, events, outcome)
     if speed:
-        with left:
+        with body:
             play(events, speed, lambda now: timeline.draw_chart(place, "first", until(made, now), axis))
         st.rerun()
     position = replay.position_of(run_id, events)
     timeline.draw_chart(place, "first", until(made, events[position - 1].at), axis)
-    with left:
-        if position < len(events):
-            answer.draw_outcome(outcome_of(events[:position]))
-        else:
-            answer.draw_outcome(outcome)
+    with body:
+        answer.draw_outcome(outcome_of(events[:position]))
+    if position == len(events):
+        with ending.container():
             answer.draw_ending(outcome)
 
 

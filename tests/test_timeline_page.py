@@ -241,7 +241,7 @@ def test_a_recording_is_opened_replayed_and_compared(browser: tuple[Browser, str
         open_recording(page, words, "one.jsonl", RECORDING)
         answer = page.get_by_text("It is 4.", exact=True)
         expect(answer).to_be_visible()
-        expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(1)
+        expect(bars(page)).to_have_count(4)  # waiting, calculate, waiting, writing
         open_recording(page, words, "two.jsonl", RECORDING.replace(b'"at":1.', b'"at":3.'))
         expect(page.get_by_test_id("stChatMessage").get_by_text("two.jsonl", exact=True)).to_be_visible()
         page.keyboard.press("Escape")
@@ -249,6 +249,7 @@ def test_a_recording_is_opened_replayed_and_compared(browser: tuple[Browser, str
         page.get_by_role("option", name="one.jsonl").click()
         charts = page.get_by_test_id("stVegaLiteChart")
         expect(charts).to_have_count(2)
+        expect(bars(page)).to_have_count(8)
         assert [axis_end(charts.nth(number)) for number in (0, 1)] == ["3.0", "3.0"]
         page.get_by_role("button", name="1×").click()
         expect(page.get_by_role("button", name=words["timeline.stop"])).to_be_visible()
@@ -260,6 +261,11 @@ def test_a_recording_is_opened_replayed_and_compared(browser: tuple[Browser, str
         page.get_by_role("button", name=words["timeline.stop"]).click()
         expect(page.get_by_role("button", name=words["timeline.stop"])).to_have_count(0)
         expect(answer).to_be_visible()
+
+
+def bars(page: Page) -> Locator:
+    """The spans as they are drawn."""
+    return page.locator("[data-testid=stVegaLiteChart] .mark-rect.role-mark path[aria-roledescription]")
 
 
 def axis_end(chart: Locator) -> str:
@@ -308,6 +314,8 @@ def test_a_live_answer_of_the_chat_shows_its_tools(page: Page) -> None:
     expect(page.get_by_test_id("stMetricValue")).to_have_text("20.43478261")
     page.get_by_role("link", name=words["chat.timeline"]).click()
     expect(page.get_by_role("tab", name=words["timeline.tab_totals"])).to_be_visible()
+    steps = page.get_by_test_id("stMain").get_by_role("slider").input_value()
+    assert int(steps) > 50  # all of its events, also for who comes after its end
 
 
 @needs_chromium
