@@ -16,6 +16,7 @@ from streamlab.outcome import Outcome, ToolUse
 from streamlab.timeline import MODEL, Span, rows, totals
 
 KINDS = {"waiting": "#8a94a3", "thinking": "#7a5bd0", "writing": "#2f74d0", "tool": "#d98a00", "failed": "#d23b3b"}
+NARROWEST = 120  # of the axis' length: the part of it that a call has at least
 LANE_HEIGHT = 38  # pixels
 AROUND = 115  # pixels of a chart's height that its legend and its axis take
 STEP_COLUMNS = ("step", "seconds", "tokens", "calls")
@@ -75,7 +76,8 @@ def _chart(made: Sequence[Span], axis: Axis) -> dict[str, Any]:
     for layer in spec["layer"]:
         layer["encoding"]["x"]["scale"]["domain"] = [0, axis.end]
     words = dict(zip(KINDS, names, strict=True))
-    spec["datasets"] = {key: [_bar(span, words) for span in made] for key in spec["datasets"]}
+    bars = [_bar(span, words, axis.end / NARROWEST) for span in made]
+    spec["datasets"] = dict.fromkeys(spec["datasets"], bars)
     return spec
 
 
@@ -105,12 +107,13 @@ def _spec(
 _TIPS = ("what", "duration", "input", "result")
 
 
-def _bar(span: Span, names: dict[str, str]) -> dict[str, Any]:
+def _bar(span: Span, names: dict[str, str], least: float) -> dict[str, Any]:
+    """A call that took next to no time is drawn `least` seconds wide: it is to be seen."""
     kind = names[_kind(span)]
     return {
         "lane": _lane(span.lane),
         "start": span.start,
-        "end": span.end,
+        "end": max(span.end, span.start + least) if span.kind == "tool" else span.end,
         "kind": kind,
         "mark": {"failed": "✕", "stopped": "■"}.get(span.status, ""),
         "what": f"{_lane(span.lane)}: {kind}",
