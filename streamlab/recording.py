@@ -100,13 +100,6 @@ class Replay:
         time = self._time()
         return None if time is None else max(0.0, time - elapsed)
 
-    def step(self) -> StreamEvent | None:
-        """The next event, due or not; None after the last."""
-        if self._next == len(self._events):
-            return None
-        self._next += 1
-        return self._events[self._next - 1]
-
     def _time(self) -> float | None:
         """Elapsed seconds at which the next event is due."""
         if self._next == len(self._events):

@@ -393,25 +393,6 @@ def test_who_waits_as_long_as_told_misses_nothing(
     assert replay.wait(0) is None
 
 
-@given(runs(), speeds, st.lists(st.none() | st.floats(0, 1e3), max_size=20))
-def test_steps_and_time_share_one_place(
-    events: list[StreamEvent], speed: float | None, moves: list[float | None]
-) -> None:
-    """What was stepped over does not play again, and what played is not stepped to."""
-    replay = Replay(events, speed)
-    given: list[StreamEvent] = []
-    for move in moves:
-        if move is not None:
-            given += replay.due(move)
-        elif event := replay.step():
-            given.append(event)
-    while event := replay.step():
-        given.append(event)
-    assert given == events
-    assert replay.step() is None
-    assert replay.due(float("inf")) == []
-
-
 def test_time_begins_with_the_run() -> None:
     """The wait for the first token is a part of what is shown."""
     replay = Replay([StreamEvent("done", 1, 3.0, status="completed")], 2)
