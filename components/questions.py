@@ -1,4 +1,4 @@
-"""Asking: the box at the bottom, and what became of a question that cannot be asked now."""
+"""Asking: the box for it, suggestions, and what became of a question that cannot be asked now."""
 
 from collections.abc import Callable
 from typing import TypeVar

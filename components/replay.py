@@ -55,10 +55,9 @@ def draw_controls(run_id: str, events: Sequence[StreamEvent]) -> float | None:
             ("at_once", ":material/last_page:", count),
         ):
             st.button(
-                t("timeline.at_once") if name == "at_once" else "",
+                t(f"timeline.{name}"),
                 key=f"timeline.{name}",
                 icon=icon,
-                help=t(f"timeline.{name}"),
                 disabled=not 1 <= to <= count or to == position,
                 on_click=_go,
                 args=(run_id, to),

@@ -78,9 +78,10 @@ def draw_recording(run_id: str, recording: Recording) -> None:
         st.rerun()
     position = replay.position_of(run_id, events)
     timeline.draw_chart(place, "first", until(made, events[position - 1].at), axis)
+    whole = position == len(events)
     with body:
-        answer.draw_outcome(outcome_of(events[:position]))
-    if position == len(events):
+        answer.draw_outcome(outcome if whole else outcome_of(events[:position]))
+    if whole:
         with ending.container():
             answer.draw_ending(outcome)
 
