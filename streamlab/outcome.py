@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from streamlab.events import Status, StepText, StreamEvent, Usage
-from streamlab.latency import Stopwatch, Timings
+from streamlab.timings import Stopwatch, Timings
 
 UNKNOWN = Usage(0, 0, estimated=True)
 

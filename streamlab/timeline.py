@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any, Literal
 
 from streamlab.events import EventType, StreamEvent
-from streamlab.latency import timings
+from streamlab.timings import timings
 from streamlab.tokens import estimate_tokens
 
 Kind = Literal["waiting", "thinking", "writing", "tool"]
@@ -68,7 +68,7 @@ class StepTotals:
 class Totals:
     """Seconds, but for the counts.
 
-    `ttft` is that of `streamlab.latency.Timings`, and None when the run's beginning is missing. `in_tools` counts
+    `ttft` is that of `streamlab.timings.Timings`, and None when the run's beginning is missing. `in_tools` counts
     parallel time once; `waiting` is the part of `in_model` without text or thinking. `characters` are those of the
     text, also of attempts that failed; `events` counts a merged delta as the deltas that it stands for.
     """

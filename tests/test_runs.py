@@ -16,10 +16,10 @@ from streamlab.demo_model.process import DemoModel
 from streamlab.events import StreamEvent, Usage
 from streamlab.failures import Failure
 from streamlab.hub import HubFull, MemoryHub
-from streamlab.latency import timings
 from streamlab.models import Models
 from streamlab.outcome import Outcome
 from streamlab.runs import RunLimits, Runs, TooManyRuns
+from streamlab.timings import timings
 from tests.conftest import PATIENCE, Asked, Lab, MakeLab, check_laws, demo_model, provider, shown, threads_gone, until
 
 pytestmark = pytest.mark.anyio
