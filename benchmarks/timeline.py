@@ -8,9 +8,10 @@ the browser knows that the script has ended, and the answer's end and the last t
 the document's last change. A browser that opens its first run also loads what draws charts and diagrams, whatever the
 run: *sent* is where the runs differ most.
 
-*Replay*: words at irregular times, 25 a second at 1×, alone and after six calls. The error of a word is how far the
-time since the first word was in the document is from the recorded one, divided by the speed. *Late* is how long after
-its time `paced` hands an event over, to a consumer that needs no time and to one that needs 30 ms a batch, no browser.
+*Replay*: words at irregular times, 25 a second at 1×, alone and after six calls. A word is late by the time at which
+it was in the document less the recorded one divided by the speed; its error is how far that is from the median of all
+words, as a delay that all words share is no change of pace. *Late* is how long after its time `paced` hands an event
+over, to a consumer that needs no time and to one that needs 30 ms a batch, no browser.
 """
 
 import argparse
@@ -163,9 +164,9 @@ def replays(browser: Browser, address: str, steps: int) -> dict[str, dict[str, f
             page.get_by_role("button", name=label).click()
             page.wait_for_function(f"window.words.length === {WORDS} && {_IDLE}")
             shown = page.evaluate("window.words")
-            found[label] = spread(
-                [abs(w - shown[0] - (at - times[0]) / speed) for w, at in zip(shown, times, strict=True)]
-            )
+            delays = [word - at / speed for word, at in zip(shown, times, strict=True)]
+            usual = statistics.median(delays)
+            found[label] = spread([abs(delay - usual) for delay in delays])
     return found
 
 

@@ -13,17 +13,20 @@ from streamlab.recording import Replay
 
 SPEEDS = {"1×": 1.0, "2×": 2.0, "8×": 8.0}
 FRAMES = 0.25  # a replay is one page's own, and is to keep the recorded pace
-CHART = 0.3  # seconds between two drawings of a chart that moves
+CHART = 0.3  # seconds between two drawings of a chart, when something has begun or ended
+GROWTH = 1.0  # the same, when bars have grown only: each drawing holds up the words for 50 ms in the browser
 
 
 def watched(batches: Iterator[list[Item]], events: list[StreamEvent], draw: Callable[[], None]) -> Iterator[list[Item]]:
     """The batches; what goes by is added to `events`, and `draw` is called now and then."""
-    due = 0.0
+    drawn, news = 0.0, True
     for batch in batches:
-        events += [item for item in batch if isinstance(item, StreamEvent)]
-        if time.monotonic() >= due:
+        new = [item for item in batch if isinstance(item, StreamEvent)]
+        events += new
+        news |= any(event.type not in ("text_delta", "thinking") for event in new)
+        if time.monotonic() - drawn >= (CHART if news else GROWTH):
             draw()
-            due = time.monotonic() + CHART
+            drawn, news = time.monotonic(), False
         yield batch
 
 
