@@ -13,7 +13,7 @@ from components.tools import draw_use, short
 from streamlab.diagram import mermaid
 from streamlab.events import StreamEvent
 from streamlab.outcome import Outcome, ToolUse
-from streamlab.timeline import MODEL, Span, rows, totals
+from streamlab.timeline import MODEL, Span, row, totals
 
 KINDS = {"waiting": "#8a94a3", "thinking": "#7a5bd0", "writing": "#2f74d0", "tool": "#d98a00", "failed": "#d23b3b"}
 NARROWEST = 120  # of the axis' length: the part of it that a call has at least
@@ -152,14 +152,13 @@ def _draw_results(uses: Sequence[ToolUse]) -> None:
 def _draw_events(run_id: str, events: Sequence[StreamEvent]) -> None:
     types = list(dict.fromkeys(event.type for event in events))
     chosen = st.pills(t("timeline.filter"), types, selection_mode="multi", key=f"timeline.filter.{run_id}")
-    shown = [
-        (row, event) for row, event in zip(rows(events), events, strict=True) if not chosen or event.type in chosen
-    ]
+    shown = [index for index, event in enumerate(events) if not chosen or event.type in chosen]
     pages = max(1, -(-len(shown) // PAGE))
     number = st.pagination(pages, key=f"timeline.page.{run_id}.{pages}") if pages > 1 else 1
     part = shown[(number - 1) * PAGE : number * PAGE]
+    rows = [row(events, index) for index in part]
     selected = st.dataframe(
-        [asdict(row) | {"tool": row.tool or ""} for row, _ in part],
+        [asdict(row) | {"tool": row.tool or ""} for row in rows],
         hide_index=True,
         column_config={
             **{
@@ -178,7 +177,7 @@ def _draw_events(run_id: str, events: Sequence[StreamEvent]) -> None:
     st.caption(t("timeline.choose_row"))
     for index in selected["selection"]["rows"]:
         if index < len(part):
-            event = asdict(part[index][1])
+            event = asdict(events[part[index]])
             st.json({name: value for name, value in event.items() if value is not None})
 
 

@@ -106,15 +106,12 @@ def until(some: Sequence[Span], now: float) -> list[Span]:
     ]
 
 
-def rows(events: Sequence[StreamEvent]) -> list[Row]:
-    """One row for each event, in their order."""
-    made: list[Row] = []
-    before = events[0].at if events and _cut(events) else 0.0
-    for event in events:
-        since = max(0.0, event.at - before)
-        made.append(Row(event.seq, event.at, since, event.type, event.tool, short(_preview(event), PREVIEW)))
-        before = event.at
-    return made
+def row(events: Sequence[StreamEvent], index: int) -> Row:
+    """An event as one row of a table."""
+    event = events[index]
+    before = events[index - 1].at if index else event.at if _cut(events) else 0.0
+    since = max(0.0, event.at - before)
+    return Row(event.seq, event.at, since, event.type, event.tool, short(_preview(event), PREVIEW))
 
 
 def totals(events: Sequence[StreamEvent], now: float | None = None) -> Totals:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from streamlab.diagram import MESSAGES, mermaid
 from streamlab.events import StreamEvent, merge_deltas
-from streamlab.timeline import PREVIEW, STRETCHES, Span, StepTotals, rows, spans, totals, until
+from streamlab.timeline import PREVIEW, STRETCHES, Span, StepTotals, row, spans, totals, until
 
 LABELS = {
     "user": "あなた",
@@ -212,7 +212,7 @@ def test_a_run_without_its_beginning_shows_what_is_known() -> None:
         ("model", "writing", 6, 7, "completed"),
     ]
     assert totals(events).ttft is None
-    assert rows(events)[0].since == 0
+    assert row(events, 0).since == 0
 
 
 def test_five_thousand_deltas_are_one_span() -> None:
@@ -255,7 +255,7 @@ def test_rows_say_when_and_what() -> None:
         ("error", 4, 1, {"code": "internal", "message": "secret"}),
         done(4, status="failed"),
     )
-    made = rows(events)
+    made = [row(events, index) for index in range(len(events))]
     assert [row.since for row in made] == [1, 0.5, 0.5, 1, 1, 0]
     assert [row.tool for row in made] == [None, "weather", "weather", None, None, None]
     previews = [row.preview for row in made]
@@ -442,12 +442,12 @@ def test_the_parts_of_a_run_are_no_longer_than_the_run(events: list[StreamEvent]
 @given(runs())
 def test_there_is_a_row_for_each_event(events: list[StreamEvent]) -> None:
     """Of one short printable line."""
-    made = rows(events)
-    assert [(row.seq, row.at, row.type) for row in made] == [(event.seq, event.at, event.type) for event in events]
-    for row in made:
-        assert row.since >= 0
-        assert len(row.preview) <= PREVIEW
-        assert row.preview.isprintable()
+    made = [row(events, index) for index in range(len(events))]
+    assert [(one.seq, one.at, one.type) for one in made] == [(event.seq, event.at, event.type) for event in events]
+    for one in made:
+        assert one.since >= 0
+        assert len(one.preview) <= PREVIEW
+        assert one.preview.isprintable()
 
 
 NAME, TEXT = r"([\w .,、。…]|#\d+;)+", r"([^#;<>&%$\n]|#\d+;)+"
@@ -474,4 +474,4 @@ def test_times_that_go_back_do_not_make_negative_spans(events: list[StreamEvent]
     if events:
         events = [*events[:-1], replace(events[-1], at=events[-1].at + by)]
     assert all(0 <= span.start <= span.end for span in spans(events))
-    assert all(row.since >= 0 for row in rows(events))
+    assert all(row(events, index).since >= 0 for index in range(len(events)))
