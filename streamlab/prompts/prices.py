@@ -1,0 +1,77 @@
+"""What a model's tokens cost, from the dated list `data/prices.toml`. What is not listed is unknown, never free."""
+
+import re
+import tomllib
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from streamlab.events import Usage
+from streamlab.models import is_demo
+
+FILE = Path(__file__).parents[1] / "data" / "prices.toml"
+
+_DATED = re.compile(r"(.+)-\d{4}-\d{2}-\d{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US$ per million tokens, as of a day, with where that is from. Both are None for the demo model, which is free.
+
+    It holds for at most `limit` input tokens; None is any number.
+    """
+
+    input: float
+    output: float
+    date: date | None
+    source: str | None
+    limit: int | None = None
+
+    @property
+    def free(self) -> bool:
+        return self.input == self.output == 0
+
+
+@dataclass(frozen=True, slots=True)
+class PriceList:
+    """`source` is where the figures were read, `page` where the provider publishes them."""
+
+    date: date
+    source: str
+    page: str
+    models: dict[str, Price]
+
+
+FREE = Price(0.0, 0.0, None, None)
+
+
+@cache
+def price_list() -> PriceList:
+    data = tomllib.loads(FILE.read_text("utf-8"))
+    return PriceList(
+        data["date"], data["source"], data["page"], {name: _price(data, row) for name, row in data["models"].items()}
+    )
+
+
+def price_of(model: str) -> Price | None:
+    """By its exact name, or as the dated copy of a listed name; None when unknown."""
+    if is_demo(model):
+        return FREE
+    listed = price_list().models
+    dated = _DATED.fullmatch(model)
+    return listed.get(model) or (listed.get(dated[1]) if dated else None)
+
+
+def cost(model: str, usage: Usage) -> float | None:
+    """US$ for one answer, None when unknown. An estimated usage makes an estimated cost."""
+    price = price_of(model)
+    if price is None or (price.limit is not None and usage.input_tokens > price.limit):
+        return None
+    return (usage.input_tokens * price.input + usage.output_tokens * price.output) / 1_000_000
+
+
+def _price(data: dict[str, Any], row: dict[str, Any]) -> Price:
+    limit = data["long_context"] if row.get("long") else None
+    return Price(row["input"], row["output"], data["date"], data["source"], limit)

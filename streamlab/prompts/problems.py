@@ -1,0 +1,109 @@
+"""What is wrong with a set before it runs."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from streamlab.prompts import template
+from streamlab.prompts.checks import check_problem, check_variables
+from streamlab.prompts.prompt_set import PromptSet
+
+ProblemCode = Literal[
+    "template_empty",
+    "template_too_long",
+    "template_open_brace",
+    "template_close_brace",
+    "template_empty_name",
+    "template_bad_name",
+    "unknown_variable",
+    "empty_cell",
+    "unused_column",
+    "duplicate_name",
+    "check_nothing_to_find",
+    "check_bad_pattern",
+    "check_pattern_too_complex",
+    "check_bad_schema",
+    "check_schema_too_complex",
+    "check_unknown_variable",
+]
+_REMARKS: frozenset[ProblemCode] = frozenset(("empty_cell", "unused_column", "check_unknown_variable"))
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with a set before it runs. `variant`, `check` and `cases` are places in the set, from 0.
+
+    `names` are the variables, columns or variants meant, `position` is the character of a template, from 0.
+    """
+
+    code: ProblemCode
+    variant: int | None = None
+    check: int | None = None
+    names: tuple[str, ...] = ()
+    cases: tuple[int, ...] = ()
+    position: int | None = None
+
+    @property
+    def blocking(self) -> bool:
+        """Whether it keeps the set from running. The rest is only worth knowing."""
+        return self.code not in _REMARKS
+
+
+def problems(prompts: PromptSet) -> list[Problem]:
+    """Everything at once, in the order of the set."""
+    found = [problem for place in range(len(prompts.variants)) for problem in _variant_problems(prompts, place)]
+    found += [problem for place in range(len(prompts.checks)) for problem in _check_problems(prompts, place)]
+    names = [variant.name for variant in prompts.variants]
+    if double := tuple(dict.fromkeys(name for name in names if names.count(name) > 1)):
+        found.append(Problem("duplicate_name", names=double))
+    if unused := tuple(name for name in prompts.columns if name not in _used(prompts)):
+        found.append(Problem("unused_column", names=unused))
+    return found
+
+
+def _variant_problems(prompts: PromptSet, place: int) -> Iterator[Problem]:
+    try:
+        wanted = template.variables(prompts.variants[place].template)
+    except template.TemplateError as error:
+        yield Problem(_TEMPLATE_CODES[error.code], place, position=error.position)
+        return
+    if unknown := tuple(name for name in wanted if name not in prompts.columns or not prompts.cases):
+        yield Problem("unknown_variable", place, names=unknown)
+    for name in wanted:
+        if empty := tuple(number for number, case in enumerate(prompts.cases) if not case.get(name, "x").strip()):
+            yield Problem("empty_cell", place, names=(name,), cases=empty)
+
+
+def _check_problems(prompts: PromptSet, place: int) -> Iterator[Problem]:
+    check = prompts.checks[place]
+    if flaw := check_problem(check):
+        yield Problem(_CHECK_CODES[flaw], check=place)
+    if unknown := tuple(name for name in check_variables(check) if name not in prompts.columns):
+        yield Problem("check_unknown_variable", check=place, names=unknown)
+
+
+def _used(prompts: PromptSet) -> set[str]:
+    used = {name for check in prompts.checks for name in check_variables(check)}
+    for variant in prompts.variants:
+        try:
+            used.update(template.variables(variant.template))
+        except template.TemplateError:  # while it is being typed, nothing is known of its variables
+            used.update(prompts.columns)
+    return used
+
+
+_TEMPLATE_CODES: dict[template.Flaw, ProblemCode] = {
+    "empty": "template_empty",
+    "too_long": "template_too_long",
+    "open_brace": "template_open_brace",
+    "close_brace": "template_close_brace",
+    "empty_name": "template_empty_name",
+    "bad_name": "template_bad_name",
+}
+_CHECK_CODES: dict[str, ProblemCode] = {
+    "nothing_to_find": "check_nothing_to_find",
+    "bad_pattern": "check_bad_pattern",
+    "pattern_too_complex": "check_pattern_too_complex",
+    "bad_schema": "check_bad_schema",
+    "schema_too_complex": "check_schema_too_complex",
+}

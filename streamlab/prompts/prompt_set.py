@@ -1,0 +1,79 @@
+"""A set of prompts to compare: the variants, the cases, the checks."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from streamlab.prompts import cases as table
+from streamlab.prompts import template
+from streamlab.prompts.checks import Check
+from streamlab.prompts.texts import Text
+
+VERSION: Literal[1] = 1
+MAX_CHARACTERS = 1_000_000  # of all texts of a set together
+
+Prompt = Annotated[Text, Field(max_length=template.MAX_CHARACTERS)]
+Column = Annotated[Text, Field(min_length=1, max_length=table.MAX_NAME)]
+Cell = Annotated[Text, Field(max_length=table.MAX_CELL)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Variant(_Part):
+    """One column of the comparison. A template that is still broken can be kept; `problems` tells of it."""
+
+    name: Annotated[Text, Field(min_length=1, max_length=60, pattern=r"^[^\r\n]*$")]
+    system: Prompt = ""
+    template: Prompt
+    model: Annotated[Text, Field(min_length=1, max_length=2_000)]
+    temperature: float = Field(1.0, ge=0, le=2)
+
+
+class PromptSet(_Part):
+    """Every case has a text for every column. Without cases there is one, which has no values."""
+
+    version: Literal[1] = VERSION
+    variants: tuple[Variant, ...] = Field(min_length=2, max_length=6)
+    columns: tuple[Column, ...] = Field((), max_length=table.MAX_COLUMNS)
+    cases: tuple[dict[Column, Cell], ...] = Field((), max_length=table.MAX_ROWS)
+    checks: tuple[Check, ...] = Field((), max_length=20)
+    repeats: int = Field(1, ge=1, le=10)
+    at_once: int = Field(4, ge=1, le=16)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, data: Any) -> Any:
+        """A column that a case leaves out is empty there."""
+        if not isinstance(data, dict):
+            return data
+        columns, cases = data.get("columns"), data.get("cases")
+        if not (isinstance(columns, list | tuple) and isinstance(cases, list | tuple)):
+            return data
+        if not all(isinstance(name, str) for name in columns) or not all(isinstance(case, dict) for case in cases):
+            return data
+        blank = dict.fromkeys(columns[: table.MAX_COLUMNS], "")
+        return data | {"cases": [blank | case for case in cases]}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len(set(self.columns)) < len(self.columns):
+            raise ValueError("columns with different names")
+        if any(set(case) != set(self.columns) for case in self.cases):
+            raise ValueError("cases with the columns of the set and no other")
+        if sum(map(len, _texts(self))) > MAX_CHARACTERS:
+            raise ValueError(f"at most {MAX_CHARACTERS} characters in all")
+        return self
+
+    def inputs(self) -> tuple[dict[str, str], ...]:
+        """The values of each case, in order: one without any when there are no cases."""
+        return self.cases or ({},)
+
+
+def _texts(prompts: PromptSet) -> Iterator[str]:
+    for variant in prompts.variants:
+        yield from (variant.system, variant.template)
+    for case in prompts.cases:
+        yield from case.values()

@@ -1,0 +1,159 @@
+"""A set as a configuration of promptfoo, so that the same comparison runs in a build."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from streamlab.models import DEFAULT_TEMPERATURE, is_demo
+from streamlab.prompts import template
+from streamlab.prompts.checks import (
+    Check,
+    Contains,
+    Json,
+    JsonSchema,
+    MaxWords,
+    NotContains,
+    Regex,
+    check_variables,
+    filled,
+    filled_pattern,
+)
+from streamlab.prompts.prompt_set import PromptSet, Variant
+from streamlab.prompts.saved import dump_yaml
+
+SCHEMA = "https://promptfoo.dev/config-schema.json"
+DEMO_URL = "DEMO_BASE_URL"  # the environment variable that holds the demo model's address, when a build has one
+
+# Names that Nunjucks reads as something else than a variable, and those that promptfoo fills itself.
+_RESERVED = frozenset(
+    ("true", "false", "none", "null", "not", "and", "or", "in", "is", "if", "else", "for", "env", "_conversation")
+)
+_TAG = re.compile(r"\{(?=[{%#]|\Z)|(?<=#)\}")
+_SPECIAL = re.compile(r"\{\{|\n\Z|\A(?:file|package):")
+
+
+def to_promptfoo(prompts: PromptSet) -> str:
+    """YAML for `promptfoo eval`. Raises TemplateError for a set whose templates are broken.
+
+    Each variant is one prompt, a chat in JSON, tied to one provider. An OpenAI-compatible endpoint is found by the
+    environment (`OPENAI_BASE_URL`, `OPENAI_API_KEY`), the demo model by `DEMO_BASE_URL`. Each check is one assertion.
+    Those that name a column are written out for each case, so that nothing of a case is read as a template.
+
+    Where promptfoo differs: `max_words` counts what spaces separate, so Japanese is not counted; `regex` is
+    JavaScript's; JSON within a Markdown fence is unwrapped for its checks by a transform; letters of different case
+    are compared by `toLowerCase`.
+    """
+    names = _variables(prompts)
+    wrapped = _wrapped(prompts)
+    common = [check for check in prompts.checks if not _of_case(check, prompts)]
+    config: dict[str, Any] = {
+        "description": "Exported from Streaming Lab",
+        "prompts": [_prompt(place, variant, names, wrapped) for place, variant in enumerate(prompts.variants)],
+        "providers": [_provider(place, variant) for place, variant in enumerate(prompts.variants)],
+        "defaultTest": {"assert": [_assertion(check, {}) for check in common]},
+        "tests": [_test(prompts, values, names, wrapped) for values in prompts.inputs()],
+        "evaluateOptions": {"repeat": prompts.repeats, "maxConcurrency": prompts.at_once},
+    }
+    if not common:
+        del config["defaultTest"]
+    return f"# yaml-language-server: $schema={SCHEMA}\n{dump_yaml(config)}"
+
+
+def _variables(prompts: PromptSet) -> dict[str, str]:
+    """For each column, the name of its variable, which is its own wherever Nunjucks can read that."""
+    names: dict[str, str] = {}
+    for column in prompts.columns:
+        name = column if column.isidentifier() else f"column_{len(names) + 1}"
+        while name in _RESERVED or name in names.values() or (name != column and name in prompts.columns):
+            name += "_"
+        names[column] = name
+    return names
+
+
+def _wrapped(prompts: PromptSet) -> set[str]:
+    """The columns with a text that promptfoo would load, shorten, or fill with other variables or the environment.
+
+    It leaves alone what is not a string and holds no `{{`: these become `{pieces: [...]}`, cut between the braces.
+    """
+    return {
+        column
+        for column in prompts.columns
+        if any(_SPECIAL.search(values[column]) for values in prompts.inputs() if values)
+    }
+
+
+def _value(text: str, wrapped: bool) -> str | dict[str, list[str]]:
+    return {"pieces": re.split(r"(?<=\{)(?=\{)", text)} if wrapped else text
+
+
+def _label(place: int, variant: Variant) -> str:
+    """Numbered, because promptfoo also finds prompts by the beginning of their label. It holds no tag to fill."""
+    return f"{place + 1}. {variant.name.replace('{{', '{ {')}"
+
+
+def _prompt(place: int, variant: Variant, names: Mapping[str, str], wrapped: set[str]) -> dict[str, Any]:
+    text = "".join(
+        _escaped(text) + ("" if name is None else _expression(name, names, wrapped))
+        for text, name in template.parts(variant.template)
+    )
+    messages = [{"role": "system", "content": literal(variant.system)}] if variant.system.strip() else []
+    chat = [*messages, {"role": "user", "content": text}]
+    return {"label": _label(place, variant), "raw": json.dumps(chat, ensure_ascii=False, indent=2) + "\n"}
+
+
+def _expression(name: str, names: Mapping[str, str], wrapped: set[str]) -> str:
+    variable = names.get(name, name)
+    return f"{{{{ {variable}.pieces | join }}}}" if name in wrapped else f"{{{{ {variable} }}}}"
+
+
+def literal(text: str) -> str:
+    """Text that Nunjucks and promptfoo give back as it is. Also `{{ env.X }}`, which promptfoo fills before anything
+    else, even within `{% raw %}`, and a beginning that promptfoo would take for a file or a package to load."""
+    escaped = _escaped(text)
+    return "{{ '' }}" + escaped if re.match(r"file:|package:", text) else escaped
+
+
+def _escaped(text: str) -> str:
+    return _TAG.sub(lambda brace: f"{{{{ '{brace[0]}' }}}}", text)
+
+
+def _provider(place: int, variant: Variant) -> dict[str, Any]:
+    # Otherwise promptfoo sends a temperature of 0 and a limit of 1,024 tokens.
+    config: dict[str, Any] = {"omitDefaults": True}
+    if variant.temperature != DEFAULT_TEMPERATURE:
+        config["temperature"] = variant.temperature
+    if is_demo(variant.model):
+        config |= {"apiBaseUrl": f"{{{{ env.{DEMO_URL} }}}}", "apiKey": "demo"}
+    label = _label(place, variant)
+    return {"id": f"openai:chat:{variant.model}", "label": label, "config": config, "prompts": [label]}
+
+
+def _test(prompts: PromptSet, values: Mapping[str, str], names: Mapping[str, str], wrapped: set[str]) -> dict[str, Any]:
+    variables = {names[name]: _value(text, name in wrapped) for name, text in values.items()}
+    own = [_assertion(check, values) for check in prompts.checks if _of_case(check, prompts)]
+    return ({"vars": variables} if variables else {}) | ({"assert": own} if own else {}) or {"vars": {}}
+
+
+def _of_case(check: Check, prompts: PromptSet) -> bool:
+    return any(name in prompts.columns for name in check_variables(check))
+
+
+# The same rule as for the checks here: the whole answer is one Markdown fence, with or without `json`.
+_UNFENCED = r"output.trim().replace(/^```(?:json)?[ \t]*\r?\n([\s\S]*)```$/i, '$1')"
+
+
+def _assertion(check: Check, values: Mapping[str, str]) -> dict[str, Any]:
+    match check:
+        case Contains() | NotContains():
+            negated = "not-" if isinstance(check, NotContains) else ""
+            kind = "icontains" if check.ignore_case else "contains"
+            return {"type": negated + kind, "value": literal(filled(check.value, values))}
+        case Regex():
+            return {"type": "regex", "value": literal(filled_pattern(check.value, values))}
+        case Json():
+            return {"type": "is-json", "transform": _UNFENCED}
+        case JsonSchema():  # as text, because promptfoo would resolve a `$ref` of an object in the whole configuration
+            return {"type": "is-json", "value": literal(check.value), "transform": _UNFENCED}
+        case MaxWords():
+            return {"type": "word-count", "value": {"max": check.value}}

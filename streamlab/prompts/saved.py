@@ -1,0 +1,177 @@
+"""A set as it is kept: a YAML file for people, and a part of an address to share a small one."""
+
+import base64
+import binascii
+import json
+import zlib
+from typing import Any, Literal
+
+import yaml
+from pydantic import ValidationError
+
+from streamlab.prompts.prompt_set import VERSION, PromptSet
+
+MAX_BYTES = 2 * 1024 * 1024
+MAX_NODES = 60_000  # texts, lists and mappings of a file; the largest set has about 41,000 of them
+MAX_ADDRESS = 4_000  # characters; some servers and chat programs take no longer address
+
+Flaw = Literal[
+    "not_text", "not_yaml", "alias", "duplicate_key", "unknown_version", "wrong_field", "too_large", "damaged"
+]
+
+
+class BrokenSet(ValueError):
+    """What is wrong, as a `code`, and a `detail` that may be shown: it holds nothing of the file but names of fields.
+
+    - `not_text`: no UTF-8; `not_yaml`, `alias`, `duplicate_key`: the line
+    - `unknown_version`: the version, its first 20 characters
+    - `wrong_field`: the path of the field, ": ", and what is allowed
+    - `too_large`: how many bytes, characters or values are allowed; `damaged`: an address that was not copied whole
+    """
+
+    def __init__(self, code: Flaw, detail: str = "") -> None:
+        super().__init__(f"{code}: {detail}" if detail else code)
+        self.code = code
+        self.detail = detail
+
+
+# YAML
+
+
+class _Dumper(yaml.SafeDumper):
+    """Long and multi-line texts as blocks, which keep their line ends readable; no aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text or len(text) > 80 else None
+    if any(end in text for end in "\r\x85\u2028\u2029"):  # line ends to YAML, which reads some of them as "\n"
+        style = '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+class _Loader(yaml.BaseLoader):
+    """Texts, lists and mappings only: `no` and `2024-01-01` stay what was written. Aliases are refused."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._nodes = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            events: Any = self  # the type stubs leave this method untyped
+            raise BrokenSet("alias", _line(events.peek_event().start_mark))
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            raise BrokenSet("too_large", f"{MAX_NODES} values")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise BrokenSet("not_yaml", _line(key.start_mark))
+            if key.value in seen:
+                raise BrokenSet("duplicate_key", _line(key.start_mark))
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
+
+
+def to_yaml(prompts: PromptSet) -> str:
+    """What `from_yaml` reads, and people can."""
+    return dump_yaml(prompts.model_dump(mode="json"))
+
+
+def dump_yaml(content: Any) -> str:
+    """Keys in their order, Unicode as it is, long texts as blocks."""
+    width = 10**9  # a folded line would be hard to edit
+    return str(yaml.dump(content, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=width))
+
+
+def from_yaml(data: bytes) -> PromptSet:
+    """Raises BrokenSet."""
+    if len(data) > MAX_BYTES:
+        raise BrokenSet("too_large", f"{MAX_BYTES} bytes")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BrokenSet("not_text", str(data.count(b"\n", 0, error.start) + 1)) from None
+    try:
+        content = yaml.load(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        raise BrokenSet("not_yaml", _line(error.problem_mark or error.context_mark)) from None
+    except yaml.reader.ReaderError as error:
+        raise BrokenSet("not_yaml", str(text.count("\n", 0, error.position) + 1)) from None
+    except (yaml.YAMLError, RecursionError):
+        raise BrokenSet("not_yaml") from None
+    return _validated(content)
+
+
+def _line(mark: yaml.Mark | None) -> str:
+    return str(mark.line + 1) if mark else ""
+
+
+# Addresses
+
+
+def to_address(prompts: PromptSet) -> str | None:
+    """The set in letters, digits, `-` and `_`; None when that takes more than 4,000 of them."""
+    content = prompts.model_dump(mode="json", exclude_defaults=True) | {"version": VERSION}
+    if prompts.checks:  # whose type is a default to pydantic, but not to who reads it
+        content["checks"] = [{"type": check.type} | check.model_dump(exclude_defaults=True) for check in prompts.checks]
+    packed = zlib.compress(json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(), 9)
+    address = base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
+    return address if len(address) <= MAX_ADDRESS else None
+
+
+def from_address(address: str) -> PromptSet:
+    """Raises BrokenSet."""
+    if len(address) > MAX_ADDRESS:
+        raise BrokenSet("too_large", f"{MAX_ADDRESS} characters")
+    try:
+        packed = base64.b64decode(address + "=" * (-len(address) % 4), altchars=b"-_", validate=True)
+        unpacked = _unpacked(packed)
+        content = json.loads(unpacked.decode())
+    except (ValueError, binascii.Error, zlib.error, RecursionError):
+        raise BrokenSet("damaged") from None
+    return _validated(content)
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """Never more than MAX_BYTES of a stream that is there to its end. A few bytes can unpack to gigabytes."""
+    stream = zlib.decompressobj()
+    unpacked = stream.decompress(packed, MAX_BYTES)
+    if not stream.eof or stream.unused_data:
+        raise ValueError("not a whole stream")
+    return unpacked
+
+
+# Both
+
+
+def _validated(content: Any) -> PromptSet:
+    if not isinstance(content, dict):
+        raise BrokenSet("wrong_field", ": a set with version, variants, columns and cases")
+    version = str(content.get("version", "none"))
+    if version != str(VERSION):
+        raise BrokenSet("unknown_version", version[:20])
+    try:
+        return PromptSet.model_validate(content | {"version": VERSION})
+    except ValidationError as error:
+        raise BrokenSet("wrong_field", _first(error)) from None
+    except RecursionError:
+        raise BrokenSet("wrong_field") from None
+
+
+def _first(error: ValidationError) -> str:
+    """The first wrong field and what is allowed there, without its value."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    path = ".".join(str(place)[:60] for place in first["loc"])
+    if first["type"] == "union_tag_invalid":  # its message repeats the value
+        return f"{path}.type: one of {first['ctx']['expected_tags']}"
+    return f"{path}: {first['msg'].removeprefix('Value error, ')[:200]}"
