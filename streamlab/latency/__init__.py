@@ -1,0 +1,1 @@
+"""Measuring how long answers take, streamed and not: `python -m streamlab.latency`."""

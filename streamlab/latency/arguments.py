@@ -1,0 +1,127 @@
+"""The arguments of `python -m streamlab.latency`."""
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from streamlab.latency.plan import WAYS, Plan, plan_problem
+
+PROMPT = "In about 200 words: why does an answer that is shown while it arrives feel faster?"
+STDIN = STDOUT = "-"
+
+
+class Refused(Exception):
+    """What is wrong with the arguments, as one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """`json` and `csv` are where to write: a path, `-` for standard output, or None."""
+
+    plan: Plan
+    json: str | None
+    csv: str | None
+    lines: bool
+    demo_url: str | None
+    quiet: bool
+
+
+def parser() -> argparse.ArgumentParser:
+    fields = Plan.model_fields
+    parser = argparse.ArgumentParser(
+        prog="python -m streamlab.latency",
+        description="Measure how long a model's answers take, streamed and not. Progress and the table go to "
+        "standard error.",
+        epilog="Ends with 0 when all went well, 1 when a call failed, 2 for wrong arguments, 130 when interrupted.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--model", action="append", metavar="NAME", help="may be given up to four times; default: the first of "
+        "LAB_MODELS, or demo")  # fmt: skip
+    add("--prompt", default=PROMPT)
+    add("--system", default="", metavar="TEXT", help="the system prompt")
+    add("--max-tokens", type=int, metavar="N", help="the longest answer, 16 to 4000; default: no limit")
+    add("--pairs", type=int, default=fields["pairs"].default, metavar="N", help="1 to 100; default: %(default)s")
+    add("--ways", default=",".join(WAYS), help="default: %(default)s")
+    add("--warm-ups", type=int, default=fields["warm_ups"].default, metavar="N",
+        help="calls of each model and way that are not counted, 0 to 5; default: %(default)s")  # fmt: skip
+    add("--temperature", type=float, default=fields["temperature"].default, metavar="T", help="0 to 2")
+    add("--seed", type=int, default=fields["seed"].default, metavar="N", help="of the order; default: %(default)s")
+    add("--target", type=float, default=fields["target"].default, metavar="SECONDS",
+        help="the time to first token that is good enough; default: %(default)s")  # fmt: skip
+    add("--timeout", type=float, default=fields["timeout"].default, metavar="SECONDS",
+        help="of one call; default: %(default)s")  # fmt: skip
+    add("--plan", metavar="FILE", help="read all of the above from the plan of an earlier measurement, as JSON; - is "
+        "standard input")  # fmt: skip
+    add("--json", metavar="FILE", help="write plan, observations and summary; - is standard output")
+    add("--csv", metavar="FILE", help="write a row for each call; - is standard output")
+    add("--lines", action="store_true", help="write each observation to standard output as a line of JSON, at once")
+    add("--demo-url", metavar="URL", help="a demo model that runs already, http://127.0.0.1:PORT/v1")
+    add("--quiet", action="store_true", help="neither progress nor table")
+    return parser
+
+
+def read_arguments(given: argparse.Namespace, default_model: str) -> Arguments:
+    """Raises Refused. Files are tried here, so that no measurement is lost for want of a place."""
+    plan = _plan(given, default_model)
+    if sum((given.lines, given.json == STDOUT, given.csv == STDOUT)) > 1:
+        raise Refused("Only one of --lines, --json - and --csv - can have standard output.")
+    _check_url(given.demo_url)
+    for path in (given.json, given.csv):
+        if path is not None and path != STDOUT:
+            _try_file(path)
+    if given.json not in (None, STDOUT) and given.json == given.csv:
+        raise Refused("--json and --csv need a file each.")
+    return Arguments(plan, given.json, given.csv, given.lines, given.demo_url, given.quiet)
+
+
+def _plan(given: argparse.Namespace, default_model: str) -> Plan:
+    try:
+        return _read_plan(given.plan) if given.plan else _made_plan(given, default_model)
+    except ValidationError as error:
+        raise Refused(plan_problem(error)) from None
+
+
+def _read_plan(path: str) -> Plan:
+    try:
+        data = sys.stdin.buffer.read() if path == STDIN else Path(path).read_bytes()
+    except (OSError, ValueError):
+        raise Refused(f"{path} cannot be read.") from None
+    return Plan.model_validate_json(data)
+
+
+def _made_plan(given: argparse.Namespace, default_model: str) -> Plan:
+    ways = tuple(way.strip() for way in given.ways.split(","))
+    values: dict[str, Any] = {name: getattr(given, name) for name in Plan.model_fields if hasattr(given, name)}
+    return Plan.model_validate(values | {"models": tuple(given.model or [default_model]), "ways": ways})
+
+
+def _check_url(url: str | None) -> None:
+    if url is None:
+        return
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise Refused("--demo-url must be an address that begins with http:// or https://.")
+
+
+def _try_file(path: str) -> None:
+    """Opened for writing without harm to what is there."""
+    file = Path(path)
+    try:
+        existed = file.exists()
+        with file.open("ab"):
+            pass
+        if not existed:
+            file.unlink()
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else "not a path"
+        raise Refused(f"{path} cannot be written: {why}.") from None

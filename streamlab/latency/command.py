@@ -1,0 +1,180 @@
+"""The command: measures, and writes what it found. Standard output is only for what was asked for."""
+
+import logging
+import os
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from streamlab.demo_model.process import DemoModel
+from streamlab.latency.arguments import STDOUT, Arguments, Refused, parser, read_arguments
+from streamlab.latency.interruption import INTERRUPTED, uninterrupted
+from streamlab.latency.measure import measure
+from streamlab.latency.measurement import write_measurement
+from streamlab.latency.observation import Observation, encode_observation, write_csv
+from streamlab.latency.plan import Plan, order
+from streamlab.latency.summary import summarize
+from streamlab.latency.table import print_summary
+from streamlab.models import DEMO, is_demo
+from streamlab.settings import Settings, SettingsError, load_settings
+
+GOOD, BAD, WRONG_ARGUMENTS = 0, 1, 2
+Show = Callable[[Observation], None]
+
+PLAIN_WIDTH = 160  # of a table that no terminal bounds
+
+
+class Measuring:
+    """One run of the command: what was measured stays here, however it ends."""
+
+    def __init__(self, arguments: Arguments, settings: Settings, console: Console) -> None:
+        self._arguments = arguments
+        self._settings = settings
+        self._console = console
+        self._observations: list[Observation] = []
+        self._made_at = datetime.now(UTC)
+        self._gone = False  # whoever read standard output
+
+    def run(self) -> int:
+        """The exit status."""
+        status = GOOD
+        try:
+            self._measure()
+        except KeyboardInterrupt:
+            status = INTERRUPTED
+        except BrokenPipeError:
+            self._gone, status = True, BAD
+        except Exception as error:  # its message may hold what was sent
+            self._console.print(f"The measurement broke off: {type(error).__name__}.")
+            status = BAD
+        with uninterrupted():
+            return max(status, self._finish())
+
+    def _measure(self) -> None:
+        plan = self._arguments.plan
+        with ExitStack() as stack:
+            url = self._arguments.demo_url or ""
+            if not url and any(map(is_demo, plan.models)):
+                url = stack.enter_context(DemoModel()).base_url
+            show = stack.enter_context(_progress(plan, self._console, quiet=self._arguments.quiet))
+            for observation in stack.enter_context(closing(measure(plan, self._settings, url))):
+                self._observations.append(observation)
+                if self._arguments.lines:
+                    _to_stdout(encode_observation(observation) + b"\n")
+                show(observation)
+
+    def _finish(self) -> int:
+        plan, seen = self._arguments.plan, self._observations
+        complete = len(seen) == len(order(plan))
+        written = self._write(write_measurement(seen, plan, self._made_at, complete=complete), self._arguments.json)
+        written = self._write(write_csv(seen), self._arguments.csv) and written
+        summary = summarize(seen, plan.target)
+        if not self._arguments.quiet and summary.calls:
+            print_summary(summary, self._console)
+        failed = Counter(sorted(each.error for each in seen if each.error))
+        if failed:
+            codes = ", ".join(f"{code} {count}" for code, count in failed.items())
+            self._console.print(f"{failed.total()} of {len(seen)} calls failed: {codes}.")
+        if not summary.calls:
+            self._console.print("Nothing was measured.")
+        return GOOD if written and summary.sound and not failed else BAD
+
+    def _write(self, data: bytes, path: str | None) -> bool:
+        """Whether it was; also when there was nothing to do."""
+        try:
+            if path == STDOUT and not self._gone:
+                _to_stdout(data)
+            elif path is not None and path != STDOUT:
+                Path(path).write_bytes(data)
+        except BrokenPipeError:
+            self._gone = True
+            return False
+        except OSError as error:
+            self._console.print(f"{path} could not be written: {error.strerror}.")
+            return False
+        return True
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """The exit status. Raises SystemExit for --help and for what is no argument."""
+    _quiet_libraries()
+    namespace = parser().parse_args(given)
+    console = _console()
+    try:
+        settings = load_settings()
+        arguments = read_arguments(namespace, next(iter(settings.lab_models), DEMO))
+    except (SettingsError, Refused) as error:
+        console.print(str(error))
+        return WRONG_ARGUMENTS
+    return Measuring(arguments, settings, console).run()
+
+
+def _console() -> Console:
+    console = Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = PLAIN_WIDTH
+    return console
+
+
+@contextmanager
+def _progress(plan: Plan, console: Console, *, quiet: bool) -> Iterator[Show]:
+    """Drawn between calls only: a bar that moves by itself would run in the midst of what is measured."""
+    total = len(order(plan))
+    if quiet:
+        yield lambda observation: None
+    elif not console.is_terminal:
+        yield _Plainly(total, console)
+    else:
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        with Progress(*columns, console=console, auto_refresh=False, transient=True) as progress:
+            task = progress.add_task("measuring", total=total)
+            progress.refresh()
+
+            def show(observation: Observation) -> None:
+                progress.update(task, advance=1, description=_named(observation), refresh=True)
+
+            yield show
+
+
+class _Plainly:
+    """A line for each call."""
+
+    def __init__(self, total: int, console: Console) -> None:
+        self._total = total
+        self._count = 0
+        self._console = console
+
+    def __call__(self, seen: Observation) -> None:
+        self._count += 1
+        times = "" if seen.e2e is None else f": first text {seen.ttft:.3f} s, whole {seen.e2e:.3f} s"
+        error = f": {seen.error}" if seen.error else ""
+        self._console.print(f"{self._count}/{self._total} {_named(seen)} {seen.model}{times}{error}")
+
+
+def _named(observation: Observation) -> str:
+    return f"{'warm-up' if observation.warm_up else f'pair {observation.pair}'} {observation.way}"
+
+
+def _to_stdout(data: bytes) -> None:
+    """Raises BrokenPipeError when nobody reads it any more."""
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # Else Python tries again when it ends, and complains.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
+
+
+def _quiet_libraries() -> None:
+    """Their messages could hold what was sent; what matters is told by codes."""
+    logging.getLogger().addHandler(logging.NullHandler())
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")

@@ -1,0 +1,107 @@
+"""The figures of one model in one way."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from streamlab.latency.observation import Observation
+from streamlab.latency.plan import Way
+from streamlab.latency.reading import noticed_wait
+from streamlab.timings import Timings
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Seconds, unless it is tokens a second. Percentiles are linear between neighbours."""
+
+    median: float
+    p95: float
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Definitions as in vLLM's `bench serve` (`vllm/benchmarks/serve.py`, `calculate_metrics`, and
+    `vllm/benchmarks/lib/endpoint_request_func.py`, `async_request_openai_chat_completions`).
+
+    `n` calls count, `failures` others failed with `errors`, and `refused` invokes streamed underneath.
+
+    - `ttft`: time to the first chunk with text. vLLM takes the first chunk of any kind, which is `ttfe` here
+    - `gap`: inter-token latency (ITL), the time between neighbouring chunks, those of all calls pooled
+    - `tpot`: time per output token of a call, (E2E - TTFT) / (tokens - 1), where there are two tokens or more
+    - `e2e`: until the last event of the stream
+    - `tokens_per_second`: the reciprocal of TPOT, of each call
+    - `noticed`: what a reader notices of the wait (`streamlab.latency.reading`); `reading` and `tokens` are medians
+    - `within_target`: the share of the calls whose TTFT is within the target; a failed call is not. vLLM's goodput
+      is their number per second instead
+    """
+
+    model: str
+    way: Way
+    n: int
+    failures: int
+    refused: int
+    errors: dict[str, int]
+    ttfe: Spread | None
+    ttft: Spread | None
+    gap: Spread | None
+    tpot: Spread | None
+    e2e: Spread | None
+    tokens_per_second: Spread | None
+    noticed: Spread | None
+    reading: float | None
+    tokens: float | None
+    within_target: float | None
+
+
+def figures(observations: Sequence[Observation], model: str, way: Way, target: float) -> Figures:
+    """Of those observations that are of this model and way, and no warm-up."""
+    mine = [seen for seen in observations if (seen.model, seen.way, seen.warm_up) == (model, way, False)]
+    good = [seen for seen in mine if seen.usable]
+    tpots = [tpot for seen in good if (tpot := time_per_token(seen)) is not None]
+    errors = Counter(sorted(seen.error for seen in mine if seen.error))
+    return Figures(
+        model=model,
+        way=way,
+        n=len(good),
+        failures=errors.total(),
+        refused=sum(seen.streamed_underneath and seen.error is None for seen in mine),
+        errors=dict(errors),
+        ttfe=spread([seen.ttfe for seen in good]),
+        ttft=spread([seen.ttft for seen in good]),
+        gap=spread([gap for seen in good for gap in seen.gaps]),
+        tpot=spread(tpots),
+        e2e=spread([seen.e2e for seen in good]),
+        tokens_per_second=spread([1 / tpot for tpot in tpots if tpot]),
+        noticed=spread([wait.noticed for seen in good if (wait := noticed_wait(seen))]),
+        reading=middle([seen.reading for seen in good]),
+        tokens=middle([seen.tokens for seen in good if seen.tokens is not None]),
+        within_target=_within(mine, target),
+    )
+
+
+def time_per_token(observation: Observation) -> float | None:
+    """TPOT of a call in seconds; None for one token, and for invoke, where the time of the first is not known."""
+    if observation.e2e is None or observation.tokens is None:
+        return None
+    rate = Timings(observation.ttft, observation.e2e).tokens_per_second(observation.tokens)
+    return 1 / rate if rate else None
+
+
+def spread(values: Sequence[float | None]) -> Spread | None:
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    return Spread(*(float(value) for value in np.percentile(known, [50, 95])))
+
+
+def middle(values: Sequence[float]) -> float | None:
+    return float(np.median(values)) if values else None
+
+
+def _within(observations: Sequence[Observation], target: float) -> float | None:
+    asked = [seen for seen in observations if not seen.streamed_underneath]
+    if not asked:
+        return None
+    return sum(seen.usable and seen.ttft is not None and seen.ttft <= target for seen in asked) / len(asked)

@@ -1,0 +1,40 @@
+"""How the command is asked to end: Ctrl-C, or the signals that are as good."""
+
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+
+Handler = Callable[[int, FrameType | None], object] | signal.Handlers
+
+INTERRUPTED = 130  # the exit status: 128 and the number of SIGINT
+
+_POLITE = [signal.SIGTERM, *filter(None, [getattr(signal, "SIGBREAK", None)])]  # the latter on Windows
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """A polite end is a KeyboardInterrupt, too: by SIGINT's own handler, which asyncio replaces while its loop runs."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    with _handled(dict.fromkeys(_POLITE, interrupt)):
+        yield
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Whatever asks meanwhile is not heard."""
+    with _handled(dict.fromkeys([signal.SIGINT, *_POLITE], signal.SIG_IGN)):
+        yield
+
+
+@contextmanager
+def _handled(handlers: Mapping[int, Handler]) -> Iterator[None]:
+    before = [(number, signal.signal(number, handler)) for number, handler in handlers.items()]
+    try:
+        yield
+    finally:
+        for number, earlier in before:
+            signal.signal(number, earlier)

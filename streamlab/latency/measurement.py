@@ -1,0 +1,193 @@
+"""A measurement as a file: written whole, read strictly. It may come from anywhere."""
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from streamlab.latency.observation import Observation, check_times, decode_observation
+from streamlab.latency.plan import Plan
+from streamlab.latency.summary import Summary, as_json, summarize
+
+VERSION = 1
+MAX_BYTES = 20 * 1024 * 1024
+MAX_OBSERVATIONS = 2_000  # 4 models, 3 ways, 100 pairs and 5 warm-ups are 1,260
+
+Flaw = Literal[
+    "too_large", "not_text", "not_json", "empty", "not_a_measurement", "unknown_version", "not_an_observation",
+    "times_out_of_order", "called_twice", "too_many",
+]  # fmt: skip
+
+
+class BrokenMeasurement(ValueError):
+    """What is wrong, as a `code` to make a sentence of, and the 1-based `line` of JSON lines; None in a document."""
+
+    def __init__(self, code: Flaw, line: int | None = None) -> None:
+        super().__init__(code if line is None else f"line {line}: {code}")
+        self.code: str = code
+        self.line = line
+
+
+class Machine(BaseModel):
+    """What it was measured on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    python: Annotated[str, Field(max_length=200)]
+    platform: Annotated[str, Field(max_length=200)]
+    cpus: Annotated[int, Field(ge=1, le=100_000)] | None
+
+    @classmethod
+    def this(cls) -> Self:
+        return cls(python=platform.python_version(), platform=platform.platform()[:200], cpus=os.cpu_count())
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Observations, and what is known of how they were made: of JSON lines, nothing.
+
+    `complete`: every call of the plan was made.
+    """
+
+    observations: tuple[Observation, ...]
+    plan: Plan | None = None
+    made_at: datetime | None = None
+    machine: Machine | None = None
+    complete: bool | None = None
+
+    @property
+    def summary(self) -> Summary:
+        """Always of the observations, whatever a file says that they amount to. Takes a moment."""
+        target: float = self.plan.target if self.plan else Plan.model_fields["target"].default
+        return summarize(self.observations, target)
+
+
+def write_measurement(observations: Sequence[Observation], plan: Plan, made_at: datetime, *, complete: bool) -> bytes:
+    """The document as UTF-8, an observation a line."""
+    summary = as_json(summarize(observations, plan.target))
+    head = {
+        "version": VERSION,
+        "plan": plan.model_dump(mode="json"),
+        "made_at": made_at.astimezone(UTC).isoformat(timespec="seconds"),
+        "machine": Machine.this().model_dump(),
+        "complete": complete,
+    }
+    parts = [f'"{name}": {_json(value)}' for name, value in head.items()]
+    lines = ",\n".join(_json(asdict(observation)) for observation in observations)
+    parts += [f'"observations": [\n{lines}\n]', f'"summary": {_json(summary)}']
+    return ("{" + ",\n".join(parts) + "}\n").encode("utf-8", "backslashreplace")
+
+
+def read_measurement(data: bytes) -> Measurement:
+    """The document, or JSON lines of observations. Raises BrokenMeasurement for anything else."""
+    if len(data) > MAX_BYTES:
+        raise BrokenMeasurement("too_large")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BrokenMeasurement("not_text", data.count(b"\n", 0, error.start) + 1) from None
+    if not text.strip():
+        raise BrokenMeasurement("empty")
+    document = _document(text)
+    return _read_lines(text) if document is None else _read_document(document)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _document(text: str) -> dict[str, Any] | None:
+    """The text as one document; None when it is JSON lines, also a single one."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        if text.count("\n") and _is_object(text.strip().partition("\n")[0]):
+            return None
+        raise BrokenMeasurement("not_json") from None
+    if not isinstance(value, dict):
+        raise BrokenMeasurement("not_a_measurement")
+    return None if "pair" in value else value
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _read_lines(text: str) -> Measurement:
+    observations: list[Observation] = []
+    seen = _Seen()
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            observations.append(_decoded(line, number))
+            seen.add(observations[-1], number)
+    return Measurement(tuple(observations))
+
+
+def _decoded(line: str, number: int) -> Observation:
+    try:
+        return decode_observation(line.encode())
+    except ValidationError as error:
+        invalid = error.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid"
+        raise BrokenMeasurement("not_json" if invalid else "not_an_observation", number) from None
+    except ValueError:
+        raise BrokenMeasurement("times_out_of_order", number) from None
+
+
+class _Seen:
+    """A call of a pair is made once; of warm-ups there may be several."""
+
+    def __init__(self) -> None:
+        self._keys: set[tuple[int, str, str]] = set()
+        self._count = 0
+
+    def add(self, observation: Observation, line: int | None) -> None:
+        self._count += 1
+        if self._count > MAX_OBSERVATIONS:
+            raise BrokenMeasurement("too_many", line)
+        key = (observation.pair, observation.model, observation.way)
+        if not observation.warm_up and key in self._keys:
+            raise BrokenMeasurement("called_twice", line)
+        self._keys.add(key)
+
+
+class _Document(BaseModel):
+    """The summary is accepted and not read."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    version: Literal[1]
+    plan: Plan
+    made_at: AwareDatetime
+    machine: Machine
+    complete: bool
+    observations: tuple[Observation, ...]
+    summary: Any = None
+
+
+def _read_document(document: dict[str, Any]) -> Measurement:
+    if document.get("version") != VERSION or isinstance(document.get("version"), bool):
+        raise BrokenMeasurement("unknown_version" if "version" in document else "not_a_measurement")
+    try:
+        # Through JSON again: only there is a list a tuple to a strict reader.
+        read = _Document.model_validate_json(json.dumps({**document, "summary": None}))
+    except ValidationError as error:
+        place = error.errors(include_url=False, include_input=False)[0]["loc"]
+        raise BrokenMeasurement("not_an_observation" if "observations" in place else "not_a_measurement") from None
+    except (ValueError, RecursionError):
+        raise BrokenMeasurement("not_a_measurement") from None
+    seen = _Seen()
+    for observation in read.observations:
+        try:
+            check_times(observation)
+        except ValueError:
+            raise BrokenMeasurement("times_out_of_order") from None
+        seen.add(observation, None)
+    return Measurement(read.observations, read.plan, read.made_at, read.machine, read.complete)

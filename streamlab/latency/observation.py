@@ -1,0 +1,147 @@
+"""What one call was like: raw times and counts, from which everything else is derived."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Annotated
+
+import numpy as np
+from pydantic import ConfigDict, Field, TypeAdapter
+
+from streamlab.latency.plan import Way
+
+DIGITS = 6  # microseconds: no clock of a network is finer
+
+Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Moment = Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, le=10**12)]
+Positive = Annotated[int, Field(ge=1, le=10**12)]
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One call. Times are seconds since just before the request, by a monotonic clock, to the microsecond.
+
+    No text of the answer is kept, for it may be private. A failed call keeps the times that it came to, has an
+    `error` and no `e2e`.
+
+    - `pair`: 1, 2, 3 …; 0 for a warm-up
+    - `ttfe`: the first event of any kind, such as a chunk that only names the role
+    - `ttft`: the first text
+    - `e2e`: the last event of a stream, or the return of invoke, whose `ttfe` and `ttft` are the same
+    - `chunk_times`, `chunk_characters`: one for each chunk with text
+    - `tokens`: of the text, without those of hidden reasoning; `tokens_estimated` when the server did not say
+    - `reading`: how long people take to read the text
+    - `streamed`: what went over the wire was an event stream, whatever the program asked for
+    - `waits`: how often the next bytes of the body had to be waited for; the rest lay ready
+    - `error`: a code of `streamlab.failures`, or `no_text` for an answer without any
+    - `late`: how late a thread woke that sleeps for 10 ms at a time, 95th percentile over the call
+    - `written`: when the server wrote each chunk, or the body, by its own account; None when that is not known
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+
+    pair: Count
+    way: Way
+    model: str
+    warm_up: bool
+    ttfe: Seconds | None
+    ttft: Seconds | None
+    e2e: Seconds | None
+    chunk_times: tuple[Seconds, ...]
+    chunk_characters: tuple[Positive, ...]
+    tokens: Count | None
+    tokens_estimated: bool
+    reading: Seconds
+    streamed: bool
+    waits: Count
+    error: Annotated[str, Field(pattern="^[a-z_]{1,40}$")] | None
+    late: Seconds
+    written: tuple[Moment, ...] | None
+
+    @property
+    def gaps(self) -> list[float]:
+        """Seconds between neighbouring chunks."""
+        return [after - before for before, after in pairwise(self.chunk_times)]
+
+    @property
+    def usable(self) -> bool:
+        """Whether its figures count: it came to its end, and an invoke that streamed underneath is no invoke."""
+        return self.error is None and not self.streamed_underneath
+
+    @property
+    def streamed_underneath(self) -> bool:
+        return self.way == "invoke" and self.streamed
+
+
+_ADAPTER = TypeAdapter(Observation)
+
+
+def encode_observation(observation: Observation) -> bytes:
+    """One line of JSON, without its end."""
+    return json.dumps(asdict(observation), ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace")
+
+
+def decode_observation(line: bytes) -> Observation:
+    """Strict to the last field. Raises ValueError, also for times that cannot follow each other."""
+    observation = _ADAPTER.validate_json(line)
+    check_times(observation)
+    return observation
+
+
+def check_times(observation: Observation) -> None:
+    """Raises ValueError for an order that no call can have had."""
+    times = observation.chunk_times
+    moments = [time for time in (observation.ttfe, *times, observation.e2e) if time is not None]
+    holds = (
+        moments == sorted(moments)
+        and len(times) == len(observation.chunk_characters)
+        and observation.ttft == (times[0] if times else None)
+        and (observation.ttfe is not None or not times)
+        and (observation.e2e is None) == (observation.error is not None)
+        and (observation.error is not None or bool(times))
+        and observation.warm_up == (observation.pair == 0)
+        and (observation.way != "invoke" or _is_single(observation))
+        and list(observation.written or ()) == sorted(observation.written or ())
+    )
+    if not holds:
+        raise ValueError("times out of order")
+
+
+def _is_single(observation: Observation) -> bool:
+    """An invoke has one moment, in which all comes."""
+    moments = {observation.ttfe, observation.ttft, observation.e2e} - {None}
+    return len(moments) <= 1 and len(observation.chunk_times) <= 1
+
+
+def write_lines(observations: Iterable[Observation]) -> bytes:
+    r"""JSON lines in UTF-8, each ended by "\n"."""
+    return b"".join(encode_observation(observation) + b"\n" for observation in observations)
+
+
+_SINGLE = (
+    "pair", "way", "model", "warm_up", "ttfe", "ttft", "e2e", "tokens", "tokens_estimated", "reading", "streamed",
+    "waits", "error", "late",
+)  # fmt: skip
+
+
+def write_csv(observations: Iterable[Observation]) -> bytes:
+    """A table with a row for each call, in UTF-8. Lists are told by their count, sum, median and 95th percentile."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow([*_SINGLE, "chunks", "characters", "gap_p50", "gap_p95"])
+    for observation in observations:
+        values = [_harmless(getattr(observation, name)) for name in _SINGLE]
+        gaps = observation.gaps
+        middle, high = (round(float(np.percentile(gaps, share)), DIGITS) if gaps else None for share in (50, 95))
+        characters = sum(observation.chunk_characters)
+        writer.writerow([*values, len(observation.chunk_times), characters, middle, high])
+    return text.getvalue().encode("utf-8", "backslashreplace")
+
+
+def _harmless(value: object) -> object:
+    """A spreadsheet would run a model's name that begins like a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value

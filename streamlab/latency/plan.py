@@ -1,0 +1,80 @@
+"""What is to be measured, and in which order."""
+
+from random import Random
+from typing import Annotated, Literal, NamedTuple, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from streamlab.models import DEFAULT_TEMPERATURE
+
+Way = Literal["invoke", "stream", "astream"]
+WAYS: tuple[Way, ...] = get_args(Way)
+
+ModelName = Annotated[str, Field(min_length=1, max_length=2_000, pattern=r"^\S(.*\S)?$")]
+
+
+class Plan(BaseModel):
+    """Times are seconds. Raises pydantic's ValidationError for what cannot be measured."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+    models: tuple[ModelName, ...] = Field(min_length=1, max_length=4)
+    prompt: str = Field(min_length=1, max_length=32_000)
+    system: str = Field("", max_length=32_000)
+    max_tokens: int | None = Field(None, ge=16, le=4_000)
+    """The longest answer; None asks for no limit."""
+    pairs: int = Field(10, ge=1, le=100)
+    """How often each model answers in each way; what is compared are the answers of one pair."""
+    ways: tuple[Way, ...] = Field(WAYS, min_length=1, max_length=3)
+    warm_ups: int = Field(1, ge=0, le=5)
+    """Calls per model and way that come first and are not counted."""
+    temperature: float = Field(DEFAULT_TEMPERATURE, ge=0, le=2)
+    seed: int = Field(0, ge=0, lt=2**31)
+    """Of the order, and of what the demo model says and when."""
+    target: float = Field(1.0, gt=0, le=600)
+    """The time to first token that is good enough."""
+    timeout: float = Field(120, gt=0, le=600)
+    """How long one call may take."""
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if len(set(self.models)) < len(self.models) or len(set(self.ways)) < len(self.ways):
+            raise ValueError("each model and each way may be named once")
+        if not self.prompt.strip():
+            raise ValueError("the prompt is blank")
+        return self
+
+
+class Call(NamedTuple):
+    """One call to make. Warm-ups have pair 0."""
+
+    pair: int
+    model: str
+    way: Way
+
+    @property
+    def warm_up(self) -> bool:
+        return self.pair == 0
+
+
+def order(plan: Plan) -> list[Call]:
+    """Every call: warm-ups first, then pair by pair, each pair in a random order of its own that the seed decides.
+
+    So neither a drift over time nor the neighbour before favours a way or a model.
+    """
+    random = Random(plan.seed)
+    calls: list[Call] = []
+    for pair in [0] * plan.warm_ups + list(range(1, plan.pairs + 1)):
+        turn = [Call(pair, model, way) for model in plan.models for way in plan.ways]
+        random.shuffle(turn)
+        calls += turn
+    return calls
+
+
+def plan_problem(error: ValidationError) -> str:
+    """The first thing that is wrong with a plan, as one English sentence that holds none of the values."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    field = str(first["loc"][0]).replace("_", "-") if first["loc"] else "plan"
+    return f"{field}: {first['msg'].removeprefix('Value error, ')}."

@@ -1,0 +1,141 @@
+"""What the observations of a measurement say."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from itertools import combinations
+from typing import Any, Literal
+
+from streamlab.latency.buffering import Buffering, buffering
+from streamlab.latency.difference import Difference, paired_difference, unpaired_difference
+from streamlab.latency.figures import Figures, figures
+from streamlab.latency.noise import Noise, noise
+from streamlab.latency.observation import DIGITS, Observation
+from streamlab.latency.plan import WAYS, Way
+from streamlab.latency.reading import noticed_wait
+
+Metric = Literal["ttft", "e2e", "noticed"]
+
+
+def _noticed(observation: Observation) -> float | None:
+    wait = noticed_wait(observation)
+    return wait.noticed if wait else None
+
+
+METRICS: dict[Metric, Callable[[Observation], float | None]] = {
+    "ttft": lambda seen: seen.ttft,
+    "e2e": lambda seen: seen.e2e,
+    "noticed": _noticed,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a comparison."""
+
+    model: str
+    way: Way
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """By how many seconds `side` comes after `base`; below 0 it is the sooner. None when no pair has both."""
+
+    metric: Metric
+    base: Side
+    side: Side
+    difference: Difference | None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Warm-ups, failed calls and invokes that streamed underneath are in no figure and no comparison.
+
+    `comparisons` are within pairs: each two ways of a model (invoke before stream before astream), and each two
+    models in a way (in their order of appearance). `refused` counts the invokes that streamed underneath.
+    """
+
+    target: float
+    calls: int
+    failures: int
+    refused: int
+    figures: tuple[Figures, ...]
+    comparisons: tuple[Comparison, ...]
+    buffering: tuple[Buffering, ...]
+    noise: Noise
+
+    @property
+    def sound(self) -> bool:
+        """Something was measured, and all of it went well."""
+        return self.calls > 0 and not self.failures and not self.refused
+
+
+def summarize(observations: Sequence[Observation], target: float) -> Summary:
+    """`target` in seconds, for TTFT. The order of the observations has no effect but on that of the models."""
+    sides = _sides(observations)
+    every = tuple(figures(observations, side.model, side.way, target) for side in sides)
+    return Summary(
+        target=target,
+        calls=sum(seen.n + seen.failures + seen.refused for seen in every),
+        failures=sum(seen.failures for seen in every),
+        refused=sum(seen.refused for seen in every),
+        figures=every,
+        comparisons=tuple(_comparisons(observations, sides)),
+        buffering=tuple(buffering(observations, side.model, side.way) for side in sides if side.way != "invoke"),
+        noise=noise(observations),
+    )
+
+
+def compare_measurements(before: Sequence[Observation], after: Sequence[Observation]) -> tuple[Comparison, ...]:
+    """Each model and way that both have, by the medians of independent samples. Positive: it takes longer after."""
+    shared = [side for side in _sides(before) if side in _sides(after)]
+    return tuple(
+        Comparison(
+            metric,
+            side,
+            side,
+            unpaired_difference(
+                list(_by_pair(before, side, metric).values()), list(_by_pair(after, side, metric).values())
+            ),
+        )
+        for side in shared
+        for metric in METRICS
+    )
+
+
+def as_json(value: Any) -> Any:
+    """A summary, or a part of one, with its derived properties; numbers to 6 digits, None where there is no number."""
+    if is_dataclass(value):
+        names = [field.name for field in fields(value)]
+        derived = [name for name, kept in vars(type(value)).items() if isinstance(kept, property)]
+        return {name: as_json(getattr(value, name)) for name in (*names, *derived)}
+    if isinstance(value, dict):
+        return {name: as_json(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(item) for item in value]
+    if isinstance(value, float):
+        return round(value, DIGITS) if math.isfinite(value) else None
+    return value
+
+
+def _sides(observations: Iterable[Observation]) -> list[Side]:
+    """Models as they appear, each with its ways in their order; warm-ups do not count."""
+    found = {Side(seen.model, seen.way): None for seen in observations if not seen.warm_up}
+    models = dict.fromkeys(side.model for side in found)
+    return [side for model in models for way in WAYS if (side := Side(model, way)) in found]
+
+
+def _comparisons(observations: Sequence[Observation], sides: Sequence[Side]) -> Iterable[Comparison]:
+    for base, side in combinations(sides, 2):
+        if base.model == side.model or base.way == side.way:
+            for metric in METRICS:
+                here, there = _by_pair(observations, side, metric), _by_pair(observations, base, metric)
+                both = [here[pair] - there[pair] for pair in here.keys() & there.keys()]
+                yield Comparison(metric, base, side, paired_difference(both))
+
+
+def _by_pair(observations: Sequence[Observation], side: Side, metric: Metric) -> dict[int, float]:
+    """The values that count, by the pair they belong to."""
+    mine = (seen for seen in observations if (seen.model, seen.way) == (side.model, side.way) and not seen.warm_up)
+    values = {seen.pair: METRICS[metric](seen) for seen in mine if seen.usable}
+    return {pair: value for pair, value in values.items() if value is not None}

@@ -1,0 +1,83 @@
+"""A summary in a terminal."""
+
+from collections.abc import Iterable
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from streamlab.latency.figures import Figures, Spread
+from streamlab.latency.noise import Reason
+from streamlab.latency.summary import Comparison, Metric, Side, Summary
+
+_METRICS: dict[Metric, str] = {"ttft": "first text", "e2e": "whole answer", "noticed": "noticed wait"}
+_REASONS: dict[Reason, str] = {
+    "ttft_error": "first chunks were seen later than the server wrote them",
+    "gap_error": "gaps between chunks differ from the server's",
+    "late": "this process was woken late",
+}
+
+
+def print_summary(summary: Summary, console: Console) -> None:
+    console.print(_figures(summary))
+    for comparison in summary.comparisons:
+        if sentence := _sentence(comparison, several=len({side.model for side in _sides(summary)}) > 1):
+            console.print(sentence)
+    for note in _notes(summary):
+        console.print(note)
+
+
+def _figures(summary: Summary) -> Table:
+    names = ("model", "way", "n", "failed", "TTFE", "TTFT", "TTFT p95", "gap p50", "gap p95", "TPOT", "E2E", "tok/s")
+    table = Table(box=box.SIMPLE_HEAD, caption="Medians in seconds, gaps and TPOT in milliseconds.")
+    for name in (*names, f"<= {summary.target:g} s"):
+        table.add_column(name, justify="left" if name in ("model", "way") else "right", overflow="fold")
+    for row in summary.figures:
+        table.add_row(*_cells(row))
+    return table
+
+
+def _cells(row: Figures) -> Iterable[str]:
+    yield from (row.model, row.way, str(row.n), str(row.failures + row.refused))
+    yield from (_median(row.ttfe), _median(row.ttft), f"{row.ttft.p95:.3f}" if row.ttft else "-")
+    yield from (_median(row.gap, 1e3, 1), f"{row.gap.p95 * 1e3:.1f}" if row.gap else "-", _median(row.tpot, 1e3, 1))
+    yield from (_median(row.e2e), _median(row.tokens_per_second, 1, 1))
+    yield "-" if row.within_target is None else f"{row.within_target:.0%}"
+
+
+def _median(spread: Spread | None, factor: float = 1, digits: int = 3) -> str:
+    return f"{spread.median * factor:.{digits}f}" if spread else "-"
+
+
+def _sides(summary: Summary) -> list[Side]:
+    return [Side(row.model, row.way) for row in summary.figures]
+
+
+def _sentence(comparison: Comparison, *, several: bool) -> str | None:
+    """`stream against invoke, first text: 1.198 s sooner (95 % interval 1.190 to 1.204, 10 pairs)`."""
+    found = comparison.difference
+    if found is None:
+        return None
+    side, base = (f"{one.way} of {one.model}" if several else one.way for one in (comparison.side, comparison.base))
+    pairs = f"{found.n} pair{'s' if found.n > 1 else ''}"
+    told = f"{side} against {base}, {_METRICS[comparison.metric]}: "
+    told += f"{abs(found.median):.3f} s {'sooner' if found.median < 0 else 'later'}"
+    if found.low is None or found.high is None:
+        return f"{told} ({pairs}: too few for an interval)"
+    interval = f"{found.confidence:.0%} interval {found.low:+.3f} to {found.high:+.3f} s"
+    doubt = "" if found.distinguishable else ", not distinguishable from nothing"
+    return f"{told}{doubt} ({interval}, {pairs})"
+
+
+def _notes(summary: Summary) -> Iterable[str]:
+    for found in summary.buffering:
+        if found.suspected:
+            yield (
+                f"Something seems to buffer: {found.held} of {found.n} answers by {found.way} of {found.model} "
+                "came in bunches."
+            )
+    if summary.refused:
+        yield f"{summary.refused} invoke calls streamed underneath and are not counted."
+    if summary.noise.noisy:
+        why = "; ".join(_REASONS[reason] for reason in summary.noise.reasons)
+        yield f"The machine was too noisy for exact figures: {why}."

@@ -1,0 +1,124 @@
+"""What went over the wire during a call: asked for, answered as, and how it came in."""
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from math import inf
+
+import httpx2
+
+from streamlab.latency.clock import now
+
+HEAD = 4_096  # bytes of the body in which the answer's id stands
+READY = 0.0001  # seconds: bytes that come sooner had been lying there
+
+_DONE = b"[DONE]"
+_ID = re.compile(rb'"id"\s*:\s*"([\w-]{1,100})"')
+
+
+class Wire:
+    """Hooks for an HTTP client that makes one call at a time. Nothing is parsed before the call is over."""
+
+    def __init__(self) -> None:
+        self.restart(inf)
+
+    def restart(self, seconds: float) -> None:
+        """For the next call, whose body raises TimeoutError when it takes longer than so many `seconds`."""
+        self._deadline = now() + seconds
+        self._request: httpx2.Request | None = None
+        self._kind = ""
+        self._head = b""
+        self.waits = 0
+        """How often bytes of the body had to be waited for."""
+
+    @property
+    def streamed(self) -> bool:
+        """The server answered with an event stream; or a stream was asked for, and what came back is not JSON."""
+        return "event-stream" in self._kind or (bool(self._kind) and "json" not in self._kind and self._asked)
+
+    @property
+    def answer_id(self) -> str | None:
+        """The `id` in the first event or the body: ChatOpenAI drops it from the chunks of a stream."""
+        found = _ID.search(self._head)
+        return found[1].decode() if found else None
+
+    @property
+    def _asked(self) -> bool:
+        return bool(self._request and json.loads(self._request.content).get("stream"))
+
+    def request(self, request: httpx2.Request) -> None:
+        self._request = request
+
+    def response(self, response: httpx2.Response) -> None:
+        self._kind = response.headers.get("content-type", "").lower()
+        if isinstance(response.stream, httpx2.SyncByteStream):
+            response.stream = _Watched(response.stream, self)
+
+    async def arequest(self, request: httpx2.Request) -> None:
+        self.request(request)
+
+    async def aresponse(self, response: httpx2.Response) -> None:
+        self._kind = response.headers.get("content-type", "").lower()
+        if isinstance(response.stream, httpx2.AsyncByteStream):
+            response.stream = _AsyncWatched(response.stream, self)
+
+    def abandon(self) -> None:
+        """The body raises at its next part: LangChain reads a stream that it is asked to close to its end first."""
+        self._deadline = -inf
+
+    def came(self, part: bytes, asked_at: float) -> None:
+        """A part of the body, and when it was asked for."""
+        at = now()
+        if at > self._deadline:
+            raise TimeoutError
+        if at - asked_at > READY:
+            self.waits += 1
+        if len(self._head) < HEAD:
+            self._head += part[:HEAD]
+
+
+class _Watched(httpx2.SyncByteStream):
+    """A body on its way to its reader, untouched.
+
+    When the reader is done it is read to its end: OpenAI's client does that itself where it is asynchronous, but its
+    synchronous stream leaves the last bytes of HTTP/1.1 unread. The connection could not be used again, and every
+    call after a `stream` would be measured with a new one.
+    """
+
+    def __init__(self, stream: httpx2.SyncByteStream, wire: Wire) -> None:
+        self._parts = iter(stream)
+        self._stream = stream
+        self._wire = wire
+        self._last = b""
+
+    def __iter__(self) -> Iterator[bytes]:
+        asked_at = now()
+        for part in self._parts:
+            self._wire.came(part, asked_at)
+            self._last = part
+            yield part
+            asked_at = now()
+
+    def close(self) -> None:
+        if _DONE in self._last:
+            with suppress(httpx2.HTTPError):
+                for _ in self._parts:
+                    pass
+        self._stream.close()
+
+
+class _AsyncWatched(httpx2.AsyncByteStream):
+    def __init__(self, stream: httpx2.AsyncByteStream, wire: Wire) -> None:
+        self._stream = stream
+        self._wire = wire
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        asked_at = now()
+        async for part in self._stream:
+            self._wire.came(part, asked_at)
+            yield part
+            asked_at = now()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
