@@ -133,11 +133,20 @@ class _LiveThoughts:
 
 
 def _draw_error(outcome: Outcome) -> None:
-    code = outcome.code if outcome.code in CODES else "internal"  # a recording may come from elsewhere
-    lines = [f"**{t(f'error.{code}')}** {t(f'error.{code}_next', detail=outcome.detail or '')}"]
+    code = _known(outcome.code)
+    lines = [f"**{error_text(code)}** {t(f'error.{code}_next', detail=outcome.detail or '')}"]
     if outcome.text:
         lines.append(t("chat.partial_kept"))
     st.error("  \n".join(lines), icon=":material/error:")
+
+
+def error_text(code: str | None) -> str:
+    return t(f"error.{_known(code)}")
+
+
+def _known(code: str | None) -> str:
+    """A recording may come from elsewhere."""
+    return code if code in CODES else "internal"
 
 
 def _draw_figures(outcome: Outcome, model: str | None) -> None:

@@ -16,6 +16,8 @@ chat = st.Page("../pages/chat.py", title=t("chat.title"), icon=":material/chat:"
 timeline = st.Page(
     "../pages/timeline.py", title=t("timeline.title"), icon=":material/view_timeline:", url_path="timeline"
 )
+latency = st.Page("../pages/latency.py", title=t("latency.title"), icon=":material/timer:", url_path="latency")
+prompts = st.Page("../pages/prompts.py", title=t("prompts.title"), icon=":material/compare:", url_path="prompts")
 about = st.Page("../pages/about.py", title=t("about.title"), icon=":material/schema:", url_path="about")
 
 
@@ -25,6 +27,6 @@ def start() -> None:
 
 
 root = st.Page(start, url_path="start", default=True, visibility="hidden")
-page = st.navigation({"": [root], t("app.title"): [chat, timeline, about]})
+page = st.navigation({"": [root], t("app.title"): [chat, timeline, latency, prompts, about]})
 sidebar.draw()
 page.run()

@@ -4,7 +4,7 @@ import secrets
 
 import streamlit as st
 
-from components.state import Recording, keep, open_run, session
+from components.state import RUN, Recording, keep, session, show
 from components.texts import t
 from streamlab.recording import BrokenRecording, read_recording, write_recording
 
@@ -14,7 +14,7 @@ UPLOAD_KEY = "timeline.upload"
 def draw_list(current: str | None) -> None:
     recordings = session().recordings
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.button(t("timeline.new"), icon=":material/add:", key="timeline.new", on_click=open_run, args=(None,))
+        st.button(t("timeline.new"), icon=":material/add:", key="timeline.new", on_click=show, args=(RUN, None))
         with st.popover(t("timeline.runs", number=len(recordings)), icon=":material/history:"):
             if not recordings:
                 st.caption(t("timeline.runs_empty"))
@@ -24,8 +24,8 @@ def draw_list(current: str | None) -> None:
                     key=f"timeline.open.{run_id}",
                     disabled=run_id == current,
                     wrap=True,
-                    on_click=open_run,
-                    args=(run_id,),
+                    on_click=show,
+                    args=(RUN, run_id),
                 )
         with st.popover(t("timeline.upload"), icon=":material/upload:"):
             st.file_uploader(t("timeline.upload_what"), type=["jsonl"], key=UPLOAD_KEY, on_change=_upload)
@@ -69,4 +69,4 @@ def _upload() -> None:
         return
     run_id = f"file-{secrets.token_urlsafe(8)}"
     keep(run_id, Recording(file.name, events))
-    open_run(run_id)
+    show(RUN, run_id)

@@ -4,18 +4,24 @@ import atexit
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import streamlit as st
 
 from streamlab.agents import Task, UnknownTask
 from streamlab.chats import Chat, UnknownChat
+from streamlab.comparisons import Comparison, UnknownComparison
 from streamlab.engine import Engine, engine_in_thread
 from streamlab.events import StreamEvent
 from streamlab.hub import Item
+from streamlab.latency.measurement import Measurement
+from streamlab.measurements import Measuring, UnknownMeasurement
 from streamlab.settings import load_settings
 
-CHAT_PARAMETER, RUN_PARAMETER = "chat", "run"
-RECORDINGS = 20  # that a session keeps
+CHAT, RUN, MEASUREMENT, COMPARISON = "chat", "run", "measurement", "comparison"  # parameters of the address
+KEPT = 20  # recordings, and measurements, of a session
+
+T = TypeVar("T")
 
 PATIENCE = 0.1  # seconds between two looks at whether a script that follows a run is to stop
 
@@ -28,16 +34,24 @@ class Recording:
     events: list[StreamEvent]
 
 
+@dataclass(frozen=True)
+class Measured:
+    """A measurement whose end is known, or one that was uploaded."""
+
+    name: str
+    measurement: Measurement
+
+
 @dataclass
 class Session:
     """What one browser session keeps between reruns, besides its widgets."""
 
     notice: str | None = None  # a sentence to show once, at the next drawing
-    chat_id: str | None = None  # the conversation to come back to from another page
+    shown: dict[str, str] = field(default_factory=dict)  # parameter -> the id to come back to from another page
     language_chosen: bool = False  # by the address or in the sidebar; then the address keeps it
     restored: bool = False  # the sidebar was set to the options of the conversation that the address names
-    run_id: str | None = None  # the agent's run to come back to from another page
     recordings: dict[str, Recording] = field(default_factory=dict)  # by run id, the newest last
+    measurements: dict[str, Measured] = field(default_factory=dict)  # by id, the newest last
 
 
 def session() -> Session:
@@ -64,42 +78,28 @@ def following(run_id: str) -> Iterator[Iterator[list[Item]]]:
         yield batches
 
 
-def open_chat(chat_id: str | None) -> None:
-    """Show this conversation, or none, from the next drawing on."""
-    session().chat_id = chat_id
-    if chat_id:
-        st.query_params[CHAT_PARAMETER] = chat_id
+def show(parameter: str, id: str | None) -> None:
+    """Show this conversation, run, measurement or comparison, or none, from the next drawing on."""
+    if id:
+        session().shown[parameter] = st.query_params[parameter] = id
     else:
-        st.query_params.pop(CHAT_PARAMETER, None)
+        session().shown.pop(parameter, None)
+        st.query_params.pop(parameter, None)
 
 
-def named_chat() -> str | None:
-    """The id of the conversation that the address names."""
-    return st.query_params.get(CHAT_PARAMETER)
+def named(parameter: str) -> str | None:
+    """The id that the address names, or else the one that was shown last."""
+    return st.query_params.get(parameter) or session().shown.get(parameter)
 
 
 def find_chat() -> Chat | None:
     """The conversation that the address names, None when it names none or one that is not there."""
     lab = engine()
-    chat_id = named_chat()
+    chat_id = st.query_params.get(CHAT)
     try:
         return lab.portal.call(lab.chats.get, chat_id) if chat_id else None
     except UnknownChat:
         return None
-
-
-def open_run(run_id: str | None) -> None:
-    """Show this run on the timeline, or none, from the next drawing on."""
-    session().run_id = run_id
-    if run_id:
-        st.query_params[RUN_PARAMETER] = run_id
-    else:
-        st.query_params.pop(RUN_PARAMETER, None)
-
-
-def named_run() -> str | None:
-    """The id of the run that the address names, or else that was shown last."""
-    return st.query_params.get(RUN_PARAMETER) or session().run_id
 
 
 def find_task(run_id: str | None) -> Task | None:
@@ -111,9 +111,33 @@ def find_task(run_id: str | None) -> Task | None:
         return None
 
 
+def find_measuring(measurement_id: str | None) -> Measuring | None:
+    """The measurement of this id that this server made or makes, None when there is none or others came since."""
+    try:
+        return engine().measurements.get(measurement_id) if measurement_id else None
+    except UnknownMeasurement:
+        return None
+
+
+def find_comparison(comparison_id: str | None) -> Comparison | None:
+    """The comparison of this id as it stands, None when there is none or others came since. Looking keeps it going."""
+    lab = engine()
+    try:
+        return lab.portal.call(lab.comparisons.get, comparison_id) if comparison_id else None
+    except UnknownComparison:
+        return None
+
+
 def keep(run_id: str, recording: Recording) -> None:
     """Into the session's list; the oldest leaves when it is full."""
-    kept = session().recordings
-    kept[run_id] = recording
-    while len(kept) > RECORDINGS:
+    _keep(session().recordings, run_id, recording)
+
+
+def keep_measurement(measurement_id: str, measured: Measured) -> None:
+    _keep(session().measurements, measurement_id, measured)
+
+
+def _keep(kept: dict[str, T], id: str, item: T) -> None:
+    kept[id] = item
+    while len(kept) > KEPT:
         del kept[next(iter(kept))]

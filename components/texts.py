@@ -13,8 +13,7 @@ LANGUAGE_KEY = "lang"  # the widget's key and the name of the address's paramete
 
 def t(key: str, **values: object) -> str:
     """The text `section.name`, with `{names}` filled in. Raises KeyError for an unknown key."""
-    text = texts(st.session_state.get(LANGUAGE_KEY, "en"))[key]
-    return text.format(**values) if values else text
+    return texts(st.session_state.get(LANGUAGE_KEY, "en"))[key].format(**values)
 
 
 @cache

@@ -8,6 +8,7 @@ import altair as alt
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from components import colors
 from components.texts import t
 from components.tools import draw_use, short
 from streamlab.diagram import mermaid
@@ -15,7 +16,13 @@ from streamlab.events import StreamEvent
 from streamlab.outcome import Outcome, ToolUse
 from streamlab.timeline import MODEL, Span, row, totals
 
-KINDS = {"waiting": "#8a94a3", "thinking": "#7a5bd0", "writing": "#2f74d0", "tool": "#d98a00", "failed": "#d23b3b"}
+KINDS = {
+    "waiting": colors.WAITING,
+    "thinking": colors.THINKING,
+    "writing": colors.MODEL,
+    "tool": colors.TOOL,
+    "failed": colors.FAILED,
+}
 NARROWEST = 120  # of the axis' length: the part of it that a call has at least
 LANE_HEIGHT = 38  # pixels
 AROUND = 115  # pixels of a chart's height that its legend and its axis take

@@ -8,11 +8,11 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.elements.lib.mutable_status_container import StatusContainer
 
+from components import colors
 from components.texts import t
 from streamlab.events import StreamEvent
 from streamlab.outcome import ToolUse
 
-BAR_COLOR = "#2f74d0"
 LONGEST_INPUT = 2_000  # characters of the input that are shown
 
 
@@ -109,4 +109,4 @@ def _draw_table(columns: list[str], rows: list[list[Any]]) -> None:
     label, value = columns[0], columns[-1]
     numeric = all(type(row.get(value)) in (int, float) for row in data)
     if label != value and numeric and 2 <= len(columns) <= 3 and 2 <= len(data) <= 50:
-        st.bar_chart(data, x=label, y=value, height=200, color=BAR_COLOR)
+        st.bar_chart(data, x=label, y=value, height=200, color=colors.MODEL)

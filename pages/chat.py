@@ -5,7 +5,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from components import answer, questions, sidebar
 from components.export import to_json, to_markdown
-from components.state import RUN_PARAMETER, engine, find_chat, find_task, following, named_chat, open_chat, session
+from components.state import CHAT, RUN, engine, find_chat, find_task, following, named, session, show
 from components.texts import t
 from streamlab.chats import Busy, Chat, Turn
 from streamlab.hub import HubFull
@@ -22,7 +22,7 @@ def ask(question: str) -> None:
     chat_id = known.id if known else None
     options = sidebar.options()
     if chat := questions.started(lambda: lab.portal.call(lab.chats.ask, chat_id, question, options)):
-        open_chat(chat.id)
+        show(CHAT, chat.id)
 
 
 def regenerate(chat: Chat) -> None:
@@ -42,7 +42,7 @@ def draw_toolbar(*, begun: bool) -> DeltaGenerator:
     """What holds for the next question, and a place for the export, whose files are made when the answer has ended."""
     with st.container(horizontal=True, vertical_alignment="center"):
         if begun:
-            st.button(t("chat.new"), key="chat.new", icon=":material/add_comment:", on_click=open_chat, args=(None,))
+            st.button(t("chat.new"), key="chat.new", icon=":material/add_comment:", on_click=show, args=(CHAT, None))
         place = st.empty()
         sidebar.draw_tools_switch()
         return place
@@ -103,7 +103,7 @@ def draw_timeline_link(turn: Turn) -> None:
             "../pages/timeline.py",
             label=t("chat.timeline"),
             icon=":material/view_timeline:",
-            query_params={RUN_PARAMETER: turn.run_id},
+            query_params={RUN: turn.run_id},
         )
 
 
@@ -123,11 +123,11 @@ def follow(chat: Chat, turn: Turn) -> None:
 
 
 st.header(t("chat.title"))
-open_chat(named_chat() or session().chat_id)
+show(CHAT, named(CHAT))
 current = find_chat()
 if not current:
     st.markdown(t("chat.what"))
-    if named_chat():
+    if named(CHAT):
         st.warning(t("chat.unknown"), icon=":material/link_off:")
     draw_suggestions()
 export_place = draw_toolbar(begun=bool(current))

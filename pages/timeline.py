@@ -6,7 +6,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from components import answer, questions, recordings, replay, sidebar, timeline
-from components.state import Recording, engine, find_task, following, keep, named_run, open_run, session
+from components.state import RUN, Recording, engine, find_task, following, keep, named, session, show
 from components.texts import t
 from streamlab.agents import Task
 from streamlab.events import StreamEvent
@@ -21,7 +21,7 @@ lab = engine()
 def ask(question: str) -> None:
     options = sidebar.options()
     if task := questions.started(lambda: lab.portal.call(lab.agents.ask, question, options)):
-        open_run(task.run_id)
+        show(RUN, task.run_id)
 
 
 def draw_start(*, unknown: bool) -> None:
@@ -96,8 +96,8 @@ def play(events: list[StreamEvent], speed: float, draw: Callable[[float], None])
 
 
 st.header(t("timeline.title"))
-run_id = named_run()
-open_run(run_id)
+run_id = named(RUN)
+show(RUN, run_id)
 notice_place = st.container()
 with st.container():  # at the top, as the page is read from there: a box at the bottom would draw the view to the end
     questions.draw_input("timeline.input", t("timeline.input"), ask, notice_place)

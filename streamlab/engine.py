@@ -14,8 +14,10 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from streamlab.agents import Agents
 from streamlab.chats import Chats
+from streamlab.comparisons import Comparisons
 from streamlab.demo_model.process import DemoModel
 from streamlab.hub import Follower, Item, MemoryHub
+from streamlab.measurements import Measurements
 from streamlab.models import Models
 from streamlab.runs import RunLimits, Runs
 from streamlab.settings import Settings
@@ -33,6 +35,8 @@ class Engine:
     runs: Runs
     chats: Chats
     agents: Agents
+    comparisons: Comparisons
+    measurements: Measurements
     portal: BlockingPortal
 
     running: ClassVar[Self | None] = None
@@ -88,13 +92,17 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         models = Models(settings, demo.base_url)
         hub = MemoryHub()
         runs = Runs(hub, run_limits(settings))
+        comparisons = Comparisons(runs, models, hub)
+        measurements = Measurements(demo.base_url)
         async with BlockingPortal() as portal:
             watch = asyncio.create_task(runs.watch())
             try:
                 agents = Agents(runs, models, hub, settings.lab_history_tokens)
                 chats = Chats(runs, models, agents, settings.lab_history_tokens)
-                yield Engine(settings, models, hub, runs, chats, agents, portal)
+                yield Engine(settings, models, hub, runs, chats, agents, comparisons, measurements, portal)
             finally:
+                await comparisons.close()
+                await anyio.to_thread.run_sync(measurements.close)
                 watch.cancel()
                 with suppress(asyncio.CancelledError):
                     await watch

@@ -18,8 +18,13 @@ from streamlab.runs import StopReason
 ROOT = Path(__file__).parent.parent
 SCREEN = [*ROOT.glob("components/*.py"), *ROOT.glob("pages/*.py")]
 # Where the codes come from that complete a key, as in `error.{code}` and `timeline.broken_{code}`.
-CORE = [ROOT / "streamlab" / name for name in ("failures.py", "questions.py", "recording.py", "runs.py")]
-KEY = re.compile(r"[a-z]+\.[a-z_]+")
+CORE = [
+    *(ROOT / "streamlab" / name for name in ("failures.py", "questions.py", "recording.py", "runs.py")),
+    *ROOT.glob("streamlab/latency/*.py"),
+    *ROOT.glob("streamlab/prompts/*.py"),
+    ROOT / "streamlab" / "comparisons.py",
+]
+KEY = re.compile(r"[a-z]+\.[a-z0-9_]+")
 
 languages = pytest.mark.parametrize("language", LANGUAGES)
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from streamlit.testing.v1 import AppTest
 
 from benchmarks.harness import ROOT, chromium, streamlit_server
-from components.state import RECORDINGS
+from components.state import KEPT
 from components.texts import LANGUAGE_KEY, LANGUAGES, texts
 from streamlab.engine import Engine, engine_in_thread
 from streamlab.recording import read_recording
@@ -170,10 +170,10 @@ def test_a_replay_ends_where_the_run_did(engine: Engine) -> None:
 def test_a_session_keeps_its_newest_runs(engine: Engine) -> None:
     """The oldest leaves the list when it is full."""
     app = visit("en")
-    for number in range(RECORDINGS + 2):
+    for number in range(KEPT + 2):
         app.file_uploader(key="timeline.upload").set_value((f"{number}.jsonl", RECORDING, "application/jsonl")).run()
     listed = [button.label for button in app.button if (button.key or "").startswith("timeline.open.")]
-    assert listed == [f"{number}.jsonl" for number in reversed(range(2, RECORDINGS + 2))]
+    assert listed == [f"{number}.jsonl" for number in reversed(range(2, KEPT + 2))]
 
 
 @languages

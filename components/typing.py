@@ -1,0 +1,29 @@
+"""Text areas whose text is read while it is typed; Streamlit reads it when the area is left, or at Ctrl+Enter."""
+
+import streamlit as st
+
+PAUSE = 400  # milliseconds without a key
+
+# The same Ctrl+Enter, pressed at each pause. Not while a Japanese word is being composed: Enter would choose it.
+_JS = f"""
+export default function({{ data }}) {{
+    const timers = new WeakMap();
+    const typed = event => {{
+        const area = event.target;
+        if (area.tagName !== 'TEXTAREA' || area.getAttribute('aria-label') !== data || event.isComposing) return;
+        const commit = {{ key: 'Enter', code: 'Enter', keyCode: 13, ctrlKey: true, bubbles: true }};
+        clearTimeout(timers.get(area));
+        timers.set(area, setTimeout(() => area.dispatchEvent(new KeyboardEvent('keydown', commit)), {PAUSE}));
+    }};
+    const kinds = ['input', 'compositionend'];
+    kinds.forEach(kind => document.addEventListener(kind, typed));
+    return () => kinds.forEach(kind => document.removeEventListener(kind, typed));
+}}
+"""
+
+_component = st.components.v2.component("read_while_typing", js=_JS)
+
+
+def read_while_typing(label: str) -> None:
+    """From now on, on this page, every text area of this label."""
+    _component(data=label, height=0)

@@ -1,0 +1,83 @@
+"""What streaming changes, measured."""
+
+import streamlit as st
+
+from components import latency, measuring
+from components.state import MEASUREMENT, Measured, engine, find_measuring, keep_measurement, named, session, show
+from components.texts import t
+from streamlab.latency.measurement import Measurement
+from streamlab.latency.summary import Summary, compare_measurements
+from streamlab.measurements import Measuring
+
+EVERY = 1.0  # seconds between two looks at a measurement that goes on
+
+lab = engine()
+
+
+@st.cache_data(max_entries=50, show_spinner=False)
+def summarized(measurement_id: str, calls: int, _measurement: Measurement) -> Summary:
+    """Each time another call has been made, once for everyone who looks."""
+    return _measurement.summary
+
+
+@st.fragment(run_every=EVERY)
+def draw_live(measuring_id: str) -> None:
+    """How far it is, and what is known so far."""
+    found = find_measuring(measuring_id)
+    if not found or found.state != "measuring":
+        st.rerun()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            t("latency.stop"),
+            key="latency.stop",
+            icon=":material/stop_circle:",
+            help=t("latency.stop_help"),
+            on_click=lambda: lab.measurements.stop(measuring_id),
+        )
+        st.progress(len(found.observations) / found.expected, text=progress(found))
+    if any(not seen.warm_up for seen in found.observations):
+        latency.draw(found.measurement, summarized(found.id, len(found.observations), found.measurement))
+    else:
+        st.caption(f":shimmer[{t('latency.warming_up')} …]")
+
+
+def progress(found: Measuring) -> str:
+    done, left = len(found.observations), found.left
+    if left is None:
+        return t("latency.progress_first", expected=found.expected)
+    return t("latency.progress", done=done, expected=found.expected, left=f"{left:.0f}")
+
+
+def draw_ended(measurement_id: str, measured: Measured) -> None:
+    measurement = measured.measurement
+    if measurement.complete is False:
+        count = len(measurement.observations)
+        st.info(t("latency.partial", calls=count), icon=":material/info:")
+    if plan := measurement.plan:
+        with st.expander(t("latency.asked", name=measured.name), icon=":material/help_outline:", type="compact"):
+            st.text(plan.prompt)
+    latency.draw(measurement, summarized(measurement_id, len(measurement.observations), measurement))
+    if other := measuring.draw_comparison(measurement_id):
+        changes = compare_measurements(other.measurement.observations, measurement.observations)
+        latency.draw_difference(changes, (other.name, measured.name))
+
+
+st.header(t("latency.title"))
+measurement_id = named(MEASUREMENT)
+show(MEASUREMENT, measurement_id)
+found = find_measuring(measurement_id)
+if found and found.state != "measuring":
+    keep_measurement(found.id, Measured(measuring.name_of(found.measurement), found.measurement))
+if notice := session().notice:
+    st.warning(notice, icon=":material/info:")
+    session().notice = None
+measuring.draw_list(measurement_id)
+if measurement_id and (measured := session().measurements.get(measurement_id)):
+    draw_ended(measurement_id, measured)
+elif measurement_id and found:
+    draw_live(measurement_id)
+else:
+    if measurement_id:
+        st.warning(t("latency.unknown"), icon=":material/link_off:")
+    st.markdown(t("latency.what"))
+    measuring.draw_plan()

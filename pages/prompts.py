@@ -1,0 +1,148 @@
+"""Prompts side by side: which variant answers best, by figures, checks and eyes."""
+
+import time
+from collections.abc import Callable
+
+import streamlit as st
+
+from components import comparing, prompt_editor, prompt_files
+from components.draft import draft, load
+from components.places import fresh_place
+from components.state import COMPARISON, engine, find_comparison, named, session, show
+from components.texts import t
+from streamlab.comparisons import MOST_ANSWERS, Comparison, TooManyAnswers, answers_of
+from streamlab.prompts.prompt_set import PromptSet
+
+EVERY = 0.5  # seconds between two drawings of what changes while answers arrive
+
+lab = engine()
+
+
+def run(prompts: PromptSet) -> None:
+    try:
+        show(COMPARISON, lab.portal.call(lab.comparisons.start, prompts))
+    except TooManyAnswers as error:
+        session().notice = t("prompts.too_many", answers=f"{error.answers:,}", limit=f"{MOST_ANSWERS:,}")
+
+
+def draw_run(prompts: PromptSet | None, *, running: bool) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            t("prompts.run"),
+            key="prompts.run",
+            type="primary",
+            icon=":material/play_arrow:",
+            disabled=prompts is None or running,
+            on_click=run,
+            args=(prompts,),
+        )
+        if prompts:
+            st.caption(
+                t(
+                    "prompts.run_what",
+                    variants=len(prompts.variants),
+                    cases=f"{len(prompts.inputs()):,}",
+                    repeats=prompts.repeats,
+                    answers=f"{answers_of(prompts):,}",
+                )
+            )
+
+
+def choose_case(found: Comparison) -> tuple[int, int]:
+    """The case, and the repeat, whose answers are shown in full."""
+    inputs, repeat = found.prompts.inputs(), 1
+    if len(inputs) == 1 and found.prompts.repeats == 1:
+        return 0, 0
+    left, right = st.columns([4, 1])
+    case = left.selectbox(
+        t("prompts.shown_case"), range(len(inputs)), format_func=case_label(found), key=f"prompts.shown.{found.id}"
+    )
+    if found.prompts.repeats > 1:
+        repeat = right.number_input(t("prompts.repeat"), 1, found.prompts.repeats, key=f"prompts.repeat.{found.id}")
+    return case, repeat - 1
+
+
+def case_label(found: Comparison) -> Callable[[int], str]:
+    def label(case: int) -> str:
+        values = ", ".join(f"{name}: {value[:40]}" for name, value in found.prompts.inputs()[case].items())
+        return f"{case + 1}. {values}" if values else f"{case + 1}."
+
+    return label
+
+
+def draw_comparison(found: Comparison) -> None:
+    progress_place = st.container(horizontal=True, vertical_alignment="center")
+    if not found.live and found.state != "completed":
+        st.info(t(f"prompts.state_{found.state}", done=found.done, expected=found.expected), icon=":material/info:")
+    several = found.expected > len(found.prompts.variants)
+    summary_place, grid_place = st.empty(), st.empty()
+    first = choose_page(found) if several else 0
+    case, repeat = choose_case(found)
+    with fresh_place("prompts.columns", (case, repeat)):
+        comparing.draw_columns(found, case, repeat)
+    if not several:  # what is watched comes first
+        summary_place = st.empty()
+
+    def draw(now: Comparison) -> None:
+        with summary_place.container():
+            comparing.draw_summary(now)
+        if several:
+            with grid_place.container():
+                comparing.draw_grid(now, first)
+
+    draw(found)
+    if found.live:
+        with progress_place:
+            watch(found, draw)
+        st.rerun()
+    comparing.draw_difference(found, case)
+
+
+def watch(found: Comparison, draw: Callable[[Comparison], None]) -> None:
+    """Draw what is known again and again until all has ended; the columns follow their answers meanwhile."""
+    st.button(
+        t("prompts.stop"),
+        key="prompts.stop",
+        icon=":material/stop_circle:",
+        on_click=lambda: lab.portal.call(lab.comparisons.stop, found.id),
+    )
+    place, done = st.empty(), found.done
+    now: Comparison | None = found
+    while now and now.live:
+        place.progress(now.done / now.expected, text=t("prompts.progress", done=now.done, expected=now.expected))
+        if now.done != done:
+            done = now.done
+            draw(now)
+        time.sleep(EVERY)
+        now = find_comparison(found.id)
+
+
+def choose_page(found: Comparison) -> int:
+    """The first case of the grid's page."""
+    pages = -(-len(found.prompts.inputs()) // comparing.PAGE)
+    return (st.pagination(pages, key=f"prompts.page.{found.id}") - 1) * comparing.PAGE if pages > 1 else 0
+
+
+st.header(t("prompts.title"))
+comparison_id = named(COMPARISON)
+show(COMPARISON, comparison_id)
+found = find_comparison(comparison_id)
+if "draft" not in st.session_state and found:
+    load(found.prompts)
+draft()
+prompt_files.open_shared()
+if notice := session().notice:
+    st.warning(notice, icon=":material/info:")
+    session().notice = None
+if comparison_id and not found:
+    st.warning(t("prompts.gone"), icon=":material/link_off:")
+st.markdown(t("prompts.what"))
+files_place = st.container()
+with st.container(border=True):
+    prompts = prompt_editor.draw()
+draw_run(prompts, running=found is not None and found.live)
+with files_place:
+    prompt_files.draw(prompts, found)
+if found:
+    with fresh_place("prompts.comparison", found.id):
+        draw_comparison(found)
