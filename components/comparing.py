@@ -64,47 +64,46 @@ def _stop(comparison_id: str, place: Place) -> None:
 
 @st.fragment(parallel=True)
 def _follow(comparison_id: str, place: Place) -> None:
-    """An answer from before its beginning to its end, whatever comes between. Each part has a place of its own."""
-    followed = None
-    while (
-        (found := find_comparison(comparison_id))
-        and not (given := found.answers.get(place))
-        and found.state == "running"
-    ):
-        _wait(t("prompts.waiting"))
-    while found and given and not given.ended:
-        if given.waits:
-            _wait(t("prompts.rate_limited"))
+    """An answer from before its beginning to its end, whatever comes between."""
+    notice, followed = st.empty(), None
+    while found := find_comparison(comparison_id):
+        given = found.answers.get(place)
+        if given is None and found.state == "running":
+            notice.caption(f":shimmer[{t('prompts.waiting')} …]")
+        elif given is None:
+            notice.caption(t("prompts.not_answered"))
+            return
+        elif given.waits:
+            notice.caption(f":shimmer[{t('prompts.rate_limited')} …]")
+        elif given.ended:
+            notice.empty()
+            _draw_ending(found, place, given)
+            return
         elif given.run_id != followed:
+            notice.empty()
             followed = given.run_id
-            with st.container(), following(followed) as batches:
+            with st.container(), following(followed) as batches:  # each try in a place of its own
                 answer.follow(batches)
-        else:
-            time.sleep(LOOK)
-        found = find_comparison(comparison_id)
-        given = found.answers.get(place) if found else None
-    if found and given is None:
-        st.caption(t("prompts.not_answered"))
-
-
-def _wait(text: str) -> None:
-    place = st.empty()
-    place.caption(f":shimmer[{text} …]")
-    time.sleep(LOOK)
-    place.empty()
+            continue
+        time.sleep(LOOK)
 
 
 def _draw_ended(found: Comparison, place: Place, given: Answer) -> None:
     assert given.outcome
     answer.draw_outcome(given.outcome)
+    _draw_ending(found, place, given)
+    key = f"prompts.thumb.{found.id}.{place}"
+    st.session_state.setdefault(key, {"down": 0, "up": 1}.get(given.thumb or ""))
+    st.feedback("thumbs", key=key, on_change=_rate, args=(found.id, place, key))
+
+
+def _draw_ending(found: Comparison, place: Place, given: Answer) -> None:
+    assert given.outcome
     answer.draw_ending(given.outcome)
     cell = next(cell for cell in found.cells() if (cell.case, cell.repeat, cell.variant) == place)
     st.caption(cost_text(found.prompts, cell), help=price_text(found.prompts.variants[place.variant].model))
     if cell.verdicts:
         st.markdown(" ".join(map(_verdict, range(1, len(cell.verdicts) + 1), cell.verdicts)))
-    key = f"prompts.thumb.{found.id}.{place}"
-    st.session_state.setdefault(key, {"down": 0, "up": 1}.get(given.thumb or ""))
-    st.feedback("thumbs", key=key, on_change=_rate, args=(found.id, place, key))
 
 
 def _rate(comparison_id: str, place: Place, key: str) -> None:
