@@ -34,7 +34,8 @@ from streamlab.agent import AgentAttempt, Thread, chat_agent
 from streamlab.connections import async_http_client
 from streamlab.demo_model.process import DemoModel
 from streamlab.hub import MemoryHub
-from streamlab.models import DEFAULT_TEMPERATURE, Models
+from streamlab.models import Models
+from streamlab.questions import DEFAULT_TEMPERATURE
 from streamlab.runs import Runs
 from streamlab.settings import Settings
 

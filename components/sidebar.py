@@ -4,8 +4,8 @@ import streamlit as st
 
 from components.state import engine, find_chat, session
 from components.texts import LANGUAGE_KEY, LANGUAGES, preferred_language, t
-from streamlab.models import DEFAULT_TEMPERATURE, DEMO, is_demo
-from streamlab.questions import SYSTEM_CHARACTERS, Options
+from streamlab.demo_model import DEMO, is_demo
+from streamlab.questions import DEFAULT_TEMPERATURE, SYSTEM_CHARACTERS, Options
 
 MODEL_KEY = "settings.model"
 SYSTEM_KEY = "settings.system"

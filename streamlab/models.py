@@ -14,12 +14,11 @@ from pydantic import SecretStr
 
 from streamlab.completions import AsyncPlainCompletions, PlainCompletions
 from streamlab.connections import async_http_client, http_client
+from streamlab.demo_model import DEMO, is_demo
+from streamlab.questions import DEFAULT_TEMPERATURE
 from streamlab.settings import Settings
 
 logger = logging.getLogger(__name__)
-
-DEMO = "demo"
-DEFAULT_TEMPERATURE = 1.0
 
 _LOOK_UP_TIMEOUT = 5.0  # seconds
 _LOOK_UP_AGAIN = 30.0  # seconds after a failure
@@ -45,8 +44,13 @@ class CompatibleChatOpenAI(ChatOpenAI):
         return generation
 
 
-def is_demo(name: str) -> bool:
-    return name == DEMO or name.startswith(f"{DEMO}?")
+def endpoint(name: str, settings: Settings, demo_url: str) -> tuple[str | None, SecretStr]:
+    """A model's address, None for OpenAI's own, and the key for it."""
+    if is_demo(name):
+        return demo_url, SecretStr("demo")
+    base_url = settings.openai_base_url
+    # A local server needs no key, but the client insists on one.
+    return str(base_url).rstrip("/") if base_url else None, settings.openai_api_key or SecretStr("none")
 
 
 class Models:
@@ -77,12 +81,11 @@ class Models:
         return tuple(dict.fromkeys((*self._known, DEMO)))
 
     def _chat_model(self, name: str, temperature: float) -> CompatibleChatOpenAI:
-        base_url, key = self._endpoint(name)
+        base_url, key = endpoint(name, self._settings, self._demo_url)
         model = CompatibleChatOpenAI(
             model=name,
             base_url=base_url,
             api_key=key,
-            # The default is not sent: some models accept no other and some not even that.
             temperature=None if temperature == DEFAULT_TEMPERATURE else temperature,
             streaming=True,
             stream_usage=True,
@@ -95,15 +98,8 @@ class Models:
         model.async_client = AsyncPlainCompletions(model.root_async_client)
         return model
 
-    def _endpoint(self, name: str) -> tuple[str | None, SecretStr]:
-        if is_demo(name):
-            return self._demo_url, SecretStr("demo")
-        base_url = self._settings.openai_base_url
-        # A local server needs no key, but the client insists on one.
-        return str(base_url).rstrip("/") if base_url else None, self._settings.openai_api_key or SecretStr("none")
-
     def _look_up(self) -> tuple[str, ...]:
-        base_url, key = self._endpoint("")
+        base_url, key = endpoint("", self._settings, self._demo_url)
         try:
             with openai.OpenAI(
                 base_url=base_url, api_key=key.get_secret_value(), max_retries=0, timeout=_LOOK_UP_TIMEOUT

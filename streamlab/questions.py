@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 QUESTION_CHARACTERS = 32_000
 SYSTEM_CHARACTERS = 32_000
+DEFAULT_TEMPERATURE = 1.0  # not sent: some models accept no other and some not even that
 
 
 class InvalidQuestion(ValueError):
@@ -21,7 +22,7 @@ class Options:
 
     model: str
     system: str = ""
-    temperature: float = 1.0
+    temperature: float = DEFAULT_TEMPERATURE
     tools: bool = False
 
     def __post_init__(self) -> None:

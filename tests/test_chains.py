@@ -14,8 +14,9 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Huma
 
 from streamlab.chains import PROMPT, ChainAttempt, chat_chain, chat_input, count_tokens, reasoning_text
 from streamlab.events import StreamEvent, Usage
-from streamlab.models import DEFAULT_TEMPERATURE, Models
+from streamlab.models import Models
 from streamlab.pump import Pump
+from streamlab.questions import DEFAULT_TEMPERATURE
 from streamlab.tokens import estimate_tokens
 from tests.conftest import PATIENCE, Lab, MakeLab, demo_model, http, provider, raw_endpoint, shown, sse, threads_gone
 

@@ -18,11 +18,12 @@ from langchain_openai import ChatOpenAI
 from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
 from pydantic import SecretStr
 
+from streamlab.demo_model import is_demo
 from streamlab.failures import Failure, classify
 from streamlab.latency.clock import now
 from streamlab.latency.plan import Plan, Way
 from streamlab.latency.wire import Wire
-from streamlab.models import DEFAULT_TEMPERATURE, is_demo
+from streamlab.questions import DEFAULT_TEMPERATURE
 
 # Longer than the usual 5 s: a connection must outlast the calls of the other ways, or its set-up would be measured.
 LIMITS = httpx2.Limits(max_connections=10, max_keepalive_connections=10, keepalive_expiry=60)

@@ -13,16 +13,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from streamlab.demo_model import DEMO, is_demo
 from streamlab.demo_model.process import DemoModel
 from streamlab.latency.arguments import STDOUT, Arguments, Refused, parser, read_arguments
 from streamlab.latency.interruption import INTERRUPTED, uninterrupted
-from streamlab.latency.measure import measure
 from streamlab.latency.measurement import write_measurement
 from streamlab.latency.observation import Observation, encode_observation, write_csv
 from streamlab.latency.plan import Plan, order
 from streamlab.latency.summary import summarize
 from streamlab.latency.table import print_summary
-from streamlab.models import DEMO, is_demo
 from streamlab.settings import Settings, SettingsError, load_settings
 
 GOOD, BAD, WRONG_ARGUMENTS = 0, 1, 2
@@ -58,6 +57,9 @@ class Measuring:
             return max(status, self._finish())
 
     def _measure(self) -> None:
+        # Not at the top: it loads LangChain, which takes seconds, and wrong arguments are to be told at once.
+        from streamlab.latency.measure import measure
+
         plan = self._arguments.plan
         with ExitStack() as stack:
             url = self._arguments.demo_url or ""

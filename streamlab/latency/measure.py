@@ -6,15 +6,14 @@ import time
 from collections.abc import Generator
 from contextlib import ExitStack, closing
 
-from pydantic import SecretStr
-
+from streamlab.demo_model import is_demo
 from streamlab.latency.client import Client, Taken
 from streamlab.latency.observation import DIGITS, Observation
 from streamlab.latency.plan import Call, Plan, order
 from streamlab.latency.reading import reading_seconds
 from streamlab.latency.ticker import Ticker
 from streamlab.latency.truth import Truth
-from streamlab.models import is_demo
+from streamlab.models import endpoint
 from streamlab.settings import Settings
 from streamlab.tokens import estimate_tokens
 
@@ -50,7 +49,7 @@ class _Bench:
         self._runner = asyncio.Runner()
         self._truth = Truth(demo_url)
         self._clients = {
-            model: Client(model, plan, *_endpoint(model, settings, demo_url), self._runner) for model in plan.models
+            model: Client(model, plan, *endpoint(model, settings, demo_url), self._runner) for model in plan.models
         }
 
     def close(self) -> None:
@@ -71,14 +70,6 @@ class _Bench:
             wait = taken.failure.retry_after
             time.sleep(min(LONGEST_PAUSE, 2.0**repeat if wait is None else wait))
         return _observation(call, taken, late, client, self._truth)
-
-
-def _endpoint(name: str, settings: Settings, demo_url: str) -> tuple[str | None, SecretStr]:
-    """As `streamlab.models` decides it."""
-    if is_demo(name):
-        return demo_url, SecretStr("demo")
-    base_url = settings.openai_base_url
-    return str(base_url).rstrip("/") if base_url else None, settings.openai_api_key or SecretStr("none")
 
 
 def _observation(call: Call, taken: Taken, late: float, client: Client, truth: Truth) -> Observation:

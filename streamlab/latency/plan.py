@@ -5,7 +5,7 @@ from typing import Annotated, Literal, NamedTuple, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from streamlab.models import DEFAULT_TEMPERATURE
+from streamlab.questions import DEFAULT_TEMPERATURE
 
 Way = Literal["invoke", "stream", "astream"]
 WAYS: tuple[Way, ...] = get_args(Way)

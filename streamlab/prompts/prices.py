@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from streamlab.demo_model import is_demo
 from streamlab.events import Usage
-from streamlab.models import is_demo
 
 FILE = Path(__file__).parents[1] / "data" / "prices.toml"
 
