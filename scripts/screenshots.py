@@ -39,6 +39,7 @@ def main() -> None:
         for language in LOCALES:
             take_readme_picture(browser, server.url, language)
             take_timeline_picture(browser, server.url, language)
+            take_latency_picture(browser, server.url, language)
             finished, failed = prepare(browser, server.url, language)
             for theme, size in product(THEMES, SIZES):
                 with opened(browser, server.url, language, theme, size) as page:
@@ -88,6 +89,18 @@ def take_timeline_picture(browser: Browser, url: str, language: str) -> None:
         page.screenshot(path=IMAGES / name)
 
 
+def take_latency_picture(browser: Browser, url: str, language: str) -> None:
+    """A measurement of ten pairs of short answers."""
+    words = texts(language)
+    name = PICTURES[language][0].replace("chat", "latency")
+    with opened(browser, url, language, "light", {"width": 1280, "height": 1000}) as page:
+        page.goto(f"{url}/latency")
+        measure(page, words, pairs=10)
+        expect(page.get_by_role("button", name=words["latency.download"], exact=True)).to_be_visible(timeout=3 * WAIT)
+        settle(page)
+        page.screenshot(path=IMAGES / name)
+
+
 def prepare(browser: Browser, url: str, language: str) -> tuple[str, str]:
     """The addresses of a finished conversation and of one that failed."""
     words = texts(language)
@@ -121,6 +134,8 @@ def take_all(page: Page, language: str, variant: str, finished: str, failed: str
     expect(page.get_by_role("button", name=words["chat.regenerate"])).to_be_visible()
     take("finished")
     take_timeline(page, words, take)
+    take_latency(page, words, take)
+    take_prompts(page, words, take)
     page.goto(failed)
     expect(page.get_by_role("button", name=words["chat.retry"])).to_be_visible()
     take("failed")
@@ -154,7 +169,7 @@ def take_timeline(page: Page, words: dict[str, str], take: Callable[[str], None]
         tab = page.get_by_role("tab", name=words[f"timeline.tab_{name}"])
         tab.click()
         tab.scroll_into_view_if_needed()
-        page.mouse.move(600 if (page.viewport_size or SIZES[0])["width"] > 600 else 200, 500)
+        page.mouse.move(*middle(page))
         page.mouse.wheel(0, 2_000)
         take(f"timeline-{name}")
     box = page.get_by_role("combobox", name=words["timeline.compare"])
@@ -165,6 +180,83 @@ def take_timeline(page: Page, words: dict[str, str], take: Callable[[str], None]
     page.get_by_role("button", name="2×").click()
     page.wait_for_timeout(1_500)
     take("timeline-replayed")
+
+
+def take_latency(page: Page, words: dict[str, str], take: Callable[[str], None]) -> None:
+    """The controls, a measurement while it goes on, and each tab of what it came to."""
+    page.goto(address(page, "latency"))
+    expect(page.get_by_role("button", name=words["latency.start"], exact=True)).to_be_visible()
+    take("latency-start")
+    measure(page, words, pairs=6)
+    expect(page.get_by_test_id("stVegaLiteChart").first).to_be_visible()
+    take("latency-live")
+    expect(page.get_by_role("button", name=words["latency.download"], exact=True)).to_be_visible()
+    take("latency-ended")
+    for name in ("figures", "gaps", "spread", "truth"):
+        page.get_by_role("tab", name=words[f"latency.tab_{name}"]).click()
+        page.mouse.move(*middle(page))
+        page.mouse.wheel(0, 2_000)
+        take(f"latency-{name}")
+
+
+def measure(page: Page, words: dict[str, str], pairs: int) -> None:
+    box = page.get_by_role("spinbutton", name=words["latency.pairs"])
+    box.fill(str(pairs))
+    box.press("Enter")
+    page.get_by_role("radio", name=words["latency.length_short"]).click()
+    settle(page)
+    page.get_by_role("button", name=words["latency.start"], exact=True).click()
+
+
+def take_prompts(page: Page, words: dict[str, str], take: Callable[[str], None]) -> None:
+    """The editor with each tab, two answers while they arrive and ended, and a grid of cases."""
+    page.goto(address(page, "prompts"))
+    run = page.get_by_role("button", name=words["prompts.run"], exact=True)
+    stop = page.get_by_role("button", name=words["prompts.stop"], exact=True)
+    expect(run).to_be_enabled()
+    take("prompts-start")
+    for name in ("cases", "checks"):
+        page.get_by_role("tab", name=words[f"prompts.tab_{name}"]).click()
+        take(f"prompts-{name}")
+    run.click()
+    expect(stop).to_be_visible()
+    page.mouse.move(*middle(page))
+    page.mouse.wheel(0, 700)
+    take("prompts-live")
+    expect(stop).to_be_hidden()
+    take("prompts-ended")
+    page.mouse.wheel(0, 5_000)
+    take("prompts-difference")
+    page.goto(address(page, "prompts"))
+    page.get_by_role("tab", name=words["prompts.tab_cases"]).click()
+    page.get_by_role("button", name=words["prompts.csv"]).click()
+    pasted = page.get_by_role("textbox", name=words["prompts.pasted"])
+    pasted.fill("\n".join((words["prompts.first_column"], "SSE", "gRPC", "WebSocket", "tokens")))
+    pasted.press("Control+Enter")
+    page.get_by_role("button", name=words["prompts.take_pasted"]).click()
+    page.keyboard.press("Escape")
+    expect(page.get_by_text(words["prompts.cases_count"].format(number=4))).to_be_visible()
+    run.click()
+    expect(stop).to_be_visible()
+    page.mouse.wheel(0, 700)
+    page.wait_for_timeout(3_000)
+    take("prompts-grid")
+    stop.click()
+    expect(stop).to_be_hidden()
+    take("prompts-stopped")
+
+
+def address(page: Page, name: str) -> str:
+    """Of another page, in this language."""
+    return f"{page.url.partition('//')[0]}//{page.url.split('/')[2]}/{name}"
+
+
+def wide(page: Page) -> bool:
+    return (page.viewport_size or SIZES[0])["width"] > 600
+
+
+def middle(page: Page) -> tuple[float, float]:
+    return (600 if wide(page) else 200), 500
 
 
 def ask(page: Page, question: str) -> None:
