@@ -19,7 +19,8 @@ _REASONS: dict[Reason, str] = {
 
 
 def print_summary(summary: Summary, console: Console) -> None:
-    console.print(_figures(summary))
+    for model in dict.fromkeys(row.model for row in summary.figures):
+        console.print(_figures(summary, model))
     for comparison in summary.comparisons:
         if sentence := _sentence(comparison, several=len({side.model for side in _sides(summary)}) > 1):
             console.print(sentence)
@@ -27,18 +28,25 @@ def print_summary(summary: Summary, console: Console) -> None:
         console.print(note)
 
 
-def _figures(summary: Summary) -> Table:
-    names = ("model", "way", "n", "failed", "TTFE", "TTFT", "TTFT p95", "gap p50", "gap p95", "TPOT", "E2E", "tok/s")
-    table = Table(box=box.SIMPLE_HEAD, caption="Medians in seconds, gaps and TPOT in milliseconds.")
-    for name in (*names, f"<= {summary.target:g} s"):
-        table.add_column(name, justify="left" if name in ("model", "way") else "right", overflow="fold")
-    for row in summary.figures:
-        table.add_row(*_cells(row))
+def _figures(summary: Summary, model: str) -> Table:
+    """A column for each way, so that it fits a terminal of 80 columns."""
+    ways = [row for row in summary.figures if row.model == model]
+    table = Table(box=box.SIMPLE_HEAD, title=model, title_justify="left")
+    table.add_column("medians")
+    for row in ways:
+        table.add_column(row.way, justify="right")
+    for cells in zip(_names(summary.target), *map(_cells, ways), strict=True):
+        table.add_row(*cells)
     return table
 
 
+def _names(target: float) -> Iterable[str]:
+    yield from ("calls", "failed", "TTFE (s)", "TTFT (s)", "TTFT p95 (s)", "gap (ms)", "gap p95 (ms)", "TPOT (ms)")
+    yield from ("E2E (s)", "tokens/s", f"TTFT <= {target:g} s")
+
+
 def _cells(row: Figures) -> Iterable[str]:
-    yield from (row.model, row.way, str(row.n), str(row.failures + row.refused))
+    yield from (str(row.n), str(row.failures + row.refused))
     yield from (_median(row.ttfe), _median(row.ttft), f"{row.ttft.p95:.3f}" if row.ttft else "-")
     yield from (_median(row.gap, 1e3, 1), f"{row.gap.p95 * 1e3:.1f}" if row.gap else "-", _median(row.tpot, 1e3, 1))
     yield from (_median(row.e2e), _median(row.tokens_per_second, 1, 1))
