@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from benchmarks import agent, chunks, first_text, followers, pages, timeline
+from benchmarks import agent, chunks, columns, first_text, followers, pages, timeline
 from benchmarks import bytes as bytes_sent
 from benchmarks.harness import print_claims
 
@@ -14,6 +14,7 @@ BENCHMARKS = {
     "followers": followers.main,
     "first_text": first_text.main,
     "timeline": timeline.main,
+    "columns": columns.main,
     "pages": pages.main,
 }
 
