@@ -1,6 +1,5 @@
 """A comparison of prompts on the page: its answers side by side, the grid of all, and what they come to."""
 
-import time
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, Literal
@@ -9,7 +8,7 @@ import streamlit as st
 
 from components import answer
 from components.sidebar import model_label
-from components.state import engine, find_comparison, following
+from components.state import engine, find_comparison, following, rest
 from components.texts import t
 from streamlab.comparisons import Answer, Comparison, Place
 from streamlab.prompts.checks import Verdict
@@ -85,7 +84,7 @@ def _follow(comparison_id: str, place: Place) -> None:
             with st.container(), following(followed) as batches:  # each try in a place of its own
                 answer.follow(batches)
             continue
-        time.sleep(LOOK)
+        rest(LOOK)
 
 
 def _draw_ended(found: Comparison, place: Place, given: Answer) -> None:

@@ -1,6 +1,7 @@
 """What a page has: the process's engine, its session, its address."""
 
 import atexit
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
@@ -76,6 +77,14 @@ def following(run_id: str) -> Iterator[Iterator[list[Item]]]:
     """The batches of a run's log, from its beginning. Raises UnknownRun."""
     with closing(engine().follow(run_id, PATIENCE)) as batches:
         yield batches
+
+
+def rest(seconds: float) -> None:
+    """Wait, and let a click end the script meanwhile: Streamlit interrupts it where it reads its session's state."""
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, PATIENCE))
+        _ = "session" in st.session_state
 
 
 def show(parameter: str, id: str | None) -> None:

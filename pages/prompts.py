@@ -1,6 +1,5 @@
 """Prompts side by side: which variant answers best, by figures, checks and eyes."""
 
-import time
 from collections.abc import Callable
 
 import streamlit as st
@@ -8,7 +7,7 @@ import streamlit as st
 from components import comparing, prompt_editor, prompt_files
 from components.draft import draft, load
 from components.places import fresh_place
-from components.state import COMPARISON, engine, find_comparison, named, session, show
+from components.state import COMPARISON, engine, find_comparison, named, rest, session, show
 from components.texts import t
 from streamlab.comparisons import MOST_ANSWERS, Comparison, TooManyAnswers, answers_of
 from streamlab.prompts.prompt_set import PromptSet
@@ -113,7 +112,7 @@ def watch(found: Comparison, draw: Callable[[Comparison], None]) -> None:
         if now.done != done:
             done = now.done
             draw(now)
-        time.sleep(EVERY)
+        rest(EVERY)
         now = find_comparison(found.id)
 
 
