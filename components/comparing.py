@@ -9,7 +9,7 @@ import streamlit as st
 from components import answer
 from components.sidebar import model_label
 from components.state import engine, find_comparison, following, rest
-from components.texts import t
+from components.texts import plain, t
 from streamlab.comparisons import Answer, Comparison, Place
 from streamlab.prompts.checks import Verdict
 from streamlab.prompts.diff import word_diff
@@ -39,7 +39,7 @@ def draw_columns(found: Comparison, case: int, repeat: int) -> None:
 
 def _draw_column(found: Comparison, place: Place) -> None:
     variant = found.prompts.variants[place.variant]
-    st.markdown(f"**{_plain(variant.name)}**")
+    st.markdown(f"**{plain(variant.name)}**")
     st.caption(f"{model_label(variant.model)} · {t('sidebar.temperature')} {variant.temperature:g}")
     given = found.answers.get(place)
     if given is None or not given.ended:
@@ -178,7 +178,7 @@ def draw_summary(found: Comparison) -> None:
     names = _unique([variant.name for variant in found.prompts.variants])
     table = [
         {t("prompts.criterion"): t(f"prompts.criterion_{row.criterion}")}
-        | {_plain(name): _figure(row, place) for place, name in enumerate(names)}
+        | {plain(name): _figure(row, place) for place, name in enumerate(names)}
         for row in rows
     ]
     st.table(table, hide_index=True)
@@ -246,8 +246,3 @@ def words() -> dict[str, str]:
 
 def _unique(names: Sequence[str]) -> list[str]:
     return [name if names.count(name) == 1 else f"{name} {number}" for number, name in enumerate(names, 1)]
-
-
-def _plain(text: str) -> str:
-    """As it was typed: no Markdown."""
-    return "".join(f"\\{character}" if character in "\\`*_{}[]()#+-.!|~$:<>" else character for character in text)

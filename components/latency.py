@@ -7,11 +7,11 @@ import streamlit as st
 
 from components import answer, charts
 from components.sidebar import model_label
-from components.texts import t
+from components.texts import plain, t
 from streamlab.latency.difference import LEVEL, Difference
 from streamlab.latency.figures import Figures, Spread
 from streamlab.latency.measurement import Measurement
-from streamlab.latency.noise import MEDIAN_ERROR
+from streamlab.latency.noise import MEDIAN_ERROR, P95_ERROR, Noise, Reason
 from streamlab.latency.plan import Way
 from streamlab.latency.reading import CHARACTERS_A_MINUTE, WORDS_A_MINUTE
 from streamlab.latency.summary import Comparison, Metric, Side, Summary
@@ -93,12 +93,7 @@ def reader(summary: Summary) -> list[str]:
 def doubts(measurement: Measurement, summary: Summary) -> list[str]:
     """What speaks against the figures."""
     noise = summary.noise
-    values = {
-        "ttft_error": noise.ttft_error.p95 if noise.ttft_error else 0,
-        "gap_error": noise.gap_error.p95 if noise.gap_error else 0,
-        "late": noise.late or 0,
-    }
-    found = [t(f"latency.noisy_{reason}", value=f"{values[reason] * MILLISECONDS:.0f}") for reason in noise.reasons]
+    found = [_noisy(noise, reason) for reason in noise.reasons]
     if found:
         found.append(t("latency.noisy"))
     if summary.refused:
@@ -113,9 +108,23 @@ def doubts(measurement: Measurement, summary: Summary) -> list[str]:
         for code, number in figures.errors.items():
             errors[code] = errors.get(code, 0) + number
     found += [t("latency.failed", number=number, reason=reason_text(code)) for code, number in errors.items()]
-    if not summary.figures and measurement.observations:
+    if measurement.observations and all(seen.error for seen in measurement.observations) and not summary.figures:
         found += [t("latency.all_failed", reason=reason_text(measurement.observations[-1].error or "internal"))]
     return found
+
+
+def _noisy(noise: Noise, reason: Reason) -> str:
+    """The bound that was broken, and by how much."""
+    error = {"ttft_error": noise.ttft_error, "gap_error": noise.gap_error}.get(reason)
+    if error is None:
+        return t("latency.noisy_late", value=_milliseconds(noise.late or 0))
+    if error.p95 > P95_ERROR:
+        return t(f"latency.noisy_{reason}", value=_milliseconds(error.p95))
+    return t(f"latency.median_{reason}", value=_milliseconds(error.median))
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * MILLISECONDS:.0f}"
 
 
 def reason_text(code: str) -> str:
@@ -163,6 +172,16 @@ def table(summary: Summary) -> list[dict[str, Any]]:
     ]
 
 
+def written_table(summary: Summary) -> list[dict[str, str]]:
+    """The same as texts."""
+    forms = {_column(name, summary.target): form for name, (_, form) in COLUMNS.items()}
+    return [{name: _written(value, forms.get(name)) for name, value in row.items()} for row in table(summary)]
+
+
+def _written(value: object, form: str | None) -> str:
+    return "–" if value is None else form % value if form else str(value)
+
+
 def draw_difference(before: Sequence[Comparison], names: tuple[str, str]) -> None:
     """Two measurements, figure by figure: what changed from the first to the second."""
     rows = [
@@ -175,7 +194,7 @@ def draw_difference(before: Sequence[Comparison], names: tuple[str, str]) -> Non
         for found in before
         if found.difference
     ]
-    st.markdown(t("latency.compared", before=names[0], after=names[1]))
+    st.markdown(t("latency.compared", before=plain(names[0]), after=plain(names[1])))
     if rows:
         st.dataframe(rows, hide_index=True)
     else:

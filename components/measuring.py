@@ -5,14 +5,17 @@ import secrets
 import streamlit as st
 
 from components import sidebar
+from components.kept import choose_other, draw_kept
 from components.report import report
 from components.state import MEASUREMENT, Measured, engine, keep_measurement, session, show
-from components.texts import t
+from components.texts import LANGUAGE_KEY, t
 from streamlab.latency.measurement import BrokenMeasurement, Measurement, read_measurement, write_measurement
 from streamlab.latency.observation import write_csv, write_lines
 from streamlab.latency.plan import WAYS, Plan
 from streamlab.measurements import TooManyMeasurements
 
+_REPORT = "latency.report"  # the measurement whose report was asked for
+MIME = {"json": "application/json", "jsonl": "application/jsonl", "csv": "text/csv", "zip": "application/zip"}
 LENGTHS = {"short": 50, "medium": 200, "long": 600, "unlimited": None}  # tokens
 MODELS, PROMPT, LENGTH, PAIRS, CHOSEN_WAYS, TARGET, UPLOAD = (
     f"latency.{name}" for name in ("models", "prompt", "length", "pairs", "ways", "target", "upload")
@@ -29,8 +32,15 @@ def draw_plan() -> None:
     with st.container(border=True):
         left, right = st.columns([3, 2], gap="large")
         with left:
-            st.multiselect(t("latency.models"), names, key=MODELS, format_func=sidebar.model_label, max_selections=4)
-            st.text_area(t("latency.prompt"), key=PROMPT, max_chars=32_000, height=110)
+            st.multiselect(
+                t("latency.models"),
+                names,
+                key=MODELS,
+                format_func=sidebar.model_label,
+                max_selections=4,
+                persist_state="session",
+            )
+            st.text_area(t("latency.prompt"), key=PROMPT, max_chars=32_000, height=110, persist_state="session")
         with right:
             st.pills(
                 t("latency.length"),
@@ -40,6 +50,7 @@ def draw_plan() -> None:
                 key=LENGTH,
                 help=t("latency.length_help"),
                 wrap=True,
+                persist_state="session",
             )
             st.pills(
                 t("latency.ways"),
@@ -49,13 +60,24 @@ def draw_plan() -> None:
                 format_func=lambda way: t(f"latency.way_{way}"),
                 key=CHOSEN_WAYS,
                 wrap=True,
+                persist_state="session",
             )
             pairs, target = st.columns(2)
-            pairs.number_input(t("latency.pairs"), 1, 100, 10, key=PAIRS, help=t("latency.pairs_help"))
-            target.number_input(
-                t("latency.target"), 0.1, 60.0, 1.0, step=0.1, key=TARGET, help=t("latency.target_help"), format="%.1f"
+            pairs.number_input(
+                t("latency.pairs"), 1, 100, 10, key=PAIRS, help=t("latency.pairs_help"), persist_state="session"
             )
-        ready = bool(state[MODELS] and state[CHOSEN_WAYS] and state[PROMPT].strip())
+            target.number_input(
+                t("latency.target"),
+                0.1,
+                60.0,
+                1.0,
+                step=0.1,
+                key=TARGET,
+                help=t("latency.target_help"),
+                format="%.1f",
+                persist_state="session",
+            )
+        ready = _ready()
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button(
                 t("latency.start"),
@@ -68,9 +90,17 @@ def draw_plan() -> None:
             st.caption(t("latency.start_help") if ready else t("latency.incomplete"))
 
 
+def _ready() -> bool:
+    state = st.session_state
+    return bool(state[MODELS] and state[CHOSEN_WAYS] and state[PROMPT].strip())
+
+
 def start() -> None:
     """Measure what the controls say."""
     state, options = st.session_state, sidebar.options()
+    if not _ready():  # the box may have been emptied just before the button was pressed
+        session().notice = t("latency.incomplete")
+        return
     plan = Plan(
         models=tuple(state[MODELS]),
         prompt=state[PROMPT],
@@ -105,61 +135,55 @@ def draw_list(current: str | None) -> None:
             st.button(
                 t("latency.new"), icon=":material/add:", key="latency.new", on_click=show, args=(MEASUREMENT, None)
             )
-        with st.popover(t("latency.measurements", number=len(kept)), icon=":material/history:"):
-            if not kept:
-                st.caption(t("latency.measurements_empty"))
-            for measurement_id, measured in reversed(kept.items()):
-                st.button(
-                    measured.name,
-                    key=f"latency.open.{measurement_id}",
-                    disabled=measurement_id == current,
-                    wrap=True,
-                    on_click=show,
-                    args=(MEASUREMENT, measurement_id),
-                )
+        draw_kept("latency", MEASUREMENT, kept, current)
         with st.popover(t("latency.upload"), icon=":material/upload:"):
             st.file_uploader(t("latency.upload_what"), type=["json", "jsonl"], key=UPLOAD, on_change=_upload)
-        if shown := kept.get(current or ""):
+        if current and (shown := kept.get(current)):
             with st.popover(t("latency.download"), icon=":material/download:"):
-                _draw_downloads(shown.measurement, f"latency-{(current or '')[:8]}")
+                _draw_downloads(current, shown.measurement)
 
 
 def draw_comparison(current: str) -> Measured | None:
     """The former measurement that was chosen."""
-    others = {found: measured for found, measured in session().measurements.items() if found != current}
-    if not others:
-        return None
-    chosen = st.selectbox(
-        t("latency.compare"),
-        others,
-        index=None,
-        format_func=lambda found: others[found].name,
-        key=f"latency.compare.{current}",
-        placeholder=t("latency.compare_none"),
+    return choose_other("latency", session().measurements, current)
+
+
+def _draw_downloads(measurement_id: str, measurement: Measurement) -> None:
+    name = f"latency-{measurement_id[:8]}"
+    for ending, data in _files(measurement_id, measurement).items():
+        _draw_download(name, ending, data)
+    # It takes a moment, so it is made for those who want it.
+    if st.button(t("latency.make_report"), key="latency.make_report", width="stretch"):
+        st.session_state[_REPORT] = measurement_id
+    if st.session_state.get(_REPORT) == measurement_id:
+        _draw_download(name, "zip", _report(measurement_id, st.session_state[LANGUAGE_KEY], measurement))
+
+
+def _draw_download(name: str, ending: str, data: bytes) -> None:
+    st.download_button(
+        t(f"latency.download_{ending}"),
+        data,
+        f"{name}.{ending}",
+        MIME[ending],
+        key=f"latency.download.{ending}",
+        on_click="ignore",
+        width="stretch",
     )
-    return others.get(chosen or "")
 
 
-def _draw_downloads(measurement: Measurement, name: str) -> None:
-    seen, plan, made_at = measurement.observations, measurement.plan, measurement.made_at
-    files = [
-        ("jsonl", "application/jsonl", lambda: write_lines(seen)),
-        ("csv", "text/csv", lambda: write_csv(seen)),
-        ("zip", "application/zip", lambda: report(measurement)),
-    ]
+# Made here and not by the button: what it calls runs on the server's event loop, and without the session's language.
+@st.cache_data(max_entries=20, show_spinner=False)
+def _files(measurement_id: str, _measurement: Measurement) -> dict[str, bytes]:
+    seen, plan, made_at = _measurement.observations, _measurement.plan, _measurement.made_at
+    files = {"jsonl": write_lines(seen), "csv": write_csv(seen)}
     if plan and made_at:
-        whole = bool(measurement.complete)
-        files.insert(0, ("json", "application/json", lambda: write_measurement(seen, plan, made_at, complete=whole)))
-    for ending, mime, make in files:
-        st.download_button(
-            t(f"latency.download_{ending}"),
-            make,
-            f"{name}.{ending}",
-            mime,
-            key=f"latency.download.{ending}",
-            on_click="ignore",
-            width="stretch",
-        )
+        files = {"json": write_measurement(seen, plan, made_at, complete=bool(_measurement.complete)), **files}
+    return files
+
+
+@st.cache_data(max_entries=20, show_spinner=False)
+def _report(measurement_id: str, language: str, _measurement: Measurement) -> bytes:
+    return report(_measurement)
 
 
 def _upload() -> None:

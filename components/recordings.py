@@ -4,6 +4,7 @@ import secrets
 
 import streamlit as st
 
+from components.kept import choose_other, draw_kept
 from components.state import RUN, Recording, keep, session, show
 from components.texts import t
 from streamlab.recording import BrokenRecording, read_recording, write_recording
@@ -15,24 +16,13 @@ def draw_list(current: str | None) -> None:
     recordings = session().recordings
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.button(t("timeline.new"), icon=":material/add:", key="timeline.new", on_click=show, args=(RUN, None))
-        with st.popover(t("timeline.runs", number=len(recordings)), icon=":material/history:"):
-            if not recordings:
-                st.caption(t("timeline.runs_empty"))
-            for run_id, recording in reversed(recordings.items()):
-                st.button(
-                    recording.name,
-                    key=f"timeline.open.{run_id}",
-                    disabled=run_id == current,
-                    wrap=True,
-                    on_click=show,
-                    args=(RUN, run_id),
-                )
+        draw_kept("timeline", RUN, recordings, current)
         with st.popover(t("timeline.upload"), icon=":material/upload:"):
             st.file_uploader(t("timeline.upload_what"), type=["jsonl"], key=UPLOAD_KEY, on_change=_upload)
-        if current in recordings:
+        if current and (shown := recordings.get(current)):
             st.download_button(
                 t("timeline.download"),
-                lambda: write_recording(recordings[current].events),
+                _file(current, shown),
                 f"run-{current[:8]}.jsonl",
                 "application/jsonl",
                 key="timeline.download",
@@ -43,18 +33,13 @@ def draw_list(current: str | None) -> None:
 
 def draw_comparison(current: str) -> Recording | None:
     """The other run that was chosen."""
-    others = {run_id: found for run_id, found in session().recordings.items() if run_id != current}
-    if not others:
-        return None
-    chosen = st.selectbox(
-        t("timeline.compare"),
-        others,
-        index=None,
-        format_func=lambda run_id: others[run_id].name,
-        key=f"timeline.compare.{current}",
-        placeholder=t("timeline.compare_none"),
-    )
-    return others.get(chosen or "")
+    return choose_other("timeline", session().recordings, current)
+
+
+@st.cache_data(max_entries=20, show_spinner=False)
+def _file(run_id: str, _recording: Recording) -> bytes:
+    """Made here and not by the button: what it calls runs on the server's event loop."""
+    return write_recording(_recording.events)
 
 
 def _upload() -> None:

@@ -40,7 +40,7 @@ def _picture(chart: charts.Chart) -> str:
 
 def _markdown(measurement: Measurement, pictures: dict[str, str]) -> str:
     summary = measurement.summary
-    rows = latency.table(summary)
+    rows = latency.written_table(summary)
     parts = [f"# {t('latency.report_title')}", *latency.sentences(summary), *latency.reader(summary)]
     parts += [f"> {told}" for told in latency.doubts(measurement, summary)]
     parts += ["\n".join(f"- {told}" for told in latency.uncertainty(summary))]
@@ -50,14 +50,13 @@ def _markdown(measurement: Measurement, pictures: dict[str, str]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _table(rows: list[dict[str, object]]) -> list[str]:
+def _table(rows: list[dict[str, str]]) -> list[str]:
     names = list(rows[0])
     cells = [[_cell(row[name]) for name in names] for row in rows]
     return [_line(names), _line(["---"] * len(names)), *map(_line, cells)]
 
 
-def _cell(value: object) -> str:
-    text = f"{value:.3g}" if isinstance(value, float) else "–" if value is None else str(value)
+def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 

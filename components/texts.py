@@ -8,12 +8,18 @@ from typing import Any
 import streamlit as st
 
 LANGUAGES = {"en": "English", "ja": "日本語"}
+MARKS = frozenset("\\`*_[]()#|~$:<>")  # what may have a meaning in Markdown
 LANGUAGE_KEY = "lang"  # the widget's key and the name of the address's parameter
 
 
 def t(key: str, **values: object) -> str:
     """The text `section.name`, with `{names}` filled in. Raises KeyError for an unknown key."""
     return texts(st.session_state.get(LANGUAGE_KEY, "en"))[key].format(**values)
+
+
+def plain(text: str) -> str:
+    """What someone typed, for where Streamlit reads Markdown."""
+    return "".join(f"\\{character}" if character in MARKS else character for character in text)
 
 
 @cache

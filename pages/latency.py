@@ -4,7 +4,7 @@ import streamlit as st
 
 from components import latency, measuring
 from components.state import MEASUREMENT, Measured, engine, find_measuring, keep_measurement, named, session, show
-from components.texts import t
+from components.texts import plain, t
 from streamlab.latency.measurement import Measurement
 from streamlab.latency.summary import Summary, compare_measurements
 from streamlab.measurements import Measuring
@@ -54,7 +54,7 @@ def draw_ended(measurement_id: str, measured: Measured) -> None:
         count = len(measurement.observations)
         st.info(t("latency.partial", calls=count), icon=":material/info:")
     if plan := measurement.plan:
-        with st.expander(t("latency.asked", name=measured.name), icon=":material/help_outline:", type="compact"):
+        with st.expander(t("latency.asked", name=plain(measured.name)), icon=":material/help_outline:", type="compact"):
             st.text(plan.prompt)
     latency.draw(measurement, summarized(measurement_id, len(measurement.observations), measurement))
     if other := measuring.draw_comparison(measurement_id):

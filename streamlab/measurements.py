@@ -106,6 +106,9 @@ class Measurements:
             if child:
                 self._change(measurement_id, state="stopped")
                 child.terminate()
+                insist = threading.Timer(CLOSE_SECONDS, child.kill)
+                insist.daemon = True
+                insist.start()
 
     def close(self) -> None:
         """End all of them."""
@@ -147,11 +150,19 @@ class Measurements:
                 stdin.write(plan.model_dump_json().encode())
         except OSError:
             logger.warning("measurement %s: its process did not take the plan", measurement_id)
-        with child.stdout as lines:
-            for line in lines:
-                made = decode_observation(line)
-                self._change(measurement_id, observations=(*self.get(measurement_id).observations, made))
-        self._finish(measurement_id, child.wait())
+        try:
+            with child.stdout as lines:
+                for line in lines:
+                    self._add(measurement_id, decode_observation(line))
+        except ValueError:  # a child that was killed may have written half a line
+            logger.warning("measurement %s: its process wrote what is no observation", measurement_id)
+            child.kill()
+        finally:
+            self._finish(measurement_id, child.wait())
+
+    def _add(self, measurement_id: str, made: Observation) -> None:
+        with self._lock:
+            self._change(measurement_id, observations=(*self._known[measurement_id].observations, made))
 
     def _finish(self, measurement_id: str, code: int) -> None:
         with self._lock:

@@ -7,11 +7,11 @@ from streamlab.latency.interruption import INTERRUPTED, interruptible
 
 def main() -> int:
     try:
-        with interruptible():
+        with interruptible() as asked:
             # Here, for loading it takes seconds, in which it may be interrupted already.
             from streamlab.latency.command import main
 
-            return main()
+            return main(asked)
     except KeyboardInterrupt:
         return INTERRUPTED
 

@@ -8,7 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from threading import Event
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -33,7 +35,8 @@ PLAIN_WIDTH = 160  # of a table that no terminal bounds
 class Measuring:
     """One run of the command: what was measured stays here, however it ends."""
 
-    def __init__(self, arguments: Arguments, settings: Settings, console: Console) -> None:
+    def __init__(self, arguments: Arguments, settings: Settings, console: Console, asked: Event) -> None:
+        self._asked = asked
         self._arguments = arguments
         self._settings = settings
         self._console = console
@@ -68,33 +71,37 @@ class Measuring:
             show = stack.enter_context(_progress(plan, self._console, quiet=self._arguments.quiet))
             for observation in stack.enter_context(closing(measure(plan, self._settings, url))):
                 self._observations.append(observation)
+                if self._asked.is_set():
+                    raise KeyboardInterrupt
                 if self._arguments.lines:
                     _to_stdout(encode_observation(observation) + b"\n")
                 show(observation)
 
     def _finish(self) -> int:
         plan, seen = self._arguments.plan, self._observations
-        complete = len(seen) == len(order(plan))
-        written = self._write(write_measurement(seen, plan, self._made_at, complete=complete), self._arguments.json)
-        written = self._write(write_csv(seen), self._arguments.csv) and written
-        summary = summarize(seen, plan.target)
-        if not self._arguments.quiet and summary.calls:
-            print_summary(summary, self._console)
+        whole = len(seen) == len(order(plan))
+        document = partial(write_measurement, seen, plan, self._made_at, complete=whole)
+        written = self._write(document, self._arguments.json)
+        written = self._write(partial(write_csv, seen), self._arguments.csv) and written
+        counted = [each for each in seen if not each.warm_up]
+        if not self._arguments.quiet and counted:
+            print_summary(summarize(seen, plan.target), self._console)
         failed = Counter(sorted(each.error for each in seen if each.error))
         if failed:
             codes = ", ".join(f"{code} {count}" for code, count in failed.items())
             self._console.print(f"{failed.total()} of {len(seen)} calls failed: {codes}.")
-        if not summary.calls:
+        if not counted:
             self._console.print("Nothing was measured.")
-        return GOOD if written and summary.sound and not failed else BAD
+        sound = bool(counted) and not failed and not any(each.streamed_underneath for each in counted)
+        return GOOD if written and sound else BAD
 
-    def _write(self, data: bytes, path: str | None) -> bool:
-        """Whether it was; also when there was nothing to do."""
+    def _write(self, make: Callable[[], bytes], path: str | None) -> bool:
+        """Whether it was; also when there was nothing to do. What nobody asked for is not made."""
         try:
             if path == STDOUT and not self._gone:
-                _to_stdout(data)
+                _to_stdout(make())
             elif path is not None and path != STDOUT:
-                Path(path).write_bytes(data)
+                Path(path).write_bytes(make())
         except BrokenPipeError:
             self._gone = True
             return False
@@ -104,8 +111,8 @@ class Measuring:
         return True
 
 
-def main(given: Sequence[str] | None = None) -> int:
-    """The exit status. Raises SystemExit for --help and for what is no argument."""
+def main(asked: Event, given: Sequence[str] | None = None) -> int:
+    """The exit status; `asked` is set when it is to end early. Raises SystemExit for --help and unknown arguments."""
     _quiet_libraries()
     namespace = parser().parse_args(given)
     console = _console()
@@ -115,7 +122,7 @@ def main(given: Sequence[str] | None = None) -> int:
     except (SettingsError, Refused) as error:
         console.print(str(error))
         return WRONG_ARGUMENTS
-    return Measuring(arguments, settings, console).run()
+    return Measuring(arguments, settings, console, asked).run()
 
 
 def _console() -> Console:

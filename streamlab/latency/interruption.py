@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from threading import Event
 from types import FrameType
 
 Handler = Callable[[int, FrameType | None], object] | signal.Handlers
@@ -13,14 +14,17 @@ _POLITE = [signal.SIGTERM, *filter(None, [getattr(signal, "SIGBREAK", None)])]  
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """A polite end is a KeyboardInterrupt, too: by SIGINT's own handler, which asyncio replaces while its loop runs."""
+def interruptible() -> Iterator[Event]:
+    """Whatever asks raises KeyboardInterrupt, and sets the event: the exception is lost where a garbage collection
+    runs a callback just then."""
+    asked = Event()
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        signal.raise_signal(signal.SIGINT)
+        asked.set()
+        raise KeyboardInterrupt
 
-    with _handled(dict.fromkeys(_POLITE, interrupt)):
-        yield
+    with _handled(dict.fromkeys([signal.SIGINT, *_POLITE], interrupt)):
+        yield asked
 
 
 @contextmanager
