@@ -3,6 +3,16 @@
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from components.state import session
+
+
+def draw_notice(place: DeltaGenerator) -> None:
+    """What is to be said once. In a container that is always there: else what stands below would be made anew, and
+    an open popover would close."""
+    if notice := session().notice:
+        place.warning(notice, icon=":material/info:")
+        session().notice = None
+
 
 def fresh_place(name: str, content: object) -> DeltaGenerator:
     """A container in which nothing of other content is left, drawn in a script that goes on for long.

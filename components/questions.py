@@ -6,6 +6,7 @@ from typing import TypeVar
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from components.places import draw_notice
 from components.state import session
 from components.texts import t
 from streamlab.chats import Busy
@@ -38,9 +39,7 @@ def draw_input(key: str, placeholder: str, ask: Callable[[str], None], notices: 
         if session().notice:
             st.session_state[key] = question
 
-    if notice := session().notice:
-        notices.warning(notice, icon=":material/info:")
-        session().notice = None
+    draw_notice(notices)
     st.chat_input(placeholder, key=key, on_submit=submit)
 
 

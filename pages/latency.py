@@ -3,6 +3,7 @@
 import streamlit as st
 
 from components import latency, measuring
+from components.places import draw_notice
 from components.state import MEASUREMENT, Measured, engine, find_measuring, keep_measurement, named, session, show
 from components.texts import plain, t
 from streamlab.latency.measurement import Measurement
@@ -68,9 +69,7 @@ show(MEASUREMENT, measurement_id)
 found = find_measuring(measurement_id)
 if found and found.state != "measuring":
     keep_measurement(found.id, Measured(measuring.name_of(found.measurement), found.measurement))
-if notice := session().notice:
-    st.warning(notice, icon=":material/info:")
-    session().notice = None
+draw_notice(st.container())
 measuring.draw_list(measurement_id)
 if measurement_id and (measured := session().measurements.get(measurement_id)):
     draw_ended(measurement_id, measured)

@@ -6,7 +6,7 @@ import streamlit as st
 
 from components import comparing, prompt_editor, prompt_files
 from components.draft import draft, load
-from components.places import fresh_place
+from components.places import draw_notice, fresh_place
 from components.state import COMPARISON, engine, find_comparison, named, rest, session, show
 from components.texts import t
 from streamlab.comparisons import MOST_ANSWERS, Comparison, TooManyAnswers, answers_of
@@ -130,11 +130,10 @@ if "draft" not in st.session_state and found:
     load(found.prompts)
 draft()
 prompt_files.open_shared()
-if notice := session().notice:
-    st.warning(notice, icon=":material/info:")
-    session().notice = None
-if comparison_id and not found:
-    st.warning(t("prompts.gone"), icon=":material/link_off:")
+draw_notice(st.container())
+with st.container():
+    if comparison_id and not found:
+        st.warning(t("prompts.gone"), icon=":material/link_off:")
 st.markdown(t("prompts.what"))
 files_place = st.container()
 with st.container(border=True):
