@@ -5,6 +5,7 @@ from html import escape
 from typing import Any, Literal
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from components import answer
 from components.sidebar import model_label
@@ -27,24 +28,30 @@ DIFF_COLORS = {"removed": "rgba(210, 59, 59, 0.28)", "added": "rgba(46, 160, 90,
 Thumbs: Mapping[int, Literal["up", "down"]] = {0: "down", 1: "up"}
 
 
-def draw_columns(found: Comparison, case: int, repeat: int) -> None:
-    """Every variant's answer to one case, live."""
+Stops = dict[Place, DeltaGenerator]
+
+
+def draw_columns(found: Comparison, case: int, repeat: int) -> Stops:
+    """Every variant's answer to one case, live; answers where the buttons stand that stop what has not ended."""
+    stops: Stops = {}
     variants = range(len(found.prompts.variants))
     for start in range(0, len(variants), IN_A_ROW):
         row = variants[start : start + IN_A_ROW]
         for column, variant in zip(st.columns(len(row)), row, strict=True):
             with column.container(border=True):
-                _draw_column(found, Place(case, repeat, variant))
+                _draw_column(found, Place(case, repeat, variant), stops)
+    return stops
 
 
-def _draw_column(found: Comparison, place: Place) -> None:
+def _draw_column(found: Comparison, place: Place, stops: Stops) -> None:
     variant = found.prompts.variants[place.variant]
     st.markdown(f"**{plain(variant.name)}**")
     st.caption(f"{model_label(variant.model)} · {t('sidebar.temperature')} {variant.temperature:g}")
     given = found.answers.get(place)
     if given is None or not given.ended:
         if found.state == "running":
-            st.button(
+            stops[place] = st.empty()
+            stops[place].button(
                 t("prompts.stop_one", variant=variant.name),
                 key=f"prompts.stop.{place}",
                 icon=":material/stop_circle:",

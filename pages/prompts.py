@@ -78,11 +78,13 @@ def draw_comparison(found: Comparison) -> None:
     first = choose_page(found) if several else 0
     case, repeat = choose_case(found)
     with fresh_place("prompts.columns", (case, repeat)):
-        comparing.draw_columns(found, case, repeat)
+        stops = comparing.draw_columns(found, case, repeat)
     if not several:  # what is watched comes first
         summary_place = st.empty()
 
     def draw(now: Comparison) -> None:
+        for place in [place for place in stops if place in now.answers and now.answers[place].ended]:
+            stops.pop(place).empty()
         with summary_place.container():
             comparing.draw_summary(now)
         if several:

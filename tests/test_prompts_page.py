@@ -36,6 +36,8 @@ PROMPTFOO = Draft7Validator(json.loads((ROOT / "tests" / "data" / "promptfoo-con
 Visit = Callable[..., Page]
 
 languages = pytest.mark.parametrize("language", LANGUAGES)
+in_english = pytest.mark.parametrize("language", ["en"])  # what takes a while, and is in few words
+in_japanese = pytest.mark.parametrize("language", ["ja"])
 
 
 def said(language: str, key: str, **values: object) -> str:
@@ -537,7 +539,7 @@ def test_every_variant_streams_in_its_own_column(visit: Visit, demo: DemoModel, 
 
 
 @needs_chromium
-@languages
+@in_japanese
 def test_many_cases_make_a_grid(visit: Visit, demo: DemoModel, language: str) -> None:
     """So many at once and no more, with progress; a case is chosen, and its answers are shown in full."""
     models = [provider_model(first=0.4, text=f"I am {name}.") for name in "ab"]
@@ -589,7 +591,7 @@ def choose(page: Page, label: str, option: str) -> None:
 
 
 @needs_chromium
-@languages
+@in_english
 def test_a_rate_limit_is_said_and_waited_out(visit: Visit, demo: DemoModel, language: str) -> None:
     """Also one that outlasts the attempts of a run; the others do not wait for it."""
     limited = provider_model(fault="rate_limit", times=3, retry_after=0.2, text="At last.")
@@ -664,9 +666,9 @@ def test_answers_are_judged(visit: Visit, language: str) -> None:
 
 
 @needs_chromium
-def test_a_set_is_kept_and_shared(visit: Visit, tmp_path: Path) -> None:
+@in_japanese
+def test_a_set_is_kept_and_shared(visit: Visit, tmp_path: Path, language: str) -> None:
     """Its file and its address give the same set in other browsers; promptfoo reads its configuration."""
-    language = "ja"
     texts = topics("SSE", '日本語, "quoted"\nline, {braces}')
     prompts = prompt_set(FAST, "nobody-lists-this", **texts, checks=CHECKS, repeats=2, at_once=7)
     page = visit(language, prompts)
@@ -705,7 +707,7 @@ def downloaded(page: Page, name: str, folder: Path) -> bytes:
 
 
 @needs_chromium
-@languages
+@in_english
 def test_results_are_taken_away(visit: Visit, tmp_path: Path, language: str) -> None:
     """Every answer, as CSV and as Markdown; what repeats differ in is what the summary says."""
     prompts = prompt_set(demo_model(text="Always."), demo_model(), "demo?fault=key", **topics("SSE", "gRPC"), repeats=3)

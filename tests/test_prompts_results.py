@@ -86,15 +86,15 @@ def test_a_sum_of_fewer_answers_is_not_cheaper() -> None:
 
 
 def test_checks_are_shares_of_what_could_be_decided() -> None:
-    """An answer whose checks could not be decided counts neither way."""
+    """An answer whose checks could not be decided counts neither way; the counts are those of the verdicts."""
     cells = [
         done(0, verdicts=(GOOD, GOOD)),
         done(0, 1, verdicts=(GOOD, BAD)),
         done(1, verdicts=(GOOD, OPEN)),
         done(1, 1, verdicts=(OPEN, OPEN)),
     ]
-    assert row("passed", *cells) == Row("passed", (0.75, 1), (2, 1), (1,), True)
-    assert row("failed", *cells) == Row("failed", (0.25, 0), (2, 1), (1,), True)
+    assert row("passed", *cells) == Row("passed", (0.75, 1), (4, 1), (1,), True)
+    assert row("failed", *cells) == Row("failed", (0.25, 0), (4, 1), (1,), True)
 
 
 def test_thumbs_are_those_up_less_those_down() -> None:
@@ -245,6 +245,6 @@ def test_the_report_says_who_wins_of_how_many() -> None:
     lines = to_markdown(a_set(checks=(Contains(value="x"),)), found, WORDS).splitlines()
     assert lines[0] == "## &lt;summary&gt;"
     assert lines[2] == "| &lt;criterion&gt; | v0 | v1 |"
-    assert "| &lt;ttft&gt; | 1.000 s (n=1) &lt;wins&gt; | 2.000 s (n=1) |" in lines
+    assert "| &lt;ttft&gt; | 1.00 s (n=1) &lt;wins&gt; | 2.00 s (n=1) |" in lines
     assert "| &lt;cost&gt; | US\\$0.500000 (n=1) | &lt;unknown&gt; |" in lines
     assert "| &lt;passed&gt; | 100% (n=1) &lt;wins&gt; | 0% (n=1) |" in lines

@@ -13,6 +13,8 @@ from streamlab.events import Status
 from streamlab.prompts.checks import Verdict
 from streamlab.prompts.prompt_set import PromptSet
 
+TIME_DIGITS = 2  # of seconds: what differs by less is the same to whoever waits
+
 Thumb = Literal["up", "down"]
 CellStatus = Status | Literal["waiting", "running"]
 Criterion = Literal[
@@ -50,7 +52,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One criterion: each variant's value, None where unknown, and of how many answers it is.
+    """One criterion: each variant's value, None where unknown, and of how many answers it is (or verdicts, for checks).
 
     `winners` are the variants with the best value, several when they are equal, and none when all known values are
     equal or fewer than two are known. `uneven` says that the values are of different numbers of answers. The median or
@@ -66,13 +68,18 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class _Measure:
-    """`value` takes the cells of one variant that `counts` lets through; `lower` is None where neither is better."""
+    """`value` takes the cells of one variant that `counts` lets through; `lower` is None where neither is better.
+
+    Values that are the same to so many `digits` are equal. A cell is worth so many `units`.
+    """
 
     criterion: Criterion
     lower: bool | None
     counts: Callable[[Cell], bool]
     value: Callable[[Sequence[Cell]], float | None]
     summed: bool = False
+    digits: int = 9
+    units: Callable[[Cell], int] = lambda cell: 1
 
 
 def summary(prompts: PromptSet, cells: Iterable[Cell]) -> list[Row]:
@@ -91,10 +98,11 @@ def summary(prompts: PromptSet, cells: Iterable[Cell]) -> list[Row]:
 def _row(measure: _Measure, columns: Sequence[Sequence[Cell]]) -> Row:
     counted = [[cell for cell in column if measure.counts(cell)] for column in columns]
     values = tuple(measure.value(cells) if cells else None for cells in counted)
-    counts = tuple(map(len, counted))
+    counts = tuple(sum(map(measure.units, cells)) for cells in counted)
     known = {count for count, value in zip(counts, values, strict=True) if value is not None}
     uneven = len(known) > 1
-    winners = () if uneven and measure.summed else _winners(values, measure.lower)
+    compared = [None if value is None else round(value, measure.digits) for value in values]
+    winners = () if uneven and measure.summed else _winners(compared, measure.lower)
     return Row(measure.criterion, values, counts, winners, uneven)
 
 
@@ -104,6 +112,10 @@ def _winners(values: Sequence[float | None], lower: bool | None) -> tuple[int, .
         return ()
     best = min(known) if lower else max(known)
     return tuple(place for place, value in enumerate(values) if value == best)
+
+
+def _is_decided(cell: Cell) -> bool:
+    return bool(_decided(cell))
 
 
 def _decided(cell: Cell) -> list[bool]:
@@ -149,6 +161,7 @@ def _median(name: Literal["ttft", "total", "output_tokens"]) -> _Measure:
         True,
         lambda cell: cell.good and getattr(cell, name) is not None,
         lambda cells: median(_known(cells, name)),
+        digits=TIME_DIGITS,
     )
 
 
@@ -166,8 +179,8 @@ _MEASURES = (
     _median("total"),
     _median("output_tokens"),
     _Measure("cost", True, _good, _costs, summed=True),
-    _Measure("passed", False, lambda cell: bool(_decided(cell)), lambda cells: _share(cells, True)),
-    _Measure("failed", True, lambda cell: bool(_decided(cell)), lambda cells: _share(cells, False)),
+    _Measure("passed", False, _is_decided, lambda cells: _share(cells, True), units=lambda cell: len(_decided(cell))),
+    _Measure("failed", True, _is_decided, lambda cells: _share(cells, False), units=lambda cell: len(_decided(cell))),
     _Measure(
         "thumbs",
         False,
@@ -175,7 +188,7 @@ _MEASURES = (
         lambda cells: float(sum(1 if cell.thumb == "up" else -1 for cell in cells)),
     ),
     _Measure("answers", None, _good, _answers),
-    _Measure("total_range", True, _good, _total_range),
+    _Measure("total_range", True, _good, _total_range, digits=TIME_DIGITS),
 )
 
 
@@ -307,7 +320,7 @@ def _summary_line(row: Row, words: Mapping[str, str]) -> list[str]:
 def _figure(criterion: Criterion, value: float) -> str:
     match criterion:
         case "ttft" | "total" | "total_range":
-            return f"{value:.3f} s"
+            return f"{value:.{TIME_DIGITS}f} s"
         case "good" | "passed" | "failed":
             return f"{value:.0%}"
         case "cost":
