@@ -132,18 +132,21 @@ def test_what_came_before_garbage_is_given() -> None:
 
 
 def test_the_first_words_do_not_gather(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three reads come as soon as they can; then a stream is left alone for a moment before each."""
+    """Three reads come as soon as they can; then a stream is left alone for a moment before each.
+
+    The first words may come with the head, in a read that does not count.
+    """
     slept: list[float] = []
-    words = ["one", "two", "three", "four"]
+    words = ["one", "two", "three", "four", "five"]
     parts = [sse(word, finish=None) for word in words]
     with gated_endpoint(http(b""), *parts, sse()) as (url, gates), provider(url) as models:
         stream = models.chat_model("m", 1.0).stream("hi")
         monkeypatch.setattr("streamlab.connections.time.sleep", slept.append)
         gates[0].set()
-        for word, gate, pauses in zip(words, gates[1:], [0, 0, 0, 1], strict=False):
+        for word, gate, pauses in zip(words, gates[1:], [0, 0, 0, 1, 2], strict=False):
             gate.set()
             assert next(stream).text == word
-            assert len(slept) == pauses
+            assert pauses - 1 <= len(slept) <= pauses
         gates[-1].set()
         assert "".join(message.text for message in stream) == ""
     assert all(0 <= seconds <= LONGEST for seconds in slept)

@@ -691,7 +691,7 @@ def test_an_answer_that_is_cut_keeps_the_times_it_came_to(demo: DemoModel) -> No
 def test_an_answer_that_never_ends_is_given_up(demo: DemoModel) -> None:
     """The time limit is of the whole call: chunks that keep coming do not prolong it."""
     model = demo_model(chunks=100_000, rate=200)
-    seen = measured(demo, models=(model,), pairs=1, warm_ups=0, ways=("stream", "astream"), timeout=0.5)
+    seen = measured(demo, models=(model,), pairs=1, warm_ups=0, ways=("stream", "astream"), timeout=2.0)
     assert [one.error for one in seen] == ["timeout"] * 2
     assert all(0 < len(one.chunk_times) < 1_000 for one in seen)
 

@@ -1,6 +1,7 @@
 """How the command is asked to end: Ctrl-C, or the signals that are as good."""
 
 import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Event
@@ -15,16 +16,32 @@ _POLITE = [signal.SIGTERM, *filter(None, [getattr(signal, "SIGBREAK", None)])]  
 
 @contextmanager
 def interruptible() -> Iterator[Event]:
-    """Whatever asks raises KeyboardInterrupt, and sets the event: the exception is lost where a garbage collection
-    runs a callback just then."""
+    """Whatever asks raises KeyboardInterrupt, also where asyncio would take Python's own handler of SIGINT for its:
+    that cancels a task instead, which may just have ended. The event is set, too, as an exception may be lost."""
     asked = Event()
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         asked.set()
         raise KeyboardInterrupt
 
-    with _handled(dict.fromkeys([signal.SIGINT, *_POLITE], interrupt)):
+    with _handled(dict.fromkeys([signal.SIGINT, *_POLITE], interrupt)), _dropped_in_silence():
         yield asked
+
+
+@contextmanager
+def _dropped_in_silence() -> Iterator[None]:
+    """Python drops, with a traceback, what is raised in a callback of its memory management; the event is set."""
+    before = sys.unraisablehook
+
+    def hook(dropped: "sys.UnraisableHookArgs") -> None:
+        if not issubclass(dropped.exc_type, KeyboardInterrupt):
+            before(dropped)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 @contextmanager
