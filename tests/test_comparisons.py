@@ -177,7 +177,8 @@ async def test_only_what_nobody_looks_at_is_stopped(compare: Compare, make_lab: 
                 found.get(comparison_id)
     made = found.get(comparison_id)
     assert made.state == ("running" if watched else "unwatched")
-    assert [cell.code for cell in made.cells()] == 2 * [None if watched else "unwatched"]
+    assert [cell.status for cell in made.cells()] == 2 * ["running" if watched else "stopped"]
+    assert watched or "unwatched" in {cell.code for cell in made.cells()}
     watch.cancel()
     with suppress(asyncio.CancelledError):
         await watch

@@ -111,9 +111,12 @@ def test_nothing_that_has_arrived_waits_for_what_has_not(apart: bool) -> None:
     with gated_endpoint(HEAD, *parts, chunked(sse()) + b"0\r\n\r\n") as (url, gates), provider(url) as models:
         stream = (message.text for message in models.chat_model("m", 1.0).stream("hi"))
         gates[0].set()
-        for burst, gate in zip(bursts, gates[1:], strict=False):
+        for number, (burst, gate) in enumerate(zip(bursts, gates[1:], strict=False)):
             gate.set()
-            assert next(stream) == "".join(burst)
+            given = next(stream)
+            while number == 0 and given != "".join(burst):  # it may have come with the head, which is read as it is
+                given += next(stream)
+            assert given == "".join(burst)
         gates[-1].set()
         assert "".join(stream) == ""
 
