@@ -113,7 +113,7 @@ def test_nothing_that_has_arrived_waits_for_what_has_not(apart: bool) -> None:
         gates[0].set()
         for number, (burst, gate) in enumerate(zip(bursts, gates[1:], strict=False)):
             gate.set()
-            given = next(stream)
+            given = str(next(stream))
             while number == 0 and given != "".join(burst):  # it may have come with the head, which is read as it is
                 given += next(stream)
             assert given == "".join(burst)
