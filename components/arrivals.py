@@ -3,8 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 
-import streamlit as st
-
+from components.state import give_way
 from streamlab.events import StreamEvent
 from streamlab.hub import Gap, Item, Snapshot
 
@@ -57,8 +56,7 @@ class Arrivals:
         elif batch:
             self._waiting.extend(batch)
         else:
-            # Reading the session's state is where Streamlit interrupts a script that draws nothing in the meantime.
-            _ = "session" in st.session_state
+            give_way()
 
     def _take(self) -> tuple[str, bool]:
         """The text up to the next thing that ends the stretch, and whether there was one."""

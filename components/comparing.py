@@ -16,7 +16,7 @@ from streamlab.prompts.checks import Verdict
 from streamlab.prompts.diff import word_diff
 from streamlab.prompts.prices import price_of
 from streamlab.prompts.prompt_set import PromptSet
-from streamlab.prompts.results import MARKDOWN_WORDS, Cell, Row, summary
+from streamlab.prompts.results import CRITERIA, Cell, Row, summary
 
 IN_A_ROW = 3
 PAGE = 25  # cases of the grid that are sent at a time
@@ -248,7 +248,19 @@ def diff_html(before: str, after: str) -> str:
 
 def words() -> dict[str, str]:
     """The words of the results as Markdown."""
-    return {word: WINS if word == "wins" else t(f"prompts.word_{word}") for word in MARKDOWN_WORDS}
+    criteria: dict[str, str] = {name: t(f"prompts.criterion_{name}") for name in CRITERIA}
+    return criteria | {
+        "wins": WINS,
+        "summary": t("prompts.summary"),
+        "all_answers": t("prompts.all_answers"),
+        "criterion": t("prompts.criterion"),
+        "case": t("prompts.case"),
+        "repeat": t("prompts.repeat"),
+        "variant": t("prompts.variant"),
+        "status": t("prompts.status"),
+        "answer": t("prompts.answer"),
+        "unknown": t("prompts.unknown"),
+    }
 
 
 def _unique(names: Sequence[str]) -> list[str]:

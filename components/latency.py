@@ -1,5 +1,6 @@
 """A measurement of latency on the page: what it says, how sure that is, and the figures behind it."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -103,10 +104,7 @@ def doubts(measurement: Measurement, summary: Summary) -> list[str]:
         for seen in summary.buffering
         if seen.suspected
     ]
-    errors: dict[str, int] = {}
-    for figures in summary.figures:
-        for code, number in figures.errors.items():
-            errors[code] = errors.get(code, 0) + number
+    errors = sum((Counter(figures.errors) for figures in summary.figures), Counter[str]())
     found += [t("latency.failed", number=number, reason=reason_text(code)) for code, number in errors.items()]
     if measurement.observations and all(seen.error for seen in measurement.observations) and not summary.figures:
         found += [t("latency.all_failed", reason=reason_text(measurement.observations[-1].error or "internal"))]
@@ -139,12 +137,14 @@ def draw(measurement: Measurement, summary: Summary) -> None:
         st.info("  \n".join(told), icon=":material/timer:")
     if told := doubts(measurement, summary):
         st.warning("  \n".join(told), icon=":material/warning:")
-    st.caption("  \n".join(uncertainty(summary)))
+    if told := uncertainty(summary):
+        st.caption("  \n".join(told))
     if summary.figures:
         label = labels(summary.figures)
         st.altair_chart(charts.phases(summary.figures, label), alt=described(summary))
         st.caption(t("latency.phases_what"))
-        st.markdown("  \n".join(reader(summary)))
+        if told := reader(summary):
+            st.markdown("  \n".join(told))
         _draw_tabs(measurement, summary, label)
 
 

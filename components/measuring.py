@@ -24,70 +24,73 @@ MODELS, PROMPT, LENGTH, PAIRS, CHOSEN_WAYS, TARGET, UPLOAD = (
 
 def draw_plan() -> None:
     """The controls, and the button that starts."""
-    lab = engine()
-    names = lab.portal.call(lab.models.names)
-    state = st.session_state
-    for key, value in ((MODELS, [sidebar.options().model]), (PROMPT, t("latency.prompt_default")), (LENGTH, "medium")):
-        state.setdefault(key, value)
     with st.container(border=True):
         left, right = st.columns([3, 2], gap="large")
         with left:
-            st.multiselect(
-                t("latency.models"),
-                names,
-                key=MODELS,
-                format_func=sidebar.model_label,
-                max_selections=4,
-                persist_state="session",
-            )
-            st.text_area(t("latency.prompt"), key=PROMPT, max_chars=32_000, height=110, persist_state="session")
+            _draw_question()
         with right:
-            st.pills(
-                t("latency.length"),
-                list(LENGTHS),
-                required=True,
-                format_func=lambda name: t(f"latency.length_{name}"),
-                key=LENGTH,
-                help=t("latency.length_help"),
-                wrap=True,
-                persist_state="session",
-            )
-            st.pills(
-                t("latency.ways"),
-                WAYS,
-                selection_mode="multi",
-                default=WAYS,
-                format_func=lambda way: t(f"latency.way_{way}"),
-                key=CHOSEN_WAYS,
-                wrap=True,
-                persist_state="session",
-            )
-            pairs, target = st.columns(2)
-            pairs.number_input(
-                t("latency.pairs"), 1, 100, 10, key=PAIRS, help=t("latency.pairs_help"), persist_state="session"
-            )
-            target.number_input(
-                t("latency.target"),
-                0.1,
-                60.0,
-                1.0,
-                step=0.1,
-                key=TARGET,
-                help=t("latency.target_help"),
-                format="%.1f",
-                persist_state="session",
-            )
-        ready = _ready()
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.button(
-                t("latency.start"),
-                key="latency.start",
-                type="primary",
-                icon=":material/timer:",
-                disabled=not ready,
-                on_click=start,
-            )
-            st.caption(t("latency.start_help") if ready else t("latency.incomplete"))
+            _draw_method()
+        _draw_start()
+
+
+def _draw_question() -> None:
+    lab = engine()
+    st.session_state.setdefault(MODELS, [sidebar.options().model])
+    st.session_state.setdefault(PROMPT, t("latency.prompt_default"))
+    st.multiselect(
+        t("latency.models"),
+        lab.portal.call(lab.models.names),
+        key=MODELS,
+        format_func=sidebar.model_label,
+        max_selections=4,
+        persist_state="session",
+    )
+    st.text_area(t("latency.prompt"), key=PROMPT, max_chars=32_000, height=110, persist_state="session")
+
+
+def _draw_method() -> None:
+    st.pills(
+        t("latency.length"),
+        list(LENGTHS),
+        default="medium",
+        required=True,
+        format_func=lambda name: t(f"latency.length_{name}"),
+        key=LENGTH,
+        help=t("latency.length_help"),
+        wrap=True,
+        persist_state="session",
+    )
+    st.pills(
+        t("latency.ways"),
+        WAYS,
+        selection_mode="multi",
+        default=WAYS,
+        format_func=lambda way: t(f"latency.way_{way}"),
+        key=CHOSEN_WAYS,
+        wrap=True,
+        persist_state="session",
+    )
+    pairs, target = st.columns(2)
+    text = t("latency.pairs_help")
+    pairs.number_input(t("latency.pairs"), 1, 100, 10, key=PAIRS, help=text, persist_state="session")
+    text = t("latency.target_help")
+    target.number_input(
+        t("latency.target"), 0.1, 60.0, 1.0, 0.1, "%.1f", key=TARGET, help=text, persist_state="session"
+    )
+
+
+def _draw_start() -> None:
+    ready = _ready()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            t("latency.start"),
+            key="latency.start",
+            type="primary",
+            icon=":material/timer:",
+            disabled=not ready,
+            on_click=start,
+        )
+        st.caption(t("latency.start_help") if ready else t("latency.incomplete"))
 
 
 def _ready() -> bool:
@@ -149,14 +152,14 @@ def draw_comparison(current: str) -> Measured | None:
 
 
 def _draw_downloads(measurement_id: str, measurement: Measurement) -> None:
-    name = f"latency-{measurement_id[:8]}"
-    for ending, data in _files(measurement_id, measurement).items():
+    name, calls = f"latency-{measurement_id[:8]}", len(measurement.observations)
+    for ending, data in _files(measurement_id, calls, measurement).items():
         _draw_download(name, ending, data)
     # It takes a moment, so it is made for those who want it.
     if st.button(t("latency.make_report"), key="latency.make_report", width="stretch"):
         st.session_state[_REPORT] = measurement_id
     if st.session_state.get(_REPORT) == measurement_id:
-        _draw_download(name, "zip", _report(measurement_id, st.session_state[LANGUAGE_KEY], measurement))
+        _draw_download(name, "zip", _report(measurement_id, calls, st.session_state[LANGUAGE_KEY], measurement))
 
 
 def _draw_download(name: str, ending: str, data: bytes) -> None:
@@ -172,8 +175,9 @@ def _draw_download(name: str, ending: str, data: bytes) -> None:
 
 
 # Made here and not by the button: what it calls runs on the server's event loop, and without the session's language.
+# One that was stopped may still get the call that was under way, so the number of calls is part of the key.
 @st.cache_data(max_entries=20, show_spinner=False)
-def _files(measurement_id: str, _measurement: Measurement) -> dict[str, bytes]:
+def _files(measurement_id: str, calls: int, _measurement: Measurement) -> dict[str, bytes]:
     seen, plan, made_at = _measurement.observations, _measurement.plan, _measurement.made_at
     files = {"jsonl": write_lines(seen), "csv": write_csv(seen)}
     if plan and made_at:
@@ -182,7 +186,7 @@ def _files(measurement_id: str, _measurement: Measurement) -> dict[str, bytes]:
 
 
 @st.cache_data(max_entries=20, show_spinner=False)
-def _report(measurement_id: str, language: str, _measurement: Measurement) -> bytes:
+def _report(measurement_id: str, calls: int, language: str, _measurement: Measurement) -> bytes:
     return report(_measurement)
 
 

@@ -7,9 +7,9 @@ from components.draft import load
 from components.state import session
 from components.texts import t
 from streamlab.comparisons import Comparison
+from streamlab.prompts.exports import to_csv, to_markdown
 from streamlab.prompts.prompt_set import PromptSet
 from streamlab.prompts.promptfoo import to_promptfoo
-from streamlab.prompts.results import to_csv, to_markdown
 from streamlab.prompts.saved import BrokenSet, from_address, from_yaml, to_address, to_yaml
 
 SHARED, UPLOAD = "set", "prompts.upload"

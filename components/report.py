@@ -9,6 +9,8 @@ from components import charts, latency
 from components.texts import t
 from streamlab.latency.measurement import Measurement
 from streamlab.latency.observation import write_lines
+from streamlab.latency.summary import Summary
+from streamlab.tables import markdown_table
 
 WIDTH = 720  # pixels of a chart
 
@@ -28,8 +30,8 @@ def report(measurement: Measurement) -> bytes:
         for name, (chart, _) in pictures.items():
             files.writestr(f"charts/{name}.svg", _picture(chart))
         texts = {name: text for name, (_, text) in pictures.items()}
-        files.writestr("report.md", _markdown(measurement, texts))
-        files.writestr("observations.jsonl", write_lines(measurement.observations))
+        files.writestr("report.md", _markdown(measurement, summary, texts))
+        files.writestr("observations.jsonl", write_lines(seen))
     return archive.getvalue()
 
 
@@ -38,30 +40,15 @@ def _picture(chart: charts.Chart) -> str:
     return drawn
 
 
-def _markdown(measurement: Measurement, pictures: dict[str, str]) -> str:
-    summary = measurement.summary
+def _markdown(measurement: Measurement, summary: Summary, pictures: dict[str, str]) -> str:
     rows = latency.written_table(summary)
     parts = [f"# {t('latency.report_title')}", *latency.sentences(summary), *latency.reader(summary)]
     parts += [f"> {told}" for told in latency.doubts(measurement, summary)]
     parts += ["\n".join(f"- {told}" for told in latency.uncertainty(summary))]
-    parts += ["\n".join(_table(rows))] if rows else []
+    parts += [markdown_table(list(rows[0]), [list(row.values()) for row in rows])] if rows else []
     parts += [f"![{text}](charts/{name}.svg)\n\n{text}" for name, text in pictures.items()]
     parts += [t("latency.definitions"), f"## {t('latency.report_how')}", "\n".join(_facts(measurement))]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def _table(rows: list[dict[str, str]]) -> list[str]:
-    names = list(rows[0])
-    cells = [[_cell(row[name]) for name in names] for row in rows]
-    return [_line(names), _line(["---"] * len(names)), *map(_line, cells)]
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
-
-
-def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def _facts(measurement: Measurement) -> list[str]:

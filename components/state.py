@@ -79,12 +79,17 @@ def following(run_id: str) -> Iterator[Iterator[list[Item]]]:
         yield batches
 
 
+def give_way() -> None:
+    """Reading the session's state is where Streamlit interrupts a script that draws nothing in the meantime."""
+    _ = "session" in st.session_state
+
+
 def rest(seconds: float) -> None:
-    """Wait, and let a click end the script meanwhile: Streamlit interrupts it where it reads its session's state."""
+    """Wait, and let a click end the script meanwhile."""
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
         time.sleep(min(left, PATIENCE))
-        _ = "session" in st.session_state
+        give_way()
 
 
 def show(parameter: str, id: str | None) -> None:

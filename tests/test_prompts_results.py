@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from streamlab.prompts.checks import Contains, Json, Verdict
+from streamlab.prompts.exports import MARKDOWN_WORDS, to_csv, to_markdown
 from streamlab.prompts.prompt_set import PromptSet, Variant
-from streamlab.prompts.results import MARKDOWN_WORDS, Cell, Row, harmless, summary, to_csv, to_markdown
+from streamlab.prompts.results import Cell, Row, summary
+from streamlab.tables import harmless
 
 GOOD = Verdict(True, "contained")
 BAD = Verdict(False, "not_contained")

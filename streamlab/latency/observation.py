@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from streamlab.latency.plan import Way
+from streamlab.tables import harmless
 
 DIGITS = 6  # microseconds: no clock of a network is finer
 
@@ -134,14 +135,10 @@ def write_csv(observations: Iterable[Observation]) -> bytes:
     writer = csv.writer(text)
     writer.writerow([*_SINGLE, "chunks", "characters", "gap_p50", "gap_p95"])
     for observation in observations:
-        values = [_harmless(getattr(observation, name)) for name in _SINGLE]
+        single = (getattr(observation, name) for name in _SINGLE)
+        values = [harmless(value) if isinstance(value, str) else value for value in single]
         gaps = observation.gaps
         middle, high = (round(float(np.percentile(gaps, share)), DIGITS) if gaps else None for share in (50, 95))
         characters = sum(observation.chunk_characters)
         writer.writerow([*values, len(observation.chunk_times), characters, middle, high])
     return text.getvalue().encode("utf-8", "backslashreplace")
-
-
-def _harmless(value: object) -> object:
-    """A spreadsheet would run a model's name that begins like a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value

@@ -64,11 +64,6 @@ class Summary:
     buffering: tuple[Buffering, ...]
     noise: Noise
 
-    @property
-    def sound(self) -> bool:
-        """Something was measured, and all of it went well."""
-        return self.calls > 0 and not self.failures and not self.refused
-
 
 def summarize(observations: Sequence[Observation], target: float) -> Summary:
     """`target` in seconds, for TTFT. The order of the observations has no effect but on that of the models."""

@@ -1,0 +1,143 @@
+"""Results to take away, as tables."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+
+from streamlab.prompts.checks import Verdict
+from streamlab.prompts.prompt_set import PromptSet
+from streamlab.prompts.results import CRITERIA, TIME_DIGITS, Cell, Criterion, Row, summary
+from streamlab.tables import harmless, inline, markdown_table
+
+_COLUMNS = (
+    "variant",
+    "case",
+    "repeat",
+    "status",
+    "code",
+    "ttft_seconds",
+    "total_seconds",
+    "input_tokens",
+    "output_tokens",
+    "tokens_estimated",
+    "cost_usd",
+    "thumb",
+    "model",
+    "temperature",
+    "text",
+)
+
+
+def to_csv(prompts: PromptSet, cells: Iterable[Cell]) -> bytes:
+    """A row for each cell, with its case's values and a column for each check (`passed`, `failed`, `undecided`).
+
+    UTF-8 with a byte order mark, by which Excel knows the encoding; CRLF, as RFC 4180 has it; cases and repeats are
+    counted from 1. A text that a spreadsheet would take for a formula (OWASP's list: `= + - @`, tab, line end, and
+    their full-width forms) begins with an apostrophe, and every text is quoted.
+    """
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n")
+    columns = [f"input: {name}" for name in prompts.columns]
+    checks = [f"check {number}: {check.type}" for number, check in enumerate(prompts.checks, start=1)]
+    writer.writerow(map(harmless, [*_COLUMNS, *columns, *checks]))
+    for cell in cells:
+        writer.writerow([harmless(value) if isinstance(value, str) else value for value in _fields(prompts, cell)])
+    return out.getvalue().encode("utf-8-sig", "replace")
+
+
+def _fields(prompts: PromptSet, cell: Cell) -> list[str | float | None]:
+    variant = prompts.variants[cell.variant]
+    case = prompts.inputs()[cell.case]
+    verdicts = [_outcome(verdict) for verdict in cell.verdicts]
+    return [
+        variant.name,
+        cell.case + 1,
+        cell.repeat + 1,
+        cell.status,
+        cell.code or "",
+        _rounded(cell.ttft, 4),
+        _rounded(cell.total, 4),
+        cell.input_tokens,
+        cell.output_tokens,
+        "yes" if cell.estimated else "no",
+        _rounded(cell.cost, 8),
+        cell.thumb or "",
+        variant.model,
+        variant.temperature,
+        cell.text,
+        *(case[name] for name in prompts.columns if name in case),
+        *verdicts,
+        *[""] * (len(prompts.checks) - len(verdicts)),
+    ]
+
+
+def _outcome(verdict: Verdict) -> str:
+    return {True: "passed", False: "failed", None: "undecided"}[verdict.passed]
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+def to_markdown(prompts: PromptSet, cells: Iterable[Cell], words: Mapping[str, str]) -> str:
+    """The summary as one table, the answers as another. `words` has a text for each of `MARKDOWN_WORDS`."""
+    found = list(cells)
+    names = [variant.name for variant in prompts.variants]
+    rows = [_summary_line(row, words) for row in summary(prompts, found)]
+    answers = [_answer_line(prompts, cell) for cell in found]
+    head = [words[word] for word in ("case", "repeat", "variant", "status", "answer")]
+    return "\n".join(
+        [
+            f"## {inline(words['summary'])}",
+            "",
+            markdown_table([words["criterion"], *names], rows),
+            "",
+            f"## {inline(words['all_answers'])}",
+            "",
+            markdown_table(head, answers),
+            "",
+        ]
+    )
+
+
+MARKDOWN_WORDS: tuple[str, ...] = (
+    "summary",
+    "all_answers",
+    "criterion",
+    "case",
+    "repeat",
+    "variant",
+    "status",
+    "answer",
+    "wins",
+    "unknown",
+    *CRITERIA,
+)
+
+
+def _summary_line(row: Row, words: Mapping[str, str]) -> list[str]:
+    cells = []
+    for place, (value, count) in enumerate(zip(row.values, row.counts, strict=True)):
+        if value is None:
+            cells.append(words["unknown"])
+            continue
+        wins = f" {words['wins']}" if place in row.winners else ""
+        cells.append(f"{_figure(row.criterion, value)} (n={count}){wins}")
+    return [words[row.criterion], *cells]
+
+
+def _figure(criterion: Criterion, value: float) -> str:
+    match criterion:
+        case "ttft" | "total" | "total_range":
+            return f"{value:.{TIME_DIGITS}f} s"
+        case "good" | "passed" | "failed":
+            return f"{value:.0%}"
+        case "cost":
+            return f"US${value:.6f}"
+        case _:
+            return f"{value:g}"
+
+
+def _answer_line(prompts: PromptSet, cell: Cell) -> list[str]:
+    status = f"{cell.status} ({cell.code})" if cell.code else cell.status
+    return [str(cell.case + 1), str(cell.repeat + 1), prompts.variants[cell.variant].name, status, cell.text]
