@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from benchmarks import agent, chunks, columns, first_text, followers, pages, timeline
+from benchmarks import agent, chunks, columns, first_text, followers, pages, timeline, truth
 from benchmarks import bytes as bytes_sent
 from benchmarks.harness import print_claims
 
@@ -15,6 +15,7 @@ BENCHMARKS = {
     "first_text": first_text.main,
     "timeline": timeline.main,
     "columns": columns.main,
+    "truth": truth.main,
     "pages": pages.main,
 }
 

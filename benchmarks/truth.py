@@ -1,0 +1,102 @@
+"""How far measured latencies are from the truth: alone, and while four pages of the app stream in a real browser.
+
+The demo model notes when it writes each chunk, by the clock that all processes of a host share. A measurement is the
+page's own, `python -m streamlab.latency`: eight pairs of `invoke` and `stream`, 60 chunks at 50 a second. Each error is
+held to what a measurement may err by; a measurement that says itself that the machine is too noisy is told apart.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+from benchmarks.harness import ROOT, Claim, chromium, print_claims, streamlit_server, write_json
+from streamlab.latency.figures import Spread
+from streamlab.latency.measurement import read_measurement
+from streamlab.latency.noise import Noise, noise
+
+PAGES = 4
+BESIDE = f"beside {PAGES} pages"
+MEASURED = "demo?chunks=60&rate=50&first=0.2"
+STREAMED = "demo?chunks=20000&rate=50&paragraph=400"  # for as long as the measurement takes
+LIMITS = {"median": 0.005, "p95": 0.015}  # seconds
+INPUT = '[data-testid="stChatInputTextArea"]'
+
+
+@contextmanager
+def streaming_pages() -> Iterator[None]:
+    """Four pages of one server, each with an answer that does not end, in one browser."""
+    with (
+        streamlit_server(ROOT / "app.py", environment={"LAB_MODELS": STREAMED, "LAB_TOTAL_TIMEOUT": "600"}) as server,
+        chromium() as browser,
+    ):
+        for _ in range(PAGES):
+            _ask(browser.new_context().new_page(), f"{server.url}/chat")
+        yield
+
+
+def _ask(page: Page, address: str) -> None:
+    page.goto(address)
+    page.fill(INPUT, "What is streaming?")
+    page.press(INPUT, "Enter")
+    page.get_by_text("word30").first.wait_for(timeout=60_000)
+
+
+def measure() -> Noise:
+    """One measurement, by the terminal command."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "measurement.json"
+        command = [sys.executable, "-m", "streamlab.latency", "--model", MEASURED, "--pairs", "8", "--json", str(path)]
+        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return noise(read_measurement(path.read_bytes()).observations)
+
+
+def run(rounds: int) -> dict[str, list[Noise]]:
+    """Without pages first, then with them."""
+    found = {"alone": _measured("alone", rounds)}
+    with streaming_pages():
+        found[BESIDE] = _measured(BESIDE, rounds)
+    return found
+
+
+def _measured(name: str, rounds: int) -> list[Noise]:
+    measured = []
+    for _ in range(rounds):
+        measured.append(measure())
+        print_noise(name, measured[-1])
+    return measured
+
+
+def print_noise(name: str, found: Noise) -> None:
+    errors = {"TTFT": found.ttft_error, "gaps": found.gap_error}
+    told = (f"{what} {error.median * 1000:.2f} / {error.p95 * 1000:.2f} ms" for what, error in errors.items() if error)
+    print(f"  {name}: {', '.join(told)} (median / p95), called {'noisy' if found.noisy else 'quiet'}")
+
+
+def claims(found: dict[str, list[Noise]]) -> list[Claim]:
+    """The medians over the rounds; the peer of an error is what it may be."""
+    made = []
+    for name, measured in found.items():
+        for kind in ("ttft_error", "gap_error"):
+            spreads: list[Spread] = [getattr(noise, kind) for noise in measured]
+            for share, limit in LIMITS.items():
+                error = statistics.median(getattr(spread, share) for spread in spreads)
+                made.append(Claim(f"{kind} {share}, {name}", error * 1000, limit * 1000, 1.0, "ms"))
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> list[Claim]:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks truth", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    found = run(parser.parse_args(argv).rounds)
+    write_json("truth", {name: [asdict(noise) for noise in measured] for name, measured in found.items()})
+    made = claims(found)
+    print_claims(made)
+    return made
