@@ -1,0 +1,496 @@
+"""The page about chunks as people use it: over AppTest in both languages, and in a real browser."""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import parse_qs, urlencode
+
+import pytest
+import streamlit as st
+from playwright.sync_api import Browser, Locator, Page, expect
+from streamlit.testing.v1 import AppTest
+
+from benchmarks.harness import ROOT, chromium, streamlit_server
+from components.texts import LANGUAGE_KEY, LANGUAGES, texts
+from streamlab.engine import Engine, engine_in_thread
+from streamlab.questions import QUESTION_CHARACTERS, Options
+from streamlab.readings import AT_ONCE, TOPICS, Question, ReadingSet, Topic
+from streamlab.settings import Settings
+from streamlab.tiles import joined
+from tests.browser import needs_chromium
+from tests.conftest import demo_model, http, raw_endpoint
+
+LOCALE = {"en": "en-US", "ja": "ja-JP"}
+FAST = "demo?first=0&seed=1"
+CUT = "demo?first=0&fault=cut&after=5&chunks=50"
+EMPTY = "demo?first=0&fault=empty"
+ENDLESS = "demo?first=0&chunks=100000&size=5"
+PATIENCE = 30_000  # milliseconds
+LIMIT = 60.0  # seconds
+
+languages = pytest.mark.parametrize("language", LANGUAGES)
+topics = pytest.mark.parametrize("topic", TOPICS)
+
+
+# Without a browser
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    with serving(lab_models=(FAST, CUT, EMPTY, ENDLESS, "acme-1")) as engine:
+        yield engine
+
+
+@contextmanager
+def serving(**settings: Any) -> Iterator[Engine]:
+    """The engine that the pages find, as they do in the server."""
+    before = Engine.running
+    with engine_in_thread(Settings(_env_file=None, **settings)) as engine:
+        Engine.running = engine
+        try:
+            yield engine
+        finally:
+            Engine.running = before
+
+
+def visit(language: str, **address: str) -> AppTest:
+    app = AppTest.from_file(ROOT / "components" / "frame.py", default_timeout=LIMIT)
+    st.session_state[LANGUAGE_KEY] = language
+    app.context = {"locale": LOCALE[language]}
+    app.run().switch_page("../pages/chunks.py")
+    for name, value in address.items():
+        app.query_params[name] = value
+    return checked(app.run())
+
+
+def checked(app: AppTest) -> AppTest:
+    assert [error.message for error in app.exception] == []
+    return app
+
+
+def choose(app: AppTest, *, topic: Topic = "parsers", model: str = FAST, rate: int = 500) -> AppTest:
+    if topic != "parsers":
+        checked(app.button_group(key="chunks.topic").set_value(topic).run())
+    checked(app.selectbox(key="settings.model").set_value(model).run())
+    if app.select_slider:
+        checked(app.select_slider(key="chunks.rate").set_value(rate).run())
+    return app
+
+
+def address(app: AppTest) -> str:
+    """The id of the readings that it names."""
+    value = app.query_params["reading"]
+    return value if isinstance(value, str) else value[0]
+
+
+def read(app: AppTest, engine: Engine) -> ReadingSet:
+    """Press the button, wait for the end, and let the page show it."""
+    checked(app.button(key="chunks.start").click().run())
+    return shown(app, engine)
+
+
+def shown(app: AppTest, engine: Engine) -> ReadingSet:
+    found = ended(engine, address(app))
+    checked(app.run())
+    return found
+
+
+def ended(engine: Engine, reading_id: str) -> ReadingSet:
+    deadline = time.monotonic() + LIMIT
+    while (found := engine.readings.get(reading_id)).running:
+        assert time.monotonic() < deadline, "the readings did not end"
+        time.sleep(0.02)
+    return found
+
+
+def remarks(app: AppTest) -> list[str]:
+    """What is said of the readings; the lesson says whether its task was done in the same way."""
+    return [info.value for info in app.info if info.value not in {texts(each)["lesson.open"] for each in LANGUAGES}]
+
+
+def said(app: AppTest) -> str:
+    """All sentences of the page."""
+    kinds = (app.markdown, app.caption, app.info, app.error, app.warning, app.code)
+    return "\n".join(str(element.value) for elements in kinds for element in elements)
+
+
+@languages
+def test_three_parsers_stand_side_by_side(engine: Engine, language: str) -> None:
+    """Each with how many chunks it got, the answer that they amount to, and what is in the last one."""
+    words = texts(language)
+    app = choose(visit(language))
+    found = read(app, engine)
+    page = said(app)
+    for reading in found.readings:
+        assert reading.state == "completed"
+        assert reading.code is None
+        assert words[f"chunks.way_{reading.way}"] in page
+        count, seconds = len(reading.tiles), f"{reading.seconds:.2f}"
+        assert words["chunks.counted"].format(count=count, seconds=seconds) in page
+        assert words["chunks.everything"].format(number=count) in page
+    message, text, _ = found.readings
+    assert [code.value for code in app.code if '"topic"' in code.value] == [joined(text.tiles)] * 2
+    assert joined(message.tiles)["content"] == joined(text.tiles)
+    assert '"chunk_position":"last"' in str(app.json[1].value).replace(" ", "")
+
+
+@languages
+def test_every_chunk_can_be_opened(engine: Engine, language: str) -> None:
+    """Step by step; the answer is then the one that had arrived until there. Who finds the usage has done the task."""
+    words = texts(language)
+    app = choose(visit(language))
+    message = read(app, engine).readings[0]
+    count = len(message.tiles)
+    assert app.button(key="chunks.forward.message").disabled
+    assert app.session_state["session"].tried == set()
+    for number in range(count - 1, count - 6, -1):
+        checked(app.button(key="chunks.back.message").click().run())
+        at = f"{message.tiles[number - 1].at:.3f}"
+        assert words["chunks.position"].format(number=number, count=count, at=at) in said(app)
+        assert joined(message.tiles[:number])["content"] in [code.value for code in app.code]
+    assert app.session_state["session"].tried == {"chunks"}
+
+
+@languages
+def test_text_that_is_no_json_is_explained(engine: Engine, language: str) -> None:
+    """Not as an error: the answer is fine, and the other two have it."""
+    words = texts(language)
+    app = choose(visit(language))
+    checked(app.toggle(key="chunks.as_json").set_value(False).run())
+    found = read(app, engine)
+    assert remarks(app) == [words["chunks.remark_not_json"]]
+    assert [error.value for error in app.error] == []
+    assert not found.readings[2].tiles
+    assert joined(found.readings[1].tiles) in said(app)
+
+
+@languages
+def test_four_ways_say_what_else_could_run(engine: Engine, language: str) -> None:
+    """As sentences with the beats that were counted, which stand for the chart too; and the raw events."""
+    words = texts(language)
+    app = choose(visit(language), topic="calls", rate=20)
+    found = read(app, engine)
+    page = said(app)
+    beats = {reading.way: len(reading.beats) for reading in found.readings}
+    assert beats["stream"] == beats["invoke"] == 0
+    assert min(beats["astream"], beats["events"]) > 3
+    never = [words["chunks.meanwhile_never"].split("{seconds}")[1] in line for line in page.splitlines()]
+    assert sum(never) == 2
+    for way in ("astream", "events"):
+        assert f"**{beats[way]}" in page
+    assert words["chunks.raw_events"] in page
+    events = found.readings[-1]
+    assert words["chunks.counted"].format(count=len(events.tiles), seconds=f"{events.seconds:.2f}") in page
+    assert "on_chain_end" in str(app.json[0].value)
+
+
+@languages
+def test_size_and_pace_go_into_the_model_name(engine: Engine, language: str) -> None:
+    """Beside what stands there already, and nothing that was not chosen."""
+    app = choose(visit(language), rate=100)
+    checked(app.select_slider(key="chunks.size").set_value(3).run())
+    found = read(app, engine)
+    name = found.question.options.model
+    assert parse_qs(name.partition("?")[2]) == {"first": ["0"], "seed": ["1"], "size": ["3"], "rate": ["100"]}
+    assert max(len(tile.text) for tile in found.readings[1].tiles) == 3
+
+
+@languages
+@topics
+def test_text_cut_inside_characters_is_shown_whole(engine: Engine, language: str, topic: Topic) -> None:
+    """An emoji of three code points and Japanese, a code point a chunk, the bytes cut on their way."""
+    sample = texts(language)["chunks.sample_json" if topic == "parsers" else "chunks.sample_text"].format()
+    app = choose(visit(language), topic=topic)
+    checked(app.toggle(key="chunks.inside").set_value(True).run())
+    assert app.select_slider(key="chunks.size").disabled
+    found = read(app, engine)
+    assert {reading.state for reading in found.readings} == {"completed"}
+    text = next(reading for reading in found.readings if reading.way in ("text", "stream"))
+    assert {"👩", "\u200d", "🚀", "日"} <= {tile.text for tile in text.tiles}
+    assert joined(text.tiles) == sample
+    assert sample in [code.value for code in app.code]
+
+
+@languages
+def test_another_model_sets_its_own_pace(engine: Engine, language: str) -> None:
+    """Controls that would do nothing are not shown, and a sentence says why."""
+    words = texts(language)
+    app = choose(visit(language), model="acme-1")
+    assert not app.select_slider
+    assert words["chunks.pace_of_its_own"] in said(app)
+    checked(app.selectbox(key="settings.model").set_value(FAST).run())
+    assert [slider.key for slider in app.select_slider] == ["chunks.size", "chunks.rate"]
+
+
+@languages
+@topics
+@pytest.mark.parametrize(("question", "notice"), [("  \n", "empty"), ("x" * (QUESTION_CHARACTERS + 1), "too_long")])
+def test_a_bad_question_is_refused_and_kept(
+    engine: Engine, language: str, topic: Topic, question: str, notice: str
+) -> None:
+    """With a sentence; nothing is asked, and what was typed is there to be mended."""
+    app = choose(visit(language), topic=topic)
+    app.text_area(key=f"chunks.question.{topic}").set_value(question)
+    checked(app.button(key="chunks.start").click().run())
+    limits = {"length": f"{len(question):,}", "limit": f"{QUESTION_CHARACTERS:,}"}
+    assert [warning.value for warning in app.warning] == [texts(language)[f"notice.{notice}"].format(**limits)]
+    assert app.text_area(key=f"chunks.question.{topic}").value == question
+    assert "reading" not in app.query_params
+
+
+@languages
+@topics
+def test_a_failure_midway_keeps_the_chunks(engine: Engine, language: str, topic: Topic) -> None:
+    """With the sentence of the failure and what to do next."""
+    words = texts(language)
+    app = choose(visit(language), topic=topic, model=CUT)
+    found = read(app, engine)
+    assert {reading.code for reading in found.readings} == {"connection_lost"}
+    assert len(app.error) == len(found.readings)
+    for error in app.error:
+        assert words["error.connection_lost"] in error.value
+        assert words["error.connection_lost_next"] in error.value
+    kept = sum(words["chunks.kept"] in error.value for error in app.error)
+    assert kept >= sum(bool(reading.tiles) for reading in found.readings)
+    assert "word1 word2 word3 word4" in said(app)
+
+
+@languages
+def test_an_answer_without_text_is_explained(engine: Engine, language: str) -> None:
+    """The chunks without text are there all the same."""
+    app = choose(visit(language), model=EMPTY)
+    found = read(app, engine)
+    assert remarks(app) == [texts(language)["chunks.remark_empty"]] * 3
+    assert found.readings[0].tiles
+    assert texts(language)["chunks.no_text"] in said(app)
+
+
+@languages
+def test_a_stream_of_only_usage_is_explained(language: str) -> None:
+    """As one of a server that counts, but does not answer."""
+    usage = '{"prompt_tokens": 1, "completion_tokens": 0, "total_tokens": 1}'
+    chunk = f'{{"id": "1", "object": "chat.completion.chunk", "model": "raw", "choices": [], "usage": {usage}}}'
+    with (
+        raw_endpoint(http(f"data: {chunk}\n\ndata: [DONE]\n\n".encode())) as endpoint,
+        serving(openai_base_url=endpoint.base_url, lab_models=("raw",)) as engine,
+    ):
+        app = visit(language)
+        read(app, engine)
+        assert remarks(app) == [texts(language)["chunks.remark_only_usage"]] * 3
+
+
+@languages
+def test_halves_of_a_character_break_no_page(language: str) -> None:
+    """What protobuf cannot carry is written as its escape, in every place where it could be shown."""
+    body = b"".join(
+        b'data: {"id":"1","object":"chat.completion.chunk","model":"raw","choices":[{"index":0,"finish_reason":null,'
+        b'"delta":{"content":"%s"}}]}\n\n' % piece
+        for piece in (b"a\\ud83d", b"\\ude00b", b"\\ud83d")
+    )
+    with (
+        raw_endpoint(http(body + b"data: [DONE]\n\n")) as endpoint,
+        serving(openai_base_url=endpoint.base_url, lab_models=("raw",)) as engine,
+    ):
+        app = visit(language)
+        read(app, engine)
+        assert [code.value for code in app.code if "😀" in code.value] == ["a😀b\\ud83d"] * 2
+
+
+@languages
+def test_no_more_are_begun_than_may_run(engine: Engine, language: str) -> None:
+    """Who comes too soon is told so."""
+    question = Question("calls", "Go on", Options(demo_model(chunks=100_000, rate=10)))
+    running = [engine.readings.start(question) for _ in range(AT_ONCE)]
+    try:
+        app = visit(language)
+        checked(app.button(key="chunks.start").click().run())
+        assert [warning.value for warning in app.warning] == [texts(language)["chunks.too_many"]]
+        assert "reading" not in app.query_params
+    finally:
+        for reading_id in running:
+            engine.readings.stop(reading_id)
+            ended(engine, reading_id)
+
+
+@languages
+def test_a_stop_keeps_what_came(engine: Engine, language: str) -> None:
+    """The button is there while something runs; then the page says that it was stopped."""
+    words = texts(language)
+    app = choose(visit(language), topic="calls", model=ENDLESS, rate=100)
+    checked(app.button(key="chunks.start").click().run())
+    reading_id = address(app)
+    while not engine.readings.get(reading_id).readings[1].tiles:
+        time.sleep(0.02)
+    checked(app.button(key="chunks.stop").click().run())
+    found = shown(app, engine)
+    assert {reading.state for reading in found.readings} == {"stopped"}
+    assert all(words["chunks.stopped"] in remark for remark in remarks(app))
+    assert len(remarks(app)) == 4
+    assert "chunks.stop" not in [button.key for button in app.button]
+    assert joined(found.readings[-1].tiles) in said(app)
+
+
+@languages
+def test_an_address_shows_its_readings_and_an_old_one_says_so(engine: Engine, language: str) -> None:
+    """In another session, of either topic; what is not there any more can be begun anew."""
+    words = texts(language)
+    for topic in TOPICS:
+        reading_id = engine.readings.start(Question(topic, "What is streaming, briefly?", Options(demo_model())))
+        ended(engine, reading_id)
+        app = visit(language, reading=reading_id)
+        assert app.button_group(key="chunks.topic").value == topic
+        assert words["chunks.raw_events" if topic == "calls" else "chunks.way_message"] in said(app)
+    app = visit(language, reading="nowhere")
+    assert [warning.value for warning in app.warning] == [words["chunks.unknown"]]
+    assert not app.button(key="chunks.start").disabled
+
+
+def test_each_topic_keeps_what_was_read_last(engine: Engine) -> None:
+    """Who looks at the other one and comes back finds it again."""
+    app = choose(visit("en"))
+    first = read(app, engine).id
+    choose(app, topic="calls")
+    assert "reading" not in app.query_params
+    second = read(app, engine).id
+    checked(app.button_group(key="chunks.topic").set_value("parsers").run())
+    assert address(app) == first
+    checked(app.button_group(key="chunks.topic").set_value("calls").run())
+    assert address(app) == second
+
+
+# In a browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[tuple[Browser, str]]:
+    """A browser, and the server's address."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("LAB_MODELS", "demo")
+        expect.set_options(timeout=PATIENCE)
+        with streamlit_server(ROOT / "app.py") as server, chromium() as browser:
+            yield browser, server.url
+
+
+@contextmanager
+def opened(browser: tuple[Browser, str], language: str = "en", address: str | None = None) -> Iterator[Page]:
+    context = browser[0].new_context(locale=LOCALE[language], viewport={"width": 1280, "height": 1000})
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    page.goto(address or f"{browser[1]}/chunks")
+    yield page
+    context.close()
+
+
+def button(page: Page, text: str) -> Locator:
+    return page.get_by_role("button", name=text, exact=True)
+
+
+def tiles(page: Page, column: int = 0) -> Locator:
+    return page.locator(".tiles").nth(column).get_by_role("button")
+
+
+def start(page: Page, words: dict[str, str]) -> Locator:
+    """The button that stops."""
+    button(page, words["chunks.start"]).click()
+    stop = button(page, words["chunks.stop"])
+    expect(stop).to_be_visible()
+    return stop
+
+
+def slow(page: Page, words: dict[str, str]) -> None:
+    """Two chunks a second, by keyboard."""
+    slider = page.get_by_role("slider", name=words["chunks.rate"])
+    slider.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+    page.wait_for_timeout(700)
+
+
+@needs_chromium
+@languages
+def test_readings_go_on_whoever_looks(browser: tuple[Browser, str], language: str) -> None:
+    """Tiles arrive; a chosen one stays chosen while more come, by keyboard too. Neither a reload, nor another page,
+    nor a second browser changes anything, and a stop by anyone ends it for all."""
+    words = texts(language)
+    with opened(browser, language) as page:
+        expect(button(page, words["chunks.start"])).to_be_visible()
+        slow(page, words)
+        stop = start(page, words)
+        expect(tiles(page).nth(3)).to_be_visible()
+        tiles(page).nth(1).click()
+        expect(tiles(page).nth(1)).to_have_attribute("aria-pressed", "true")
+        count = tiles(page).count()
+        expect(tiles(page).nth(count + 1)).to_be_visible()
+        expect(tiles(page).nth(1)).to_be_focused()
+        page.keyboard.press("ArrowRight")
+        expect(tiles(page).nth(2)).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(tiles(page).nth(2)).to_have_attribute("aria-pressed", "true")
+        expect(page.locator(".tiles").first.locator("[aria-pressed=true]")).to_have_count(1)
+        expect(page.get_by_text(words["chunks.everything"].format(number=3)).first).to_be_visible()
+        with opened(browser, language, page.url) as other:
+            expect(tiles(other, 1).nth(count)).to_be_visible()
+            page.reload()
+            expect(tiles(page).nth(count)).to_be_visible()
+            page.get_by_role("link", name=words["latency.title"], exact=True).click()
+            expect(page.get_by_role("heading", name=words["latency.title"])).to_be_visible()
+            page.get_by_role("link", name=words["chunks.title"], exact=True).click()
+            expect(tiles(page).nth(count)).to_be_visible()
+            expect(stop).to_be_visible()
+            button(other, words["chunks.stop"]).click()
+            for each in (other, page):
+                expect(each.get_by_text(words["chunks.stopped"]).first).to_be_visible()
+                expect(button(each, words["chunks.stop"])).to_have_count(0)
+            expect(tiles(page)).to_have_count(tiles(other).count())
+
+
+@needs_chromium
+@languages
+def test_the_chunk_with_the_usage_is_found_by_keyboard(browser: tuple[Browser, str], language: str) -> None:
+    """One Tab stop for all tiles, arrows among them; what was proposed to be tried is then done."""
+    words = texts(language)
+    with opened(browser, language) as page:
+        stop = start(page, words)
+        expect(stop).to_have_count(0)
+        last = tiles(page).last
+        expect(last).to_have_attribute("aria-pressed", "true")
+        expect(page.locator(".tiles").first.locator("button[tabindex='0']")).to_have_count(1)
+        last.focus()
+        page.keyboard.press("Home")
+        expect(tiles(page).first).to_be_focused()
+        page.keyboard.press("End")
+        page.keyboard.press("ArrowLeft")
+        expect(tiles(page).nth(tiles(page).count() - 2)).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("output_tokens").filter(visible=True).first).to_be_visible()
+        button(page, words["lesson.try"]).click()
+        expect(page.get_by_test_id("stPopoverBody").get_by_text(words["lesson.done"])).to_be_visible()
+
+
+@needs_chromium
+@languages
+def test_blocked_and_beating_are_seen(browser: tuple[Browser, str], language: str) -> None:
+    """Two ways are blocked bars, two are strokes of the second task; the chart says the same in words."""
+    words = texts(language)
+    with opened(browser, language) as page:
+        page.get_by_role("radio", name=words["chunks.topic_calls"]).click()
+        expect(page.get_by_text(words["chunks.about_calls"].split("`")[0]).first).to_be_visible()
+        stop = start(page, words)
+        chart = page.get_by_test_id("stVegaLiteChart")
+        expect(chart.locator(".mark-rect.role-mark path").first).to_be_attached()
+        expect(stop).to_have_count(0)
+        expect(chart.locator(".mark-text.role-mark text", has_text=words["chunks.mark_blocked"]).nth(1)).to_be_visible()
+        strokes = chart.locator(".mark-rect.role-mark").last.locator("path")
+        assert strokes.count() > 100
+        never = re.compile(re.escape(words["chunks.meanwhile_never"].split("**")[1]))
+        expect(page.get_by_role("listitem").filter(has_text=never)).to_have_count(2)
+        expect(tiles(page).filter(has_text="on_chat_model_stream").first).to_be_attached()
+
+
+@needs_chromium
+def test_the_address_is_all_that_is_needed(browser: tuple[Browser, str]) -> None:
+    """A cold deep link to what is not there says so, in the language of the reader."""
+    with opened(browser, "ja", f"{browser[1]}/chunks?{urlencode({'reading': 'nowhere'})}") as page:
+        expect(page.get_by_text(texts("ja")["chunks.unknown"])).to_be_visible()

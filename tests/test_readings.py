@@ -1,0 +1,403 @@
+"""The laws of readings: one chunk is one chunk of the server, what came stays, and waiting blocks or does not."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import HttpUrl
+
+from streamlab import readings as module
+from streamlab.demo_model.process import DemoModel
+from streamlab.questions import QUESTION_CHARACTERS, InvalidQuestion, Options
+from streamlab.readings import (
+    AT_ONCE,
+    KEPT,
+    TOPICS,
+    Question,
+    Reading,
+    Readings,
+    TooManyReadings,
+    Topic,
+    UnknownReading,
+)
+from streamlab.settings import Settings
+from streamlab.tiles import joined, joined_text
+from streamlab.ways import BEAT, BLOCKED, Way, blocked, pauses
+from tests.conftest import PATIENCE, Asked, demo_model, http, raw_endpoint, sse
+
+pytestmark = pytest.mark.anyio
+
+EMOJI = "👩‍🚀 と 日本語、👍🏽"
+ENDLESS = {"chunks": 100_000, "rate": 50}
+
+modes = pytest.mark.parametrize("as_json", [False, True])
+
+
+@pytest.fixture
+def readings(demo: DemoModel) -> Iterator[Readings]:
+    with closing(Readings(Settings(_env_file=None), demo.base_url)) as readings:
+        yield readings
+
+
+@contextmanager
+def reading_of(*answers: bytes, **settings: Any) -> Iterator[Readings]:
+    """Readings of an endpoint that sends these bytes."""
+    with raw_endpoint(*answers) as endpoint:
+        chosen = Settings(_env_file=None, openai_base_url=HttpUrl(endpoint.base_url), **settings)
+        with closing(Readings(chosen, "http://127.0.0.1:9")) as readings:
+            yield readings
+
+
+def ended(readings: Readings, reading_id: str) -> dict[Way, Reading]:
+    deadline = time.monotonic() + PATIENCE
+    while (found := readings.get(reading_id)).running:
+        assert time.monotonic() < deadline, "the readings did not end"
+        time.sleep(0.01)
+    return {reading.way: reading for reading in found.readings}
+
+
+def begun(readings: Readings, reading_id: str, tiles: int = 3) -> None:
+    """Every reading that gets chunks has some."""
+    deadline = time.monotonic() + PATIENCE
+    while any(len(each.tiles) < tiles for each in readings.get(reading_id).readings if each.way != "invoke"):
+        assert time.monotonic() < deadline, "no chunks came"
+        time.sleep(0.01)
+
+
+def read(
+    readings: Readings, topic: Topic, model: str, text: str = "What is streaming?", *, as_json: bool = False
+) -> dict[Way, Reading]:
+    return ended(readings, readings.start(Question(topic, text, Options(model), as_json)))
+
+
+def states(found: dict[Way, Reading]) -> set[tuple[str, str | None]]:
+    return {(each.state, each.code) for each in found.values()}
+
+
+# Three parsers
+
+
+def test_three_parsers_see_the_same_answer(readings: Readings) -> None:
+    """As messages, as text, and as an object that grows; the times never go back."""
+    found = read(readings, "parsers", demo_model(size=7, rate=500), as_json=True)
+    assert states(found) == {("completed", None)}
+    text = joined(found["text"].tiles)
+    assert joined_text(found["message"].tiles) == text
+    assert joined(found["message"].tiles)["content"] == text
+    assert joined(found["json"].tiles) == json.loads(text)
+    grown = [json.dumps(tile.chunk, ensure_ascii=False) for tile in found["json"].tiles]
+    assert len(grown) > 3
+    assert sorted(grown, key=len) == grown
+    for each in found.values():
+        times = [tile.at for tile in each.tiles]
+        assert times == sorted(times)
+        assert [tile.number for tile in each.tiles] == list(range(1, len(times) + 1))
+        assert each.seconds >= times[-1] >= times[0] > 0
+
+
+async def test_a_chunk_is_a_chunk_of_the_server(readings: Readings, asked: Asked) -> None:
+    """As many with text as the model wrote, however fast they come; nothing on the way joins them."""
+    model = demo_model(size=3, rate=1_000_000)
+    found = read(readings, "parsers", model, as_json=True)
+    streamed: tuple[Way, ...] = ("message", "text")
+    for record in await asked(model, 3):
+        for way in streamed:
+            assert sum(bool(tile.text) for tile in found[way].tiles) == len(record["written"])
+    assert all(len(tile.text) <= 3 for tile in found["message"].tiles)
+
+
+def test_the_chunk_that_carries_the_usage_is_found(readings: Readings) -> None:
+    """One of the messages holds it, and neither parser passes it on; the finish reason has a chunk of its own."""
+    found = read(readings, "parsers", demo_model(), as_json=True)
+    (carrier,) = (tile for tile in found["message"].tiles if tile.carries_usage)
+    assert carrier.text == ""
+    assert carrier.detail["usage_metadata"]["output_tokens"] > 5
+    reasons = [tile.detail["response_metadata"].get("finish_reason") for tile in found["message"].tiles]
+    assert [reason for reason in reasons if reason] == ["stop"]
+    assert not any(tile.carries_usage for tile in (*found["text"].tiles, *found["json"].tiles))
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_text_cut_inside_characters_arrives_whole(readings: Readings, size: int) -> None:
+    """Inside an emoji of several code points, between characters, and within the bytes of one."""
+    text = json.dumps({"said": EMOJI}, ensure_ascii=False)
+    found = read(readings, "parsers", demo_model(size=size, split="true", text=text))
+    assert joined(found["text"].tiles) == text
+    assert joined(found["message"].tiles)["content"] == text
+    assert joined(found["json"].tiles) == {"said": EMOJI}
+    if size == 1:
+        assert {"👩", "\u200d", "🚀"} <= {tile.text for tile in found["text"].tiles}
+
+
+@modes
+def test_halves_of_a_character_are_joined(as_json: bool) -> None:
+    """A server may escape a character and cut the escape in two; a half that stays alone breaks nothing."""
+    with reading_of(http(sse("a\ud83d", "\ude00b", "\ud83d"))) as cut:
+        found = read(cut, "parsers", "raw", as_json=as_json)
+    assert joined(found["text"].tiles) == "a😀b\\ud83d"
+    assert joined(found["message"].tiles)["content"] == "a😀b\\ud83d"
+    assert [tile.text for tile in found["text"].tiles][:3] == ["a\\ud83d", "\\ude00b", "\\ud83d"]
+
+
+def test_ordinary_text_gives_no_object(readings: Readings) -> None:
+    """JsonOutputParser is silent about it, and the code says why there is nothing; the others are not concerned."""
+    found = read(readings, "parsers", demo_model(), "What is streaming, briefly?")
+    assert (found["json"].state, found["json"].code, found["json"].tiles) == ("completed", "not_json", ())
+    assert found["text"].code is found["message"].code is None
+    assert joined(found["text"].tiles)
+
+
+def test_long_text_without_json_is_not_parsed_to_its_end(readings: Readings) -> None:
+    """The parser reads all of it anew for each chunk, which would keep the whole server busy."""
+    found = read(readings, "parsers", demo_model(chunks=4_000, rate=1_000_000))
+    assert (found["json"].state, found["json"].code) == ("completed", "not_json")
+    assert len(joined(found["text"].tiles)) == module.MAX_TILES * 5 - 5  # the first chunk has a role and no text
+
+
+@pytest.mark.parametrize("answer", ['{"a": [1, 2], "b": "unclosed', '{"a": 1, b', '{"a": 1} and then some'])
+def test_json_that_breaks_off_is_said_to(readings: Readings, answer: str) -> None:
+    """What could be read of it stays."""
+    found = read(readings, "parsers", demo_model(text=answer))
+    assert found["json"].code == "broken_json"
+    assert joined(found["json"].tiles)["a"] in (1, [1, 2])
+    assert joined(found["text"].tiles) == answer
+
+
+@pytest.mark.parametrize("answer", ['{"a": 1}', '```json\n{"a": 1}\n```', "[1]", '"text"', '{"a": "line\nend"}'])
+def test_json_in_its_usual_wrappings_is_json(readings: Readings, answer: str) -> None:
+    """What JsonOutputParser reads to the last character needs no remark."""
+    assert states(read(readings, "parsers", demo_model(text=answer))) == {("completed", None)}
+
+
+# Four ways of calling
+
+
+def test_four_ways_give_the_same_answer(readings: Readings) -> None:
+    """Streamed it comes in many chunks, invoked in one, and as events with all that goes on inside the chain."""
+    found = read(readings, "calls", demo_model(seed=1), "What is streaming, briefly?")
+    assert states(found) == {("completed", None)}
+    answers = {way: joined(each.tiles) for way, each in found.items()}
+    assert len(set(answers.values())) == 1
+    assert len(found["invoke"].tiles) == 1
+    assert len(found["stream"].tiles) == len(found["astream"].tiles) > 10
+    names = {tile.text for tile in found["events"].tiles}
+    assert {"on_chain_start", "on_chat_model_stream", "on_parser_stream", "on_chain_stream", "on_chain_end"} <= names
+    assert found["events"].tiles[0].detail["data"]["input"]["question"] == "What is streaming, briefly?"
+
+
+def test_a_blocking_call_stops_the_other_task(readings: Readings) -> None:
+    """While `.stream()` and `.invoke()` wait it never runs; beside `.astream()` and `.astream_events()` it does."""
+    found = read(readings, "calls", demo_model(chunks=60, rate=40))
+    blocking: tuple[Way, ...] = ("stream", "invoke")
+    for way in blocking:
+        assert found[way].beats == ()
+        assert blocked(found[way].beats, found[way].seconds) == [(0.0, found[way].seconds)]
+    waiting: tuple[Way, ...] = ("astream", "events")
+    for way in waiting:
+        assert len(found[way].beats) > 3
+        assert found[way].beats[-1] <= found[way].seconds
+
+
+@given(st.lists(st.floats(0, 1e6)).map(sorted), st.floats(0, 1e6))
+def test_pauses_fill_the_time_between_beats(beats: list[float], end: float) -> None:
+    """From 0 to the end without a gap, and the long ones among them count as blocked."""
+    found = pauses(beats, end)
+    assert found[0][0] == 0
+    assert found[-1][1] == max([end, *beats])
+    assert all(before[1] == after[0] for before, after in pairwise(found))
+    assert blocked(beats, end) == [pause for pause in found if pause[1] - pause[0] > BLOCKED]
+    assert BLOCKED > BEAT
+
+
+# Ends
+
+
+async def test_a_stop_reaches_the_model_in_every_way(readings: Readings, asked: Asked) -> None:
+    """Also in a call that blocks its thread, and in one that has not been answered. The chunks so far stay."""
+    for topic, ways in TOPICS.items():
+        model = demo_model(**ENDLESS)
+        reading_id = readings.start(Question(topic, "Go on", Options(model)))
+        if topic == "calls":
+            begun(readings, reading_id)
+        readings.stop(reading_id)
+        found = ended(readings, reading_id)
+        # Text that is no JSON ends by itself.
+        assert states({way: each for way, each in found.items() if way != "json"}) == {("stopped", None)}
+        records = await asked(model)
+        assert {record["ended"] for record in records} <= {"disconnected"}
+        if topic == "calls":
+            assert len(records) == len(ways)
+            assert all(len(found[way].tiles) >= 3 for way in ways if way != "invoke")
+        readings.stop(reading_id)  # once more, which changes nothing
+        assert readings.get(reading_id).readings == tuple(found.values())
+
+
+def test_no_thread_is_left(readings: Readings) -> None:
+    """A closed store has ended all of its readings."""
+    reading_id = readings.start(Question("calls", "Go on", Options(demo_model(**ENDLESS))))
+    begun(readings, reading_id)
+    readings.close()
+    assert states(ended(readings, reading_id)) == {("stopped", None)}
+    assert not [thread for thread in threading.enumerate() if thread.name == "reading"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        ("key", "auth"),
+        ("rate_limit", "rate_limited"),
+        ("error", "provider_unavailable"),
+        ("context", "context_too_long"),
+    ],
+)
+@pytest.mark.parametrize("topic", TOPICS)
+def test_a_refusal_is_told_by_its_code(readings: Readings, topic: Topic, fault: str, code: str) -> None:
+    """In every way of reading, without a second attempt."""
+    found = read(readings, topic, demo_model(fault=fault))
+    assert states(found) == {("failed", code)}
+    assert all(each.tiles == () for way, each in found.items() if way != "events")
+
+
+@pytest.mark.parametrize(("fault", "code"), [("cut", "connection_lost"), ("garbage", "connection_lost")])
+def test_what_came_before_a_failure_stays(readings: Readings, fault: str, code: str) -> None:
+    """The chunks of a stream that breaks off; an answer that was to come whole has none."""
+    found = read(readings, "calls", demo_model(fault=fault, after=5, chunks=50))
+    assert {(found[way].state, found[way].code) for way in found if way != "invoke"} == {("failed", code)}
+    streamed: tuple[Way, ...] = ("stream", "astream")
+    for way in streamed:
+        assert sum(bool(tile.text) for tile in found[way].tiles) == 5
+    assert found["invoke"].state == "failed"
+    assert found["invoke"].tiles == ()
+
+
+def test_a_filtered_answer_is_told_so(readings: Readings) -> None:
+    """Its server ends it politely, which is no success."""
+    found = read(readings, "calls", demo_model(fault="filter", after=5, chunks=50))
+    assert states(found) == {("failed", "content_filtered")}
+    assert found["stream"].tiles
+
+
+def test_a_stream_without_text_is_told_so(readings: Readings) -> None:
+    """The chunks that came, for the role and the end, can be looked at."""
+    for topic in TOPICS:
+        found = read(readings, topic, demo_model(fault="empty"))
+        assert states(found) == {("completed", "empty")}
+    assert found["stream"].tiles
+
+
+@modes
+def test_a_stream_of_only_usage_is_told_so(as_json: bool) -> None:
+    """And the chunk that carries it is there."""
+    usage = {"prompt_tokens": 1, "completion_tokens": 0, "total_tokens": 1}
+    chunk = {"id": "1", "object": "chat.completion.chunk", "model": "raw", "choices": [], "usage": usage}
+    with reading_of(http(f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n".encode())) as readings:
+        found = read(readings, "parsers", "raw", as_json=as_json)
+    assert states(found) == {("completed", "only_usage")}
+    assert [tile.carries_usage for tile in found["message"].tiles].count(True) == 1
+
+
+@modes
+def test_a_stream_of_nothing_is_a_failure_of_the_server(as_json: bool) -> None:
+    """Not one chunk, not even the end of one."""
+    with reading_of(http(b"data: [DONE]\n\n")) as readings:
+        assert states(read(readings, "parsers", "raw", as_json=as_json)) == {("failed", "provider_unavailable")}
+
+
+@modes
+def test_an_answer_cut_at_its_length_is_told_so(as_json: bool) -> None:
+    """The provider's own limit may be lower than the answer."""
+    with reading_of(http(sse("too", " long", finish="length"))) as readings:
+        assert states(read(readings, "parsers", "raw", as_json=as_json)) == {("completed", "length")}
+
+
+def test_silence_and_length_have_a_limit(demo: DemoModel) -> None:
+    """A server that goes quiet, and one that never ends; in every way of reading."""
+    settings = Settings(_env_file=None, lab_silence_timeout=0.5, lab_total_timeout=2)
+    with closing(Readings(settings, demo.base_url)) as readings:
+        stalled = read(readings, "calls", demo_model(fault="stall", after=3, chunks=10))
+        endless = read(readings, "calls", demo_model(**ENDLESS))
+    assert states(stalled) == states(endless) == {("failed", "timeout")}
+    assert stalled["stream"].tiles
+    assert len(endless["astream"].tiles) > 10
+
+
+# The store
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [("", "empty"), (" \n", "empty"), ("x" * (QUESTION_CHARACTERS + 1), "too_long")]
+)
+async def test_a_bad_question_is_refused_before_any_call(
+    readings: Readings, asked: Asked, text: str, code: str
+) -> None:
+    """It costs nothing."""
+    model = demo_model()
+    with pytest.raises(InvalidQuestion) as refused:
+        readings.start(Question("parsers", text, Options(model)))
+    assert refused.value.code == code
+    assert await asked(model) == []
+
+
+@modes
+def test_json_is_asked_for_in_every_request(as_json: bool) -> None:
+    """Or in none; the server is told nothing else of it."""
+    with raw_endpoint(http(sse("{}"))) as endpoint:
+        settings = Settings(_env_file=None, openai_base_url=HttpUrl(endpoint.base_url))
+        with closing(Readings(settings, "http://127.0.0.1:9")) as readings:
+            assert states(read(readings, "parsers", "raw", as_json=as_json)) == {("completed", None)}
+    asked = [request.get("response_format") for request in endpoint.requests]
+    assert asked == [{"type": "json_object"} if as_json else None] * 3
+
+
+async def test_the_system_prompt_and_the_question_are_sent(readings: Readings, asked: Asked) -> None:
+    """To every way, as they were typed; braces are no template."""
+    model = demo_model()
+    options = Options(model, "Answer {briefly}.")
+    ended(readings, readings.start(Question("calls", "What is {streaming}?", options)))
+    prompts = [record["prompt"] for record in await asked(model, 4)]
+    assert prompts == [{"messages": 2, "user": "What is {streaming}?"}] * 4
+
+
+def test_as_many_run_at_once_as_may(readings: Readings) -> None:
+    """One more is refused, until one has ended."""
+    question = Question("calls", "Go on", Options(demo_model(**ENDLESS)))
+    running = [readings.start(question) for _ in range(AT_ONCE)]
+    with pytest.raises(TooManyReadings):
+        readings.start(question)
+    readings.stop(running[0])
+    ended(readings, running[0])
+    readings.start(question)
+
+
+def test_the_newest_are_kept(readings: Readings) -> None:
+    """The oldest leaves when another comes, but none that goes on; an unknown id says so."""
+    with pytest.raises(UnknownReading):
+        readings.get("nowhere")
+    endless = readings.start(Question("calls", "Go on", Options(demo_model(**ENDLESS))))
+    others = []
+    for _ in range(KEPT):
+        others.append(readings.start(Question("parsers", "Hello", Options("demo?fault=key"))))
+        ended(readings, others[-1])
+    assert readings.get(endless).running
+    with pytest.raises(UnknownReading):
+        readings.get(others[0])
+    assert len([readings.get(reading_id) for reading_id in others[1:]]) == KEPT - 1
+
+
+def test_a_reading_keeps_so_many_tiles(readings: Readings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And counts those that came after them. So it does with characters: each object holds those before it."""
+    monkeypatch.setattr(module, "MAX_TILES", 10)
+    found = read(readings, "parsers", demo_model(size=5), as_json=True)
+    assert len(found["text"].tiles) == len(found["json"].tiles) == 10
+    assert found["text"].more > 10
+    monkeypatch.setattr(module, "MAX_CHARACTERS", 40)
+    found = read(readings, "parsers", demo_model(size=5), as_json=True)
+    assert len(joined(found["text"].tiles)) <= 40
+    assert found["json"].more > found["text"].more / 2
