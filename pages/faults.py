@@ -1,0 +1,121 @@
+"""What goes wrong between a program and a model, and what its user sees of it."""
+
+import time
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from components import answer, faults, lesson, questions, replay, sidebar
+from components.places import draw_notice, fresh_place
+from components.state import TRIAL, Tried, engine, find_trial, following, keep_trial, named, session, show
+from components.texts import t
+from streamlab.chains import ChainAttempt
+from streamlab.events import StreamEvent
+from streamlab.failures import classify
+from streamlab.hub import UnknownRun
+from streamlab.outcome import outcome_of
+from streamlab.runs import RunLimits, Runs
+from streamlab.trials import Trial, Trials, phases
+
+lab = engine()
+
+
+def start() -> None:
+    chosen, options = faults.chosen(), sidebar.options()
+    if trial := questions.started(
+        lambda: lab.portal.call(lab.trials.start, chosen.question, options, chosen.fault, chosen.times, chosen.policy)
+    ):
+        keep_trial(Tried(trial))
+        show(TRIAL, trial.run_id)
+
+
+def look(run_id: str | None) -> None:
+    """Keep what the address names, and the events of every trial that has ended since the last look."""
+    if run_id not in session().trials and (trial := find_trial(run_id)):
+        keep_trial(Tried(trial))
+    for tried in list(session().trials.values()):
+        if tried.events is None:
+            settle(tried.trial)
+
+
+def settle(trial: Trial) -> None:
+    try:
+        log = lab.portal.call(lab.hub.log, trial.run_id)
+    except UnknownRun:  # it ended while this session looked elsewhere, and its time is over
+        del session().trials[trial.run_id]
+        return
+    if log.done:
+        keep_trial(Tried(trial, lab.portal.call(log.since, 0)))
+
+
+def mended(tried: Tried) -> bool:
+    """An answer that was cut off, and arrived whole by another attempt."""
+    if tried.trial.fault != "cut" or not tried.events:
+        return False
+    outcome = outcome_of(tried.events)
+    return outcome.status == "completed" and outcome.retries > 0
+
+
+def draw_columns(trial: Trial) -> tuple[DeltaGenerator, DeltaGenerator]:
+    """What its user sees, and what happens meanwhile."""
+    st.markdown(f"**{faults.describe(trial)}**")
+    left, right = st.columns(2, gap="large")
+    left.caption(t("faults.user_sees"))
+    right.caption(t("faults.happened"))
+    with left:
+        questions.draw_question(trial.question)
+    return left, right
+
+
+def draw_live(trial: Trial) -> None:
+    """Follow the run to its end."""
+    stop_place.button(
+        t("faults.stop"),
+        key="faults.stop",
+        icon=":material/stop_circle:",
+        on_click=lambda: lab.portal.call(lab.runs.stop, trial.run_id),
+    )
+    left, right = draw_columns(trial)
+    chart, table = right.empty(), right.empty()
+    log = lab.portal.call(lab.hub.log, trial.run_id)
+
+    def draw() -> None:
+        events = lab.portal.call(log.since, 0)
+        faults.draw_phases(chart, "live", phases(events, time.monotonic() - log.began))
+        faults.draw_log(table, events)
+
+    with left.chat_message("assistant", avatar=":material/smart_toy:"), following(trial.run_id) as batches:
+        answer.follow(replay.watched(batches, [], draw))
+    stop_place.empty()
+    st.rerun()
+
+
+def draw_ended(trial: Trial, events: list[StreamEvent]) -> None:
+    left, right = draw_columns(trial)
+    outcome = outcome_of(events)
+    with left.chat_message("assistant", avatar=":material/smart_toy:"):
+        answer.draw_outcome(outcome)
+        answer.draw_ending(outcome, trial.options.model)
+    faults.draw_phases(right.empty(), "ended", phases(events))
+    faults.draw_log(right, events)
+    with st.expander(t("faults.lines"), icon=":material/code:"):
+        faults.draw_handling(events, trial.policy)
+
+
+run_id = named(TRIAL)
+show(TRIAL, run_id)
+look(run_id)
+code: list[lesson.Code] = [Trials.start, ChainAttempt, Runs._attempts, Runs._attempt, RunLimits, classify]
+lesson.draw_title("faults", code, tried=any(map(mended, session().trials.values())))
+draw_notice(st.container())
+stop_place = faults.draw_switchboard(start)
+tried = session().trials.get(run_id or "")
+place = fresh_place("faults", (run_id, bool(tried and tried.events)))
+faults.draw_difference(run_id)
+with place:
+    if tried and tried.events:
+        draw_ended(tried.trial, tried.events)
+    elif tried:
+        draw_live(tried.trial)
+    elif run_id:
+        st.warning(t("faults.unknown"), icon=":material/link_off:")
