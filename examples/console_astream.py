@@ -1,0 +1,71 @@
+"""Ask a model to explain one topic or two at once, and print the answers while they arrive.
+
+    python examples/console_astream.py "streaming" "backpressure"
+
+In a notebook, where a loop runs already: `await main(["streaming"])`, or `await answer(chain, Answer(topic, model))`.
+"""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # so that it can be started from any folder
+
+try:
+    from langchain_core.output_parsers import StrOutputParser
+    from langchain_core.prompts import ChatPromptTemplate
+    from langchain_core.runnables import Runnable
+    from langchain_openai import ChatOpenAI
+
+    from examples.program import Answer, model_address, quietly, read_arguments, report, run, side_by_side
+except KeyboardInterrupt:  # loading all this takes seconds
+    sys.exit(130)
+
+PROMPT = ChatPromptTemplate(
+    [
+        ("system", "Explain the topic to a beginner, in the language that it is written in."),
+        ("human", "{topic}"),
+    ]
+)
+
+
+async def answer(chain: Runnable[dict[str, str], str], into: Answer, *, show: bool = True) -> Answer:
+    """Asks for `into.topic` and puts what comes into it; `show` prints it as well. While it waits, others work."""
+    try:
+        async for text in chain.astream({"topic": into.topic}, {"callbacks": [into.finish]}):
+            into.add(text)
+            if show:
+                print(text, end="", flush=True)
+        into.end()
+    except BrokenPipeError:  # from `print`: whoever read the text is gone
+        raise
+    except Exception as error:  # what has come stays, and the other answer goes on
+        into.fail(error)
+    return into
+
+
+async def main(given: Sequence[str] | None = None) -> int:
+    """The exit status. `given` are the arguments where there is no command line."""
+    arguments = read_arguments(__doc__, given, most=2)
+    with model_address(arguments) as (url, key):
+        model = ChatOpenAI(
+            model=arguments.model, base_url=url, api_key=key, streaming=True, timeout=60,
+            stream_chunk_timeout=None,  # `timeout` is enough; this is asyncio.wait_for, which in 3.11 may lose a Ctrl-C
+        )  # fmt: skip
+        chain = PROMPT | model | StrOutputParser()
+
+        answers = [Answer(topic, arguments.model) for topic in arguments.topics]
+        show = len(answers) == 1 and not arguments.json  # the chunks of two would be mixed up
+        drawn = len(answers) > 1 and not arguments.json and sys.stdout.isatty()
+        try:
+            with side_by_side(answers) if drawn else contextlib.nullcontext():
+                await asyncio.gather(*(answer(chain, into, show=show) for into in answers))
+        finally:  # also after Ctrl-C, which cancels the tasks: their connections close, and that stops the model
+            status = report(answers, arguments, shown=show)
+    return status
+
+
+if __name__ == "__main__":
+    run(lambda: asyncio.run(quietly(main())))

@@ -1,0 +1,63 @@
+"""Ask a model to explain a topic, and print the answer while it arrives.
+
+    python examples/console_stream.py "streaming"
+
+Without a key the demo model answers.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # so that it can be started from any folder
+
+try:
+    from langchain_core.output_parsers import StrOutputParser
+    from langchain_core.prompts import ChatPromptTemplate
+    from langchain_openai import ChatOpenAI
+    from openai import DefaultHttpxClient
+
+    from examples.program import Answer, model_address, read_arguments, report, run, stopping
+except KeyboardInterrupt:  # loading all this takes seconds
+    sys.exit(130)
+
+PROMPT = ChatPromptTemplate(
+    [
+        ("system", "Explain the topic to a beginner, in the language that it is written in."),
+        ("human", "{topic}"),
+    ]
+)
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """The exit status. `given` are the arguments where there is no command line."""
+    arguments = read_arguments(__doc__, given)
+    with model_address(arguments) as (url, key):
+        # 1. The chain: each part hands its chunks to the next one as they come.
+        http = DefaultHttpxClient()
+        model = ChatOpenAI(
+            model=arguments.model, base_url=url, api_key=key, streaming=True, timeout=60, http_client=http
+        )
+        chain = PROMPT | model | StrOutputParser()
+
+        answer = Answer(arguments.topics[0], arguments.model)
+        try:
+            # 2. The loop: one turn for each chunk. Without `flush`, text would wait in a buffer.
+            stream = chain.stream({"topic": answer.topic}, {"callbacks": [answer.finish]})
+            with stopping(http, stream) as chunks:  # also after Ctrl-C: the connection is closed, so the model stops
+                for text in chunks:
+                    answer.add(text)
+                    if not arguments.json:
+                        print(text, end="", flush=True)
+            answer.end()
+        except BrokenPipeError:  # from `print`: whoever read the text is gone
+            raise
+        except Exception as error:  # 3. A stream can fail in its midst, too: `answer` keeps what has come
+            answer.fail(error)
+        finally:
+            status = report([answer], arguments, shown=not arguments.json)
+    return status
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,294 @@
+"""What both console programs need that is no part of their lesson: arguments, a model's address, words for errors."""
+
+import argparse
+import asyncio
+import contextlib
+import io
+import json
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+from dotenv import find_dotenv
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.outputs import ChatGeneration, LLMResult
+from openai import DefaultHttpxClient
+from pydantic import SecretStr
+from rich.console import Console
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from streamlab.demo_model import DEMO, is_demo
+from streamlab.demo_model.process import DemoModel
+from streamlab.failures import classify
+from streamlab.questions import QUESTION_CHARACTERS
+from streamlab.settings import Settings, SettingsError, load_settings
+
+GOOD, FAILED, INTERRUPTED = 0, 1, 130  # exit statuses; argparse's own is 2, for wrong arguments
+OPENAI_URL, OPENAI_MODEL = "https://api.openai.com/v1", "gpt-4o-mini"
+
+SENTENCES = {
+    "auth": "The provider refused the key. Check OPENAI_API_KEY.",
+    "rate_limited": "The provider is receiving too many requests. Wait a moment, then try again.",
+    "quota": "The provider's account has no credit left. Check its plan and billing.",
+    "timeout": "The model took too long to answer. Try again, or choose a faster one with --model.",
+    "provider_unavailable": "The model's server could not be reached or reported a failure. Check OPENAI_BASE_URL.",
+    "connection_lost": "The connection to the model broke off. Try again.",
+    "context_too_long": "The topic is longer than the model can read. Shorten it.",
+    "content_filtered": "The provider's content filter ended the answer. Choose another topic.",
+    "model_not_found": "The server does not know this model. Choose another one with --model.",
+    "bad_request": "The server refused the request.",
+    "internal": "Something came that this program does not understand.",
+    "empty": "The stream ended without any text.",
+    "length": "The model stopped at its length limit, so the answer is not whole.",
+    "interrupted": "Interrupted; the model was told to stop.",
+}
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """`model` is the one that answers, whether it was named or not."""
+
+    topics: list[str]
+    model: str
+    json: bool
+    settings: Settings
+
+
+def read_arguments(description: str | None, given: Sequence[str] | None = None, most: int = 1) -> Arguments:
+    """The command line's, unless others are `given`. Wrong ones end the program with a sentence and status 2."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("topics", nargs="+", metavar="TOPIC", help="what to explain" + (f"; up to {most}" * (most > 1)))
+    parser.add_argument("--model", metavar="NAME", help="default: the first of LAB_MODELS, or one that fits the key")
+    parser.add_argument("--json", action="store_true", help="print a line of JSON for each answer, when it has ended")
+    arguments = parser.parse_args(given)
+    if problem := _topics_problem(arguments.topics, most):
+        parser.error(problem)
+    try:
+        with contextlib.chdir(Path(find_dotenv(usecwd=True)).parent):  # the nearest .env, from here upwards
+            settings = load_settings()
+        model = arguments.model or _default_model(settings)
+    except SettingsError as error:
+        parser.error(str(error))
+    if not is_demo(model) and not _has_provider(settings):
+        parser.error(f"{model} needs OPENAI_API_KEY or OPENAI_BASE_URL; without --model the demo model answers")
+    return Arguments(arguments.topics, model, arguments.json, settings)
+
+
+def _topics_problem(topics: list[str], most: int) -> str | None:
+    """What is wrong with the topics, if anything."""
+    if len(topics) > most:
+        return f"there are {len(topics)} topics, at most {most} can be answered; put one of several words in quotes"
+    for topic in topics:
+        if not topic.strip():
+            return "a topic is empty"
+        if len(topic) > QUESTION_CHARACTERS:
+            return f"a topic has {len(topic):,} characters; at most {QUESTION_CHARACTERS:,} are allowed"
+        if any("\ud800" <= character <= "\udfff" for character in topic):  # Python's stand-in for other bytes
+            return "a topic is not text in the encoding of this system"
+    return None
+
+
+def _has_provider(settings: Settings) -> bool:
+    return bool(settings.openai_api_key or settings.openai_base_url)
+
+
+def _default_model(settings: Settings) -> str:
+    """Raises SettingsError where only the user can know it."""
+    if not _has_provider(settings):
+        return DEMO
+    if settings.lab_models:
+        return settings.lab_models[0]
+    if settings.openai_base_url:
+        raise SettingsError("OPENAI_BASE_URL is set, so name a model of that server with --model or LAB_MODELS")
+    return OPENAI_MODEL
+
+
+@contextlib.contextmanager
+def model_address(arguments: Arguments) -> Iterator[tuple[str, SecretStr]]:
+    """The address and the key of the model that answers. The demo model runs as long as the block."""
+    settings = arguments.settings
+    if is_demo(arguments.model):
+        hint = "" if _has_provider(settings) else " Set OPENAI_API_KEY for a real model."
+        say(f"The demo model answers: its text is scripted.{hint}")
+        with contextlib.ExitStack() as stack:
+            try:
+                demo = stack.enter_context(DemoModel())
+            except RuntimeError as error:
+                sys.exit(str(error))
+            yield demo.base_url, SecretStr("demo")
+    else:
+        # A local server needs no key, but the client insists on one.
+        yield str(settings.openai_base_url or OPENAI_URL), settings.openai_api_key or SecretStr("none")
+
+
+@contextlib.contextmanager
+def stopping(http: DefaultHttpxClient, chunks: Iterator[str]) -> Iterator[Iterator[str]]:
+    """Closes the connection at the end of the block, which stops a model that is still writing.
+
+    Leaving the loop is not enough: a chain's `.stream()` that is closed early reads the answer to its end, unseen.
+    """
+    try:
+        yield chunks
+    finally:
+        http.close()
+        if isinstance(chunks, Generator):
+            # It tries to read on, and so do the generators within it, whose errors Python would print.
+            before, sys.unraisablehook = sys.unraisablehook, lambda _: None
+            try:
+                with contextlib.suppress(Exception):
+                    chunks.close()
+            finally:
+                sys.unraisablehook = before
+
+
+class Finish(BaseCallbackHandler):
+    """Why the model stopped, which a parser to text drops: `stop`, `length`, `content_filter`."""
+
+    run_inline = True  # it has no need of a thread for every chunk
+    reason: str | None = None
+
+    def on_llm_end(self, response: LLMResult, **_: Any) -> None:
+        generation = response.generations[0][0]
+        if isinstance(generation, ChatGeneration):
+            self.reason = (generation.generation_info or {}).get("finish_reason")
+
+
+@dataclass
+class Answer:
+    """What came, chunk by chunk. Times are seconds since it was asked for; `error` is a key of SENTENCES, or None."""
+
+    topic: str
+    model: str
+    chunks: list[str] = field(default_factory=list)
+    ttft: float | None = None
+    total: float | None = None
+    error: str | None = "interrupted"  # until it has ended or failed
+    detail: str | None = None
+    finish: Finish = field(default_factory=Finish)
+    began: float = field(default_factory=time.perf_counter)
+
+    @property
+    def text(self) -> str:
+        """All chunks, joined: what the model said."""
+        return "".join(self.chunks)
+
+    def add(self, chunk: str) -> None:
+        """Chunks without text count for nothing: they hold a role or the usage."""
+        if chunk and self.ttft is None:
+            self.ttft = time.perf_counter() - self.began
+        if chunk:
+            self.chunks.append(chunk)
+
+    def end(self) -> None:
+        """The stream has ended as it should. The answer may be none all the same."""
+        self.total = time.perf_counter() - self.began
+        unfinished = {"content_filter": "content_filtered", "length": "length"}
+        self.error = unfinished.get(self.finish.reason or "") or (None if self.text.strip() else "empty")
+
+    def fail(self, error: Exception) -> None:
+        """The stream has broken off. What came before is kept."""
+        self.total = time.perf_counter() - self.began
+        if "No generation chunks were returned" in str(error):
+            self.error = "empty"
+        else:
+            failure = classify(error)
+            self.error, self.detail = failure.code, failure.detail
+
+    def as_json(self) -> str:
+        """One line."""
+        data: dict[str, Any] = {"topic": self.topic, "model": self.model, "text": self.text, "chunks": len(self.chunks)}
+        data |= {"ttft": _rounded(self.ttft), "total": _rounded(self.total)}
+        return json.dumps(data | ({"error": self.error} if self.error else {}), ensure_ascii=False)
+
+    def as_sentence(self) -> str:
+        """How it went."""
+        if self.error:
+            kept = " What came until then is kept." if self.text else ""
+            reason = f" Its reason: {' '.join(self.detail.split()).rstrip('.')}." if self.detail else ""
+            return SENTENCES[self.error] + reason + kept
+        return f"{len(self.chunks)} chunks, the first after {self.ttft or 0:.2f} s, the last after {self.total:.2f} s."
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
+
+
+def report(answers: Sequence[Answer], arguments: Arguments, *, shown: bool) -> int:
+    """Gives what was not `shown` while it came, says how each answer went, and returns the exit status."""
+    for answer in answers:
+        if arguments.json:
+            print(answer.as_json(), flush=True)
+        elif shown and answer.text:
+            print(flush=True)  # ends the line that the last chunk left open
+        elif answer.text:
+            print(f"== {shortened(answer.topic)} ==\n\n{answer.text}\n", flush=True)
+    for answer in answers:
+        if answer.error or not arguments.json:
+            say((f"{shortened(answer.topic)}: " if len(answers) > 1 else "") + answer.as_sentence())
+    errors = {answer.error for answer in answers} - {None}
+    return INTERRUPTED if "interrupted" in errors else FAILED if errors else GOOD
+
+
+def shortened(topic: str) -> str:
+    """One short line of it, to tell answers apart."""
+    line = " ".join(topic.split())
+    return line if len(line) <= 40 else f"{line[:39]}…"
+
+
+def say(sentence: str) -> None:
+    """To standard error, so that standard output holds answers and nothing else."""
+    print(sentence, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def side_by_side(answers: Sequence[Answer]) -> Iterator[None]:
+    """Draws the answers beside each other while they grow; cleared at the end, as a long one shows its end only."""
+    console = Console()
+
+    def draw() -> Table:
+        rows, width = max(3, console.height - 4), max(1, console.width // len(answers) - 4)
+        table = Table.grid(expand=True)
+        for _ in answers:
+            table.add_column(ratio=1)
+        ends = [Text("\n").join(Text(answer.text).wrap(console, width)[-rows:]) for answer in answers]
+        titles = [Text(shortened(answer.topic)) for answer in answers]
+        table.add_row(*(Panel(end, title=title, height=rows + 2) for end, title in zip(ends, titles, strict=True)))
+        return table
+
+    with Live(get_renderable=draw, console=console, refresh_per_second=12, transient=True):
+        yield
+
+
+async def quietly(main: Coroutine[Any, Any, int]) -> int:
+    """Its exit status. When the loop ends early, it closes the generators of all layers at once, and they complain."""
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+    return await main
+
+
+def run(main: Callable[[], int]) -> NoReturn:
+    """Ends the program with main's exit status, and without a traceback where it is ended from outside."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # what the libraries tell their developers
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="replace")  # also into a pipe, also on Windows
+    try:
+        status = main()
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):  # which is how `| head` ends its writer
+            say(f"The answer could not be written: {error.strerror}.")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python tries again, and complains
+        status = FAILED
+    sys.exit(status)
