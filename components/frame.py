@@ -18,6 +18,10 @@ timeline = st.Page(
 )
 latency = st.Page("../pages/latency.py", title=t("latency.title"), icon=":material/timer:", url_path="latency")
 prompts = st.Page("../pages/prompts.py", title=t("prompts.title"), icon=":material/compare:", url_path="prompts")
+chunks = st.Page("../pages/chunks.py", title=t("chunks.title"), icon=":material/grain:", url_path="chunks")
+faults = st.Page(
+    "../pages/faults.py", title=t("faults.title"), icon=":material/electrical_services:", url_path="faults"
+)
 about = st.Page("../pages/about.py", title=t("about.title"), icon=":material/schema:", url_path="about")
 
 
@@ -27,6 +31,6 @@ def start() -> None:
 
 
 root = st.Page(start, url_path="start", default=True, visibility="hidden")
-page = st.navigation({"": [root], t("app.title"): [chat, timeline, latency, prompts, about]})
+page = st.navigation({"": [root], t("app.title"): [chat, timeline, latency, prompts, chunks, faults, about]})
 sidebar.draw()
 page.run()

@@ -127,7 +127,7 @@ def _named_variables(text: str) -> str:
         return f":material/error: {t(f'prompts.template_{error.code}', position=error.position + 1)}"
     if not found:
         return t("prompts.no_variables")
-    return t("prompts.variables", names=" ".join(f":blue-badge[{name}]" for name in found))
+    return t("prompts.variables", names=", ".join(f"**{name}**" for name in found))
 
 
 def _draw_cases(found: Draft) -> None:

@@ -92,6 +92,7 @@ def _restore_options() -> None:
         return
     state.restored = True
     chat = find_chat()
+    state.came_back = bool(chat and chat.live)
     options = chat.turns[-1].options if chat else Options("", "", DEFAULT_TEMPERATURE)
     st.session_state[MODEL_KEY] = options.model
     st.session_state[SYSTEM_KEY] = options.system

@@ -17,9 +17,12 @@ from streamlab.events import StreamEvent
 from streamlab.hub import Item
 from streamlab.latency.measurement import Measurement
 from streamlab.measurements import Measuring, UnknownMeasurement
+from streamlab.readings import ReadingSet, UnknownReading
 from streamlab.settings import load_settings
+from streamlab.trials import Trial, UnknownTrial
 
 CHAT, RUN, MEASUREMENT, COMPARISON = "chat", "run", "measurement", "comparison"  # parameters of the address
+TRIAL, READING = "trial", "reading"
 KEPT = 20  # recordings, and measurements, of a session
 
 T = TypeVar("T")
@@ -43,6 +46,14 @@ class Measured:
     measurement: Measurement
 
 
+@dataclass(frozen=True)
+class Tried:
+    """A trial of the faults page; its events once it has ended."""
+
+    trial: Trial
+    events: list[StreamEvent] | None = None
+
+
 @dataclass
 class Session:
     """What one browser session keeps between reruns, besides its widgets."""
@@ -50,9 +61,12 @@ class Session:
     notice: str | None = None  # a sentence to show once, at the next drawing
     shown: dict[str, str] = field(default_factory=dict)  # parameter -> the id to come back to from another page
     language_chosen: bool = False  # by the address or in the sidebar; then the address keeps it
+    came_back: bool = False  # the session began at a conversation whose answer was live
+    tried: set[str] = field(default_factory=set)  # pages whose task has been done
     restored: bool = False  # the sidebar was set to the options of the conversation that the address names
     recordings: dict[str, Recording] = field(default_factory=dict)  # by run id, the newest last
     measurements: dict[str, Measured] = field(default_factory=dict)  # by id, the newest last
+    trials: dict[str, Tried] = field(default_factory=dict)  # by run id, the newest last
 
 
 def session() -> Session:
@@ -142,6 +156,23 @@ def find_comparison(comparison_id: str | None) -> Comparison | None:
         return None
 
 
+def find_trial(run_id: str | None) -> Trial | None:
+    """The trial of this id, None when there is none or its time is over."""
+    lab = engine()
+    try:
+        return lab.portal.call(lab.trials.get, run_id) if run_id else None
+    except UnknownTrial:
+        return None
+
+
+def find_reading(reading_id: str | None) -> ReadingSet | None:
+    """The set of readings of this id as it stands, None when there is none or others came since."""
+    try:
+        return engine().readings.get(reading_id) if reading_id else None
+    except UnknownReading:
+        return None
+
+
 def keep(run_id: str, recording: Recording) -> None:
     """Into the session's list; the oldest leaves when it is full."""
     _keep(session().recordings, run_id, recording)
@@ -149,6 +180,10 @@ def keep(run_id: str, recording: Recording) -> None:
 
 def keep_measurement(measurement_id: str, measured: Measured) -> None:
     _keep(session().measurements, measurement_id, measured)
+
+
+def keep_trial(tried: Tried) -> None:
+    _keep(session().trials, tried.trial.run_id, tried)
 
 
 def _keep(kept: dict[str, T], id: str, item: T) -> None:

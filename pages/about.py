@@ -2,8 +2,11 @@
 
 import streamlit as st
 
-from components.state import engine
+from components import lesson
+from components.state import engine, session
 from components.texts import t
+from streamlab.hub import Follower, Log
+from streamlab.runs import Runs
 
 
 def diagram() -> str:
@@ -21,22 +24,29 @@ def diagram() -> str:
 """
 
 
+def shared() -> bool:
+    """Two follow the same run now."""
+    return any(followers >= 2 for followers in engine().hub.followers)
+
+
 @st.fragment(run_every=1)
 def draw_figures() -> None:
     lab = engine()
+    if shared() and "about" not in session().tried:
+        st.rerun()
     with st.container(horizontal=True):
         st.metric(t("about.runs"), lab.runs.live, help=t("about.runs_help"), border=True)
         st.metric(t("about.logs"), len(lab.hub), help=t("about.logs_help"), border=True)
         st.metric(t("about.size"), f"{lab.hub.size / 1024:,.1f} KiB", help=t("about.size_help"), border=True)
 
 
-st.header(t("about.title"))
+lesson.draw_title("about", (Runs.start, Log.append, Follower.batch), tried=shared())
 st.markdown(t("about.what"))
 draw_figures()
 picture, words = st.columns(2, gap="large")
 with picture:
     st.mermaid_chart(diagram())
 with words:
-    for part in ("plain", "here", "try"):
+    for part in ("plain", "here"):
         st.subheader(t(f"about.{part}_title"))
         st.markdown(t(f"about.{part}"))

@@ -3,13 +3,16 @@
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from components import answer, questions, sidebar
+from components import answer, lesson, questions, sidebar
 from components.export import to_json, to_markdown
 from components.state import CHAT, RUN, engine, find_chat, find_task, following, named, session, show
 from components.texts import t
+from streamlab.agent import chat_agent
+from streamlab.chains import chat_chain
 from streamlab.chats import Busy, Chat, Turn
+from streamlab.engine import Engine
 from streamlab.hub import HubFull
-from streamlab.runs import TooManyRuns
+from streamlab.runs import Runs, TooManyRuns
 
 SUGGESTIONS = ("one", "two", "three", "four")
 WITH_TOOLS = ("parallel", "two_tools", "table")
@@ -122,7 +125,8 @@ def follow(chat: Chat, turn: Turn) -> None:
     stop_place.empty()
 
 
-st.header(t("chat.title"))
+answers = chat_agent if sidebar.options().tools else chat_chain
+lesson.draw_title("chat", (answers, Runs.start, Engine.follow), tried=session().came_back)
 show(CHAT, named(CHAT))
 current = find_chat()
 if not current:

@@ -2,10 +2,12 @@
 
 import streamlit as st
 
-from components import latency, measuring
+from components import latency, lesson, measuring
 from components.places import draw_notice
 from components.state import MEASUREMENT, Measured, engine, find_measuring, keep_measurement, named, session, show
 from components.texts import plain, t
+from streamlab.latency.client import Client
+from streamlab.latency.difference import SURE, paired_difference
 from streamlab.latency.measurement import Measurement
 from streamlab.latency.summary import Summary, compare_measurements
 from streamlab.measurements import Measuring
@@ -13,6 +15,15 @@ from streamlab.measurements import Measuring
 EVERY = 1.0  # seconds between two looks at a measurement that goes on
 
 lab = engine()
+
+
+def proves_something() -> bool:
+    """A measurement of this session had enough pairs."""
+    pairs = (
+        {seen.pair for seen in measured.measurement.observations if not seen.warm_up}
+        for measured in session().measurements.values()
+    )
+    return any(len(found) >= SURE for found in pairs)
 
 
 @st.cache_data(max_entries=50, show_spinner=False)
@@ -63,12 +74,12 @@ def draw_ended(measurement_id: str, measured: Measured) -> None:
         latency.draw_difference(changes, (other.name, measured.name))
 
 
-st.header(t("latency.title"))
 measurement_id = named(MEASUREMENT)
 show(MEASUREMENT, measurement_id)
 found = find_measuring(measurement_id)
 if found and found.state != "measuring":
     keep_measurement(found.id, Measured(measuring.name_of(found.measurement), found.measurement))
+lesson.draw_title("latency", (Client, paired_difference), tried=proves_something())
 draw_notice(st.container())
 measuring.draw_list(measurement_id)
 if measurement_id and (measured := session().measurements.get(measurement_id)):

@@ -4,13 +4,15 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from components import comparing, prompt_editor, prompt_files
+from components import comparing, lesson, prompt_editor, prompt_files
 from components.draft import draft, load
 from components.places import draw_notice, fresh_place
 from components.state import COMPARISON, engine, find_comparison, named, rest, session, show
 from components.texts import t
-from streamlab.comparisons import MOST_ANSWERS, Comparison, TooManyAnswers, answers_of
+from streamlab.comparisons import MOST_ANSWERS, Comparison, Comparisons, TooManyAnswers, answers_of
+from streamlab.prompts.checks import run_check
 from streamlab.prompts.prompt_set import PromptSet
+from streamlab.prompts.template import fill
 
 EVERY = 0.5  # seconds between two drawings of what changes while answers arrive
 
@@ -22,6 +24,14 @@ def run(prompts: PromptSet) -> None:
         show(COMPARISON, lab.portal.call(lab.comparisons.start, prompts))
     except TooManyAnswers as error:
         session().notice = t("prompts.too_many", answers=f"{error.answers:,}", limit=f"{MOST_ANSWERS:,}")
+
+
+def judged(found: Comparison | None) -> bool:
+    """Its answers have all come, and a check has told them apart."""
+    if not found or found.live or not found.prompts.checks:
+        return False
+    passed = {verdict.passed for cell in found.cells() for verdict in cell.verdicts}
+    return {True, False} <= passed
 
 
 def draw_run(prompts: PromptSet | None, *, running: bool) -> None:
@@ -124,10 +134,10 @@ def choose_page(found: Comparison) -> int:
     return (st.pagination(pages, key=f"prompts.page.{found.id}") - 1) * comparing.PAGE if pages > 1 else 0
 
 
-st.header(t("prompts.title"))
 comparison_id = named(COMPARISON)
 show(COMPARISON, comparison_id)
 found = find_comparison(comparison_id)
+lesson.draw_title("prompts", (fill, Comparisons.start, run_check), tried=judged(found))
 if "draft" not in st.session_state and found:
     load(found.prompts)
 draft()

@@ -5,13 +5,15 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from components import answer, questions, recordings, replay, sidebar, timeline
+from components import answer, lesson, questions, recordings, replay, sidebar, timeline
 from components.state import RUN, Recording, engine, find_task, following, keep, named, session, show
 from components.texts import t
+from streamlab.agent import chat_agent
 from streamlab.agents import Task
 from streamlab.events import StreamEvent
 from streamlab.outcome import outcome_of
-from streamlab.timeline import spans, until
+from streamlab.timeline import overlapping_calls, spans, until
+from streamlab.translate import Translator
 
 SUGGESTIONS = ("parallel", "two_tools", "three_steps", "table", "failing")
 
@@ -95,16 +97,21 @@ def play(events: list[StreamEvent], speed: float, draw: Callable[[float], None])
     answer.follow(watched, frames=replay.FRAMES)
 
 
-st.header(t("timeline.title"))
 run_id = named(RUN)
 show(RUN, run_id)
+recorded = session().recordings.get(run_id or "")
+lesson.draw_title(
+    "timeline",
+    (chat_agent, Translator.translate),
+    tried=recorded is not None and overlapping_calls(spans(recorded.events)),
+)
 notice_place = st.container()
 with st.container():  # at the top, as the page is read from there: a box at the bottom would draw the view to the end
     questions.draw_input("timeline.input", t("timeline.input"), ask, notice_place)
 recordings.draw_list(run_id)
 stop_place = st.empty()
 start_place = st.empty()  # also where nothing comes: the suggestions go as soon as one was chosen
-if run_id and (recorded := session().recordings.get(run_id)):
+if run_id and recorded:
     questions.draw_question(recorded.name)
     draw_recording(run_id, recorded)
 elif task := find_task(run_id):

@@ -6,7 +6,7 @@ All of it takes a run that is live or finished, whole or without its beginning. 
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count
+from itertools import count, pairwise
 from typing import Any, Literal
 
 from streamlab.events import EventType, StreamEvent
@@ -104,6 +104,12 @@ def until(some: Sequence[Span], now: float) -> list[Span]:
         for span in some
         if span.start <= now
     ]
+
+
+def overlapping_calls(some: Sequence[Span]) -> bool:
+    """Whether two calls went on at the same time."""
+    calls = sorted((span.start, span.end) for span in some if span.kind == "tool")
+    return any(following[0] < call[1] for call, following in pairwise(calls))
 
 
 def row(events: Sequence[StreamEvent], index: int) -> Row:

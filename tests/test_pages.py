@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 import streamlit as st
-from google.protobuf.message import Message  # type: ignore[import-untyped]
+from google.protobuf.message import Message
 from streamlit.testing.v1 import AppTest
 
 from components.texts import LANGUAGE_KEY, LANGUAGES, texts

@@ -19,10 +19,10 @@ ROOT = Path(__file__).parent.parent
 SCREEN = [*ROOT.glob("components/*.py"), *ROOT.glob("pages/*.py")]
 # Where the codes come from that complete a key, as in `error.{code}` and `timeline.broken_{code}`.
 CORE = [
-    *(ROOT / "streamlab" / name for name in ("failures.py", "questions.py", "recording.py", "runs.py")),
+    *(ROOT / "streamlab" / name for name in ("failures.py", "questions.py", "recording.py", "runs.py", "trials.py")),
     *ROOT.glob("streamlab/latency/*.py"),
     *ROOT.glob("streamlab/prompts/*.py"),
-    ROOT / "streamlab" / "comparisons.py",
+    *(ROOT / "streamlab" / name for name in ("comparisons.py", "readings.py", "tiles.py", "ways.py")),
 ]
 KEY = re.compile(r"[a-z]+\.[a-z0-9_]+")
 

@@ -51,7 +51,7 @@ class Client:
     `runner` is the event loop of `astream`; it outlives the client, which is closed by `close`.
     """
 
-    def __init__(self, model: str, plan: Plan, base_url: str | None, key: SecretStr, runner: asyncio.Runner) -> None:
+    def __init__(self, model: str, plan: Plan, base_url: str, key: SecretStr, runner: asyncio.Runner) -> None:
         self.wire = Wire()
         self._plan = plan
         self._runner = runner
@@ -92,7 +92,7 @@ class Client:
         taken.reported, taken.filtered = observer.tokens, observer.finish == "content_filter"
         return taken
 
-    def _chain(self, model: str, base_url: str | None, key: SecretStr, *, streaming: bool) -> Chain:
+    def _chain(self, model: str, base_url: str, key: SecretStr, *, streaming: bool) -> Chain:
         chat = ChatOpenAI(
             model=model,
             base_url=base_url,

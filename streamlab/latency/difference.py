@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 FEWEST = 3  # pairs, or values on each side, for an interval
+SURE = 6  # for one that can hold 95 %: the least n with 1 - 2^(1-n) >= LEVEL
 LEVEL = 0.95
 RESAMPLES = 4_999
 
@@ -16,7 +17,7 @@ class Difference:
 
     `low` and `high` are None where there are too few. `confidence` is what the interval can hold at most: the widest
     one, from the least to the greatest value, covers the median with a probability of 1 - 2^(1-n), which is below
-    95 % for fewer than 6. `distinguishable`: the interval excludes 0; None without an interval.
+    95 % for fewer than SURE. `distinguishable`: the interval excludes 0; None without an interval.
     """
 
     n: int

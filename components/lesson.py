@@ -1,0 +1,55 @@
+"""What every page has beside its demonstration: what it shows, the code that ran, and something to try."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import streamlit as st
+
+from components.state import session
+from components.texts import t
+
+ROOT = Path(__file__).parent.parent
+
+Code = Callable[..., Any] | type
+
+
+def draw_title(page: str, code: Sequence[Code], *, tried: bool) -> None:
+    """The page's title and, beside it, its lesson. `page` is the section of its texts: `title`, `what` and `try`.
+
+    `code` are the functions that the page has run. `tried`: what the page proposes to try has been done; that holds
+    for the rest of the session.
+    """
+    done = session().tried
+    if tried and page not in done:
+        done.add(page)
+        st.toast(t("lesson.done"), icon=":material/task_alt:")
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        st.header(t(f"{page}.title"), width="stretch")
+        with st.container(horizontal=True, width="content", gap="xsmall"):
+            _draw_popovers(page, code, done=page in done)
+
+
+def _draw_popovers(page: str, code: Sequence[Code], *, done: bool) -> None:
+    with st.popover(t("lesson.what"), icon=":material/info:"):
+        st.markdown(t(f"{page}.what"))
+    with st.popover(t("lesson.code"), icon=":material/code:"):
+        _draw_code(code)
+    icon = ":material/task_alt:" if done else ":material/assignment:"
+    with st.popover(t("lesson.try"), icon=icon):
+        st.markdown(t(f"{page}.try"))
+        if done:
+            st.success(t("lesson.done"), icon=":material/task_alt:")
+        else:
+            st.info(t("lesson.open"), icon=":material/radio_button_unchecked:")
+
+
+def _draw_code(code: Sequence[Code]) -> None:
+    st.caption(t("lesson.code_what"))
+    for part in code:
+        lines, first = inspect.getsourcelines(part)
+        path = Path(inspect.getsourcefile(part) or "").relative_to(ROOT)
+        st.caption(f"{path.as_posix()}:{first}")
+        st.code(dedent("".join(lines)), language="python", wrap_lines=True)
