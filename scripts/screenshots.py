@@ -136,6 +136,8 @@ def take_all(page: Page, language: str, variant: str, finished: str, failed: str
     take_timeline(page, words, take)
     take_latency(page, words, take)
     take_prompts(page, words, take)
+    take_chunks(page, words, take)
+    take_faults(page, words, take)
     page.goto(failed)
     expect(page.get_by_role("button", name=words["chat.retry"])).to_be_visible()
     take("failed")
@@ -244,6 +246,49 @@ def take_prompts(page: Page, words: dict[str, str], take: Callable[[str], None])
     stop.click()
     expect(stop).to_be_hidden()
     take("prompts-stopped")
+
+
+def take_chunks(page: Page, words: dict[str, str], take: Callable[[str], None]) -> None:
+    """The controls, three parsers while they read and afterwards, four ways to call."""
+    page.goto(address(page, "chunks"))
+    start = page.get_by_role("button", name=words["chunks.start"], exact=True)
+    stop = page.get_by_role("button", name=words["chunks.stop"], exact=True)
+    expect(start).to_be_visible()
+    take("chunks-start")
+    for name in ("parsers", "calls"):
+        page.get_by_role("radio", name=words[f"chunks.topic_{name}"]).click()
+        settle(page)
+        start.click()
+        expect(stop).to_be_visible()
+        page.mouse.move(*middle(page))
+        page.mouse.wheel(0, 350)
+        take(f"chunks-{name}-live")
+        expect(stop).to_be_hidden()
+        take(f"chunks-{name}")
+        page.mouse.wheel(0, 500)
+        take(f"chunks-{name}-below")
+
+
+def take_faults(page: Page, words: dict[str, str], take: Callable[[str], None]) -> None:
+    """The switchboard, a cut answer that is tried again, and the comparison of trials."""
+    page.goto(address(page, "faults"))
+    start = page.get_by_role("button", name=words["faults.start"], exact=True)
+    stop = page.get_by_role("button", name=words["faults.stop"], exact=True)
+    expect(start).to_be_visible()
+    take("faults-start")
+    for policy in ("never", "always"):
+        page.get_by_role("radio", name=words[f"faults.retries_{policy}"], exact=True).click()
+        settle(page)
+        start.click()
+        expect(stop).to_be_visible()
+        page.mouse.move(*middle(page))
+        page.mouse.wheel(0, 450)
+        page.wait_for_timeout(2_500)
+        take(f"faults-{policy}-live")
+        expect(stop).to_be_hidden()
+        take(f"faults-{policy}")
+    page.mouse.wheel(0, 5_000)
+    take("faults-compared")
 
 
 def address(page: Page, name: str) -> str:
