@@ -20,6 +20,7 @@ from streamlab.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+OPENAI = "https://api.openai.com/v1"  # said explicitly: the client takes an empty OPENAI_BASE_URL for an address
 _LOOK_UP_TIMEOUT = 5.0  # seconds
 _LOOK_UP_AGAIN = 30.0  # seconds after a failure
 _OPENAI_CHAT = re.compile(r"gpt-\d|o\d")
@@ -44,13 +45,13 @@ class CompatibleChatOpenAI(ChatOpenAI):
         return generation
 
 
-def endpoint(name: str, settings: Settings, demo_url: str) -> tuple[str | None, SecretStr]:
-    """A model's address, None for OpenAI's own, and the key for it."""
+def endpoint(name: str, settings: Settings, demo_url: str) -> tuple[str, SecretStr]:
+    """A model's address, and the key for it."""
     if is_demo(name):
         return demo_url, SecretStr("demo")
     base_url = settings.openai_base_url
     # A local server needs no key, but the client insists on one.
-    return str(base_url).rstrip("/") if base_url else None, settings.openai_api_key or SecretStr("none")
+    return str(base_url).rstrip("/") if base_url else OPENAI, settings.openai_api_key or SecretStr("none")
 
 
 class Models:
@@ -108,7 +109,7 @@ class Models:
         except Exception as error:  # the client breaks in many ways on what is no list of models
             logger.warning("the provider's list of models could not be read: %s", type(error).__name__)
             return ()
-        if base_url:
+        if base_url != OPENAI:
             return tuple(model.id for model in models)
         models.sort(key=lambda model: model.created, reverse=True)
         return tuple(model.id for model in models if _is_openai_chat(model.id))
