@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 run: $(VENV)/run.stamp ## the app on http://localhost:8501
 	$(BIN)/streamlit run app.py
 
-test: lint browser ## all tests, after the checks
+test: lint browser redis ## all tests, after the checks
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/dev.stamp
@@ -32,6 +32,10 @@ clean:
 .PHONY: browser
 browser: $(VENV)/dev.stamp
 	@sh scripts/browser.sh
+
+.PHONY: redis
+redis:
+	@sh scripts/redis.sh
 
 $(VENV)/python.stamp:
 	@sh scripts/python.sh "$(PYTHON)" "$(VENV)"

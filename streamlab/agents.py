@@ -7,7 +7,7 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
 from streamlab.agent import Agent, AgentAttempt, Thread, chat_agent
-from streamlab.hub import MemoryHub
+from streamlab.hub import Hub
 from streamlab.models import Models
 from streamlab.outcome import Outcome
 from streamlab.questions import Options, check_question
@@ -31,7 +31,7 @@ class Task:
 class Agents:
     """The agent's tasks, for as long as their logs are kept, and its memory. Belongs to one event loop."""
 
-    def __init__(self, runs: Runs, models: Models, hub: MemoryHub, history_tokens: int) -> None:
+    def __init__(self, runs: Runs, models: Models, hub: Hub, history_tokens: int) -> None:
         self._runs = runs
         self._models = models
         self._hub = hub

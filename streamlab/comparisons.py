@@ -13,7 +13,7 @@ import anyio.to_thread
 from langchain_core.runnables import Runnable
 
 from streamlab.chains import ChainAttempt, chat_chain, chat_input
-from streamlab.hub import HubFull, MemoryHub
+from streamlab.hub import Hub, HubFull
 from streamlab.models import Models
 from streamlab.outcome import UNKNOWN, Outcome
 from streamlab.prompts.checks import Verdict, run_check
@@ -129,7 +129,7 @@ class _Work:
 class Comparisons:
     """The comparisons of this process, the newest `KEPT`. Belongs to one event loop."""
 
-    def __init__(self, runs: Runs, models: Models, hub: MemoryHub) -> None:
+    def __init__(self, runs: Runs, models: Models, hub: Hub) -> None:
         self._runs = runs
         self._models = models
         self._hub = hub

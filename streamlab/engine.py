@@ -16,11 +16,13 @@ from streamlab.agents import Agents
 from streamlab.chats import Chats
 from streamlab.comparisons import Comparisons
 from streamlab.demo_model.process import DemoModel
-from streamlab.hub import Follower, Item, MemoryHub
+from streamlab.hub import Follower, Hub, Item, MemoryHub
 from streamlab.measurements import Measurements
 from streamlab.models import Models
+from streamlab.readings import Readings
 from streamlab.runs import RunLimits, Runs
 from streamlab.settings import Settings
+from streamlab.trials import Trials
 
 Arrived = SimpleQueue[list[Item] | None]  # it never holds more than the log does; None is the end
 
@@ -31,12 +33,14 @@ class Engine:
 
     settings: Settings
     models: Models
-    hub: MemoryHub
+    hub: Hub
     runs: Runs
     chats: Chats
     agents: Agents
     comparisons: Comparisons
     measurements: Measurements
+    readings: Readings
+    trials: Trials
     portal: BlockingPortal
 
     running: ClassVar[Self | None] = None
@@ -44,10 +48,11 @@ class Engine:
     def follow(self, run_id: str, patience: float) -> Generator[list[Item]]:
         """For script threads: the log from its beginning, in batches, and an empty one each `patience` seconds.
 
-        Raises UnknownRun. A batch is all that has arrived since the last one. It lies ready: a page that is busy does
-        not wait for the loop. The empty ones give a waiting script the occasion to notice that it is to stop.
+        Raises UnknownRun, HubFull or HubUnreachable. A batch is all that has arrived since the last one. It lies ready:
+        a page that is busy does not wait for the loop. The empty ones give a waiting script the occasion to notice that
+        it is to stop.
         """
-        follower = self.portal.call(self.hub.follow, run_id)
+        follower = self.portal.call(self._follower, run_id)
         arrived: Arrived = SimpleQueue()
         self.portal.call(follower.__enter__)
         feeding = self.portal.start_task_soon(_feed, follower, arrived)
@@ -57,6 +62,10 @@ class Engine:
         finally:
             feeding.cancel()
             self.portal.call(follower.__exit__, None, None, None)
+
+    async def _follower(self, run_id: str) -> Follower:
+        log = await self.hub.open(run_id)
+        return log.follow()
 
 
 async def _feed(follower: Follower, arrived: Arrived) -> None:
@@ -90,19 +99,24 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
     demo = await anyio.to_thread.run_sync(DemoModel().__enter__)
     try:
         models = Models(settings, demo.base_url)
-        hub = MemoryHub()
+        hub = make_hub(settings)
         runs = Runs(hub, run_limits(settings))
         comparisons = Comparisons(runs, models, hub)
         measurements = Measurements(demo.base_url)
-        async with BlockingPortal() as portal:
+        readings = Readings(settings, demo.base_url)
+        trials = Trials(runs, models, hub)
+        async with hub, BlockingPortal() as portal:
             watch = asyncio.create_task(runs.watch())
             try:
                 agents = Agents(runs, models, hub, settings.lab_history_tokens)
                 chats = Chats(runs, models, agents, settings.lab_history_tokens)
-                yield Engine(settings, models, hub, runs, chats, agents, comparisons, measurements, portal)
+                yield Engine(
+                    settings, models, hub, runs, chats, agents, comparisons, measurements, readings, trials, portal
+                )
             finally:
                 await comparisons.close()
                 await anyio.to_thread.run_sync(measurements.close)
+                await anyio.to_thread.run_sync(readings.close)
                 watch.cancel()
                 with suppress(asyncio.CancelledError):
                     await watch
@@ -118,6 +132,15 @@ def engine_in_thread(settings: Settings) -> Iterator[Engine]:
     """The same on an event loop in a thread of its own, where no server brings one (tests, scripts)."""
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(open_engine(settings)) as engine:
         yield engine
+
+
+def make_hub(settings: Settings) -> Hub:
+    """The logs in this process's memory, or in Redis."""
+    if settings.redis_url is None:
+        return MemoryHub()
+    from streamlab.hub.redis import RedisHub  # the driver is loaded only where it is used
+
+    return RedisHub(settings.redis_url.get_secret_value())
 
 
 def run_limits(settings: Settings) -> RunLimits:

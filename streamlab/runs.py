@@ -5,6 +5,7 @@ import logging
 import random
 import secrets
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -15,14 +16,15 @@ import anyio
 from streamlab.chains import Clock
 from streamlab.events import Status, StreamEvent, Usage
 from streamlab.failures import Failure, classify
-from streamlab.hub import Log, MemoryHub
+from streamlab.hub import Hub, Log
 from streamlab.outcome import UNKNOWN, Account, Outcome
 
 logger = logging.getLogger(__name__)
 
 DEADLINE_STEP = 0.25  # seconds by which a deadline may be early
 
-StopReason = Literal["asked", "unwatched", "shutdown"]
+StopReason = Literal["asked", "unwatched", "shutdown", "lost"]
+Retries = Literal["never", "before_text", "always"]
 
 
 class Attempt(Protocol):
@@ -43,7 +45,10 @@ class TooManyRuns(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class RunLimits:
-    """Seconds, but for `attempts` and `live` (runs at the same time). `unwatched` None: a run needs no follower."""
+    """Seconds, but for `attempts` and `live` (runs at the same time). `unwatched` None: a run needs no follower.
+
+    `retries`: with "before_text" an attempt that fails after some of its text was shown is not tried again.
+    """
 
     total: float = 120
     first_token: float = 30
@@ -52,6 +57,18 @@ class RunLimits:
     attempts: int = 3
     live: int = 200
     backoff: float = 0.5
+    retries: Retries = "always"
+
+    def allow_retry(self, failure: Failure, number: int, at: float, *, text_shown: bool) -> bool:
+        """Whether another attempt may follow attempt `number`, which failed, and begin `at` seconds into the run."""
+        if self.retries == "never" or (self.retries == "before_text" and text_shown):
+            return False
+        return failure.retried and number < self.attempts and at < self.total
+
+    def backoff_after(self, number: int) -> float:
+        """Seconds until the attempt after `number`: exponential, with jitter so that not all return at once."""
+        longest: float = self.backoff * 2.0**number
+        return random.uniform(longest / 2, longest)
 
 
 @dataclass
@@ -60,6 +77,7 @@ class _Live:
 
     log: Log
     begin: Callable[[], Attempt]
+    limits: RunLimits
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     stop_reason: StopReason | None = None
     attempt: Attempt | None = None
@@ -69,12 +87,19 @@ class _Live:
     def step(self) -> int:
         return self.account.text.step
 
+    @property
+    def text_shown(self) -> bool:
+        """Whether anybody may have read something of this attempt's text."""
+        return self.account.outcome.timings.ttft is not None
+
     def clock(self) -> float:
         return time.monotonic() - self.log.began
 
-    def append(self, event: StreamEvent) -> None:
-        self.log.append(event)
+    def append(self, event: StreamEvent) -> StreamEvent:
+        """Answers the event with its seq; a log that is written elsewhere has it a moment later."""
+        appended = self.log.append(event)
         self.account.observe(event)
+        return appended
 
     def void(self, failure: Failure, wait: float) -> None:
         """The attempt failed: what it wrote does not count, the next one begins after `wait` seconds."""
@@ -100,9 +125,11 @@ class _Live:
 class Runs:
     """Starts runs, ends them, and stops those that nobody follows. Belongs to one event loop."""
 
-    def __init__(self, hub: MemoryHub, limits: RunLimits | None = None) -> None:
+    def __init__(self, hub: Hub, limits: RunLimits | None = None) -> None:
         self._hub = hub
-        self._limits = limits or RunLimits()
+        self.limits = limits or RunLimits()
+        self.started = 0
+        self.ended: Counter[Status] = Counter()
         self._live: dict[str, _Live] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -110,36 +137,48 @@ class Runs:
     def live(self) -> int:
         return len(self._live)
 
-    def start(self, begin: Callable[[], Attempt], ended: Callable[[Outcome], None] | None = None) -> str:
+    def start(
+        self,
+        begin: Callable[[], Attempt],
+        ended: Callable[[Outcome], None] | None = None,
+        limits: RunLimits | None = None,
+    ) -> str:
         """Begin a run and answer its id. `begin` makes each attempt; `ended` hears what became of the run.
 
-        Raises TooManyRuns or HubFull when there is no room.
+        `limits` are the run's own, but for `live`. Raises TooManyRuns or HubFull when there is no room.
         """
-        if len(self._live) >= self._limits.live:
-            raise TooManyRuns(f"{self._limits.live} runs are live")
+        if len(self._live) >= self.limits.live:
+            raise TooManyRuns(f"{self.limits.live} runs are live")
         run_id = secrets.token_urlsafe(16)
-        run = self._live[run_id] = _Live(self._hub.create(run_id), begin)
+        log = self._hub.create(run_id, lambda reason: self.stop(run_id, reason))
+        run = self._live[run_id] = _Live(log, begin, limits or self.limits)
         task = asyncio.get_running_loop().create_task(self._produce(run, ended), name=f"run {run_id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        self.started += 1
         return run_id
 
     def stop(self, run_id: str, reason: StopReason = "asked") -> None:
-        """End the run at the model; the text so far stays. A run that has ended already is left as it is."""
+        """End the run at the model; the text so far stays. A run that has ended already is left as it is.
+
+        One that another process produces is asked to stop there.
+        """
         if run := self._live.get(run_id):
             run.stop_reason = run.stop_reason or reason
             run.scope.cancel()
+        elif reason == "asked":
+            self._hub.stop(run_id)
 
     async def watch(self) -> None:
         """For as long as it runs: stop the runs that nobody follows, and let go of logs whose time is over."""
         while True:
             await asyncio.sleep(1)
             self._hub.sweep()
-            if (limit := self._limits.unwatched) is not None:
-                now = time.monotonic()
-                for run_id, run in list(self._live.items()):
-                    if not run.log.followers and now - run.log.unfollowed_since > limit:
-                        self.stop(run_id, "unwatched")
+            now = time.monotonic()
+            for run_id, run in list(self._live.items()):
+                limit = run.limits.unwatched
+                if limit is not None and not run.log.followers and now - run.log.unfollowed_since > limit:
+                    self.stop(run_id, "unwatched")
 
     async def close(self) -> None:
         """Stop every run and wait until each log has its end."""
@@ -152,15 +191,16 @@ class Runs:
         failure = await self._outcome(run)
         status: Status = "completed" if failure is None else "failed"
         if run.stop_reason and run.scope.cancelled_caught:
-            status, failure = "stopped", None
+            status, failure = ("lost", Failure("producer_lost")) if run.stop_reason == "lost" else ("stopped", None)
         outcome = self._finish(run, status, failure)
         del self._live[run.log.run_id]
+        self.ended[status] += 1
         if ended:
             ended(outcome)
 
     async def _outcome(self, run: _Live) -> Failure | None:
         try:
-            with run.scope, anyio.fail_after(self._limits.total):
+            with run.scope, anyio.fail_after(run.limits.total):
                 await self._attempts(run)
         except TimeoutError:
             return Failure("timeout")
@@ -181,21 +221,21 @@ class Runs:
             run.append(StreamEvent("final_answer", 0, run.clock(), run.step, content=str(run.account.text)))
         elif run.stop_reason != "asked":
             code = run.stop_reason
-        run.append(StreamEvent("done", 0, run.clock(), run.step, status=status, code=code, usage=usage))
+        done = run.append(StreamEvent("done", 0, run.clock(), run.step, status=status, code=code, usage=usage))
         outcome = run.account.outcome
         logger.info(
             "run %s %s code=%s events=%d retries=%d total=%.2fs",
             run.log.run_id,
             status,
             code,
-            run.log.seq,
+            done.seq,
             outcome.retries,
             outcome.timings.total,
         )
         return outcome
 
     async def _attempts(self, run: _Live) -> None:
-        for number in range(1, self._limits.attempts + 1):
+        for number in range(1, run.limits.attempts + 1):
             try:
                 await self._attempt(run)
                 return
@@ -204,8 +244,8 @@ class Runs:
                 logger.warning("run %s attempt %d: %s (%s)", run.log.run_id, number, failure.code, type(error).__name__)
                 if failure.code == "internal":
                     logger.exception("unexpected")
-            wait = self._backoff(number) if failure.retry_after is None else failure.retry_after
-            if number == self._limits.attempts or not failure.retried or run.clock() + wait >= self._limits.total:
+            wait = run.limits.backoff_after(number) if failure.retry_after is None else failure.retry_after
+            if not run.limits.allow_retry(failure, number, run.clock() + wait, text_shown=run.text_shown):
                 raise failure
             run.void(failure, wait)
             await asyncio.sleep(wait)
@@ -213,16 +253,11 @@ class Runs:
     async def _attempt(self, run: _Live) -> None:
         run.attempt = run.begin()
         loop = asyncio.get_running_loop()  # its time is anyio's
-        with anyio.fail_after(self._limits.first_token) as patience:
+        with anyio.fail_after(run.limits.first_token) as patience:
             async with aclosing(run.attempt.events(run.clock)) as batches:  # type: ignore[type-var]
                 async for batch in batches:
-                    deadline = loop.time() + self._limits.silence
+                    deadline = loop.time() + run.limits.silence
                     if abs(deadline - patience.deadline) > DEADLINE_STEP:  # to set it costs a timer
                         patience.deadline = deadline
                     for event in batch:
                         run.append(event)
-
-    def _backoff(self, number: int) -> float:
-        """Seconds before the attempt after `number`: exponential, with jitter so that not all return at once."""
-        longest: float = self._limits.backoff * 2.0**number
-        return random.uniform(longest / 2, longest)

@@ -13,7 +13,7 @@ from streamlab.chains import ChainAttempt, chat_chain, chat_input
 from streamlab.completions import AsyncPlainCompletions, PlainCompletions
 from streamlab.demo_model import DEMO, is_demo
 from streamlab.events import StreamEvent
-from streamlab.hub import MemoryHub
+from streamlab.hub import Hub
 from streamlab.models import CompatibleChatOpenAI, Models
 from streamlab.questions import Options, check_question
 from streamlab.runs import Retries, Runs
@@ -76,7 +76,7 @@ class Trial:
 class Trials:
     """The trials whose logs are kept. Belongs to one event loop."""
 
-    def __init__(self, runs: Runs, models: Models, hub: MemoryHub) -> None:
+    def __init__(self, runs: Runs, models: Models, hub: Hub) -> None:
         self._runs = runs
         self._models = models
         self._hub = hub

@@ -1,20 +1,26 @@
 """The laws of logs and followers: everything once and in order, and never wrong data."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 import anyio
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamlab.events import StreamEvent, wire_size
 from streamlab.hub import Follower, Gap, HubFull, Item, Log, LogFull, MemoryHub, Position, Snapshot, UnknownRun
 from streamlab.hub import parse_token as parse
 from streamlab.hub.log import LAG_EVENTS, LAG_SECONDS, Bounds
+from streamlab.hub.redis import RedisHub
+from tests import redis_server as servers
 from tests.conftest import shown
+
+redis_server = servers.redis_server  # fixtures are found by their names
 
 SMALL = Bounds(events=5, size=700)
 FOREVER = 1e9  # seconds: no follower lags behind an event of this time
@@ -43,6 +49,50 @@ async def drain(follower: Follower) -> list[Item]:
         while batch := await follower.batch():
             items += batch
     return items
+
+
+# Engines
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Where logs are kept, and who reads them: who writes them, or another process over the same store."""
+
+    url: str | None
+    elsewhere: bool
+
+    @property
+    def examples(self) -> int:
+        return 30 if self.url else 100
+
+    @asynccontextmanager
+    async def written(self, bounds: Bounds | None = None) -> AsyncIterator["Written"]:
+        if self.url is None:
+            yield Written(MemoryHub(bounds=bounds), MemoryHub(), elsewhere=False)
+            return
+        async with RedisHub(self.url, bounds=bounds) as here, RedisHub(self.url, bounds=bounds) as there:
+            yield Written(here, there, self.elsewhere)
+
+
+class Written:
+    """A log that is written."""
+
+    def __init__(self, here: MemoryHub, there: MemoryHub, elsewhere: bool) -> None:
+        self.log = here.create(uuid4().hex)
+        self.append = self.log.append
+        self._here, self._there, self._elsewhere = here, there, elsewhere
+
+    async def read(self) -> Log:
+        """The log as followers have it, with all that was appended until now."""
+        log = await self._here.open(self.log.run_id)
+        return await self._there.open(self.log.run_id) if self._elsewhere else log
+
+
+@pytest.fixture(params=["memory", "redis", "redis, read elsewhere"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    if request.param == "memory":
+        return Engine(None, elsewhere=False)
+    return Engine(request.getfixturevalue("redis_server").url, elsewhere=request.param != "redis")
 
 
 # One log, any followers
@@ -103,79 +153,91 @@ visits = st.tuples(st.sampled_from(["come", "read", "leave"]), st.integers(0, RE
 plays = st.lists(visits | bursts | st.just("turn"), max_size=40)
 
 
-def play(acts: list[Any], bounds: Bounds | None) -> tuple[list[StreamEvent], list[Reader]]:
+def play(engine: Engine, acts: list[Any], bounds: Bounds | None) -> tuple[list[StreamEvent], list[Reader]]:
     """Append and read as the acts say; then the run ends and every reader reads to the end."""
     history: list[StreamEvent] = []
 
     async def act() -> list[Reader]:
-        log = Log("run", bounds)
-        readers = [Reader(log) for _ in range(READERS)]
-        for step in acts:
-            match step:
-                case "turn":
+        async with engine.written(bounds) as written:
+            log = await written.read()
+            readers = [Reader(log) for _ in range(READERS)]
+            for step in acts:
+                match step:
+                    case "turn":
+                        await asyncio.sleep(0)
+                    case ("come", number):
+                        readers[number].come()
+                    case ("leave", number):
+                        readers[number].leave()
+                    case ("read", number):
+                        await written.read()
+                        await readers[number].read()
+                    case events:
+                        history.extend(written.append(event) for event in events)
+            # From here on some wait and some come late, while the rest of the run is written.
+            with anyio.fail_after(20):
+                async with anyio.create_task_group() as group:
+                    for reader in readers:
+                        group.start_soon(reader.finish)
                     await asyncio.sleep(0)
-                case ("come", number):
-                    readers[number].come()
-                case ("leave", number):
-                    readers[number].leave()
-                case ("read", number):
-                    await readers[number].read()
-                case events:
-                    history.extend(log.append(event) for event in events)
-        # From here on some wait and some come late, while the rest of the run is written.
-        with anyio.fail_after(20):
-            async with anyio.create_task_group() as group:
-                for reader in readers:
-                    group.start_soon(reader.finish)
-                await asyncio.sleep(0)
-                history.append(log.append(delta("the")))
-                await asyncio.sleep(0)
-                history.append(log.append(delta(" end")))
-                history.append(log.append(done()))
-        return readers
+                    history.append(written.append(delta("the")))
+                    await asyncio.sleep(0)
+                    history.append(written.append(delta(" end")))
+                    history.append(written.append(done()))
+            return readers
 
     return history, asyncio.run(act())
 
 
-@given(plays)
-def test_every_reader_gets_every_event_once_and_in_order(acts: list[Any]) -> None:
+def test_every_reader_gets_every_event_once_and_in_order(engine: Engine) -> None:
     """However often a reader is cut and comes back, lags or waits; merged deltas stand for their range."""
-    history, readers = play(acts, None)
-    for reader in readers:
-        assert not [item for item in reader.items if not isinstance(item, StreamEvent)]
-        assert seqs(reader.items) == [event.seq for event in history]
-        for item in reader.items:
-            assert isinstance(item, StreamEvent)
-            whole = [history[seq - 1] for seq in seqs([item])]
-            assert item in whole or item.content == "".join(event.content or "" for event in whole)
+
+    @settings(max_examples=engine.examples)
+    @given(plays)
+    def law(acts: list[Any]) -> None:
+        history, readers = play(engine, acts, None)
+        for reader in readers:
+            assert not [item for item in reader.items if not isinstance(item, StreamEvent)]
+            assert seqs(reader.items) == [event.seq for event in history]
+            for item in reader.items:
+                assert isinstance(item, StreamEvent)
+                whole = [history[seq - 1] for seq in seqs([item])]
+                assert item in whole or item.content == "".join(event.content or "" for event in whole)
+
+    law()
 
 
-@given(plays)
-def test_after_eviction_a_reader_has_the_same_text(acts: list[Any]) -> None:
+def test_after_eviction_a_reader_has_the_same_text(engine: Engine) -> None:
     """What was evicted is a gap with its sum: the reader knows what it missed, and its text is the whole history's."""
-    history, readers = play(acts, SMALL)
-    results = [event for event in history if event.type == "tool_result"]
-    for reader in readers:
-        assert reader.text == shown(history)
-        cursor, tools = 0, []
-        for index, item in enumerate(reader.items):
-            match item:
-                case Gap():
-                    assert item.after == cursor
-                    cursor = item.seq
-                    snapshot = reader.items[index + 1]
-                    assert isinstance(snapshot, Snapshot)
-                    assert snapshot.seq == item.seq
-                    assert snapshot.text == shown(history[: item.seq])
-                    tools = list(snapshot.tools)
-                case Snapshot():
-                    assert isinstance(reader.items[index - 1], Gap)
-                case StreamEvent():
-                    assert seqs([item])[0] == cursor + 1, "a gap that was not announced"
-                    cursor = item.seq
-                    tools += [item] if item.type == "tool_result" else []
-        assert cursor == history[-1].seq
-        assert tools == results
+
+    @settings(max_examples=engine.examples)
+    @given(plays)
+    def law(acts: list[Any]) -> None:
+        history, readers = play(engine, acts, SMALL)
+        results = [event for event in history if event.type == "tool_result"]
+        for reader in readers:
+            assert reader.text == shown(history)
+            cursor, tools = 0, []
+            for index, item in enumerate(reader.items):
+                match item:
+                    case Gap():
+                        assert item.after == cursor
+                        cursor = item.seq
+                        snapshot = reader.items[index + 1]
+                        assert isinstance(snapshot, Snapshot)
+                        assert snapshot.seq == item.seq
+                        assert snapshot.text == shown(history[: item.seq])
+                        tools = list(snapshot.tools)
+                    case Snapshot():
+                        assert isinstance(reader.items[index - 1], Gap)
+                    case StreamEvent():
+                        assert seqs([item])[0] == cursor + 1, "a gap that was not announced"
+                        cursor = item.seq
+                        tools += [item] if item.type == "tool_result" else []
+            assert cursor == history[-1].seq
+            assert tools == results
+
+    law()
 
 
 @given(plays, st.integers(1, 4))
@@ -255,13 +317,16 @@ def test_a_malformed_token_is_refused(token: str) -> None:
 @pytest.mark.parametrize("ended", [False, True])
 @pytest.mark.parametrize("evicted", [False, True])
 @pytest.mark.parametrize("where", ["foreign", "foreign beyond", "ahead"])
-async def test_a_position_that_is_not_of_this_log_is_a_gap(where: str, evicted: bool, ended: bool) -> None:
+async def test_a_position_that_is_not_of_this_log_is_a_gap(
+    engine: Engine, where: str, evicted: bool, ended: bool
+) -> None:
     """After a restart a reader hears that what follows is no continuation, and gets all of it."""
-    log = Log("run", Bounds(events=3) if evicted else None)
-    for letter in "abcdef":
-        log.append(delta(letter))
-    if ended:
-        log.append(done())
+    async with engine.written(Bounds(events=3) if evicted else None) as written:
+        for letter in "abcdef":
+            written.append(delta(letter))
+        if ended:
+            written.append(done())
+        log = await written.read()
     epoch = log.epoch if where == "ahead" else "0" * 16
     position = Position(epoch, 2 if where == "foreign" else 99)
     follower = log.follow(position)
@@ -370,21 +435,23 @@ def count_callbacks(monkeypatch: pytest.MonkeyPatch) -> list[Callable[..., objec
 
 
 @pytest.mark.anyio
-async def test_nothing_is_appended_after_done() -> None:
+async def test_nothing_is_appended_after_done(engine: Engine) -> None:
     """The end of a log is its end."""
-    log = Log("run")
-    log.append(done())
-    for event in (delta(), done(), StreamEvent("error", 0, 0)):
-        with pytest.raises(RuntimeError, match="after done"):
-            log.append(event)
-    assert [event.type for event in log.since(0)] == ["done"]
+    async with engine.written() as written:
+        written.append(done())
+        for event in (delta(), done(), StreamEvent("error", 0, 0)):
+            with pytest.raises(RuntimeError, match="after done"):
+                written.append(event)
+        log = await written.read()
+        assert [event.type for event in log.since(0)] == ["done"]
 
 
 @pytest.mark.anyio
-async def test_a_follower_at_the_end_of_a_finished_log_has_nothing_to_wait_for() -> None:
+async def test_a_follower_at_the_end_of_a_finished_log_has_nothing_to_wait_for(engine: Engine) -> None:
     """It ends at once, whether it read everything or came with the last position."""
-    log = Log("run")
-    log.append(done("stopped"))
+    async with engine.written() as written:
+        written.append(done("stopped"))
+        log = await written.read()
     with anyio.fail_after(5):
         with log.follow(Position(log.epoch, 1)) as late:
             assert late.ended
@@ -400,22 +467,24 @@ async def test_a_follower_at_the_end_of_a_finished_log_has_nothing_to_wait_for()
 
 
 @pytest.mark.anyio
-async def test_an_event_that_is_too_large_is_refused_and_leaves_no_trace() -> None:
+async def test_an_event_that_is_too_large_is_refused_and_leaves_no_trace(engine: Engine) -> None:
     """The log goes on as if nothing had been tried."""
-    log = Log("run", Bounds(event_size=100))
-    log.append(delta("a"))
-    with pytest.raises(LogFull):
-        log.append(delta("x" * 100))
-    log.append(delta("b"))
+    async with engine.written(Bounds(event_size=100)) as written:
+        written.append(delta("a"))
+        with pytest.raises(LogFull):
+            written.append(delta("x" * 100))
+        assert written.append(delta("b")).seq == 2
+        log = await written.read()
     assert [event.content for event in log.since(0)] == ["a", "b"]
     assert log.size == sum(wire_size(event) for event in log.since(0))
 
 
 @pytest.mark.anyio
-async def test_a_final_answer_may_be_larger_than_one_event() -> None:
+async def test_a_final_answer_may_be_larger_than_one_event(engine: Engine) -> None:
     """It is the sum of many, and a log without it would have no end."""
-    log = Log("run", Bounds(event_size=100))
-    assert log.append(StreamEvent("final_answer", 0, 0, content="x" * 1_000)).seq == 1
+    async with engine.written(Bounds(event_size=100)) as written:
+        assert written.append(StreamEvent("final_answer", 0, 0, content="x" * 1_000)).seq == 1
+        assert [event.content for event in (await written.read()).since(0)] == ["x" * 1_000]
 
 
 # The hub

@@ -529,6 +529,67 @@ async def test_an_endpoint_that_is_not_there_is_tried_again(make_lab: MakeLab) -
         assert codes(await make_lab(models).run("any")) == ["provider_unavailable"] * 3
 
 
+@pytest.mark.parametrize(
+    ("retries", "options", "attempts"),
+    [
+        ("never", {"fault": "error"}, 1),
+        ("never", {"fault": "cut", "after": 4}, 1),
+        ("before_text", {"fault": "error"}, 3),
+        ("before_text", {"fault": "cut", "after": 0}, 3),
+        ("before_text", {"fault": "cut", "after": 4}, 1),
+        ("always", {"fault": "cut", "after": 4}, 3),
+    ],
+)
+async def test_a_policy_says_when_an_attempt_is_tried_again(
+    make_lab: MakeLab, asked: Asked, retries: str, options: dict[str, Any], attempts: int
+) -> None:
+    """Never, only where nobody has read anything of it, or always. What was read stays where nothing follows."""
+    model = demo_model(text=TEXT, size=4, **options)
+    lab = make_lab(retries=retries)
+    events = await lab.run(model)
+    assert len(codes(events)) == len(await asked(model)) == attempts
+    assert events[-1].status == "failed"
+    assert shown(events) == (TEXT[:16] if options.get("after") else "")
+
+
+async def test_thinking_is_no_text(make_lab: MakeLab) -> None:
+    """Thoughts may be withdrawn: the answer has not begun."""
+    thought = StreamEvent("thinking", 0, 0, content="hm")
+    left = iter([Script([thought, Failure("connection_lost")]), Script([delta("whole")])])
+    lab = make_lab(retries="before_text")
+    events = await lab.read(lab.runs.start(lambda: next(left)))
+    assert events[-2].content == "whole"
+
+
+async def test_a_run_may_have_limits_of_its_own(lab: Lab) -> None:
+    """They hold for that run and no other."""
+    model = demo_model(fault="error")
+    own = replace(lab.runs.limits, attempts=2)
+    run_id = lab.runs.start(lambda: lab.attempt(model), limits=own)
+    assert len(codes(await lab.read(run_id))) == 2
+    assert len(codes(await lab.run(model))) == 3
+
+
+async def test_how_many_runs_may_be_live_is_said_for_all(make_lab: MakeLab) -> None:
+    """A run's own limits do not let one more in."""
+    lab = make_lab(live=1)
+    lab.start(demo_model(**ENDLESS))
+    with pytest.raises(TooManyRuns):
+        lab.runs.start(lambda: lab.attempt(demo_model()), limits=RunLimits(live=9))
+
+
+async def test_how_long_a_run_may_be_unwatched_is_its_own(lab: Lab) -> None:
+    """The others are left alone."""
+    watch = asyncio.create_task(lab.runs.watch())
+    other = lab.start(demo_model(**ENDLESS))
+    own = replace(lab.runs.limits, unwatched=0.1)
+    run_id = lab.runs.start(lambda: lab.attempt(demo_model(**ENDLESS)), limits=own)
+    await lab.until(run_id, "done")
+    assert (await lab.read(run_id))[-1].code == "unwatched"
+    assert lab.hub.log(other).done is None
+    watch.cancel()
+
+
 # Room
 
 

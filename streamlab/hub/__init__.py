@@ -1,18 +1,22 @@
 """Ordered logs of runs, and followers that read them at their own pace."""
 
+from streamlab.hub.hub import Hub, HubFull, HubUnreachable, Stop, UnknownRun
 from streamlab.hub.log import Follower, Gap, Item, Log, LogFull, Position, Snapshot, parse_token
-from streamlab.hub.memory import HubFull, MemoryHub, UnknownRun
+from streamlab.hub.memory import MemoryHub
 
 __all__ = [
     "Follower",
     "Gap",
+    "Hub",
     "HubFull",
+    "HubUnreachable",
     "Item",
     "Log",
     "LogFull",
     "MemoryHub",
     "Position",
     "Snapshot",
+    "Stop",
     "UnknownRun",
     "parse_token",
 ]

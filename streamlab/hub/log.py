@@ -9,7 +9,9 @@ import re
 import secrets
 import time
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -27,6 +29,11 @@ class Position(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.epoch}-{self.seq}"
+
+
+def new_epoch() -> str:
+    """Random: no two incarnations of any log have the same."""
+    return secrets.token_hex(8)
 
 
 def parse_token(token: str) -> Position:
@@ -73,6 +80,15 @@ class Snapshot:
 Item = StreamEvent | Gap | Snapshot
 
 
+class Change(NamedTuple):
+    """What events that leave do to the sum: with `reset` its text is void before `text` is added to it."""
+
+    reset: bool
+    step: int
+    text: str
+    tools: list[StreamEvent]
+
+
 class LogFull(ValueError):
     """The event is larger than one event may be."""
 
@@ -85,7 +101,7 @@ class Log:
 
     def __init__(self, run_id: str, bounds: Bounds | None = None) -> None:
         self.run_id = run_id
-        self.epoch = secrets.token_hex(8)
+        self.epoch = new_epoch()
         self.began = time.monotonic()
         self.bounds = bounds or Bounds()
         self.seq = 0
@@ -111,9 +127,17 @@ class Log:
         if self.done:
             raise RuntimeError("nothing is appended after done")
         event = numbered(event, self.seq + 1)
+        self._keep(event, self.admitted(event))
+        return event
+
+    def admitted(self, event: StreamEvent) -> int:
+        """The event's size in bytes. Raises LogFull when one event may not be so large."""
         size = wire_size(event)
         if size > self.bounds.event_size and event.type != "final_answer":
             raise LogFull(f"an event of {size} bytes, at most {self.bounds.event_size} are allowed")
+        return size
+
+    def _keep(self, event: StreamEvent, size: int) -> None:
         self.seq = event.seq
         self._events.append(event)
         self._sizes.append(size)
@@ -123,7 +147,6 @@ class Log:
         while len(self._events) > self.bounds.events or self.size > self.bounds.size:
             self._evict()
         self._schedule_wake()
-        return event
 
     def follow(self, after: Position | None = None) -> "Follower":
         """A follower that reads on from `after`, or from the beginning."""
@@ -157,6 +180,27 @@ class Log:
         finally:
             self._idle.discard(future)
 
+    def leaving(self, events: Iterable[StreamEvent], sizes: list[int]) -> list[StreamEvent]:
+        """What will leave, oldest first, when these are appended; it may be some of themselves."""
+        count, size = len(self._events) + len(sizes), self.size + sum(sizes)
+        left = []
+        for event, own in zip(chain(self._events, events), chain(self._sizes, sizes), strict=True):
+            if count <= self.bounds.events and size <= self.bounds.size:
+                break
+            left.append(event)
+            count, size = count - 1, size - own
+        return left
+
+    def change(self, leaving: Iterable[StreamEvent]) -> Change:
+        """What it does to the snapshot when these, the oldest, leave."""
+        change = _Sum()
+        change.text.step = step = self._evicted.text.step
+        reset = False
+        for event in leaving:
+            reset = reset or (event.type != "tool_result" and (event.type == "retry" or event.step != step))
+            change.add(event)
+        return Change(reset, change.text.step, str(change.text), change.tools)
+
     def _evict(self) -> None:
         self._evicted.add(self._events.popleft())
         self.size -= self._sizes.popleft()
@@ -187,6 +231,13 @@ class _Sum:
         if event.type == "tool_result":
             self.tools.append(event)
 
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> Self:
+        known = cls()
+        known.text.observe(StreamEvent("text_delta", snapshot.seq, 0.0, snapshot.step, content=snapshot.text))
+        known.tools += snapshot.tools
+        return known
+
 
 class Follower:
     """Reads one log in order, each event once; a context manager, so that the log knows who still follows."""
@@ -195,7 +246,7 @@ class Follower:
         self._log = log
         self._epoch = after.epoch if after else log.epoch
         self._cursor = after.seq if after else 0
-        self._foreign = after is not None and (after.epoch != log.epoch or after.seq > log.seq)
+        self._ahead = after is not None and after.seq > log.seq
 
     def __enter__(self) -> Self:
         self._log.followers += 1
@@ -206,6 +257,11 @@ class Follower:
     ) -> None:
         self._log.followers -= 1
         self._log.unfollowed_since = time.monotonic()
+
+    @property
+    def _foreign(self) -> bool:
+        """The cursor is of another log than this one, or of this one before it became another."""
+        return self._ahead or self._epoch != self._log.epoch
 
     @property
     def position(self) -> Position:
@@ -238,7 +294,7 @@ class Follower:
         """Over what cannot be had: never wrong data, but a gap and what all before it amounts to."""
         gap = Gap(self._cursor, self._log.first - 1)
         self._epoch, self._cursor = self._log.epoch, gap.seq
-        self._foreign = False
+        self._ahead = False
         return [gap, self._log.snapshot()]
 
     def _lags(self, events: list[StreamEvent]) -> bool:

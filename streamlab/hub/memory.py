@@ -1,19 +1,14 @@
 """The hub's memory engine: the logs of this process."""
 
 import time
+from types import TracebackType
+from typing import Self
 
+from streamlab.hub.hub import HubFull, Stop, UnknownRun
 from streamlab.hub.log import Bounds, Follower, Log, Position
 
 KEPT_AFTER_DONE = 300.0  # seconds
 CAPACITY = 512 * 1024 * 1024  # bytes
-
-
-class UnknownRun(KeyError):
-    """No log of this id is here: it never was, or it was evicted."""
-
-
-class HubFull(RuntimeError):
-    """The hub holds as much as it may, and all of it belongs to runs that are not finished."""
 
 
 class MemoryHub:
@@ -27,6 +22,14 @@ class MemoryHub:
         self._capacity = capacity
         self._logs: dict[str, Log] = {}
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing outlives the logs."""
+
     def __len__(self) -> int:
         return len(self._logs)
 
@@ -38,7 +41,16 @@ class MemoryHub:
         """Bytes of all events that are kept."""
         return sum(log.size for log in self._logs.values())
 
-    def create(self, run_id: str) -> Log:
+    @property
+    def followers(self) -> tuple[int, ...]:
+        """How many follow each log now."""
+        return tuple(log.followers for log in list(self._logs.values()))
+
+    @property
+    def reachable(self) -> bool:
+        return True
+
+    def create(self, run_id: str, stop: Stop | None = None) -> Log:
         """A new, empty log. Raises HubFull when there is no room that finished runs could give."""
         self.sweep()
         self._make_room()
@@ -51,8 +63,15 @@ class MemoryHub:
         except KeyError:
             raise UnknownRun(run_id) from None
 
+    async def open(self, run_id: str) -> Log:
+        """The same for whoever may have to fetch it from elsewhere."""
+        return self.log(run_id)
+
     def follow(self, run_id: str, after: Position | None = None) -> Follower:
         return self.log(run_id).follow(after)
+
+    def stop(self, run_id: str) -> None:
+        """No other process produces it."""
 
     def sweep(self) -> None:
         """Let go of the finished runs whose time is over and that nobody follows."""
@@ -66,8 +85,11 @@ class MemoryHub:
         for log in list(self._logs.values()):
             if size < self._capacity:
                 return
-            if log.done:
+            if self._may_leave(log):
                 size -= log.size
                 del self._logs[log.run_id]
         if size >= self._capacity:
             raise HubFull(f"{size} bytes of unfinished runs, at most {self._capacity} are allowed")
+
+    def _may_leave(self, log: Log) -> bool:
+        return log.done is not None

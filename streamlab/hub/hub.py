@@ -1,0 +1,67 @@
+"""What runs, pages and the gateway ask of a hub, wherever it keeps its logs."""
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Literal, Protocol, Self
+
+from streamlab.hub.log import Follower, Log, Position
+
+Stop = Callable[[Literal["asked", "lost"]], None]
+"""Told when a run is to end for what happened elsewhere: somebody asked for it, or its log is no longer its own."""
+
+
+class UnknownRun(KeyError):
+    """No log of this id is here: it never was, or it was evicted."""
+
+
+class HubFull(RuntimeError):
+    """The hub holds as much as it may, and all of it belongs to runs that are not finished."""
+
+
+class HubUnreachable(RuntimeError):
+    """The log is not in this process, and the store that the processes share does not answer."""
+
+
+class Hub(Protocol):
+    """The logs of runs by id. All of it belongs to one event loop, but for the numbers.
+
+    `log` and `follow` know the logs that this process has; `open` fetches those of other processes too.
+    """
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def __len__(self) -> int: ...
+
+    def __contains__(self, run_id: str) -> bool: ...
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def followers(self) -> tuple[int, ...]: ...
+
+    @property
+    def reachable(self) -> bool:
+        """Whether the store that the processes share answers."""
+
+    def create(self, run_id: str, stop: Stop | None = None) -> Log:
+        """A new, empty log, which this process writes. Raises HubFull."""
+
+    def log(self, run_id: str) -> Log:
+        """Raises UnknownRun."""
+
+    async def open(self, run_id: str) -> Log:
+        """The log with all that was committed to it until now. Raises UnknownRun, HubFull or HubUnreachable."""
+
+    def follow(self, run_id: str, after: Position | None = None) -> Follower:
+        """Raises UnknownRun."""
+
+    def stop(self, run_id: str) -> None:
+        """Ask whichever other process produces the run to stop it."""
+
+    def sweep(self) -> None:
+        """Let go of logs whose time is over."""
