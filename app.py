@@ -1,4 +1,4 @@
-"""The one process: the pages and, on the same event loop, the engine that they follow."""
+"""The one process: the pages and the gateway and, on the same event loop, the engine that they follow."""
 
 import gc
 import logging
@@ -11,8 +11,11 @@ from typing import Any
 import pandas  # type: ignore[import-untyped] # noqa: F401
 import pyarrow  # type: ignore[import-untyped] # noqa: F401
 import streamlit as st
+from starlette.routing import Mount
 
 from streamlab.engine import Engine, open_engine
+from streamlab.gateway.http import create_app
+from streamlab.gateway.serving import serving
 from streamlab.settings import SettingsError, load_settings
 
 logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -20,11 +23,12 @@ try:
     settings = load_settings()
 except SettingsError as error:
     sys.exit(f"Streaming Lab cannot start. In the environment or .env:\n{error}")
+api = create_app(settings)
 
 
 @asynccontextmanager
 async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
-    async with open_engine(settings) as engine:
+    async with open_engine(settings) as engine, serving(api, engine):
         Engine.running = engine
         gc.freeze()  # what is imported stays; a collection need not look at it again and hold up every stream
         try:
@@ -33,4 +37,4 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
             Engine.running = None
 
 
-app = st.App("components/frame.py", lifespan=lifespan)
+app = st.App("components/frame.py", lifespan=lifespan, routes=[Mount("/api", api)])

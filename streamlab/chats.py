@@ -15,9 +15,10 @@ from langchain_core.runnables import Runnable
 from streamlab.agents import Agents
 from streamlab.chains import ChainAttempt, chat_chain, chat_input
 from streamlab.models import Models
-from streamlab.outcome import Outcome
+from streamlab.outcome import UNKNOWN, Outcome
 from streamlab.questions import Options, check_question
 from streamlab.runs import Runs
+from streamlab.timings import Timings
 
 KEPT = 24 * 3600.0  # seconds after the last use
 CAPACITY = 64 * 1024 * 1024  # characters of all conversations together
@@ -89,13 +90,14 @@ class Chats:
             raise UnknownChat(chat_id)
         return self._put(chat)
 
-    def ask(self, chat_id: str | None, question: str, options: Options) -> Chat:
-        """Start answering a question in a conversation, or in a new one.
+    def ask(self, chat_id: str | None, question: str, options: Options, told: Iterable[tuple[str, str]] = ()) -> Chat:
+        """Start answering a question in a conversation, or in a new one, which then begins with the questions and
+        answers that are `told`.
 
         Raises InvalidQuestion, Busy, UnknownChat, TooManyRuns or HubFull; then nothing has changed.
         """
         check_question(question)
-        chat = self.get(chat_id) if chat_id else Chat(secrets.token_urlsafe(16))
+        chat = self.get(chat_id) if chat_id else Chat(secrets.token_urlsafe(16), tuple(_told(told, options)))
         return self._answer(chat, chat.turns, question, options)
 
     def regenerate(self, chat_id: str, options: Options) -> Chat:
@@ -171,6 +173,13 @@ class Chats:
                 size -= chat.size
                 self._forget(chat.turns)
                 del self._chats[chat.id]
+
+
+def _told(exchanges: Iterable[tuple[str, str]], options: Options) -> Iterator[Turn]:
+    """Turns of which only the texts are known. No log answers to the ids of their runs."""
+    for question, answer in exchanges:
+        outcome = Outcome("completed", None, None, answer, "", UNKNOWN, Timings(None, 0.0), 0)
+        yield Turn(question, options, secrets.token_urlsafe(16), time.time(), outcome)
 
 
 def _messages(turns: tuple[Turn, ...]) -> Iterator[BaseMessage]:

@@ -3,7 +3,16 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    HttpUrl,
+    RedisDsn,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -27,6 +36,29 @@ def _sendable(key: SecretStr) -> SecretStr:
     return SecretStr(stripped)
 
 
+def _redis_address(address: SecretStr) -> SecretStr:
+    TypeAdapter(RedisDsn).validate_python(address.get_secret_value())
+    return address
+
+
+def _distinct(tokens: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    """Secrets that HTTP can send, under names of which none stands twice."""
+    parts = [token.get_secret_value().partition(":") for token in tokens]
+    names = [name for name, colon, _ in parts if colon]
+    if len(set(names)) < len(names):
+        raise ValueError("a name stands twice")
+    if not all(re.fullmatch("[!-~]+", secret if colon else name) for name, colon, secret in parts):
+        raise ValueError("a token cannot be sent")
+    return tokens
+
+
+def _long(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value()) < 32:
+        raise ValueError("a secret that short can be guessed")
+    return secret
+
+
+Origin = Annotated[str, Field(pattern=r"^https?://[^/\s]+/?$")]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -52,6 +84,24 @@ class Settings(BaseSettings):
     )
     lab_attempts: int = Field(3, ge=1, le=10, description="a whole number from 1 to 10")
     lab_max_runs: int = Field(200, ge=1, le=1_000, description="a whole number from 1 to 1000")
+    redis_url: Annotated[SecretStr, AfterValidator(_redis_address)] | None = Field(
+        None, description="an address that begins with redis:// or rediss://"
+    )
+    gateway_tokens: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split), AfterValidator(_distinct)] = (
+        Field(
+            (),
+            description="secrets or name:secret, separated by commas: ASCII characters without spaces, no name twice",
+        )
+    )
+    gateway_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)] = Field(
+        (), description="origins such as https://example.com, separated by commas"
+    )
+    gateway_secret: Annotated[SecretStr, AfterValidator(_long)] | None = Field(
+        None, description="a secret of 32 or more characters"
+    )
+    gateway_follow_token_seconds: int = Field(600, ge=1, le=86_400, description="a whole number from 1 to 86400")
+    gateway_max_runs: int = Field(20, ge=1, le=1_000, description="a whole number from 1 to 1000")
+    gateway_runs_per_minute: int = Field(60, ge=1, le=10_000, description="a whole number from 1 to 10000")
     lab_log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="debug, info, warning or error"
     )

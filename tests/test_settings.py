@@ -35,6 +35,10 @@ def refused(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
 WRONG = {
     "openai_api_key": ["sk-“quoted”", "sk-日本語", "sk-a b", "sk-a\nb"],
     "openai_base_url": ["localhost:11434", "ftp://host/v1", "http://", SECRET],
+    "redis_url": ["localhost:6379", "http://host", "redis:", SECRET],
+    "gateway_tokens": ["a b", "日本語", "a:x,a:y"],
+    "gateway_origins": ["example.com", "https://example.com/page"],
+    "gateway_secret": ["short"],
     "lab_language": ["EN", "de", "auto,en"],
     "lab_history_tokens": ["-1", "1.5", "many", "1000001"],
     "lab_total_timeout": ["0", "-1", "nan", "inf", "soon", "86401", "never"],
@@ -58,7 +62,7 @@ def test_a_wrong_value_is_named_with_what_is_allowed_and_not_told(
 
 def test_all_wrong_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """One line each, none of which tells a key that was put in its place."""
-    wrong = [name for name in Settings.model_fields if name not in ("openai_api_key", "lab_models")]
+    wrong = [name for name in Settings.model_fields if name not in ("openai_api_key", "lab_models", "gateway_tokens")]
     problem = refused(monkeypatch, **dict.fromkeys(wrong, SECRET))
     assert [line.split()[0] for line in problem.splitlines()] == [name.upper() for name in wrong]
     assert "recognisable" not in problem

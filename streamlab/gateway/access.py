@@ -1,0 +1,205 @@
+"""Who may do what. Takes plain values, so that every transport asks the same questions."""
+
+import hmac
+import ipaddress
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Self
+from urllib.parse import urlsplit
+
+from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
+from pydantic import SecretStr
+
+from streamlab.gateway.errors import Refused
+from streamlab.settings import Settings
+
+LOCAL = "local"  # the name of every caller where no tokens are set
+FORWARDING = ("forwarded", "x-forwarded-for", "x-real-ip", "via")  # headers that a proxy adds
+
+Lapse = Literal["expired", "revoked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: `client` is an address without a port, `token` a follow token, the rest are headers as they came.
+
+    `forwarded` is true when any of FORWARDING was sent.
+    """
+
+    client: str | None
+    host: str | None = None
+    origin: str | None = None
+    forwarded: bool = False
+    authorization: str | None = None
+    token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a caller may do: everything, or only read `run_id`. `name` is whom limits count.
+
+    `issued` is nanoseconds since the epoch, of a follow token.
+    """
+
+    name: str
+    run_id: str | None = None
+    issued: int = 0
+
+    @property
+    def full(self) -> bool:
+        return self.run_id is None
+
+
+class Access:
+    """Bearer tokens by name, origins that browsers may come from, and follow tokens that live `seconds`."""
+
+    def __init__(
+        self, tokens: Mapping[str, str], origins: Sequence[str] = (), secret: str | None = None, seconds: int = 600
+    ) -> None:
+        self._tokens = {name: token.encode() for name, token in tokens.items()}
+        self._origins = frozenset(origin.lower().rstrip("/") for origin in origins)
+        self._signer = URLSafeTimedSerializer(secret or secrets.token_urlsafe(32), salt="streamlab follow")
+        self._revoked: dict[str, int] = {}  # run -> when, in ns; older than every token that is still good: dropped
+        self.seconds = seconds
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        secret = settings.gateway_secret.get_secret_value() if settings.gateway_secret else None
+        return cls(
+            named(settings.gateway_tokens), settings.gateway_origins, secret, settings.gateway_follow_token_seconds
+        )
+
+    @property
+    def open(self) -> bool:
+        """Whether no tokens are set, and loopback is all that is served."""
+        return not self._tokens
+
+    def admit(self, caller: Caller) -> None:
+        """What holds before any right is looked at. Raises Refused."""
+        if self.open:
+            if caller.forwarded or not _is_loopback(caller.client):
+                raise Refused(
+                    403,
+                    "not_local",
+                    "Without access tokens only callers on this machine are served, and none through a proxy.",
+                    "Set GATEWAY_TOKENS on the server and send one as `Authorization: Bearer …`.",
+                )
+            if not _names_loopback(caller.host):
+                raise Refused(
+                    403,
+                    "foreign_host",
+                    "Without access tokens the server answers only to the name localhost.",
+                    "Use http://localhost, or set GATEWAY_TOKENS on the server.",
+                )
+        if caller.origin is not None and not self._is_known_origin(caller.origin, caller.host):
+            raise Refused(
+                403,
+                "foreign_origin",
+                "Pages of this origin are not served.",
+                "Add the origin to GATEWAY_ORIGINS on the server.",
+            )
+
+    def identify(self, caller: Caller) -> Grant:
+        """The right to do everything. Raises Refused."""
+        self.admit(caller)
+        if self.open:
+            return Grant(LOCAL)
+        if caller.authorization is None:
+            raise _unauthorized("unauthorized", "This needs an access token.")
+        scheme, _, sent = caller.authorization.partition(" ")
+        if scheme.lower() == "bearer" and (name := self._name_of(sent.strip())):
+            return Grant(name)
+        raise _unauthorized("invalid_access_token", "The access token is not one of this server.")
+
+    def allow_reading(self, caller: Caller, run_id: str) -> Grant:
+        """The right to read one run, by a follow token or by the right to do everything. Raises Refused."""
+        if caller.token is None or caller.authorization is not None:
+            return self.identify(caller)
+        self.admit(caller)
+        grant = self._read_token(caller.token)
+        if grant.run_id != run_id:
+            raise Refused(403, "other_run", "The token reads another run.", "Ask for a token of this run.")
+        if lapse := self.lapsed(grant):
+            raise _lapsed(lapse)
+        return grant
+
+    def issue(self, run_id: str) -> str:
+        """A follow token: it reads this run and nothing else."""
+        return self._signer.dumps([run_id, time.time_ns()])
+
+    def revoke(self, run_id: str) -> None:
+        """End every follow token of the run that was issued so far."""
+        now = time.time_ns()
+        self._revoked = {run: at for run, at in self._revoked.items() if now - at < self.seconds * 10**9}
+        self._revoked[run_id] = now
+
+    def lapsed(self, grant: Grant) -> Lapse | None:
+        """Why the grant holds no longer; asked again and again while a stream lasts."""
+        if grant.run_id is None:
+            return None
+        if grant.issued <= self._revoked.get(grant.run_id, -1):
+            return "revoked"
+        return "expired" if time.time_ns() - grant.issued > self.seconds * 10**9 else None
+
+    def _name_of(self, sent: str) -> str | None:
+        """Every token is compared, each in a time that does not tell how much of it was right."""
+        found = None
+        for name, token in self._tokens.items():
+            if hmac.compare_digest(token, sent.encode("utf-8", "surrogatepass")):
+                found = name
+        return found
+
+    def _read_token(self, token: str) -> Grant:
+        try:
+            run_id, issued = self._signer.loads(token, max_age=self.seconds + 1)
+        except SignatureExpired:
+            raise _lapsed("expired") from None
+        except (BadSignature, ValueError, TypeError):
+            raise _unauthorized("invalid_follow_token", "The follow token is not one of this server.") from None
+        return Grant(f"follower of {run_id}", run_id, issued)
+
+    def _is_known_origin(self, origin: str, host: str | None) -> bool:
+        origin = origin.lower()
+        if origin in self._origins:
+            return True
+        try:
+            return bool(host) and urlsplit(origin).netloc == (host or "").lower()
+        except ValueError:
+            return False
+
+
+def named(tokens: Sequence[SecretStr]) -> dict[str, str]:
+    """Secrets by name, of `name:secret` or plain secrets, which are called by their number."""
+    found: dict[str, str] = {}
+    for number, token in enumerate(tokens, 1):
+        name, colon, secret = token.get_secret_value().partition(":")
+        found.update({name: secret} if colon else {f"token {number}": name})
+    return found
+
+
+def _unauthorized(code: str, message: str) -> Refused:
+    return Refused(401, code, message, "Send one of the server's GATEWAY_TOKENS as `Authorization: Bearer …`.")
+
+
+def _lapsed(lapse: Lapse) -> Refused:
+    sentence = "The follow token's time is over." if lapse == "expired" else "The follow token was revoked."
+    return Refused(401, f"{lapse}_follow_token", sentence, "Ask for a new one and go on where you were.")
+
+
+def _is_loopback(address: str | None) -> bool:
+    try:
+        ip = ipaddress.ip_address(address or "")
+    except ValueError:
+        return False
+    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None  # a socket for both families has these
+    return (mapped or ip).is_loopback
+
+
+def _names_loopback(host: str | None) -> bool:
+    try:
+        name = urlsplit(f"//{host or ''}").hostname
+    except ValueError:
+        return False
+    return name == "localhost" or _is_loopback(name)

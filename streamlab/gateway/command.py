@@ -1,0 +1,99 @@
+"""The command: the gateway without pages."""
+
+import argparse
+import logging
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from streamlab.settings import SettingsError, load_settings
+
+GOOD, WRONG = 0, 2
+PREFIX = "/api"  # as beside the pages, so that a client need not know which of the two it talks to
+LEAVING = 10  # seconds after which a server that was told to end ends, whoever is still connected
+PING = 15  # seconds between signs of life on a WebSocket
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """The exit status. Raises SystemExit for --help and unknown arguments."""
+    arguments = _parser().parse_args(given)
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        return _complain(f"The gateway cannot start. In the environment or .env:\n{error}")
+    if arguments.workers > 1 and not settings.redis_url:
+        return _complain(
+            "--workers needs REDIS_URL: without it each worker has runs of its own, and a client that comes back to "
+            "another worker would not find its run."
+        )
+    if arguments.workers > 1 and not settings.gateway_secret:
+        return _complain("--workers needs GATEWAY_SECRET, so that every worker knows the others' follow tokens.")
+    uvicorn.run(
+        "streamlab.gateway.command:standalone",
+        factory=True,
+        host=arguments.host,
+        port=arguments.port,
+        workers=arguments.workers,
+        access_log=False,
+        ws="websockets-sansio",
+        ws_ping_interval=PING,
+        ws_ping_timeout=PING,
+        ws_max_size=64 * 1024,
+        ws_per_message_deflate=False,  # a stream of small messages gains little by it, and each client pays for it
+        timeout_graceful_shutdown=LEAVING,
+    )
+    return GOOD
+
+
+def standalone() -> Starlette:
+    """The application of one process, with an engine of its own."""
+    # Here, for loading it takes seconds, and wrong arguments are to be told at once.
+    from streamlab.engine import open_engine
+    from streamlab.gateway.http import create_app
+    from streamlab.gateway.serving import serving
+
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    settings = load_settings()
+    api = create_app(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with open_engine(settings) as engine, serving(api, engine):
+            yield
+
+    return Starlette(routes=[Mount(PREFIX, api)], lifespan=lifespan)
+
+
+def _complain(problem: str) -> int:
+    print(problem, file=sys.stderr)
+    return WRONG
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m streamlab.gateway",
+        description=f"Serve runs over HTTP and WebSocket, without pages. Settings are in the environment or .env. "
+        f"Everything is under {PREFIX}; the description is at {PREFIX}/docs.",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=_port, default=8600, help="port to listen on (default: %(default)s)")
+    parser.add_argument("--workers", type=_workers, default=1, help="processes (default: %(default)s)")
+    return parser
+
+
+def _port(text: str) -> int:
+    return _number(text, 0, 65_535)
+
+
+def _workers(text: str) -> int:
+    return _number(text, 1, 64)
+
+
+def _number(text: str, low: int, high: int) -> int:
+    if not text.isascii() or not text.isdecimal() or not low <= int(text) <= high:
+        raise argparse.ArgumentTypeError(f"a whole number from {low} to {high}")
+    return int(text)

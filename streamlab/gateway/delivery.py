@@ -1,0 +1,247 @@
+"""Deliveries: each is one client's way through one log, whatever the protocol."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from streamlab.gateway.access import Access, Grant
+from streamlab.gateway.feed import Feed, Frame
+from streamlab.hub import Log, Position
+
+logger = logging.getLogger(__name__)
+
+ProtocolName = Literal["sse", "websocket", "grpc"]
+Reason = Literal["ended", "client", "slow", "drained", "expired", "revoked"]
+Moment = Literal["begun", "first", "ended"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds: between frames of a busy stream, between signs of life of a silent one, until a send is given up,
+    and how often the last two are looked at.
+    """
+
+    frame: float = 0.04
+    heartbeat: float = 15
+    send: float = 10
+    check: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """A delivery at one moment: it has begun, has sent its first event, or has ended for `reason`.
+
+    `events` and `sent` (bytes) are until then, `seconds` since its begin. `resumed`: it went on from a resume token.
+    """
+
+    moment: Moment
+    run_id: str
+    protocol: ProtocolName
+    resumed: bool
+    seconds: float
+    events: int
+    sent: int
+    reason: Reason | None = None
+
+
+Hook = Callable[[Details], None]
+
+
+@dataclass
+class Traffic:
+    """What was sent over one protocol since the start."""
+
+    events: int = 0
+    sent: int = 0
+
+
+class Delivery:
+    """A cursor, what was sent, and why it ended. A context manager: for as long as the block it follows the run.
+
+    The transport takes what `next` answers and sends it by `send`. `abort` is the transport's way to close the
+    connection at once, of which the transport then hears as of any other loss.
+    """
+
+    def __init__(
+        self, deliveries: "Deliveries", log: Log, grant: Grant, protocol: ProtocolName, after: Position | None
+    ) -> None:
+        self.log = log
+        self.grant = grant
+        self.protocol = protocol
+        self.reason: Reason | None = None
+        self.abort: Callable[[], object] = lambda: None
+        self.events = 0
+        self.sent = 0
+        self._deliveries = deliveries
+        self._traffic = deliveries.traffic[protocol]
+        self._follower = log.follow(after)
+        self._resumed = after is not None
+        self._position = self._follower.position
+        self._waiting: asyncio.Future[None] | None = None
+        self._sending_since: float | None = None
+        self._sent_at = self._began = time.monotonic()
+        self._beat = False
+
+    def __enter__(self) -> Self:
+        self._follower.__enter__()
+        self._feed = self._deliveries.add(self)
+        self._observe("begun")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.reason = self.reason or "client"
+        self._follower.__exit__(kind, error, trace)
+        self._deliveries.remove(self)
+        self._observe("ended")
+        logger.info(
+            "run %s %s events=%d bytes=%d reason=%s",
+            self.log.run_id,
+            self.protocol,
+            self.events,
+            self.sent,
+            self.reason,
+        )
+
+    async def next(self) -> Frame | None:
+        """What is to be sent next. A frame without items is a sign of life; None is the end, and `reason` says why."""
+        while self.reason is None:
+            if frame := await self._feed.frame(self._position):
+                self._position = frame.position
+                return frame
+            if self._feed.is_end(self._position):
+                self.reason = "ended"
+            elif self._beat:
+                self._beat = False
+                return Frame([], self._position, self._feed.entry, whole=False)
+            else:
+                await self._wait()
+        return None
+
+    async def send(self, sending: Awaitable[None], size: int, events: int = 0) -> None:
+        """Wait for what the transport sends, of `size` bytes; a send that does not end in time ends the delivery."""
+        self._sent_at = self._sending_since = time.monotonic()
+        try:
+            await sending
+        finally:
+            self._sending_since = None
+        self._traffic.sent += size
+        self._traffic.events += events
+        self.sent += size
+        if events and not self.events:
+            self.events = events
+            self._observe("first")
+        else:
+            self.events += events
+
+    def end(self, reason: Reason) -> None:
+        """End it after what is being sent; the first reason counts."""
+        self.reason = self.reason or reason
+        self.wake()
+
+    def wake(self) -> None:
+        if self._waiting and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    def check(self, now: float, pace: Pace, access: Access) -> None:
+        """What time brings: a send that stalls, a right that lapses, a sign of life that is due."""
+        if self._sending_since is not None:
+            if now - self._sending_since > pace.send:
+                self.end("slow")
+                self.abort()
+        elif lapse := access.lapsed(self.grant):
+            self.end(lapse)
+        elif now - self._sent_at >= pace.heartbeat:
+            self._beat, self._sent_at = True, now
+            self.wake()
+
+    async def _wait(self) -> None:
+        self._waiting = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiting
+        finally:
+            self._waiting = None
+
+    def _observe(self, moment: Moment) -> None:
+        seconds = time.monotonic() - self._began
+        self._deliveries.observe(
+            Details(moment, self.log.run_id, self.protocol, self._resumed, seconds, self.events, self.sent, self.reason)
+        )
+
+
+class Deliveries:
+    """All that are under way in this process. Belongs to one event loop."""
+
+    def __init__(self, access: Access, observe: Hook, pace: Pace | None = None) -> None:
+        self.observe = observe
+        self.pace = pace or Pace()
+        self.traffic: defaultdict[ProtocolName, Traffic] = defaultdict(Traffic)
+        self._access = access
+        self._feeds: dict[Log, Feed] = {}
+        self._under_way: set[Delivery] = set()
+
+    def __len__(self) -> int:
+        return len(self._under_way)
+
+    def open(self, log: Log, grant: Grant, protocol: ProtocolName, after: Position | None = None) -> Delivery:
+        """To be entered. It begins after the position, or at the beginning."""
+        return Delivery(self, log, grant, protocol, after)
+
+    def add(self, delivery: Delivery) -> Feed:
+        """The feed of its log, which all who follow that log share."""
+        self._under_way.add(delivery)
+        feed = self._feeds.get(delivery.log)
+        if not feed:
+            feed = self._feeds[delivery.log] = Feed(delivery.log, self.pace.frame)
+        feed.join(delivery)
+        return feed
+
+    def remove(self, delivery: Delivery) -> None:
+        self._under_way.discard(delivery)
+        feed = self._feeds[delivery.log]
+        feed.leave(delivery)
+        if feed.idle:
+            del self._feeds[delivery.log]
+
+    async def watch(self) -> None:
+        """For as long as it runs: look at each of them again and again."""
+        while True:
+            await asyncio.sleep(self.pace.check)
+            now = time.monotonic()
+            for delivery in list(self._under_way):
+                delivery.check(now, self.pace, self._access)
+
+    async def drain(self, patience: float) -> None:
+        """Send all of them away; return when they have gone, or after `patience` seconds."""
+        for delivery in list(self._under_way):
+            delivery.end("drained")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while self._under_way:  # noqa: ASYNC110 # at most for `patience`, once in a process's life
+                    await asyncio.sleep(0.02)
+
+
+def farewell(reason: Reason | None) -> tuple[str, dict[str, Any]] | None:
+    """The control event that tells a client why its stream ends before the run: `drain`, or `close` with a code."""
+    match reason:
+        case "drained":
+            return "drain", {}
+        case "expired" | "revoked":
+            return "close", {"code": reason}
+    return None
+
+
+@contextlib.contextmanager
+def alongside(task: asyncio.Task[None]) -> Iterator[None]:
+    """The task runs at most for as long as the block."""
+    try:
+        yield
+    finally:
+        task.cancel()

@@ -1,0 +1,172 @@
+"""What a log's clients are sent: frames, each encoded once and shared by all who stand at the same place.
+
+A frame goes out at once when the stream was idle, and with what else has gathered when it is busy. One timer of the
+log sets the pace, so clients stay in step and the bytes of one serve them all.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from streamlab.events import StreamEvent, encode, wire_size
+from streamlab.hub import Gap, Item, Log, Position, Snapshot
+
+logger = logging.getLogger(__name__)
+
+FRAME_BYTES = 32 * 1024  # about; what one stalled client may hold
+FRAMES_KEPT = 32  # encoded frames that a log keeps for those who come by the same place
+LINES_KEPT = 128  # encoded events, for clients that fell out of step
+
+Form = TypeVar("Form")
+
+
+class Entry(NamedTuple):
+    """An item as it is sent: its resume token (None for a control event), its name and its JSON, one line."""
+
+    token: str | None
+    name: str
+    data: bytes
+
+
+class Frame:
+    """What is sent at once; `position` is where its reader then stands. `whole`: nothing will be added to it."""
+
+    def __init__(
+        self, items: list[Item], position: Position, encoded: Callable[[str, Item], Entry], *, whole: bool
+    ) -> None:
+        self.items = items
+        self.position = position
+        self.whole = whole
+        self.events = sum(isinstance(item, StreamEvent) for item in items)
+        self._encoded = encoded
+        self._forms: dict[Callable[[list[Entry]], Any], Any] = {}
+
+    def form(self, make: Callable[[list[Entry]], Form]) -> Form:
+        """The frame as a protocol sends it, made at the first call and then shared."""
+        if make not in self._forms:
+            self._forms[make] = make([self._encoded(self.position.epoch, item) for item in self.items])
+        form: Form = self._forms[make]
+        return form
+
+
+class Reader(Protocol):
+    def wake(self) -> None: ...
+
+
+class Feed:
+    """The frames of one log, and its readers, who are woken when there is one. Belongs to one event loop."""
+
+    def __init__(self, log: Log, interval: float) -> None:
+        self.log = log
+        self._interval = interval
+        self._released = log.seq
+        self._readers: set[Reader] = set()
+        self._ticking: asyncio.Task[None] | None = None
+        self._frames: dict[Position, Frame] = {}  # by where its readers stand before it; the latest used last
+        self._lines: dict[Position, bytes] = {}
+
+    @property
+    def idle(self) -> bool:
+        return not self._readers
+
+    def join(self, reader: Reader) -> None:
+        self._readers.add(reader)
+        if not self._ticking:
+            self._ticking = asyncio.create_task(self._tick(), name=f"feed {self.log.run_id}")
+
+    def leave(self, reader: Reader) -> None:
+        self._readers.discard(reader)
+        if self.idle and self._ticking:
+            self._ticking.cancel()
+            self._ticking = None
+
+    def is_end(self, position: Position) -> bool:
+        """Whether a reader there has the whole of a finished log."""
+        return self.log.done is not None and position == Position(self.log.epoch, self.log.seq)
+
+    async def frame(self, position: Position) -> Frame | None:
+        """What comes after the position; None when that is to be waited for."""
+        if position.epoch == self.log.epoch and self._released <= position.seq <= self.log.seq:
+            return None
+        if position.epoch == self.log.epoch and position.seq > self.log.seq:
+            position = Position("", position.seq)  # of no log; one day there may be an event of its number
+        frame = self._frames.pop(position, None)
+        if not frame or not (frame.whole or frame.position == Position(self.log.epoch, self.log.seq)):
+            items = await self.log.follow(position).batch()  # which does not wait: there is something
+            for start, frame in reversed(list(self._cut(position, items))):
+                self._keep(start, frame)
+        assert frame
+        self._keep(position, frame)
+        return frame
+
+    def _keep(self, position: Position, frame: Frame) -> None:
+        self._frames[position] = frame
+        if len(self._frames) > FRAMES_KEPT:
+            del self._frames[next(iter(self._frames))]
+
+    def _cut(self, position: Position, items: list[Item]) -> Iterator[tuple[Position, Frame]]:
+        """Frames of about FRAME_BYTES, each with where its readers stand before it. A gap keeps its snapshot."""
+        groups = list(_grouped(items))
+        for number, group in enumerate(groups, 1):
+            after = Position(self.log.epoch, group[-1].seq)
+            yield position, Frame(group, after, self.entry, whole=number < len(groups))
+            position = after
+
+    def entry(self, epoch: str, item: Item) -> Entry:
+        match item:
+            case Gap():
+                return Entry(None, "gap", control(asdict(item)))
+            case Snapshot():
+                return Entry(None, "snapshot", control(plain_snapshot(item)))
+        place = Position(epoch, item.seq)
+        return Entry(str(place), item.type, self._line(place, item))
+
+    def _line(self, place: Position, event: StreamEvent) -> bytes:
+        if event.seq_from is not None:
+            return encode(event)
+        line = self._lines.get(place)
+        if line is None:
+            line = self._lines[place] = encode(event)
+            logger.debug("run %s %s tool=%s", self.log.run_id, event.type, event.tool)
+            if len(self._lines) > LINES_KEPT:
+                del self._lines[next(iter(self._lines))]
+        return line
+
+    async def _tick(self) -> None:
+        while True:
+            if self._released == self.log.seq:
+                if self.log.done:
+                    return
+                await self.log.grown()
+            self._released = self.log.seq
+            for reader in list(self._readers):
+                reader.wake()
+            await asyncio.sleep(self._interval)
+
+
+def control(data: dict[str, Any]) -> bytes:
+    """The JSON of a control event: one line of ASCII, so that nothing in it can end the line."""
+    return json.dumps(data, separators=(",", ":")).encode()
+
+
+def plain_snapshot(snapshot: Snapshot) -> dict[str, Any]:
+    """For JSON; the finished tool calls are events as ever."""
+    tools = [json.loads(encode(tool)) for tool in snapshot.tools]
+    return {"seq": snapshot.seq, "step": snapshot.step, "text": snapshot.text, "tools": tools}
+
+
+def _grouped(items: Iterable[Item]) -> Iterator[list[Item]]:
+    group: list[Item] = []
+    size = 0
+    for item in items:
+        if isinstance(item, StreamEvent):
+            if group and size >= FRAME_BYTES:
+                yield group
+                group, size = [], 0
+            size += wire_size(item)
+        group.append(item)
+    if group:
+        yield group

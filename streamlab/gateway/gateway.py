@@ -1,0 +1,102 @@
+"""The gateway of one process: what every transport shares."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from streamlab.engine import Engine
+from streamlab.gateway.access import Access, Grant
+from streamlab.gateway.asking import Asking, ChatRequest, Started
+from streamlab.gateway.delivery import Deliveries, Delivery, Pace, ProtocolName
+from streamlab.gateway.errors import draining, invalid_resume_token, unavailable, unknown_run
+from streamlab.gateway.limits import Limits
+from streamlab.gateway.metrics import Figures, Metrics
+from streamlab.hub import HubFull, HubUnreachable, Log, Position, UnknownRun, parse_token
+
+NOTICE = 1.0  # seconds between "not ready" and the end of the streams, for balancers to look elsewhere
+PATIENCE = 5.0  # seconds that clients have to take their last event
+
+
+class Gateway:
+    """Belongs to the engine's event loop. What it refuses it refuses with Refused, on any transport alike."""
+
+    def __init__(self, engine: Engine, pace: Pace | None = None) -> None:
+        settings = engine.settings
+        self.engine = engine
+        self.access = Access.of(settings)
+        self.metrics = Metrics(self._figures)
+        self.deliveries = Deliveries(self.access, self.metrics.observe, pace)
+        self.leaving = False  # whether it was told to end
+        self._asking = Asking(engine, Limits(settings.gateway_max_runs, settings.gateway_runs_per_minute))
+        self._draining = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether new callers are welcome."""
+        return not self.leaving and self.engine.hub.reachable
+
+    async def ask(self, asked: ChatRequest, grant: Grant, key: str | None = None) -> Started:
+        """Start a run, or find the one that the caller started under the same idempotency key. Raises Refused."""
+        if self._draining:
+            raise draining()
+        return await self._asking.begin(asked, grant.name, key)
+
+    async def log(self, run_id: str) -> Log:
+        """Raises Refused."""
+        try:
+            return await self.engine.hub.open(run_id)
+        except UnknownRun:
+            raise unknown_run() from None
+        except (HubFull, HubUnreachable):
+            raise unavailable() from None
+
+    def position(self, token: str | None) -> Position | None:
+        """What a resume token says; None for none. Raises Refused."""
+        try:
+            return parse_token(token) if token else None
+        except ValueError:
+            raise invalid_resume_token() from None
+
+    def deliver(self, log: Log, grant: Grant, protocol: ProtocolName, after: Position | None = None) -> Delivery:
+        """A delivery to be entered, which begins after the position or at the beginning. Raises Refused."""
+        if self._draining:
+            raise draining()
+        return self.deliveries.open(log, grant, protocol, after)
+
+    def opening(self, log: Log, grant: Grant) -> dict[str, Any]:
+        """What a client hears first. Who may only read one run does not learn the conversation that it is part of."""
+        started = self._asking.started(log.run_id)
+        return {
+            "run_id": log.run_id,
+            "epoch": log.epoch,
+            "conversation": started.conversation if started and grant.full else None,
+            "model": started.model if started else None,
+        }
+
+    def stop(self, log: Log) -> None:
+        self.engine.runs.stop(log.run_id)
+
+    async def drain(self, notice: float = NOTICE) -> None:
+        """Not ready at once, after `notice` seconds nobody is served any more and every stream ends politely."""
+        self.leaving = True
+        await asyncio.sleep(notice)
+        self._draining = True
+        await self.deliveries.drain(PATIENCE)
+
+    def _figures(self) -> Figures:
+        runs = self.engine.runs
+        return Figures(dict(self.deliveries.traffic), runs.started, dict(runs.ended), runs.live, self.engine.hub.size)
+
+
+@asynccontextmanager
+async def open_gateway(engine: Engine, pace: Pace | None = None) -> AsyncIterator[Gateway]:
+    """The gateway, alive on the running loop for as long as the block."""
+    gateway = Gateway(engine, pace)
+    watch = asyncio.create_task(gateway.deliveries.watch(), name="gateway watch")
+    try:
+        yield gateway
+    finally:
+        watch.cancel()
+        with suppress(asyncio.CancelledError):
+            await watch

@@ -1,0 +1,96 @@
+"""Figures in the form that Prometheus reads. Nothing else of the gateway knows of Prometheus."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import get_args
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from streamlab.events import Status
+from streamlab.gateway.delivery import Details, ProtocolName, Traffic
+
+BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What counts up or stands somewhere, read when it is asked for."""
+
+    traffic: Mapping[ProtocolName, Traffic]
+    runs_started: int
+    runs_ended: Mapping[Status, int]
+    runs_live: int
+    hub_bytes: int
+
+
+class Metrics:
+    """A registry of its own, so that several gateways can live in one process."""
+
+    def __init__(self, figures: Callable[[], Figures]) -> None:
+        self._registry = CollectorRegistry()
+        self._followers = Gauge(
+            "streamlab_followers", "Clients that follow a run now.", ["protocol"], registry=self._registry
+        )
+        for protocol in get_args(ProtocolName):
+            self._followers.labels(protocol)  # there at once, at 0
+        self._first_event = Histogram(
+            "streamlab_first_event_seconds",
+            "From a client's arrival to the first event that it was sent.",
+            ["protocol"],
+            buckets=BUCKETS,
+            registry=self._registry,
+        )
+        self._reconnects = Counter(
+            "streamlab_reconnects", "Clients that went on from a resume token.", ["protocol"], registry=self._registry
+        )
+        self._disconnects = Counter(
+            "streamlab_disconnects",
+            "Deliveries that ended, by what ended them.",
+            ["protocol", "reason"],
+            registry=self._registry,
+        )
+        self._registry.register(_Figures(figures))
+        ProcessCollector(registry=self._registry)
+
+    def observe(self, details: Details) -> None:
+        """The hook of deliveries."""
+        match details.moment:
+            case "begun":
+                self._followers.labels(details.protocol).inc()
+                if details.resumed:
+                    self._reconnects.labels(details.protocol).inc()
+            case "first":
+                self._first_event.labels(details.protocol).observe(details.seconds)
+            case "ended":
+                self._followers.labels(details.protocol).dec()
+                self._disconnects.labels(details.protocol, details.reason).inc()
+
+    def text(self) -> bytes:
+        """All of it, in Prometheus's text format."""
+        return generate_latest(self._registry)
+
+
+class _Figures(Collector):
+    def __init__(self, figures: Callable[[], Figures]) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterable[Metric]:
+        figures = self._figures()
+        events = CounterMetricFamily("streamlab_events_sent", "Events sent, merged ones as one.", labels=["protocol"])
+        sent = CounterMetricFamily("streamlab_bytes_sent", "Bytes of events sent.", labels=["protocol"])
+        for protocol, traffic in figures.traffic.items():
+            events.add_metric([protocol], traffic.events)
+            sent.add_metric([protocol], traffic.sent)
+        ended = CounterMetricFamily("streamlab_runs_ended", "Runs that ended, by status.", labels=["status"])
+        for status, count in figures.runs_ended.items():
+            ended.add_metric([status], count)
+        return [
+            events,
+            sent,
+            ended,
+            CounterMetricFamily("streamlab_runs_started", "Runs that began.", figures.runs_started),
+            GaugeMetricFamily("streamlab_runs_live", "Runs that are being produced.", figures.runs_live),
+            GaugeMetricFamily("streamlab_hub_bytes", "Memory of all logs.", figures.hub_bytes),
+        ]
