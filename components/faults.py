@@ -207,7 +207,14 @@ def _chart(made: Sequence[Phase]) -> alt.LayerChart | alt.FacetChart:
     left = [phase for phase in ends if phase.end <= end * RIGHT]
     right = [phase for phase in ends if phase.end > end * RIGHT]
     code: dict[str, Any] = {"dy": -18, "fontWeight": "bold", "color": _text_color()}
-    cross: dict[str, Any] = {"shape": "cross", "angle": 45, "size": 170, "filled": True, "color": colors.FAILED, "opacity": 1}
+    cross: dict[str, Any] = {
+        "shape": "cross",
+        "angle": 45,
+        "size": 170,
+        "filled": True,
+        "color": colors.FAILED,
+        "opacity": 1,
+    }
     layers = [
         (stretches, _bars(stretches, names).mark_bar(cornerRadius=3, height=LANE * 0.4).encode(**bar)),
         (pauses, _bars(pauses, names).mark_bar(height=5).encode(**bar)),
