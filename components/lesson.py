@@ -41,9 +41,9 @@ def _draw_popovers(page: str, code: Sequence[Code], *, done: bool) -> None:
     with st.popover(t("lesson.try"), icon=icon):
         st.markdown(t(f"{page}.try"))
         if done:
-            st.success(t("lesson.done"), icon=":material/task_alt:")
+            st.caption(f":material/task_alt: {t('lesson.done')}")
         else:
-            st.info(t("lesson.open"), icon=":material/radio_button_unchecked:")
+            st.caption(f":material/radio_button_unchecked: {t('lesson.open')}")
 
 
 def _draw_code(code: Sequence[Code]) -> None:

@@ -484,7 +484,7 @@ def test_blocked_and_beating_are_seen(browser: tuple[Browser, str], language: st
         expect(chart.locator(".mark-text.role-mark text", has_text=words["chunks.mark_blocked"]).nth(1)).to_be_visible()
         strokes = chart.locator(".mark-rect.role-mark").last.locator("path")
         assert strokes.count() > 100
-        never = re.compile(re.escape(words["chunks.meanwhile_never"].split("**")[1]))
+        never = re.compile(r"(?<!\d)" + re.escape(words["chunks.meanwhile_never"].split("**")[1]))
         expect(page.get_by_role("listitem").filter(has_text=never)).to_have_count(2)
         expect(tiles(page).filter(has_text="on_chat_model_stream").first).to_be_attached()
 

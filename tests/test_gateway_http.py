@@ -10,7 +10,7 @@ import httpx2
 import pytest
 import schemathesis
 from anyio.from_thread import start_blocking_portal
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
@@ -342,6 +342,7 @@ def _described() -> Any:
     return served(gateway_runs_per_minute=10_000, gateway_max_runs=500, lab_max_runs=500)
 
 
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module:Warning")  # what schemathesis itself does
 def test_the_answers_are_what_the_description_says(url: str) -> None:
     """Requests made from the description, right ones and wrong ones: no failure of the server, no status, type or
     shape that is not described.
@@ -356,6 +357,7 @@ def test_the_answers_are_what_the_description_says(url: str) -> None:
         @settings(max_examples=5, suppress_health_check=list(HealthCheck), database=None)
         @given(operation.as_strategy())
         def check(case: Any) -> None:
+            assume("\n" not in str(case.path_parameters))  # to Starlette's Mount such a path is none of ours
             case.call_and_validate(
                 checks=(
                     not_a_server_error,

@@ -733,7 +733,7 @@ def test_results_are_taken_away(visit: Visit, tmp_path: Path, language: str) -> 
     )
     expect(row(page, language, "total_range").last).to_have_text(said(language, "prompts.unknown"))
     markdown = downloaded(page, said(language, "prompts.save_markdown"), tmp_path).decode()
-    assert f"## {said(language, 'prompts.word_summary')}" in markdown
+    assert f"## {said(language, 'prompts.summary')}" in markdown
     assert markdown.count("| Always. |") == 6
 
 
