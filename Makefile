@@ -3,12 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint bench lock screenshots clean
+.PHONY: run test lint bench lock screenshots protocol clean
 
 run: $(VENV)/run.stamp ## the app on http://localhost:8501
 	$(BIN)/streamlit run app.py
 
-test: lint browser redis ## all tests, after the checks
+test: lint browser redis nginx ## all tests, after the checks
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/dev.stamp
@@ -21,6 +21,9 @@ bench: $(VENV)/dev.stamp browser ## the figures, each beside its peer; results i
 
 screenshots: $(VENV)/dev.stamp browser ## README's picture, and every page in every language, theme and size
 	$(BIN)/python -m scripts.screenshots
+
+protocol: $(VENV)/dev.stamp ## make the gRPC messages and stub from their description
+	$(BIN)/python -m grpc_tools.protoc -Iprotocol --python_out=. --pyi_out=. --grpc_python_out=. streamlab/v1/streamlab.proto
 
 lock: $(VENV)/dev.stamp ## compile the exact requirements from the short lists
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --upgrade requirements.in -o requirements.txt
@@ -36,6 +39,10 @@ browser: $(VENV)/dev.stamp
 .PHONY: redis
 redis:
 	@sh scripts/redis.sh
+
+.PHONY: nginx
+nginx:
+	@sh scripts/nginx.sh
 
 $(VENV)/python.stamp:
 	@sh scripts/python.sh "$(PYTHON)" "$(VENV)"

@@ -1,5 +1,6 @@
 """Settings from the environment and `.env`, checked at start."""
 
+import ipaddress
 import re
 from typing import Annotated, Literal
 
@@ -52,6 +53,10 @@ def _distinct(tokens: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     return tokens
 
 
+def _listening_address(host: str) -> str:
+    return host if host == "localhost" else str(ipaddress.ip_address(host))
+
+
 def _long(secret: SecretStr) -> SecretStr:
     if len(secret.get_secret_value()) < 32:
         raise ValueError("a secret that short can be guessed")
@@ -102,6 +107,10 @@ class Settings(BaseSettings):
     gateway_follow_token_seconds: int = Field(600, ge=1, le=86_400, description="a whole number from 1 to 86400")
     gateway_max_runs: int = Field(20, ge=1, le=1_000, description="a whole number from 1 to 1000")
     gateway_runs_per_minute: int = Field(60, ge=1, le=10_000, description="a whole number from 1 to 10000")
+    lab_grpc_port: int = Field(50_051, ge=0, le=65_535, description="a whole number from 0 to 65535")
+    lab_grpc_host: Annotated[str, AfterValidator(_listening_address)] = Field(
+        "127.0.0.1", description="an IP address of this machine, or localhost"
+    )
     lab_log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="debug, info, warning or error"
     )

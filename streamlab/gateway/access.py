@@ -122,7 +122,7 @@ class Access:
         if grant.run_id != run_id:
             raise Refused(403, "other_run", "The token reads another run.", "Ask for a token of this run.")
         if lapse := self.lapsed(grant):
-            raise _lapsed(lapse)
+            raise lapsed(lapse)
         return grant
 
     def issue(self, run_id: str) -> str:
@@ -155,7 +155,7 @@ class Access:
         try:
             run_id, issued = self._signer.loads(token, max_age=self.seconds + 1)
         except SignatureExpired:
-            raise _lapsed("expired") from None
+            raise lapsed("expired") from None
         except (BadSignature, ValueError, TypeError):
             raise _unauthorized("invalid_follow_token", "The follow token is not one of this server.") from None
         return Grant(f"follower of {run_id}", run_id, issued)
@@ -183,7 +183,8 @@ def _unauthorized(code: str, message: str) -> Refused:
     return Refused(401, code, message, "Send one of the server's GATEWAY_TOKENS as `Authorization: Bearer …`.")
 
 
-def _lapsed(lapse: Lapse) -> Refused:
+def lapsed(lapse: Lapse) -> Refused:
+    """What a reader is told whose follow token is good no longer."""
     sentence = "The follow token's time is over." if lapse == "expired" else "The follow token was revoked."
     return Refused(401, f"{lapse}_follow_token", sentence, "Ask for a new one and go on where you were.")
 

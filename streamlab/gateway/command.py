@@ -33,7 +33,7 @@ def main(given: Sequence[str] | None = None) -> int:
     if arguments.workers > 1 and not settings.gateway_secret:
         return _complain("--workers needs GATEWAY_SECRET, so that every worker knows the others' follow tokens.")
     uvicorn.run(
-        "streamlab.gateway.command:standalone",
+        f"streamlab.gateway.command:{'worker' if arguments.workers > 1 else 'standalone'}",
         factory=True,
         host=arguments.host,
         port=arguments.port,
@@ -51,6 +51,15 @@ def main(given: Sequence[str] | None = None) -> int:
 
 def standalone() -> Starlette:
     """The application of one process, with an engine of its own."""
+    return _application(shared=False)
+
+
+def worker() -> Starlette:
+    """The same of one of several, which share their ports."""
+    return _application(shared=True)
+
+
+def _application(*, shared: bool) -> Starlette:
     # Here, for loading it takes seconds, and wrong arguments are to be told at once.
     from streamlab.engine import open_engine
     from streamlab.gateway.http import create_app
@@ -62,7 +71,7 @@ def standalone() -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with open_engine(settings) as engine, serving(api, engine):
+        async with open_engine(settings) as engine, serving(api, engine, shared=shared):
             yield
 
     return Starlette(routes=[Mount(PREFIX, api)], lifespan=lifespan)
@@ -76,7 +85,7 @@ def _complain(problem: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m streamlab.gateway",
-        description=f"Serve runs over HTTP and WebSocket, without pages. Settings are in the environment or .env. "
+        description="Serve runs over HTTP, WebSocket and gRPC, without pages. Settings are in the environment or .env. "
         f"Everything is under {PREFIX}; the description is at {PREFIX}/docs.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")

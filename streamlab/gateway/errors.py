@@ -1,5 +1,6 @@
 """Refusals: one family for every transport, and one shape for all that speak JSON."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -58,3 +59,17 @@ def unavailable() -> Refused:
     return Refused(
         503, "logs_unavailable", "The server cannot reach its logs.", "Ask again in a moment.", retry_after=1
     )
+
+
+def read_only() -> Refused:
+    return Refused(403, "read_only", "A follow token reads a run and cannot stop it.", "Use an access token.")
+
+
+def problems(found: Sequence[Mapping[str, Any]]) -> str:
+    """What is wrong with a request and where, of the errors that pydantic found, without what was sent."""
+    sentences = []
+    for problem in found[:5]:
+        place = ".".join(str(part)[:40] for part in problem["loc"] if part != "body")
+        sentence = str(problem["msg"]).removeprefix("Value error, ")
+        sentences.append(f"{place}: {sentence}" if place else sentence)
+    return ("; ".join(sentences) + ".").encode(errors="replace").decode()

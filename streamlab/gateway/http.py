@@ -19,7 +19,7 @@ from streamlab.events import EventType
 from streamlab.gateway import limits
 from streamlab.gateway.access import Grant
 from streamlab.gateway.asking import ChatRequest, Started
-from streamlab.gateway.errors import ErrorBody, Refused, draining, unavailable
+from streamlab.gateway.errors import ErrorBody, Refused, draining, problems, unavailable
 from streamlab.gateway.gateway import Gateway
 from streamlab.gateway.page import Page, page_of
 from streamlab.gateway.requests import caller_of, gateway_of
@@ -340,7 +340,9 @@ async def _on_refused(request: Request, error: Exception) -> Response:
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return _refused(request, Refused(422, "invalid_request", _problems(error), "See /docs for what may be sent."))
+    return _refused(
+        request, Refused(422, "invalid_request", problems(error.errors()), "See /docs for what may be sent.")
+    )
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
@@ -357,13 +359,3 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 async def _on_unexpected(request: Request, error: Exception) -> Response:
     return _refused(request, Refused(500, "internal", "The server failed.", "Its log has the rest."))
-
-
-def _problems(error: RequestValidationError) -> str:
-    """What is wrong and where, without what was sent."""
-    problems = []
-    for problem in error.errors()[:5]:
-        place = ".".join(str(part)[:40] for part in problem["loc"] if part != "body")
-        sentence = str(problem["msg"]).removeprefix("Value error, ")
-        problems.append(f"{place}: {sentence}" if place else sentence)
-    return ("; ".join(problems) + ".").encode(errors="replace").decode()

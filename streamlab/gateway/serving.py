@@ -1,7 +1,7 @@
 """An application's gateway, for as long as its server runs."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
@@ -12,13 +12,21 @@ from streamlab.gateway.privacy import hide_tokens
 
 
 @asynccontextmanager
-async def serving(api: FastAPI, engine: Engine) -> AsyncIterator[Gateway]:
-    """The application serves this engine's runs within the block, which is part of a web server's lifespan."""
+async def serving(api: FastAPI, engine: Engine, *, shared: bool = False) -> AsyncIterator[Gateway]:
+    """The application serves this engine's runs within the block, which is part of a web server's lifespan.
+
+    Over gRPC too, where a port is set; `shared`, it is that of several processes.
+    """
     hide_tokens()
-    async with open_gateway(engine) as gateway:
-        api.state.gateway = gateway
+    async with open_gateway(engine) as gateway, AsyncExitStack() as stack:
+        if port := engine.settings.lab_grpc_port:
+            from streamlab.gateway.grpc_server import grpc_port  # which takes a while to load
+
+            listening = grpc_port(gateway, engine.settings.lab_grpc_host, port, shared=shared)
+            gateway.grpc_port = await stack.enter_async_context(listening)
+        api.state.gateway = Gateway.running = gateway
         try:
             with draining_on_signals(gateway):
                 yield gateway
         finally:
-            api.state.gateway = None
+            api.state.gateway = Gateway.running = None

@@ -16,7 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from streamlab.events import StreamEvent
 from streamlab.gateway.access import Grant
 from streamlab.gateway.delivery import Delivery, Reason, alongside, farewell
-from streamlab.gateway.errors import Refused
+from streamlab.gateway.errors import Refused, read_only
 from streamlab.gateway.feed import Entry, control
 from streamlab.gateway.gateway import Gateway
 from streamlab.gateway.requests import caller_of, gateway_of
@@ -106,5 +106,5 @@ def _act(text: str, gateway: Gateway, delivery: Delivery) -> None:
     if message != {"type": "stop"}:
         raise Refused(422, "unknown_message", "The message is not one that the server knows.", 'Send {"type":"stop"}.')
     if not delivery.grant.full:
-        raise Refused(403, "read_only", "A follow token reads a run and cannot stop it.", "Use an access token.")
+        raise read_only()
     gateway.stop(delivery.log)
