@@ -22,6 +22,7 @@ chunks = st.Page("../pages/chunks.py", title=t("chunks.title"), icon=":material/
 faults = st.Page(
     "../pages/faults.py", title=t("faults.title"), icon=":material/electrical_services:", url_path="faults"
 )
+relay = st.Page("../pages/relay.py", title=t("relay.title"), icon=":material/lan:", url_path="relay")
 about = st.Page("../pages/about.py", title=t("about.title"), icon=":material/schema:", url_path="about")
 
 
@@ -31,6 +32,6 @@ def start() -> None:
 
 
 root = st.Page(start, url_path="start", default=True, visibility="hidden")
-page = st.navigation({"": [root], t("app.title"): [chat, timeline, latency, prompts, chunks, faults, about]})
+page = st.navigation({"": [root], t("app.title"): [chat, timeline, latency, prompts, chunks, faults, relay, about]})
 sidebar.draw()
 page.run()

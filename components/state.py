@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import streamlit as st
 
@@ -14,12 +14,16 @@ from streamlab.chats import Chat, UnknownChat
 from streamlab.comparisons import Comparison, UnknownComparison
 from streamlab.engine import Engine, engine_in_thread
 from streamlab.events import StreamEvent
-from streamlab.hub import Item
+from streamlab.gateway.gateway import Gateway
+from streamlab.hub import HubFull, HubUnreachable, Item, Log, UnknownRun
 from streamlab.latency.measurement import Measurement
 from streamlab.measurements import Measuring, UnknownMeasurement
 from streamlab.readings import ReadingSet, UnknownReading
 from streamlab.settings import load_settings
 from streamlab.trials import Trial, UnknownTrial
+
+if TYPE_CHECKING:  # what speaks gRPC takes a while to load
+    from streamlab.grpc_follower import GrpcFollower
 
 CHAT, RUN, MEASUREMENT, COMPARISON = "chat", "run", "measurement", "comparison"  # parameters of the address
 TRIAL, READING = "trial", "reading"
@@ -67,6 +71,9 @@ class Session:
     recordings: dict[str, Recording] = field(default_factory=dict)  # by run id, the newest last
     measurements: dict[str, Measured] = field(default_factory=dict)  # by id, the newest last
     trials: dict[str, Tried] = field(default_factory=dict)  # by run id, the newest last
+    relayed: str | None = None  # the run to come back to on the page that shows it at several clients
+    follower: "GrpcFollower | None" = None  # there, this session's client over gRPC
+    follower_left: bool = False
 
 
 def session() -> Session:
@@ -84,6 +91,16 @@ def _own_engine() -> Engine:
     stack = ExitStack()
     atexit.register(stack.close)
     return stack.enter_context(engine_in_thread(load_settings()))
+
+
+def gateway() -> Gateway:
+    """What serves the engine's runs to other clients, or one without any where no server runs (AppTest)."""
+    return Gateway.running or _idle_gateway(engine())
+
+
+@st.cache_resource(hash_funcs={Engine: id})
+def _idle_gateway(lab: Engine) -> Gateway:
+    return Gateway(lab)
 
 
 @contextmanager
@@ -170,6 +187,15 @@ def find_reading(reading_id: str | None) -> ReadingSet | None:
     try:
         return engine().readings.get(reading_id) if reading_id else None
     except UnknownReading:
+        return None
+
+
+def find_log(run_id: str | None) -> Log | None:
+    """The log of any run, None when there is none, its time is over or it cannot be had."""
+    lab = engine()
+    try:
+        return lab.portal.call(lab.hub.open, run_id) if run_id else None
+    except (UnknownRun, HubFull, HubUnreachable):
         return None
 
 

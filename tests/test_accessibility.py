@@ -19,7 +19,7 @@ LIST = (ROOT / "docs" / "accessibility.md").read_text("utf-8")
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
 WORDS = texts("en")
 WAIT = 60_000  # milliseconds
-PAGES = ("chat", "timeline", "latency", "prompts", "chunks", "faults", "about")
+PAGES = ("chat", "timeline", "latency", "prompts", "chunks", "faults", "relay", "about")
 
 pytestmark = needs_chromium
 
@@ -123,7 +123,19 @@ def fail(page: Page) -> None:
     expect(page.get_by_text(WORDS["faults.lines"])).to_be_visible(timeout=WAIT)
 
 
-FILLED = [("chat", answer), ("timeline", record), ("prompts", compare), ("chunks", read), ("faults", fail)]
+def relay(page: Page) -> None:
+    page.get_by_role("button", name=WORDS["relay.start"], exact=True).click()
+    expect(page.get_by_text(WORDS["relay.card_whole"]).nth(1)).to_be_visible(timeout=WAIT)
+
+
+FILLED = [
+    ("chat", answer),
+    ("timeline", record),
+    ("prompts", compare),
+    ("chunks", read),
+    ("faults", fail),
+    ("relay", relay),
+]
 
 
 @pytest.mark.parametrize(("name", "fill"), FILLED)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from streamlab.engine import Engine
 from streamlab.gateway.access import Access, Grant
@@ -21,6 +21,8 @@ PATIENCE = 5.0  # seconds that clients have to take their last event
 class Gateway:
     """Belongs to the engine's event loop. What it refuses it refuses with Refused, on any transport alike."""
 
+    running: ClassVar[Self | None] = None  # the server's, for the pages
+
     def __init__(self, engine: Engine, pace: Pace | None = None) -> None:
         settings = engine.settings
         self.engine = engine
@@ -28,6 +30,7 @@ class Gateway:
         self.metrics = Metrics(self._figures)
         self.deliveries = Deliveries(self.access, self.metrics.observe, pace)
         self.leaving = False  # whether it was told to end
+        self.grpc_port: int | None = None  # where gRPC is served, if it is
         self._asking = Asking(engine, Limits(settings.gateway_max_runs, settings.gateway_runs_per_minute))
         self._draining = False
 

@@ -1,15 +1,16 @@
 """Figures in the form that Prometheus reads. Nothing else of the gateway knows of Prometheus."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 
 from streamlab.events import Status
-from streamlab.gateway.delivery import Details, ProtocolName, Traffic
+from streamlab.gateway.delivery import Details, ProtocolName, Reason, Traffic
 
 BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)  # seconds
 
@@ -33,8 +34,6 @@ class Metrics:
         self._followers = Gauge(
             "streamlab_followers", "Clients that follow a run now.", ["protocol"], registry=self._registry
         )
-        for protocol in get_args(ProtocolName):
-            self._followers.labels(protocol)  # there at once, at 0
         self._first_event = Histogram(
             "streamlab_first_event_seconds",
             "From a client's arrival to the first event that it was sent.",
@@ -51,6 +50,11 @@ class Metrics:
             ["protocol", "reason"],
             registry=self._registry,
         )
+        for protocol in get_args(ProtocolName):  # there at once, at 0: a rate does not see what a series began with
+            self._followers.labels(protocol)
+            self._reconnects.labels(protocol)
+            for reason in get_args(Reason):
+                self._disconnects.labels(protocol, reason)
         self._registry.register(_Figures(figures))
         ProcessCollector(registry=self._registry)
 
@@ -66,6 +70,11 @@ class Metrics:
             case "ended":
                 self._followers.labels(details.protocol).dec()
                 self._disconnects.labels(details.protocol, details.reason).inc()
+
+    def samples(self) -> Iterator[Sample]:
+        """All of it, for programs."""
+        for family in self._registry.collect():
+            yield from family.samples
 
     def text(self) -> bytes:
         """All of it, in Prometheus's text format."""
@@ -84,8 +93,8 @@ class _Figures(Collector):
             events.add_metric([protocol], traffic.events)
             sent.add_metric([protocol], traffic.sent)
         ended = CounterMetricFamily("streamlab_runs_ended", "Runs that ended, by status.", labels=["status"])
-        for status, count in figures.runs_ended.items():
-            ended.add_metric([status], count)
+        for status in get_args(Status):
+            ended.add_metric([status], figures.runs_ended.get(status, 0))
         return [
             events,
             sent,
