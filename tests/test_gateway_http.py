@@ -428,6 +428,7 @@ async def _come_and_leave(lab: Served, path: str) -> None:
 @pytest.mark.anyio
 async def test_runs_are_counted_by_how_they_ended(lab: Served) -> None:
     """Started, live, and each end by its status."""
+    await until(lambda: not lab.engine.runs.live)  # those of other tests
     before = figures((await lab.client.get("/metrics")).text)
     await ended(lab, await ask(lab, message="a"))
     await ended(lab, await ask(lab, message="a", model=demo_model(fault="key")))
