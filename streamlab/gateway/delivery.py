@@ -16,6 +16,8 @@ from streamlab.hub import Log, Position
 
 logger = logging.getLogger(__name__)
 
+FEEDS_KEPT = 8  # of logs that nobody follows any more; each holds about 2 MiB of frames, and its log
+
 ProtocolName = Literal["sse", "websocket", "grpc"]
 Reason = Literal["ended", "client", "slow", "drained", "expired", "revoked"]
 Moment = Literal["begun", "first", "ended"]
@@ -122,7 +124,8 @@ class Delivery:
                 self._beat = False
                 return Frame([], self._position, self._feed.entry, whole=False)
             else:
-                await self._wait()
+                self._waiting = asyncio.get_running_loop().create_future()
+                await self._waiting
         return None
 
     async def send(self, sending: Awaitable[None], size: int, events: int = 0) -> None:
@@ -162,13 +165,6 @@ class Delivery:
             self._beat, self._sent_at = True, now
             self.wake()
 
-    async def _wait(self) -> None:
-        self._waiting = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiting
-        finally:
-            self._waiting = None
-
     def _observe(self, moment: Moment) -> None:
         seconds = time.monotonic() - self._began
         self._deliveries.observe(
@@ -185,6 +181,7 @@ class Deliveries:
         self.traffic: defaultdict[ProtocolName, Traffic] = defaultdict(Traffic)
         self._access = access
         self._feeds: dict[Log, Feed] = {}
+        self._idle_feeds: dict[Log, Feed] = {}  # for whoever comes back to what was read last
         self._under_way: set[Delivery] = set()
 
     def __len__(self) -> int:
@@ -197,9 +194,8 @@ class Deliveries:
     def add(self, delivery: Delivery) -> Feed:
         """The feed of its log, which all who follow that log share."""
         self._under_way.add(delivery)
-        feed = self._feeds.get(delivery.log)
-        if not feed:
-            feed = self._feeds[delivery.log] = Feed(delivery.log, self.pace.frame)
+        feed = self._feeds.get(delivery.log) or self._idle_feeds.pop(delivery.log, None)
+        feed = self._feeds[delivery.log] = feed or Feed(delivery.log, self.pace.frame)
         feed.join(delivery)
         return feed
 
@@ -208,7 +204,9 @@ class Deliveries:
         feed = self._feeds[delivery.log]
         feed.leave(delivery)
         if feed.idle:
-            del self._feeds[delivery.log]
+            self._idle_feeds[delivery.log] = self._feeds.pop(delivery.log)
+            if len(self._idle_feeds) > FEEDS_KEPT:
+                del self._idle_feeds[next(iter(self._idle_feeds))]
 
     async def watch(self) -> None:
         """For as long as it runs: look at each of them again and again."""

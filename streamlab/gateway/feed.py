@@ -17,7 +17,7 @@ from streamlab.hub import Gap, Item, Log, Position, Snapshot
 logger = logging.getLogger(__name__)
 
 FRAME_BYTES = 32 * 1024  # about; what one stalled client may hold
-FRAMES_KEPT = 32  # encoded frames that a log keeps for those who come by the same place
+FRAMES_KEPT = 64  # encoded frames that a log keeps for those who come by the same place
 LINES_KEPT = 128  # encoded events, for clients that fell out of step
 
 Form = TypeVar("Form")
@@ -65,7 +65,7 @@ class Feed:
         self._released = log.seq
         self._readers: set[Reader] = set()
         self._ticking: asyncio.Task[None] | None = None
-        self._frames: dict[Position, Frame] = {}  # by where its readers stand before it; the latest used last
+        self._frames: dict[Position, Frame] = {}  # by where its readers stand before it; the oldest first
         self._lines: dict[Position, bytes] = {}
 
     @property
@@ -75,6 +75,7 @@ class Feed:
     def join(self, reader: Reader) -> None:
         self._readers.add(reader)
         if not self._ticking:
+            self._released = self.log.seq
             self._ticking = asyncio.create_task(self._tick(), name=f"feed {self.log.run_id}")
 
     def leave(self, reader: Reader) -> None:
@@ -89,20 +90,21 @@ class Feed:
 
     async def frame(self, position: Position) -> Frame | None:
         """What comes after the position; None when that is to be waited for."""
-        if position.epoch == self.log.epoch and self._released <= position.seq <= self.log.seq:
-            return None
-        if position.epoch == self.log.epoch and position.seq > self.log.seq:
-            position = Position("", position.seq)  # of no log; one day there may be an event of its number
-        frame = self._frames.pop(position, None)
-        if not frame or not (frame.whole or frame.position == Position(self.log.epoch, self.log.seq)):
-            items = await self.log.follow(position).batch()  # which does not wait: there is something
+        log = self.log
+        if position.epoch == log.epoch:
+            if self._released <= position.seq <= log.seq:
+                return None
+            if position.seq > log.seq:
+                position = Position("", position.seq)  # of no log; one day there may be an event of its number
+        frame = self._frames.get(position)
+        if not frame or not (frame.whole or frame.position == (log.epoch, log.seq)):
+            items = await log.follow(position).batch()  # which does not wait: there is something
             for start, frame in reversed(list(self._cut(position, items))):
                 self._keep(start, frame)
-        assert frame
-        self._keep(position, frame)
         return frame
 
     def _keep(self, position: Position, frame: Frame) -> None:
+        self._frames.pop(position, None)
         self._frames[position] = frame
         if len(self._frames) > FRAMES_KEPT:
             del self._frames[next(iter(self._frames))]
@@ -116,13 +118,12 @@ class Feed:
             position = after
 
     def entry(self, epoch: str, item: Item) -> Entry:
-        match item:
-            case Gap():
-                return Entry(None, "gap", control(asdict(item)))
-            case Snapshot():
-                return Entry(None, "snapshot", control(plain_snapshot(item)))
-        place = Position(epoch, item.seq)
-        return Entry(str(place), item.type, self._line(place, item))
+        if isinstance(item, StreamEvent):  # the most of them by far
+            place = Position(epoch, item.seq)
+            return Entry(str(place), item.type, self._line(place, item))
+        if isinstance(item, Gap):
+            return Entry(None, "gap", control(asdict(item)))
+        return Entry(None, "snapshot", control(plain_snapshot(item)))
 
     def _line(self, place: Position, event: StreamEvent) -> bytes:
         if event.seq_from is not None:

@@ -41,22 +41,29 @@ class EventStream(Response):
         self._opening = b"retry: %d\n\n" % RETRY + encode_event(Entry(None, "open", control(opening)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """In a task of its own the frames are sent from few calls deep: for each one, a task resumes every call that
+        waits in it, and beneath an application's middleware these are twenty.
+        """
         send_at_once(receive)
-        start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         with self._delivery as delivery, alongside(asyncio.create_task(watch(receive, delivery))):
-            delivery.abort = partial(abort, receive, asyncio.current_task())
+            sending = asyncio.create_task(self._send(send, delivery))
+            delivery.abort = partial(abort, receive, sending)
             try:
-                await delivery.send(send(start), 0)
-                await delivery.send(send(_body(self._opening)), len(self._opening))
-                while (frame := await delivery.next()) is not None:
-                    message = frame.form(_message)
-                    await delivery.send(send(message), len(message["body"]), frame.events)
-                if delivery.reason not in ("client", "slow"):
-                    last = farewell(delivery.reason)
-                    body = encode_event(Entry(None, last[0], control(last[1]))) if last else b""
-                    await delivery.send(send(_body(body, more=False)), len(body))
+                await sending
             except OSError:  # what some servers raise when the client has gone
                 delivery.end("client")
+
+    async def _send(self, send: Send, delivery: Delivery) -> None:
+        start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        await delivery.send(send(start), 0)
+        await delivery.send(send(_body(self._opening)), len(self._opening))
+        while (frame := await delivery.next()) is not None:
+            message = frame.form(_message)
+            await delivery.send(send(message), len(message["body"]), frame.events)
+        if delivery.reason not in ("client", "slow"):
+            last = farewell(delivery.reason)
+            body = encode_event(Entry(None, last[0], control(last[1]))) if last else b""
+            await delivery.send(send(_body(body, more=False)), len(body))
 
 
 def _body(body: bytes, *, more: bool = True) -> Message:
