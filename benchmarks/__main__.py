@@ -3,7 +3,21 @@
 import argparse
 from collections.abc import Sequence
 
-from benchmarks import agent, chunks, columns, first_text, followers, pages, timeline, truth
+from benchmarks import (
+    agent,
+    catch_up,
+    chunks,
+    columns,
+    fanout,
+    first_text,
+    followers,
+    memory,
+    pages,
+    redis_log,
+    relay_cost,
+    timeline,
+    truth,
+)
 from benchmarks import bytes as bytes_sent
 from benchmarks.harness import print_claims
 
@@ -12,6 +26,11 @@ BENCHMARKS = {
     "chunks": chunks.main,
     "agent": agent.main,
     "followers": followers.main,
+    "fanout": fanout.main,
+    "relay_cost": relay_cost.main,
+    "catch_up": catch_up.main,
+    "memory": memory.main,
+    "redis_log": redis_log.main,
     "first_text": first_text.main,
     "timeline": timeline.main,
     "columns": columns.main,

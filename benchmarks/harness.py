@@ -45,6 +45,10 @@ class Server:
     url: str
     process: psutil.Process
 
+    @property
+    def port(self) -> int:
+        return int(self.url.rsplit(":", 1)[1])
+
     def cpu_seconds(self) -> float:
         """User and system time that the server has used since it started."""
         return cpu_seconds(self.process)
@@ -58,9 +62,7 @@ def streamlit_server(
 
     Streamlit reads the ``.streamlit/config.toml`` of ``folder``; one that has none runs with the defaults.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "streamlit", "run", str(script), f"--server.port={port}", *_SERVER_OPTIONS]
     variables = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
     process = subprocess.Popen([*command, *options], cwd=folder, env=variables, stdout=subprocess.DEVNULL)
@@ -74,6 +76,26 @@ def streamlit_server(
 
 
 @contextmanager
+def asgi_server(app: str, environment: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """uvicorn with uvloop and httptools on a free port, with the application that ``module:factory`` makes; it ends
+    with the block. Raises RuntimeError when it does not start.
+    """
+    port = free_port()
+    options = ["--loop=uvloop", "--http=httptools", "--ws=none", "--no-access-log", "--log-level=warning"]
+    command = [sys.executable, "-m", "uvicorn", "--factory", app, f"--port={port}", *options]
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), "LAB_GRPC_PORT": "0", **(environment or {})}
+    process = subprocess.Popen(command, cwd=ROOT, env=variables)
+    try:
+        wait_until(lambda: listens(port) or process.poll() is not None, timeout=60)
+        if process.poll() is not None:
+            raise RuntimeError(f"{app} did not start")
+        yield Server(f"http://127.0.0.1:{port}", psutil.Process(process.pid))
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+@contextmanager
 def chromium() -> Iterator[Browser]:
     """Debian's Chromium, without a window."""
     with sync_playwright() as playwright:
@@ -82,6 +104,31 @@ def chromium() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    """Whether a server answers at this port of the machine's own address."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def post(url: str, body: Any = None) -> Any:
+    """What a server of this machine answers, as JSON."""
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=300) as response:
+        return json.load(response)
+
+
+def get(url: str) -> Any:
+    """The same of a GET."""
+    with urllib.request.urlopen(url, timeout=300) as response:
+        return json.load(response)
 
 
 def cpu_seconds(process: psutil.Process) -> float:

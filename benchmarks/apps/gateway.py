@@ -1,0 +1,96 @@
+"""The gateway over an engine whose runs are prepared, so that no model is measured.
+
+`POST /prepare` begins a run that waits, so that clients can come; `POST /go` lets it write, and answers the time of
+the monotonic clock from which its events count theirs. `GET /cpu`: seconds of process time of this server.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+
+from benchmarks.apps.prepared import Prepared
+from streamlab.chains import Clock
+from streamlab.engine import Engine, open_engine
+from streamlab.events import StreamEvent, Usage
+from streamlab.gateway.http import create_app
+from streamlab.gateway.serving import serving
+from streamlab.runs import RunLimits
+from streamlab.settings import Settings
+
+LIMITS = RunLimits(total=3_600, first_token=3_600, silence=3_600, unwatched=None)
+
+
+class PreparedAttempt:
+    """An attempt that waits for `go` and then yields what is prepared, one event a batch."""
+
+    usage = Usage(0, 0)
+    cut_short = False
+
+    def __init__(self, prepared: Prepared) -> None:
+        self.go = asyncio.Event()
+        self._prepared = prepared
+
+    async def events(self, clock: Clock) -> AsyncIterator[list[StreamEvent]]:
+        await self.go.wait()
+        for pause, event in self._prepared.events(clock):
+            yield [event]
+            await asyncio.sleep(pause)
+
+
+class Runner:
+    """The routes that begin and let go of runs."""
+
+    def __init__(self) -> None:
+        self.engine: Engine | None = None
+        self._waiting: dict[str, PreparedAttempt] = {}
+
+    async def prepare(self, request: Request) -> Response:
+        asked = await request.json()
+        attempt = PreparedAttempt(Prepared(**asked))
+        assert self.engine
+        run_id = self.engine.runs.start(lambda: attempt, limits=LIMITS)
+        self._waiting[run_id] = attempt
+        return JSONResponse({"path": f"/api/runs/{run_id}/events", "run": run_id})
+
+    async def go(self, request: Request) -> Response:
+        run_id = (await request.json())["run"]
+        self._waiting.pop(run_id).go.set()
+        assert self.engine
+        return JSONResponse({"began": self.engine.hub.log(run_id).began})
+
+
+async def cpu(request: Request) -> Response:
+    return JSONResponse({"seconds": time.process_time()})
+
+
+async def file(request: Request) -> Response:
+    """The bytes of the file that `BENCH_FILE` names."""
+    return FileResponse(os.environ["BENCH_FILE"], media_type="text/event-stream")
+
+
+def application(*routes: Route) -> Starlette:
+    """The gateway under /api as beside the pages, the routes above, and `routes`."""
+    settings = Settings()
+    api = create_app(settings)
+    runner = Runner()
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with open_engine(settings) as engine, serving(api, engine):
+            app.state.engine = runner.engine = engine
+            yield
+
+    own = [
+        Route("/prepare", runner.prepare, methods=["POST"]),
+        Route("/go", runner.go, methods=["POST"]),
+        Route("/cpu", cpu),
+        Route("/file", file),
+    ]
+    return Starlette(routes=[*own, *routes, Mount("/api", api)], lifespan=lifespan)

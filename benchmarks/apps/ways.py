@@ -1,0 +1,77 @@
+"""The gateway's application, with other ways to read the same model in the same process: `POST /read` with the name of
+a way and of a model answers the characters, the seconds of process time, and the seconds until the first text.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+
+import anyio.to_thread
+import httpx2
+from langchain_openai import ChatOpenAI
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from benchmarks.apps import gateway
+from streamlab.chains import chat_chain, chat_input
+from streamlab.connections import LIMITS, TIMEOUT
+from streamlab.models import Models
+from streamlab.questions import DEFAULT_TEMPERATURE
+
+QUESTION = "What is streaming?"
+INPUT = chat_input("", [], QUESTION, 1_000)
+
+Way = Callable[[Models, str], Iterator[str]]
+
+
+def chain(models: Models, name: str) -> Iterator[str]:
+    """The same prompt and parser with `ChatOpenAI` as it comes."""
+    model = models.chat_model(name, DEFAULT_TEMPERATURE)
+    with httpx2.Client(limits=LIMITS, timeout=TIMEOUT) as http:
+        bare = ChatOpenAI(
+            model=name,
+            base_url=model.openai_api_base,
+            api_key=model.openai_api_key,
+            stream_usage=True,
+            max_retries=0,
+            http_client=http,
+        )
+        yield from chat_chain(bare).stream(INPUT)
+
+
+def own_chain(models: Models, name: str) -> Iterator[str]:
+    """The chain that the gateway's runs read."""
+    yield from chat_chain(models.chat_model(name, DEFAULT_TEMPERATURE)).stream(INPUT)
+
+
+def lines(models: Models, name: str) -> Iterator[str]:
+    """The lines of the same HTTP answer, not even parsed."""
+    base_url = models.chat_model(name, DEFAULT_TEMPERATURE).openai_api_base
+    body = {"model": name, "stream": True, "messages": [{"role": "user", "content": QUESTION}]}
+    with (
+        httpx2.Client(limits=LIMITS, timeout=TIMEOUT) as http,
+        http.stream("POST", f"{base_url}/chat/completions", json=body) as response,
+    ):
+        yield from response.iter_lines()
+
+
+WAYS: dict[str, Way] = {"chain": chain, "own chain": own_chain, "lines": lines}
+
+
+async def read(request: Request) -> Response:
+    asked = await request.json()
+    models = request.app.state.engine.models
+    return JSONResponse(await anyio.to_thread.run_sync(_read, WAYS[asked["way"]], models, asked["model"]))
+
+
+def _read(way: Way, models: Models, name: str) -> dict[str, float]:
+    began, spent, first, characters = time.perf_counter(), time.process_time(), 0.0, 0
+    for text in way(models, name):
+        first = first or time.perf_counter()
+        characters += len(text)
+    return {"characters": characters, "cpu": time.process_time() - spent, "first": first - began}
+
+
+def application() -> Starlette:
+    return gateway.application(Route("/read", read, methods=["POST"]))

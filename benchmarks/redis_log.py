@@ -1,0 +1,192 @@
+"""The log in Redis: appends per second, and the lag of a follower in another process. A real redis-server, which
+writes nothing to disk.
+
+- *appends*: from the first append of 10,000 events until Redis has committed the last. The peer awaits one plain XADD
+  after the other, over the same driver.
+- *lag*: 50 events a second, from just before each append until a follower in another process has it in hand, p50 and
+  p99. The peer is a plain XADD, and XREAD with BLOCK in the other process.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from uuid import uuid4
+
+import uvloop
+from redis.asyncio import Redis
+
+from benchmarks.harness import ROOT, Claim, free_port, listens, print_claims, print_table, wait_until, write_json
+from benchmarks.sse_clients import percentile
+from streamlab.events import StreamEvent, encode
+from streamlab.hub.redis import RedisHub
+
+APPENDS = 10_000
+RATE = 50
+FASTER, LAG = 3.0, 3.0  # targets
+
+Append = Callable[[str], Awaitable[None]]
+
+
+@contextlib.contextmanager
+def redis_server() -> Iterator[str]:
+    """The address of a server of its own, which keeps nothing on disk."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", folder, "--save", ""]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: listens(port), timeout=20)
+            yield f"redis://127.0.0.1:{port}/0"
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+
+
+def _event(text: str) -> StreamEvent:
+    return StreamEvent("thinking", 0, 1.0, content=text)
+
+
+async def hub_appends(url: str) -> float:
+    """Per second."""
+    async with RedisHub(url) as hub:
+        log = hub.create(uuid4().hex)
+        began = time.perf_counter()
+        with log.follow() as follower:
+            for number in range(APPENDS):
+                log.append(_event("word "))
+                if number % 100 == 0:
+                    await asyncio.sleep(0)
+            while follower.position.seq < APPENDS:
+                await follower.batch()
+        seconds = time.perf_counter() - began
+        log.append(StreamEvent("done", 0, 1.0, status="completed"))
+    return APPENDS / seconds
+
+
+async def bare_appends(url: str) -> float:
+    """Per second."""
+    stream = uuid4().hex
+    data = encode(_event("word "))
+    async with Redis.from_url(url) as redis:
+        began = time.perf_counter()
+        for _ in range(APPENDS // 5):
+            await redis.xadd(stream, {"event": data})
+        return APPENDS // 5 / (time.perf_counter() - began)
+
+
+async def hub_lags(url: str, seconds: float) -> list[float]:
+    """Milliseconds."""
+    async with RedisHub(url) as hub:
+        log = hub.create(uuid4().hex)
+        log.append(StreamEvent("text_delta", 0, 0.0, content="so that it is there"))
+        with log.follow() as follower:
+            await follower.batch()
+
+        async def append(text: str) -> None:
+            log.append(_event(text))
+
+        async with _follower(url, log.run_id, "hub") as follower_process:
+            await _pace(append, seconds)
+            log.append(StreamEvent("done", 0, 1.0, status="completed"))
+            return await _lags(follower_process)
+
+
+async def bare_lags(url: str, seconds: float) -> list[float]:
+    """Milliseconds."""
+    stream = uuid4().hex
+    async with Redis.from_url(url) as redis:
+
+        async def append(text: str) -> None:
+            await redis.xadd(stream, {"at": text})
+
+        async with _follower(url, stream, "bare") as follower_process:
+            await _pace(append, seconds)
+            await append("end")
+            return await _lags(follower_process)
+
+
+async def _pace(append: Append, seconds: float) -> None:
+    began = time.monotonic()
+    for number in range(round(RATE * seconds)):
+        await asyncio.sleep(max(0.0, began + number / RATE - time.monotonic()))
+        await append(str(time.monotonic()))
+
+
+@contextlib.asynccontextmanager
+async def _follower(url: str, name: str, way: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "benchmarks.apps.redis_follower", url, name, way),
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        limit=2**24,
+    )
+    try:
+        assert process.stdout
+        await process.stdout.readline()
+        await asyncio.sleep(0.2)
+        yield process
+    finally:
+        await process.wait()
+
+
+async def _lags(process: asyncio.subprocess.Process) -> list[float]:
+    assert process.stdout
+    lags: list[float] = json.loads(await process.stdout.readline())
+    return lags
+
+
+def measure(rounds: int, seconds: float) -> dict[str, list[float]]:
+    results: dict[str, list[float]] = {"hub appends": [], "bare appends": [], "hub lags": [], "bare lags": []}
+    with redis_server() as url:
+        for number in range(rounds + 1):
+            appends = {"hub appends": uvloop.run(hub_appends(url)), "bare appends": uvloop.run(bare_appends(url))}
+            if number:  # the first pays for imports
+                for name, value in appends.items():
+                    results[name].append(value)
+        for _ in range(rounds):
+            results["hub lags"] += uvloop.run(hub_lags(url, seconds))
+            results["bare lags"] += uvloop.run(bare_lags(url, seconds))
+    return results
+
+
+def claims(results: dict[str, list[float]]) -> list[Claim]:
+    ours, peer = (statistics.median(results[f"{name} appends"]) / 1e3 for name in ("hub", "bare"))
+    found = [Claim("appends to Redis, beside single XADDs", ours, peer, FASTER, "k/s", at_least=True)]
+    for share in (0.5, 0.99):
+        ours, peer = (percentile(results[f"{name} lags"], share) for name in ("hub", "bare"))
+        found.append(Claim(f"lag over Redis, p{share * 100:g}, beside XADD and XREAD", ours, peer, LAG, "ms"))
+    return found
+
+
+def main(argv: Sequence[str] | None = None) -> list[Claim]:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=5, help="of each measurement of the lag")
+    arguments = parser.parse_args(argv)
+    if not shutil.which("redis-server"):
+        print("redis-server is not installed: not measured")
+        return []
+    results = measure(arguments.rounds, arguments.seconds)
+    rows = [
+        (name, f"{statistics.median(results[name]):,.1f}", f"{percentile(results[name], 0.99):,.1f}")
+        for name in results
+    ]
+    print_table(("appends/s, lags in ms", "p50", "p99"), rows)
+    found = claims(results)
+    print_claims(found)
+    print("Written to", write_json("redis_log", results))
+    return found
+
+
+if __name__ == "__main__":
+    main()
