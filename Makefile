@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint bench lock screenshots protocol clean
+.PHONY: run test soak lint bench lock screenshots protocol clean
 
 run: $(VENV)/run.stamp ## the app on http://localhost:8501
 	$(BIN)/streamlit run app.py
 
 test: lint browser redis nginx ## all tests, after the checks
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not soak"
+
+soak: $(VENV)/dev.stamp browser redis nginx ## the tests that take long
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m soak
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .

@@ -198,6 +198,7 @@ class _Client:
             extra_body={"response_format": {"type": "json_object"}} if question.as_json else None,
             max_retries=0,  # a retry would show chunks of two answers
             timeout=silence,
+            stream_chunk_timeout=None,  # it is asyncio.wait_for, which in 3.11 may lose a stop
             http_client=self._http,
             http_async_client=self._async_http,
         )

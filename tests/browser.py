@@ -11,6 +11,9 @@ from benchmarks.harness import CHROMIUM, chromium, streamlit_server
 
 needs_chromium = pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"needs {CHROMIUM}")
 
+# In the second language as `make soak`: what differs there, the words, AppTest looks at in both.
+languages_in_browser = pytest.mark.parametrize("language", ["en", pytest.param("ja", marks=pytest.mark.soak)])
+
 
 @contextmanager
 def opened(script: Path) -> Iterator[Page]:
@@ -21,4 +24,4 @@ def opened(script: Path) -> Iterator[Page]:
         yield page
 
 
-__all__ = ["chromium", "needs_chromium", "opened", "streamlit_server"]
+__all__ = ["chromium", "languages_in_browser", "needs_chromium", "opened", "streamlit_server"]

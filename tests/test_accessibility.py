@@ -36,7 +36,7 @@ def address() -> Iterator[str]:
         yield server.url
 
 
-@pytest.fixture(params=["light", "dark"])
+@pytest.fixture(params=["light", pytest.param("dark", marks=pytest.mark.soak)])
 def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
     context = browser.new_context(locale="en-US", color_scheme=request.param, viewport={"width": 1280, "height": 860})
     context.set_default_timeout(WAIT)
@@ -81,7 +81,7 @@ def test_the_list_is_of_these_versions() -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_that_was_just_opened_has_no_finding_of_ours(page: Page, address: str, name: str) -> None:
-    """WCAG 2.2 AA, in light and dark."""
+    """WCAG 2.2 AA, in light and, as `make soak`, in dark."""
     visit(page, address, name)
     assert findings(page) == []
 

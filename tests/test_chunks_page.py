@@ -19,7 +19,7 @@ from streamlab.questions import QUESTION_CHARACTERS, Options
 from streamlab.readings import AT_ONCE, TOPICS, Question, ReadingSet, Topic
 from streamlab.settings import Settings
 from streamlab.tiles import joined
-from tests.browser import needs_chromium
+from tests.browser import languages_in_browser, needs_chromium
 from tests.conftest import demo_model, http, raw_endpoint
 
 LOCALE = {"en": "en-US", "ja": "ja-JP"}
@@ -409,7 +409,7 @@ def slow(page: Page, words: dict[str, str]) -> None:
 
 
 @needs_chromium
-@languages
+@languages_in_browser
 def test_readings_go_on_whoever_looks(browser: tuple[Browser, str], language: str) -> None:
     """Tiles arrive; a chosen one stays chosen while more come, by keyboard too. Neither a reload, nor another page,
     nor a second browser changes anything, and a stop by anyone ends it for all."""
@@ -447,7 +447,7 @@ def test_readings_go_on_whoever_looks(browser: tuple[Browser, str], language: st
 
 
 @needs_chromium
-@languages
+@languages_in_browser
 def test_the_chunk_with_the_usage_is_found_by_keyboard(browser: tuple[Browser, str], language: str) -> None:
     """One Tab stop for all tiles, arrows among them; what was proposed to be tried is then done."""
     words = texts(language)
@@ -470,7 +470,7 @@ def test_the_chunk_with_the_usage_is_found_by_keyboard(browser: tuple[Browser, s
 
 
 @needs_chromium
-@languages
+@languages_in_browser
 def test_blocked_and_beating_are_seen(browser: tuple[Browser, str], language: str) -> None:
     """Two ways are blocked bars, two are strokes of the second task; the chart says the same in words."""
     words = texts(language)

@@ -856,6 +856,7 @@ async def _until_ended(clients: Sequence[Client]) -> float:
 
 @needs_nginx
 @pytest.mark.anyio
+@pytest.mark.soak
 async def test_a_gateway_that_leaves_hands_its_clients_over(stack: Stack) -> None:
     """SIGTERM with 100 clients: those of this gateway get `drain`, all go on at the other, and none loses a thing."""
     producer, leaving = stack.gateways

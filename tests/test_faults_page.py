@@ -23,7 +23,7 @@ from streamlab.failures import CODES, classify
 from streamlab.questions import QUESTION_CHARACTERS, Options
 from streamlab.settings import Settings
 from streamlab.trials import DEMO_FAULTS, OTHER_FAULTS, WRONG_KEY, Fault, Policy
-from tests.browser import needs_chromium
+from tests.browser import languages_in_browser, needs_chromium
 from tests.conftest import http, raw_endpoint
 
 LOCALE = {"en": "en-US", "ja": "ja-JP"}
@@ -329,7 +329,7 @@ def crosses(page: Page) -> Locator:
 
 
 @needs_chromium
-@languages
+@languages_in_browser
 def test_attempts_are_drawn_while_they_are_made_and_after(browser: tuple[Browser, str], language: str) -> None:
     """Two that fail and a third that does not: a cross for each failure, a bar for each stretch and each pause."""
     words = texts(language)

@@ -32,7 +32,7 @@ from streamlab.latency.observation import Observation, encode_observation, write
 from streamlab.latency.plan import WAYS, Plan, Way
 from streamlab.measurements import AT_ONCE, Measuring
 from streamlab.settings import Settings
-from tests.browser import needs_chromium
+from tests.browser import languages_in_browser, needs_chromium
 
 LOCALE = {"en": "en-US", "ja": "ja-JP"}
 FIRST, RATE, CHUNKS = 0.05, 100, 20
@@ -588,7 +588,7 @@ def from_the_terminal(demo: DemoModel, tmp_path_factory: pytest.TempPathFactory)
 
 
 @needs_chromium
-@languages
+@languages_in_browser
 def test_a_measurement_from_the_terminal_is_opened_and_taken_away(
     browser: tuple[Browser, str], from_the_terminal: bytes, language: str, tmp_path: Path
 ) -> None:

@@ -25,7 +25,7 @@ from streamlab.prompts.checks import Contains, Json, JsonSchema, MaxWords, NotCo
 from streamlab.prompts.prompt_set import PromptSet, Variant
 from streamlab.prompts.saved import from_yaml, to_address, to_yaml
 from streamlab.settings import Settings
-from tests.browser import needs_chromium
+from tests.browser import languages_in_browser, needs_chromium
 from tests.conftest import demo_model, http, raw_endpoint, sse
 
 LOCALE = {"en": "en-US", "ja": "ja-JP"}
@@ -468,7 +468,7 @@ def asked(demo: DemoModel, *models: str) -> list[dict[str, Any]]:
 
 
 @needs_chromium
-@languages
+@languages_in_browser
 def test_variables_are_found_as_one_types(visit: Visit, demo: DemoModel, language: str) -> None:
     """Nothing need be left or clicked; the new column is filled in in the table, and its text reaches the model."""
     model = provider_model()
@@ -507,7 +507,7 @@ def fill_cell(page: Page, share: float, text: str) -> None:
 
 
 @needs_chromium
-@languages
+@languages_in_browser
 def test_every_variant_streams_in_its_own_column(visit: Visit, demo: DemoModel, language: str) -> None:
     """All at the same time; each can be stopped alone. What became of one is said below it while others go on."""
     slow = {"first": 0, "rate": 40, "chunks": 4_000}
@@ -642,7 +642,7 @@ TEXTS = {
 
 
 @needs_chromium
-@languages
+@languages_in_browser
 def test_answers_are_judged(visit: Visit, language: str) -> None:
     """Word by word, and by thumbs, which stay; the cost of an unlisted model is unknown."""
     before, after, removed, added = TEXTS[language]
@@ -738,6 +738,7 @@ def test_results_are_taken_away(visit: Visit, tmp_path: Path, language: str) -> 
 
 
 @needs_chromium
+@pytest.mark.soak
 def test_two_hundred_cases_leave_the_page_usable(visit: Visit, tmp_path: Path) -> None:
     """While they are answered, another page of the grid and another case are shown, and all can be stopped."""
     file = tmp_path / "set.yaml"

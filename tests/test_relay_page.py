@@ -22,7 +22,7 @@ from streamlab.gateway.grpc_server import grpc_port
 from streamlab.grpc_follower import GrpcFollower, Look, State
 from streamlab.questions import QUESTION_CHARACTERS, Options
 from streamlab.settings import Settings
-from tests.browser import needs_chromium
+from tests.browser import languages_in_browser, needs_chromium
 
 LOCALE = {"en": "en-US", "ja": "ja-JP"}
 FAST = "demo?first=0&rate=5000"
@@ -286,7 +286,7 @@ def whole(card: Locator, words: dict[str, str]) -> str:
 
 
 @needs_chromium
-@languages
+@languages_in_browser
 def test_a_cut_a_slow_and_a_late_client_lose_nothing(browser: tuple[Browser, str], language: str) -> None:
     """One is cut and resumes, one comes late and reads slowly, one does neither: all end with the same text. Only the
     slow one falls behind and is sent merged deltas; and what the page proposes to try is done then."""

@@ -17,7 +17,7 @@ from components.texts import LANGUAGE_KEY, LANGUAGES, texts
 from streamlab.engine import Engine, engine_in_thread
 from streamlab.recording import read_recording
 from streamlab.settings import Settings
-from tests.browser import needs_chromium
+from tests.browser import languages_in_browser, needs_chromium
 
 LOCALE = {"en": "en-US", "ja": "ja-JP"}
 FAST = "demo?first=0&rate=2000"
@@ -231,7 +231,7 @@ def open_recording(page: Page, words: dict[str, str], name: str, data: bytes) ->
 
 
 @needs_chromium
-@languages
+@languages_in_browser
 def test_a_recording_is_opened_replayed_and_compared(browser: tuple[Browser, str], language: str) -> None:
     """As someone does who got a file: a broken one is refused, a good one plays, and another stands beneath it."""
     words = texts(language)
@@ -275,7 +275,7 @@ def axis_end(chart: Locator) -> str:
 
 
 @needs_chromium
-@languages
+@languages_in_browser
 def test_the_tabs_tell_the_run(browser: tuple[Browser, str], language: str) -> None:
     """Results, events with one event's JSON, the diagram and the totals; by the keyboard as well."""
     words = texts(language)
