@@ -409,6 +409,7 @@ def slow(page: Page, words: dict[str, str]) -> None:
 
 
 @needs_chromium
+@pytest.mark.soak
 @languages_in_browser
 def test_readings_go_on_whoever_looks(browser: tuple[Browser, str], language: str) -> None:
     """Tiles arrive; a chosen one stays chosen while more come, by keyboard too. Neither a reload, nor another page,

@@ -40,6 +40,8 @@ from tests.redis_server import RedisServer
 
 redis_server = servers.redis_server  # fixtures are found by their names
 
+pytestmark = pytest.mark.soak  # three gateways, a Redis and an nginx take long to start
+
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}{os.pathsep}/usr/sbin")
@@ -856,7 +858,6 @@ async def _until_ended(clients: Sequence[Client]) -> float:
 
 @needs_nginx
 @pytest.mark.anyio
-@pytest.mark.soak
 async def test_a_gateway_that_leaves_hands_its_clients_over(stack: Stack) -> None:
     """SIGTERM with 100 clients: those of this gateway get `drain`, all go on at the other, and none loses a thing."""
     producer, leaving = stack.gateways

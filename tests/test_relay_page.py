@@ -325,6 +325,7 @@ def test_a_cut_a_slow_and_a_late_client_lose_nothing(browser: tuple[Browser, str
 
 
 @needs_chromium
+@pytest.mark.soak
 def test_a_second_browser_follows_the_same_run(browser: tuple[Browser, str]) -> None:
     """By the address that the page gives, with clients of its own. A stop there ends it here, with the same text."""
     words = texts("ja")
@@ -357,6 +358,7 @@ def test_a_second_browser_follows_the_same_run(browser: tuple[Browser, str]) -> 
 
 
 @needs_chromium
+@pytest.mark.soak
 def test_a_client_that_is_sent_away_comes_back_by_itself(browser: tuple[Browser, str]) -> None:
     """Its token is revoked while it reads: it resumes with a new one, and misses nothing."""
     words = texts("en")
@@ -372,6 +374,7 @@ def test_a_client_that_is_sent_away_comes_back_by_itself(browser: tuple[Browser,
 
 
 @needs_chromium
+@pytest.mark.soak
 def test_no_more_streams_than_a_browser_has_connections_for(browser: tuple[Browser, str]) -> None:
     """It opens six to a server, and the page needs some itself; WebSockets do not count among them."""
     words = texts("en")
