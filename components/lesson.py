@@ -1,19 +1,12 @@
 """What every page has beside its demonstration: what it shows, the code that ran, and something to try."""
 
-import inspect
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from textwrap import dedent
-from typing import Any
+from collections.abc import Sequence
 
 import streamlit as st
 
+from components.excerpts import Code, whole
 from components.state import session
 from components.texts import t
-
-ROOT = Path(__file__).parent.parent
-
-Code = Callable[..., Any] | type
 
 
 def draw_title(page: str, code: Sequence[Code], *, tried: bool) -> None:
@@ -49,7 +42,4 @@ def _draw_popovers(page: str, code: Sequence[Code], *, done: bool) -> None:
 def _draw_code(code: Sequence[Code]) -> None:
     st.caption(t("lesson.code_what"))
     for part in code:
-        lines, first = inspect.getsourcelines(part)
-        path = Path(inspect.getsourcefile(part) or "").relative_to(ROOT)
-        st.caption(f"{path.as_posix()}:{first}")
-        st.code(dedent("".join(lines)), language="python", wrap_lines=True)
+        whole(part).draw()

@@ -5,7 +5,9 @@ import time
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from components import answer, faults, lesson, questions, replay, sidebar
+from components import answer, attempts, faults, lesson, questions, replay, sidebar
+from components.excerpts import Code
+from components.handling import draw_handling
 from components.places import draw_notice, fresh_place
 from components.state import TRIAL, Tried, engine, find_trial, following, keep_trial, named, session, show
 from components.texts import t
@@ -23,7 +25,8 @@ lab = engine()
 def start() -> None:
     chosen, options = faults.chosen(), sidebar.options()
     if trial := questions.started(
-        lambda: lab.portal.call(lab.trials.start, chosen.question, options, chosen.fault, chosen.times, chosen.policy)
+        [options.model],
+        lambda: lab.portal.call(lab.trials.start, chosen.question, options, chosen.fault, chosen.times, chosen.policy),
     ):
         keep_trial(Tried(trial))
         show(TRIAL, trial.run_id)
@@ -81,8 +84,8 @@ def draw_live(trial: Trial) -> None:
 
     def draw() -> None:
         events = lab.portal.call(log.since, 0)
-        faults.draw_phases(chart, "live", phases(events, time.monotonic() - log.began))
-        faults.draw_log(table, events)
+        attempts.draw_phases(chart, "live", phases(events, time.monotonic() - log.began))
+        attempts.draw_log(table, events)
 
     with left.chat_message("assistant", avatar=":material/smart_toy:"), following(trial.run_id) as batches:
         answer.follow(replay.watched(batches, [], draw))
@@ -96,16 +99,16 @@ def draw_ended(trial: Trial, events: list[StreamEvent]) -> None:
     with left.chat_message("assistant", avatar=":material/smart_toy:"):
         answer.draw_outcome(outcome)
         answer.draw_ending(outcome, trial.options.model)
-    faults.draw_phases(right.empty(), "ended", phases(events))
-    faults.draw_log(right, events)
+    attempts.draw_phases(right.empty(), "ended", phases(events))
+    attempts.draw_log(right, events)
     with st.expander(t("faults.lines"), icon=":material/code:"):
-        faults.draw_handling(events, trial.policy)
+        draw_handling(events, trial.policy)
 
 
 run_id = named(TRIAL)
 show(TRIAL, run_id)
 look(run_id)
-code: list[lesson.Code] = [Trials.start, ChainAttempt, Runs._attempts, Runs._attempt, RunLimits, classify]
+code: list[Code] = [Trials.start, ChainAttempt, Runs._attempts, Runs._attempt, RunLimits, classify]
 lesson.draw_title("faults", code, tried=any(map(mended, session().trials.values())))
 draw_notice(st.container())
 stop_place = faults.draw_switchboard(start)

@@ -11,8 +11,9 @@ from axe_playwright_python.base import AXE_SCRIPT  # type: ignore[import-untyped
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, Page, expect
 
+from benchmarks.harness import chromium, streamlit_server
 from components.texts import texts
-from tests.browser import chromium, needs_chromium, streamlit_server
+from tests.browser import needs_chromium
 
 ROOT = Path(__file__).parent.parent
 LIST = (ROOT / "docs" / "accessibility.md").read_text("utf-8")

@@ -8,13 +8,13 @@ from typing import Any
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from benchmarks.harness import ROOT, chromium, streamlit_server, wait_until
 from components.texts import texts
 from streamlab.demo_model.chunks import synthetic
 from streamlab.demo_model.process import DemoModel
-from tests.browser import needs_chromium
+from tests.browser import is_error, needs_chromium
 
 pytestmark = needs_chromium
 
@@ -83,12 +83,6 @@ def visit(browser: Browser, server: str) -> Iterator[Visit]:
         context.close()
     assert errors == []
     assert [url for url in requests if not url.startswith((server, "data:", "blob:"))] == []
-
-
-def is_error(message: ConsoleMessage) -> bool:
-    # On a deep link, Streamlit's page looks for its server beneath that address first.
-    probe = "404" in message.text and "/_stcore/" in message.location.get("url", "")
-    return message.type == "error" and not probe
 
 
 def choose(page: Page, name: str) -> None:

@@ -3,26 +3,21 @@
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 import pytest
-import streamlit as st
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 from streamlit.testing.v1 import AppTest
 
-from benchmarks.harness import ROOT, chromium, streamlit_server
-from components.texts import LANGUAGE_KEY, LANGUAGES, texts
-from streamlab.engine import Engine, engine_in_thread
+from components.texts import LANGUAGES, texts
+from streamlab.engine import Engine
 from streamlab.questions import QUESTION_CHARACTERS, Options
 from streamlab.readings import AT_ONCE, TOPICS, Question, ReadingSet, Topic
-from streamlab.settings import Settings
 from streamlab.tiles import joined
-from tests.browser import languages_in_browser, needs_chromium
+from tests.browser import Site, button, languages_in_browser, needs_chromium, site
 from tests.conftest import demo_model, http, raw_endpoint
+from tests.pages import checked, languages, serving, visit
 
-LOCALE = {"en": "en-US", "ja": "ja-JP"}
 FAST = "demo?first=0&seed=1"
 CUT = "demo?first=0&fault=cut&after=5&chunks=50"
 EMPTY = "demo?first=0&fault=empty"
@@ -30,7 +25,6 @@ ENDLESS = "demo?first=0&chunks=100000&size=5"
 PATIENCE = 30_000  # milliseconds
 LIMIT = 60.0  # seconds
 
-languages = pytest.mark.parametrize("language", LANGUAGES)
 topics = pytest.mark.parametrize("topic", TOPICS)
 
 
@@ -41,33 +35,6 @@ topics = pytest.mark.parametrize("topic", TOPICS)
 def engine() -> Iterator[Engine]:
     with serving(lab_models=(FAST, CUT, EMPTY, ENDLESS, "acme-1")) as engine:
         yield engine
-
-
-@contextmanager
-def serving(**settings: Any) -> Iterator[Engine]:
-    """The engine that the pages find, as they do in the server."""
-    before = Engine.running
-    with engine_in_thread(Settings(_env_file=None, **settings)) as engine:
-        Engine.running = engine
-        try:
-            yield engine
-        finally:
-            Engine.running = before
-
-
-def visit(language: str, **address: str) -> AppTest:
-    app = AppTest.from_file(ROOT / "components" / "frame.py", default_timeout=LIMIT)
-    st.session_state[LANGUAGE_KEY] = language
-    app.context = {"locale": LOCALE[language]}
-    app.run().switch_page("../pages/chunks.py")
-    for name, value in address.items():
-        app.query_params[name] = value
-    return checked(app.run())
-
-
-def checked(app: AppTest) -> AppTest:
-    assert [error.message for error in app.exception] == []
-    return app
 
 
 def choose(app: AppTest, *, topic: Topic = "parsers", model: str = FAST, rate: int = 500) -> AppTest:
@@ -120,7 +87,7 @@ def said(app: AppTest) -> str:
 def test_three_parsers_stand_side_by_side(engine: Engine, language: str) -> None:
     """Each with how many chunks it got, the answer that they amount to, and what is in the last one."""
     words = texts(language)
-    app = choose(visit(language))
+    app = choose(visit("chunks", language))
     found = read(app, engine)
     page = said(app)
     for reading in found.readings:
@@ -140,7 +107,7 @@ def test_three_parsers_stand_side_by_side(engine: Engine, language: str) -> None
 def test_every_chunk_can_be_opened(engine: Engine, language: str) -> None:
     """Step by step; the answer is then the one that had arrived until there. Who finds the usage has done the task."""
     words = texts(language)
-    app = choose(visit(language))
+    app = choose(visit("chunks", language))
     message = read(app, engine).readings[0]
     count = len(message.tiles)
     assert app.button(key="chunks.forward.message").disabled
@@ -157,7 +124,7 @@ def test_every_chunk_can_be_opened(engine: Engine, language: str) -> None:
 def test_text_that_is_no_json_is_explained(engine: Engine, language: str) -> None:
     """Not as an error: the answer is fine, and the other two have it."""
     words = texts(language)
-    app = choose(visit(language))
+    app = choose(visit("chunks", language))
     checked(app.toggle(key="chunks.as_json").set_value(False).run())
     found = read(app, engine)
     assert remarks(app) == [words["chunks.remark_not_json"]]
@@ -170,7 +137,7 @@ def test_text_that_is_no_json_is_explained(engine: Engine, language: str) -> Non
 def test_four_ways_say_what_else_could_run(engine: Engine, language: str) -> None:
     """As sentences with the beats that were counted, which stand for the chart too; and the raw events."""
     words = texts(language)
-    app = choose(visit(language), topic="calls", rate=20)
+    app = choose(visit("chunks", language), topic="calls", rate=20)
     found = read(app, engine)
     page = said(app)
     beats = {reading.way: len(reading.beats) for reading in found.readings}
@@ -189,7 +156,7 @@ def test_four_ways_say_what_else_could_run(engine: Engine, language: str) -> Non
 @languages
 def test_size_and_pace_go_into_the_model_name(engine: Engine, language: str) -> None:
     """Beside what stands there already, and nothing that was not chosen."""
-    app = choose(visit(language), rate=100)
+    app = choose(visit("chunks", language), rate=100)
     checked(app.select_slider(key="chunks.size").set_value(3).run())
     found = read(app, engine)
     name = found.question.options.model
@@ -202,7 +169,7 @@ def test_size_and_pace_go_into_the_model_name(engine: Engine, language: str) -> 
 def test_text_cut_inside_characters_is_shown_whole(engine: Engine, language: str, topic: Topic) -> None:
     """An emoji of three code points and Japanese, a code point a chunk, the bytes cut on their way."""
     sample = texts(language)["chunks.sample_json" if topic == "parsers" else "chunks.sample_text"].format()
-    app = choose(visit(language), topic=topic)
+    app = choose(visit("chunks", language), topic=topic)
     checked(app.toggle(key="chunks.inside").set_value(True).run())
     assert app.select_slider(key="chunks.size").disabled
     found = read(app, engine)
@@ -217,7 +184,7 @@ def test_text_cut_inside_characters_is_shown_whole(engine: Engine, language: str
 def test_another_model_sets_its_own_pace(engine: Engine, language: str) -> None:
     """Controls that would do nothing are not shown, and a sentence says why."""
     words = texts(language)
-    app = choose(visit(language), model="acme-1")
+    app = choose(visit("chunks", language), model="acme-1")
     assert not app.select_slider
     assert words["chunks.pace_of_its_own"] in said(app)
     checked(app.selectbox(key="settings.model").set_value(FAST).run())
@@ -231,7 +198,7 @@ def test_a_bad_question_is_refused_and_kept(
     engine: Engine, language: str, topic: Topic, question: str, notice: str
 ) -> None:
     """With a sentence; nothing is asked, and what was typed is there to be mended."""
-    app = choose(visit(language), topic=topic)
+    app = choose(visit("chunks", language), topic=topic)
     app.text_area(key=f"chunks.question.{topic}").set_value(question)
     checked(app.button(key="chunks.start").click().run())
     limits = {"length": f"{len(question):,}", "limit": f"{QUESTION_CHARACTERS:,}"}
@@ -245,7 +212,7 @@ def test_a_bad_question_is_refused_and_kept(
 def test_a_failure_midway_keeps_the_chunks(engine: Engine, language: str, topic: Topic) -> None:
     """With the sentence of the failure and what to do next."""
     words = texts(language)
-    app = choose(visit(language), topic=topic, model=CUT)
+    app = choose(visit("chunks", language), topic=topic, model=CUT)
     found = read(app, engine)
     assert {reading.code for reading in found.readings} == {"connection_lost"}
     assert len(app.error) == len(found.readings)
@@ -260,7 +227,7 @@ def test_a_failure_midway_keeps_the_chunks(engine: Engine, language: str, topic:
 @languages
 def test_an_answer_without_text_is_explained(engine: Engine, language: str) -> None:
     """The chunks without text are there all the same."""
-    app = choose(visit(language), model=EMPTY)
+    app = choose(visit("chunks", language), model=EMPTY)
     found = read(app, engine)
     assert remarks(app) == [texts(language)["chunks.remark_empty"]] * 3
     assert found.readings[0].tiles
@@ -276,7 +243,7 @@ def test_a_stream_of_only_usage_is_explained(language: str) -> None:
         raw_endpoint(http(f"data: {chunk}\n\ndata: [DONE]\n\n".encode())) as endpoint,
         serving(openai_base_url=endpoint.base_url, lab_models=("raw",)) as engine,
     ):
-        app = visit(language)
+        app = visit("chunks", language)
         read(app, engine)
         assert remarks(app) == [texts(language)["chunks.remark_only_usage"]] * 3
 
@@ -293,7 +260,7 @@ def test_halves_of_a_character_break_no_page(language: str) -> None:
         raw_endpoint(http(body + b"data: [DONE]\n\n")) as endpoint,
         serving(openai_base_url=endpoint.base_url, lab_models=("raw",)) as engine,
     ):
-        app = visit(language)
+        app = visit("chunks", language)
         read(app, engine)
         assert [code.value for code in app.code if "😀" in code.value] == ["a😀b\\ud83d"] * 2
 
@@ -304,7 +271,7 @@ def test_no_more_are_begun_than_may_run(engine: Engine, language: str) -> None:
     question = Question("calls", "Go on", Options(demo_model(chunks=100_000, rate=10)))
     running = [engine.readings.start(question) for _ in range(AT_ONCE)]
     try:
-        app = visit(language)
+        app = visit("chunks", language)
         checked(app.button(key="chunks.start").click().run())
         assert [warning.value for warning in app.warning] == [texts(language)["chunks.too_many"]]
         assert "reading" not in app.query_params
@@ -318,7 +285,7 @@ def test_no_more_are_begun_than_may_run(engine: Engine, language: str) -> None:
 def test_a_stop_keeps_what_came(engine: Engine, language: str) -> None:
     """The button is there while something runs; then the page says that it was stopped."""
     words = texts(language)
-    app = choose(visit(language), topic="calls", model=ENDLESS, rate=100)
+    app = choose(visit("chunks", language), topic="calls", model=ENDLESS, rate=100)
     checked(app.button(key="chunks.start").click().run())
     reading_id = address(app)
     while not engine.readings.get(reading_id).readings[1].tiles:
@@ -339,17 +306,17 @@ def test_an_address_shows_its_readings_and_an_old_one_says_so(engine: Engine, la
     for topic in TOPICS:
         reading_id = engine.readings.start(Question(topic, "What is streaming, briefly?", Options(demo_model())))
         ended(engine, reading_id)
-        app = visit(language, reading=reading_id)
+        app = visit("chunks", language, reading=reading_id)
         assert app.button_group(key="chunks.topic").value == topic
         assert words["chunks.raw_events" if topic == "calls" else "chunks.way_message"] in said(app)
-    app = visit(language, reading="nowhere")
+    app = visit("chunks", language, reading="nowhere")
     assert [warning.value for warning in app.warning] == [words["chunks.unknown"]]
     assert not app.button(key="chunks.start").disabled
 
 
 def test_each_topic_keeps_what_was_read_last(engine: Engine) -> None:
     """Who looks at the other one and comes back finds it again."""
-    app = choose(visit("en"))
+    app = choose(visit("chunks", "en"))
     first = read(app, engine).id
     choose(app, topic="calls")
     assert "reading" not in app.query_params
@@ -364,27 +331,9 @@ def test_each_topic_keeps_what_was_read_last(engine: Engine) -> None:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[tuple[Browser, str]]:
-    """A browser, and the server's address."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("LAB_MODELS", "demo")
-        expect.set_options(timeout=PATIENCE)
-        with streamlit_server(ROOT / "app.py") as server, chromium() as browser:
-            yield browser, server.url
-
-
-@contextmanager
-def opened(browser: tuple[Browser, str], language: str = "en", address: str | None = None) -> Iterator[Page]:
-    context = browser[0].new_context(locale=LOCALE[language], viewport={"width": 1280, "height": 1000})
-    context.set_default_timeout(PATIENCE)
-    page = context.new_page()
-    page.goto(address or f"{browser[1]}/chunks")
-    yield page
-    context.close()
-
-
-def button(page: Page, text: str) -> Locator:
-    return page.get_by_role("button", name=text, exact=True)
+def app() -> Iterator[Site]:
+    with site(LAB_MODELS="demo") as found:
+        yield found
 
 
 def tiles(page: Page, column: int = 0) -> Locator:
@@ -411,11 +360,11 @@ def slow(page: Page, words: dict[str, str]) -> None:
 @needs_chromium
 @pytest.mark.soak
 @languages_in_browser
-def test_readings_go_on_whoever_looks(browser: tuple[Browser, str], language: str) -> None:
+def test_readings_go_on_whoever_looks(app: Site, language: str) -> None:
     """Tiles arrive; a chosen one stays chosen while more come, by keyboard too. Neither a reload, nor another page,
     nor a second browser changes anything, and a stop by anyone ends it for all."""
     words = texts(language)
-    with opened(browser, language) as page:
+    with app.opened("/chunks", language) as page:
         expect(button(page, words["chunks.start"])).to_be_visible()
         slow(page, words)
         stop = start(page, words)
@@ -431,7 +380,7 @@ def test_readings_go_on_whoever_looks(browser: tuple[Browser, str], language: st
         expect(tiles(page).nth(2)).to_have_attribute("aria-pressed", "true")
         expect(page.locator(".tiles").first.locator("[aria-pressed=true]")).to_have_count(1)
         expect(page.get_by_text(words["chunks.everything"].format(number=3)).first).to_be_visible()
-        with opened(browser, language, page.url) as other:
+        with app.opened(page.url, language) as other:
             expect(tiles(other, 1).nth(count)).to_be_visible()
             page.reload()
             expect(tiles(page).nth(count)).to_be_visible()
@@ -449,10 +398,10 @@ def test_readings_go_on_whoever_looks(browser: tuple[Browser, str], language: st
 
 @needs_chromium
 @languages_in_browser
-def test_the_chunk_with_the_usage_is_found_by_keyboard(browser: tuple[Browser, str], language: str) -> None:
+def test_the_chunk_with_the_usage_is_found_by_keyboard(app: Site, language: str) -> None:
     """One Tab stop for all tiles, arrows among them; what was proposed to be tried is then done."""
     words = texts(language)
-    with opened(browser, language) as page:
+    with app.opened("/chunks", language) as page:
         stop = start(page, words)
         expect(stop).to_have_count(0)
         last = tiles(page).last
@@ -472,10 +421,10 @@ def test_the_chunk_with_the_usage_is_found_by_keyboard(browser: tuple[Browser, s
 
 @needs_chromium
 @languages_in_browser
-def test_blocked_and_beating_are_seen(browser: tuple[Browser, str], language: str) -> None:
+def test_blocked_and_beating_are_seen(app: Site, language: str) -> None:
     """Two ways are blocked bars, two are strokes of the second task; the chart says the same in words."""
     words = texts(language)
-    with opened(browser, language) as page:
+    with app.opened("/chunks", language) as page:
         page.get_by_role("radio", name=words["chunks.topic_calls"]).click()
         expect(page.get_by_text(words["chunks.about_calls"].split("`")[0]).first).to_be_visible()
         stop = start(page, words)
@@ -491,7 +440,7 @@ def test_blocked_and_beating_are_seen(browser: tuple[Browser, str], language: st
 
 
 @needs_chromium
-def test_the_address_is_all_that_is_needed(browser: tuple[Browser, str]) -> None:
+def test_the_address_is_all_that_is_needed(app: Site) -> None:
     """A cold deep link to what is not there says so, in the language of the reader."""
-    with opened(browser, "ja", f"{browser[1]}/chunks?{urlencode({'reading': 'nowhere'})}") as page:
+    with app.opened(f"/chunks?{urlencode({'reading': 'nowhere'})}", "ja") as page:
         expect(page.get_by_text(texts("ja")["chunks.unknown"])).to_be_visible()

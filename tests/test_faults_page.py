@@ -4,72 +4,40 @@ import inspect
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import streamlit as st
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 from streamlit.testing.v1 import AppTest
 
-from benchmarks.harness import ROOT, chromium, streamlit_server
-from components.faults import TIMES, cases
-from components.texts import LANGUAGE_KEY, LANGUAGES, texts
+from components.excerpts import cases
+from components.faults import TIMES
+from components.texts import texts
 from streamlab import failures
 from streamlab.demo_model.process import DemoModel
-from streamlab.engine import Engine, engine_in_thread
+from streamlab.engine import Engine
 from streamlab.failures import CODES, classify
 from streamlab.questions import QUESTION_CHARACTERS, Options
-from streamlab.settings import Settings
 from streamlab.trials import DEMO_FAULTS, OTHER_FAULTS, WRONG_KEY, Fault, Policy
-from tests.browser import languages_in_browser, needs_chromium
+from tests.browser import Site, button, languages_in_browser, needs_chromium, site
 from tests.conftest import http, raw_endpoint
+from tests.pages import checked, languages, serving, visit
 
-LOCALE = {"en": "en-US", "ja": "ja-JP"}
 FAST = "demo?first=0&rate=2000"
 OTHER = "demo-elsewhere?first=2&rate=2000"  # a name of the provider's, who happens to be the demo model
 KEY = "sk-this-is-a-secret-of-the-owner"
 PATIENCE = 30_000  # milliseconds
 LIMIT = 60.0  # seconds
 
-languages = pytest.mark.parametrize("language", LANGUAGES)
-
 
 # Without a browser
-
-
-@contextmanager
-def serving(**settings: Any) -> Iterator[Engine]:
-    """The engine that the pages find, as they do in the server."""
-    before = Engine.running
-    with engine_in_thread(Settings(_env_file=None, **settings)) as engine:
-        Engine.running = engine
-        try:
-            yield engine
-        finally:
-            Engine.running = before
 
 
 @pytest.fixture(scope="module")
 def engine(demo: DemoModel) -> Iterator[Engine]:
     with serving(openai_base_url=demo.base_url, openai_api_key=KEY, lab_models=(FAST, OTHER)) as engine:
         yield engine
-
-
-def visit(language: str, **address: str) -> AppTest:
-    app = AppTest.from_file(ROOT / "components" / "frame.py", default_timeout=LIMIT)
-    st.session_state[LANGUAGE_KEY] = language
-    app.context = {"locale": LOCALE[language]}
-    app.run().switch_page("../pages/faults.py")
-    for name, value in address.items():
-        app.query_params[name] = value
-    return checked(app.run())
-
-
-def checked(app: AppTest) -> AppTest:
-    assert [error.message for error in app.exception] == []
-    return app
 
 
 def choose(app: AppTest, fault: Fault, times: str = "first", retries: str = "never", **limits: float) -> AppTest:
@@ -120,7 +88,7 @@ CODES_OF: dict[Fault, str] = {
 def test_each_fault_is_shown_to_its_end(engine: Engine, language: str, fault: Fault) -> None:
     """What the user sees is a sentence, the log has its rows, and the lines that gave the code stand there."""
     words, code = texts(language), CODES_OF[fault]
-    app = start(choose(visit(language), fault, "all", "never", first_token=0.5, silence=0.5))
+    app = start(choose(visit("faults", language), fault, "all", "never", first_token=0.5, silence=0.5))
     assert words[f"faults.about_{fault}"] in told(app)
     (error,) = app.error
     assert words[f"error.{code}"] in error.value
@@ -140,7 +108,7 @@ def test_each_fault_is_shown_to_its_end(engine: Engine, language: str, fault: Fa
 def test_an_answer_that_was_cut_arrives_whole_by_a_retry(engine: Engine, language: str) -> None:
     """Under the policy that allows it: that is what the page asks people to find out, and it sees that they did."""
     words = texts(language)
-    app = start(choose(visit(language), "cut", retries="before_text"))
+    app = start(choose(visit("faults", language), "cut", retries="before_text"))
     assert words["chat.partial_kept"] in app.error[0].value
     assert words["lesson.done"] not in [toast.value for toast in app.toast]
     app = start(choose(app, "cut", retries="always"))
@@ -159,7 +127,7 @@ def test_an_answer_that_was_cut_arrives_whole_by_a_retry(engine: Engine, languag
 def test_trials_stand_side_by_side_and_can_be_shown_again(engine: Engine, language: str) -> None:
     """The same fault under three policies: a row for each, the newest first; a row that is chosen is shown."""
     words = texts(language)
-    app = visit(language)
+    app = visit("faults", language)
     for retries in ("never", "before_text", "always"):
         app = start(choose(app, "error", "first_two", retries))
     newest = app.query_params["trial"]
@@ -181,9 +149,9 @@ def test_trials_stand_side_by_side_and_can_be_shown_again(engine: Engine, langua
 def test_a_trial_is_at_its_address(engine: Engine, language: str) -> None:
     """For a second browser, and for one that comes back; one that is gone is said to be."""
     words = texts(language)
-    first = start(choose(visit(language), "key"))
+    first = start(choose(visit("faults", language), "key"))
     trial_id = first.query_params["trial"]
-    second = visit(language, trial=trial_id)
+    second = visit("faults", language, trial=trial_id)
     assert words["error.auth"] in second.error[0].value
     assert meanings(second, language) == meanings(first, language)
     first.switch_page("../pages/about.py").run()
@@ -191,7 +159,7 @@ def test_a_trial_is_at_its_address(engine: Engine, language: str) -> None:
     checked(first.run())
     assert first.query_params["trial"] == trial_id
     assert words["error.auth"] in first.error[0].value
-    gone = visit(language, trial="nowhere")
+    gone = visit("faults", language, trial="nowhere")
     assert words["faults.unknown"] in [warning.value for warning in gone.warning]
     assert start(choose(gone, "key")).error
 
@@ -203,7 +171,7 @@ def test_a_question_that_cannot_be_asked_is_refused_with_a_sentence(
 ) -> None:
     """Nothing starts, and the question stays in the box."""
     words, live = texts(language), engine.portal.call(lambda: engine.runs.live)
-    app = visit(language)
+    app = visit("faults", language)
     app.text_area(key="faults.question").set_value(question)
     start(app)
     name = "too_long" if question.strip() else "empty"
@@ -219,7 +187,7 @@ def test_where_there_is_no_room_nothing_starts(language: str) -> None:
     """It is said, and it works a moment later."""
     words = texts(language)
     with serving(lab_models=(FAST,), lab_max_runs=1) as engine:
-        app = visit(language)
+        app = visit("faults", language)
         policy = Policy(silence=60)
         taken = engine.portal.call(engine.trials.start, "Why?", Options(FAST), "stall", None, policy)
         start(choose(app, "key"))
@@ -236,7 +204,7 @@ def test_where_there_is_no_room_nothing_starts(language: str) -> None:
 def test_the_demo_model_has_every_fault_and_others_what_they_can(engine: Engine, language: str) -> None:
     """Why that is so stands there; limits are numbers within their range."""
     words = texts(language)
-    app = visit(language)
+    app = visit("faults", language)
     names = [words[f"faults.fault_{fault}"] for fault in DEMO_FAULTS]
     assert app.button_group(key="faults.fault.demo").options == names
     assert app.button_group(key="faults.times").options == [words[f"faults.times_{name}"] for name in TIMES]
@@ -260,7 +228,7 @@ def test_no_key_is_on_the_page(language: str) -> None:
     said = json.dumps({"error": {"message": f"Incorrect API key provided: {KEY}.", "code": "invalid_api_key"}})
     with raw_endpoint(http(said.encode(), "401 Unauthorized", "application/json")) as endpoint:
         with serving(openai_base_url=endpoint.base_url, openai_api_key=KEY, lab_models=("acme-1",)) as engine:
-            app = visit(language)
+            app = visit("faults", language)
             start(choose(app, "key", "all", "always"))
             assert words["error.auth"] in app.error[0].value
             shown = "".join(str(node.proto) for node in app if hasattr(node, "proto"))
@@ -275,11 +243,12 @@ def test_the_lines_that_give_a_code_are_those_of_the_source(code: str) -> None:
     source = Path(inspect.getsourcefile(failures) or "").read_text("utf-8").splitlines()
     found = list(cases(classify, code))
     assert found
-    for line, text in found:
-        first, *_, last = text.splitlines()
-        assert source[line - 1].strip() == f"case {first}" or source[line - 1].strip() == first
-        assert f'"{code}"' in text
-        assert source[line - 2 + len(text.splitlines())].strip() == last.strip()
+    for excerpt in found:
+        lines = excerpt.text.splitlines()
+        there = source[excerpt.line - 1 : excerpt.line - 1 + len(lines)]
+        assert [line.strip() for line in there] == [line.strip() for line in lines]
+        assert lines[0].startswith("case ")
+        assert f'"{code}"' in excerpt.text
 
 
 def test_a_code_that_no_exception_has_has_no_lines() -> None:
@@ -291,27 +260,9 @@ def test_a_code_that_no_exception_has_has_no_lines() -> None:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[tuple[Browser, str]]:
-    """A browser, and the server's address."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("LAB_MODELS", "demo?first=0.2&rate=100")
-        expect.set_options(timeout=PATIENCE)
-        with streamlit_server(ROOT / "app.py") as server, chromium() as browser:
-            yield browser, server.url
-
-
-@contextmanager
-def opened(browser: tuple[Browser, str], language: str = "en", address: str | None = None) -> Iterator[Page]:
-    context = browser[0].new_context(locale=LOCALE[language], viewport={"width": 1280, "height": 1000})
-    context.set_default_timeout(PATIENCE)
-    page = context.new_page()
-    page.goto(address or f"{browser[1]}/faults")
-    yield page
-    context.close()
-
-
-def button(page: Page, text: str) -> Locator:
-    return page.get_by_role("button", name=text, exact=True)
+def app() -> Iterator[Site]:
+    with site(LAB_MODELS="demo?first=0.2&rate=100") as found:
+        yield found
 
 
 def pick(page: Page, words: dict[str, str], *names: str) -> None:
@@ -330,10 +281,10 @@ def crosses(page: Page) -> Locator:
 
 @needs_chromium
 @languages_in_browser
-def test_attempts_are_drawn_while_they_are_made_and_after(browser: tuple[Browser, str], language: str) -> None:
+def test_attempts_are_drawn_while_they_are_made_and_after(app: Site, language: str) -> None:
     """Two that fail and a third that does not: a cross for each failure, a bar for each stretch and each pause."""
     words = texts(language)
-    with opened(browser, language) as page:
+    with app.opened("/faults", language) as page:
         pick(page, words, "fault_cut", "times_first_two", "retries_always")
         button(page, words["faults.start"]).click()
         expect(button(page, words["faults.stop"])).to_be_visible()
@@ -349,10 +300,10 @@ def test_attempts_are_drawn_while_they_are_made_and_after(browser: tuple[Browser
 
 
 @needs_chromium
-def test_a_trial_goes_on_whoever_looks(browser: tuple[Browser, str]) -> None:
+def test_a_trial_goes_on_whoever_looks(app: Site) -> None:
     """A reload, another page and a second browser lose nothing of it; a stop by anyone ends it for all."""
     words, others = texts("en"), texts("ja")
-    with opened(browser) as page:
+    with app.opened("/faults") as page:
         page.get_by_test_id("stPopoverButton").filter(has_text="3 / 3 / 30").click()
         page.get_by_role("spinbutton", name=words["faults.limit_silence"]).fill("100")
         page.keyboard.press("Tab")
@@ -373,7 +324,7 @@ def test_a_trial_goes_on_whoever_looks(browser: tuple[Browser, str]) -> None:
         page.get_by_role("link", name=words["faults.title"]).click()
         expect(stop).to_be_visible()
         expect(bars(page)).to_have_count(2)
-        with opened(browser, "ja", page.url.replace("lang=en", "lang=ja")) as other:
+        with app.opened(page.url.replace("lang=en", "lang=ja"), "ja") as other:
             expect(bars(other)).to_have_count(2)
             button(other, others["faults.stop"]).click()
             for each, texts_there in ((other, others), (page, words)):

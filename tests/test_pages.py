@@ -16,14 +16,14 @@ import streamlit as st
 from google.protobuf.message import Message
 from streamlit.testing.v1 import AppTest
 
-from components.texts import LANGUAGE_KEY, LANGUAGES, texts
+from components.texts import LANGUAGE_KEY, texts
 from streamlab.demo_model.notes import Language, phrases
 from streamlab.demo_model.process import DemoModel
-from streamlab.engine import Engine, engine_in_thread
+from streamlab.engine import Engine
 from streamlab.failures import CODES
 from streamlab.questions import QUESTION_CHARACTERS, Options
-from streamlab.settings import Settings
 from tests.conftest import http, raw_endpoint
+from tests.pages import languages, new_session, serving
 
 ROOT = Path(__file__).parent.parent
 FRAME = ROOT / "components" / "frame.py"
@@ -38,9 +38,6 @@ FAULTS = {
     "bad_request": "demo?rate=0",
 }
 QUESTION = {"en": "What is token streaming?", "ja": "トークンのストリーミングとは何ですか？"}
-LOCALE = {"en": "en-US", "ja": "ja-JP"}
-
-languages = pytest.mark.parametrize("language", LANGUAGES)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -51,26 +48,9 @@ def engine(demo: DemoModel) -> Iterator[Engine]:
         yield engine
 
 
-@contextmanager
-def serving(**settings: Any) -> Iterator[Engine]:
-    """The engine that the pages find, as they do in the server."""
-    before = Engine.running
-    with engine_in_thread(Settings(_env_file=None, **settings)) as engine:
-        Engine.running = engine
-        try:
-            yield engine
-        finally:
-            Engine.running = before
-
-
 def visit(language: str, **address: str) -> AppTest:
     """The chat page in a new session of a browser of this language."""
-    app = AppTest.from_file(FRAME, default_timeout=60)
-    labels_in(language)
-    app.context = {"locale": LOCALE[language]}
-    for name, value in address.items():
-        app.query_params[name] = value
-    return checked(app.run())
+    return checked(new_session(language, **address).run())
 
 
 def labels_in(language: str) -> None:

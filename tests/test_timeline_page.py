@@ -3,23 +3,18 @@
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import streamlit as st
-from playwright.sync_api import Browser, Locator, Page, expect
-from streamlit.testing.v1 import AppTest
+from playwright.sync_api import Locator, Page, expect
 
-from benchmarks.harness import ROOT, chromium, streamlit_server
 from components.state import KEPT
-from components.texts import LANGUAGE_KEY, LANGUAGES, texts
-from streamlab.engine import Engine, engine_in_thread
+from components.texts import texts
+from streamlab.engine import Engine
 from streamlab.recording import read_recording
-from streamlab.settings import Settings
-from tests.browser import languages_in_browser, needs_chromium
+from tests.browser import Site, languages_in_browser, needs_chromium, site
+from tests.pages import languages, new_session, serving, visit
 
-LOCALE = {"en": "en-US", "ja": "ja-JP"}
 FAST = "demo?first=0&rate=2000"
 SLOW = "demo?first=1&rate=40"
 PATIENCE = 60_000  # milliseconds
@@ -31,30 +26,18 @@ RECORDING = b"""{"type":"tool_call","seq":1,"at":0.5,"step":1,"tool":"calculate"
 {"type":"done","seq":5,"at":1.1,"step":2,"status":"completed"}
 """  # noqa: E501
 
-languages = pytest.mark.parametrize("language", LANGUAGES)
-
 
 @pytest.fixture
 def engine() -> Iterator[Engine]:
-    before = Engine.running
-    with engine_in_thread(Settings(_env_file=None, lab_models=(FAST,))) as engine:
-        Engine.running = engine
+    with serving(lab_models=(FAST,)) as engine:
         yield engine
-        Engine.running = before
-
-
-def visit(language: str) -> AppTest:
-    app = AppTest.from_file(ROOT / "components" / "frame.py", default_timeout=60)
-    st.session_state[LANGUAGE_KEY] = language
-    app.context = {"locale": LOCALE[language]}
-    return app.run().switch_page("../pages/timeline.py").run()
 
 
 @languages
 @pytest.mark.parametrize("name", ["parallel", "two_tools", "three_steps", "table", "failing"])
 def test_every_suggestion_needs_tools_and_is_shown_to_its_end(engine: Engine, language: str, name: str) -> None:
     """Its tools' results, its events and its figures stand below the answer, and nothing on the page fails."""
-    app = visit(language)
+    app = visit("timeline", language)
     app.button(key=f"timeline.suggestion.{name}").click().run()
     assert [error.message for error in app.exception] == []
     assert next(text.value for text in app.text) == texts(language)[f"timeline.suggestion_{name}"]
@@ -67,7 +50,7 @@ def test_every_suggestion_needs_tools_and_is_shown_to_its_end(engine: Engine, la
 @languages
 def test_a_recording_is_opened_and_a_broken_one_refused(engine: Engine, language: str) -> None:
     """One made elsewhere shows its answer; of a broken one the line and the reason are said, and nothing changes."""
-    app = visit(language)
+    app = visit("timeline", language)
     uploader = app.file_uploader(key="timeline.upload")
     uploader.set_value(("cut.jsonl", RECORDING.rsplit(b"\n", 2)[0], "application/jsonl")).run()
     reason = texts(language)["timeline.broken_no_done"]
@@ -83,7 +66,7 @@ def test_a_recording_is_opened_and_a_broken_one_refused(engine: Engine, language
 @languages
 def test_a_run_that_is_not_there_says_so(engine: Engine, language: str) -> None:
     """And a new question can be asked."""
-    app = visit(language)
+    app = visit("timeline", language)
     app.query_params["run"] = "nowhere"
     app.run()
     assert [warning.value for warning in app.warning] == [texts(language)["timeline.unknown"]]
@@ -98,7 +81,7 @@ def test_ten_thousand_events_are_shown_in_pages(engine: Engine, language: str) -
         for number in range(1, 10_000)
     )
     whole = words + '{"type":"done","seq":10000,"at":100,"step":1,"status":"completed"}\n'
-    app = visit(language)
+    app = visit("timeline", language)
     app.file_uploader(key="timeline.upload").set_value(("long.jsonl", whole.encode(), "application/jsonl")).run()
     assert [error.message for error in app.exception] == []
     figures = {metric.label: metric.value for metric in app.metric}
@@ -133,7 +116,7 @@ def test_a_result_of_any_shape_is_shown(engine: Engine) -> None:
         lines.append({"type": "tool_result", "seq": 2 * number + 2, "result": result, "status": "completed", **call})
     lines.append({"type": "error", "seq": len(lines) + 1, "at": 99, "step": 1, "code": "from_elsewhere"})
     lines.append({"type": "done", "seq": len(lines) + 1, "at": 99, "step": 1, "status": "failed", "code": "unheard_of"})
-    app = visit("en")
+    app = visit("timeline", "en")
     data = "".join(json.dumps(line) + "\n" for line in lines).encode()
     app.file_uploader(key="timeline.upload").set_value(("odd.jsonl", data, "application/jsonl")).run()
     assert [error.message for error in app.exception] == []
@@ -143,7 +126,7 @@ def test_a_result_of_any_shape_is_shown(engine: Engine) -> None:
 @languages
 def test_a_run_is_stepped_through_event_by_event(engine: Engine, language: str) -> None:
     """Back before the answer, on to it, and to the end at once."""
-    app = visit(language)
+    app = visit("timeline", language)
     app.file_uploader(key="timeline.upload").set_value(("run.jsonl", RECORDING, "application/jsonl")).run()
     for _ in range(3):
         app.button(key="timeline.back").click().run()
@@ -159,7 +142,7 @@ def test_a_run_is_stepped_through_event_by_event(engine: Engine, language: str) 
 
 def test_a_replay_ends_where_the_run_did(engine: Engine) -> None:
     """And the page shows it whole again."""
-    app = visit("en")
+    app = visit("timeline", "en")
     app.file_uploader(key="timeline.upload").set_value(("run.jsonl", RECORDING, "application/jsonl")).run()
     app.button(key="timeline.play.8×").click().run()
     assert [error.message for error in app.exception] == []
@@ -169,7 +152,7 @@ def test_a_replay_ends_where_the_run_did(engine: Engine) -> None:
 
 def test_a_session_keeps_its_newest_runs(engine: Engine) -> None:
     """The oldest leaves the list when it is full."""
-    app = visit("en")
+    app = visit("timeline", "en")
     for number in range(KEPT + 2):
         app.file_uploader(key="timeline.upload").set_value((f"{number}.jsonl", RECORDING, "application/jsonl")).run()
     listed = [button.label for button in app.button if (button.key or "").startswith("timeline.open.")]
@@ -180,9 +163,7 @@ def test_a_session_keeps_its_newest_runs(engine: Engine) -> None:
 def test_the_chat_uses_tools_and_links_to_the_timeline(engine: Engine, language: str) -> None:
     """Each call stands above the answer with its input and result; without the switch there are none."""
     words = texts(language)
-    app = AppTest.from_file(ROOT / "components" / "frame.py", default_timeout=60)
-    st.session_state[LANGUAGE_KEY] = language
-    app.context = {"locale": LOCALE[language]}
+    app = new_session(language)
     app.run().toggle(key="settings.tools").set_value(True).run()
     app.button(key="chat.suggestion.two_tools").click().run()
     assert [error.message for error in app.exception] == []
@@ -198,28 +179,14 @@ def test_the_chat_uses_tools_and_links_to_the_timeline(engine: Engine, language:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[tuple[Browser, str]]:
-    """A browser, and the server's address."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("LAB_MODELS", f"{SLOW},{FAST}")
-        expect.set_options(timeout=PATIENCE)
-        with streamlit_server(ROOT / "app.py") as server, chromium() as browser:
-            yield browser, server.url
-
-
-@contextmanager
-def opened(browser: tuple[Browser, str], language: str = "en") -> Iterator[Page]:
-    context = browser[0].new_context(locale=LOCALE[language], viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(PATIENCE)
-    page = context.new_page()
-    page.goto(f"{browser[1]}/timeline")
-    yield page
-    context.close()
+def app() -> Iterator[Site]:
+    with site(LAB_MODELS=f"{SLOW},{FAST}") as found:
+        yield found
 
 
 @pytest.fixture
-def page(browser: tuple[Browser, str]) -> Iterator[Page]:
-    with opened(browser) as page:
+def page(app: Site) -> Iterator[Page]:
+    with app.opened("/timeline", height=900) as page:
         yield page
 
 
@@ -232,10 +199,10 @@ def open_recording(page: Page, words: dict[str, str], name: str, data: bytes) ->
 
 @needs_chromium
 @languages_in_browser
-def test_a_recording_is_opened_replayed_and_compared(browser: tuple[Browser, str], language: str) -> None:
+def test_a_recording_is_opened_replayed_and_compared(app: Site, language: str) -> None:
     """As someone does who got a file: a broken one is refused, a good one plays, and another stands beneath it."""
     words = texts(language)
-    with opened(browser, language) as page:
+    with app.opened("/timeline", language, height=900) as page:
         open_recording(page, words, "broken.jsonl", RECORDING[:-20])
         expect(page.get_by_text(words["timeline.broken_not_json"])).to_be_visible()
         open_recording(page, words, "one.jsonl", RECORDING)
@@ -276,10 +243,10 @@ def axis_end(chart: Locator) -> str:
 
 @needs_chromium
 @languages_in_browser
-def test_the_tabs_tell_the_run(browser: tuple[Browser, str], language: str) -> None:
+def test_the_tabs_tell_the_run(app: Site, language: str) -> None:
     """Results, events with one event's JSON, the diagram and the totals; by the keyboard as well."""
     words = texts(language)
-    with opened(browser, language) as page:
+    with app.opened("/timeline", language, height=900) as page:
         open_recording(page, words, "one.jsonl", RECORDING)
         results = page.get_by_role("tab", name=words["timeline.tab_results"])
         expect(page.get_by_test_id("stMetricValue").filter(has_text="4").last).to_be_visible()

@@ -1,0 +1,53 @@
+"""Pages without a browser: Streamlit's AppTest, and the engine that a page finds in its server."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from benchmarks.harness import ROOT
+from components.texts import LANGUAGE_KEY, LANGUAGES
+from streamlab.engine import Engine, engine_in_thread
+from streamlab.settings import Settings
+
+LOCALE = {"en": "en-US", "ja": "ja-JP"}
+LIMIT = 60.0  # seconds that a script may take
+
+languages = pytest.mark.parametrize("language", LANGUAGES)
+
+
+@contextmanager
+def serving(**settings: Any) -> Iterator[Engine]:
+    """The engine that the pages find, as they do in the server."""
+    before = Engine.running
+    with engine_in_thread(Settings(_env_file=None, **settings)) as engine:
+        Engine.running = engine
+        try:
+            yield engine
+        finally:
+            Engine.running = before
+
+
+def new_session(language: str, **address: str) -> AppTest:
+    """The app in a new session of a browser of this language, at an address; nothing has run yet."""
+    app = AppTest.from_file(ROOT / "components" / "frame.py", default_timeout=LIMIT)
+    st.session_state[LANGUAGE_KEY] = language  # AppTest labels the options of a picker outside of the script, too
+    app.context = {"locale": LOCALE[language]}
+    for name, value in address.items():
+        app.query_params[name] = value
+    return app
+
+
+def visit(page: str, language: str, **address: str) -> AppTest:
+    """A page in a new session."""
+    app = new_session(language, **address)
+    return checked(app.switch_page(f"../pages/{page}.py").run())
+
+
+def checked(app: AppTest) -> AppTest:
+    """The same, once nothing on it is an exception."""
+    assert [error.message for error in app.exception] == []
+    return app
