@@ -1,6 +1,7 @@
 """The one shape that every layer passes on. Encoding and decoding live only here."""
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
@@ -54,8 +55,8 @@ class StreamEvent:
     usage: Usage | None = None
 
 
-_READABLE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-_ESCAPED = json.JSONEncoder(separators=(",", ":"))
+_READABLE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_ESCAPED = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 _NONE = (None,) * 5
 _OPTIONAL = tuple(field.name for field in fields(StreamEvent) if field.name not in ("type", "seq", "at", "step"))
 
@@ -78,7 +79,22 @@ def _line(event: StreamEvent, json_of: json.JSONEncoder) -> str:
         value = getattr(event, name)
         if value is not None:
             data[name] = asdict(value) if name == "usage" else value
-    return json_of.encode(data)
+    try:
+        return json_of.encode(data)
+    except ValueError:
+        return json_of.encode(_finite(data))
+
+
+def _finite(value: Any) -> Any:
+    """What a tool gave, with strings for the numbers that JSON does not have."""
+    match value:
+        case float() if not math.isfinite(value):
+            return str(value)
+        case dict():
+            return {_finite(name): _finite(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_finite(each) for each in value]
+    return value
 
 
 def _is_only_text(event: StreamEvent) -> bool:
@@ -130,24 +146,28 @@ def decode(line: bytes | str) -> StreamEvent:
 def merge_deltas(events: Iterable[StreamEvent]) -> list[StreamEvent]:
     """Adjacent text_deltas of one step become one; everything else stays as it is."""
     merged: list[StreamEvent] = []
-    group: list[StreamEvent] = []
+    first: StreamEvent | None = None
+    last: StreamEvent
+    texts: list[str] = []  # of the deltas from the first to the last, which become one
     length = 0
-
-    def close() -> None:
-        if group:
-            merged.append(_joined(group))
-            group.clear()
-
-    for event in events:
-        fits = event.type == "text_delta" and length + len(event.content or "") <= MERGED_CHARACTERS
-        if group and not (fits and event.step == group[0].step):
-            close()
-        if event.type == "text_delta":
-            length = len(event.content or "") + (length if group else 0)
-            group.append(event)
+    for event in events:  # ten thousand, for one who comes late
+        text = event.content or ""
+        length += len(text)
+        delta = event.type == "text_delta"
+        if first and delta and event.step == first.step and length <= MERGED_CHARACTERS:
+            last = event
+            texts.append(text)
+            continue
+        if first:
+            merged.append(_joined(first, last, texts))
+            first = None
+        if delta:
+            first = last = event
+            texts, length = [text], len(text)
         else:
             merged.append(event)
-    close()
+    if first:
+        merged.append(_joined(first, last, texts))
     return merged
 
 
@@ -171,8 +191,7 @@ class StepText:
         return "".join(self._parts)
 
 
-def _joined(group: list[StreamEvent]) -> StreamEvent:
-    if len(group) == 1:
-        return group[0]
-    first = group[0].seq_from or group[0].seq
-    return replace(group[-1], seq_from=first, content="".join(event.content or "" for event in group))
+def _joined(first: StreamEvent, last: StreamEvent, texts: list[str]) -> StreamEvent:
+    if first is last:
+        return first
+    return replace(last, seq_from=first.seq_from or first.seq, content="".join(texts))

@@ -1,6 +1,7 @@
 """The laws of events: their written form loses nothing, and merging loses nothing."""
 
 import json
+import math
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, get_args
@@ -53,6 +54,16 @@ events = st.builds(
     status=st.none() | st.sampled_from(get_args(Status)),
     usage=st.none() | st.builds(Usage, counts, counts, st.booleans()),
 )
+
+
+@pytest.mark.parametrize("content", [None, "\ud800"])
+def test_numbers_that_json_does_not_have_are_strings(content: str | None) -> None:
+    """A browser could not read the line otherwise. What a tool gives is not ours to choose."""
+    result = {"a": [math.inf, -math.inf, {"b": (math.nan, 1.5)}], math.inf: 1}
+    line = encode(StreamEvent("tool_result", 1, 0.0, content=content, result=result))
+    data = json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert data["result"] == {"a": ["inf", "-inf", {"b": ["nan", 1.5]}], "inf": 1}
+    assert data.get("content") == content
 
 
 @given(events)

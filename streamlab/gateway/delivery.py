@@ -66,8 +66,9 @@ class Traffic:
 class Delivery:
     """A cursor, what was sent, and why it ended. A context manager: for as long as the block it follows the run.
 
-    The transport takes what `next` answers and sends it by `send`. `abort` is the transport's way to close the
-    connection at once, of which the transport then hears as of any other loss.
+    The transport takes what `next` answers and sends it by `send`. `push` may be its way to send a frame at once while
+    it waits for `next`: it answers the bytes, or None where it cannot now. `abort` is its way to close the connection
+    at once, of which it then hears as of any other loss.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Delivery:
         self.grant = grant
         self.protocol = protocol
         self.reason: Reason | None = None
+        self.push: Callable[[Frame], int | None] = lambda frame: None
         self.abort: Callable[[], object] = lambda: None
         self.events = 0
         self.sent = 0
@@ -115,7 +117,7 @@ class Delivery:
     async def next(self) -> Frame | None:
         """What is to be sent next. A frame without items is a sign of life; None is the end, and `reason` says why."""
         while self.reason is None:
-            if frame := await self._feed.frame(self._position):
+            if frame := self._feed.frame(self._position):
                 self._position = frame.position
                 return frame
             if self._feed.is_end(self._position):
@@ -135,6 +137,9 @@ class Delivery:
             await sending
         finally:
             self._sending_since = None
+        self._count(size, events)
+
+    def _count(self, size: int, events: int) -> None:
         self._traffic.sent += size
         self._traffic.events += events
         self.sent += size
@@ -150,8 +155,21 @@ class Delivery:
         self.wake()
 
     def wake(self) -> None:
-        if self._waiting and not self._waiting.done():
+        """There is something to do. Only what cannot be done at once is left to the transport, which waits in `next`:
+        to resume 300 tasks costs more than to write to 300 sockets.
+        """
+        if self._waiting and not self._waiting.done() and not self._pushed():
             self._waiting.set_result(None)
+
+    def _pushed(self) -> bool:
+        """Whether the next frame could be pushed and nothing is left to do."""
+        frame = None if self.reason or self._beat else self._feed.frame(self._position)
+        if not frame or (size := self.push(frame)) is None:
+            return False
+        self._position = frame.position
+        self._sent_at = time.monotonic()
+        self._count(size, frame.events)
+        return not frame.whole and not self._feed.is_end(frame.position)
 
     def check(self, now: float, pace: Pace, access: Access) -> None:
         """What time brings: a send that stalls, a right that lapses, a sign of life that is due."""

@@ -32,7 +32,9 @@ class Entry(NamedTuple):
 
 
 class Frame:
-    """What is sent at once; `position` is where its reader then stands. `whole`: nothing will be added to it."""
+    """What is sent at once; `position` is where its reader then stands. `whole`: nothing will be added to it, and
+    another comes after it.
+    """
 
     def __init__(
         self, items: list[Item], position: Position, encoded: Callable[[str, Item], Entry], *, whole: bool
@@ -88,7 +90,7 @@ class Feed:
         """Whether a reader there has the whole of a finished log."""
         return self.log.done is not None and position == Position(self.log.epoch, self.log.seq)
 
-    async def frame(self, position: Position) -> Frame | None:
+    def frame(self, position: Position) -> Frame | None:
         """What comes after the position; None when that is to be waited for."""
         log = self.log
         if position.epoch == log.epoch:
@@ -98,7 +100,7 @@ class Feed:
                 position = Position("", position.seq)  # of no log; one day there may be an event of its number
         frame = self._frames.get(position)
         if not frame or not (frame.whole or frame.position == (log.epoch, log.seq)):
-            items = await log.follow(position).batch()  # which does not wait: there is something
+            items = log.follow(position).read()
             for start, frame in reversed(list(self._cut(position, items))):
                 self._keep(start, frame)
         return frame
@@ -137,15 +139,17 @@ class Feed:
         return line
 
     async def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             if self._released == self.log.seq:
                 if self.log.done:
                     return
                 await self.log.grown()
             self._released = self.log.seq
+            due = loop.time() + self._interval
             for reader in list(self._readers):
                 reader.wake()
-            await asyncio.sleep(self._interval)
+            await asyncio.sleep(max(self._interval / 2, due - loop.time()))  # the many leave time for others, too
 
 
 def control(data: dict[str, Any]) -> bytes:

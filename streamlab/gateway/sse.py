@@ -2,14 +2,14 @@
 
 import asyncio
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from streamlab.gateway.delivery import Delivery, alongside, farewell
-from streamlab.gateway.feed import Entry, control
-from streamlab.gateway.transport import abort, send_at_once
+from streamlab.gateway.feed import Entry, Frame, control
+from streamlab.gateway.transport import Wire, abort, chunk, send_at_once, send_first
 
 RETRY = 1000  # milliseconds after which a browser comes back
 MEDIA_TYPE = "text/event-stream; charset=utf-8"
@@ -31,6 +31,26 @@ def _message(entries: list[Entry]) -> Message:
     return _body(b"".join(map(encode_event, entries)) or b": still here\n\n")
 
 
+class _Chunk(NamedTuple):
+    """A frame as it goes over the wire; all clients share it. `size` is that of its events, in bytes."""
+
+    size: int
+    framed: bytes
+
+
+def _chunk(entries: list[Entry]) -> _Chunk:
+    body = _message(entries)["body"]
+    return _Chunk(len(body), chunk(body))
+
+
+def _push(wire: Wire, frame: Frame) -> int | None:
+    if not wire.free:
+        return None
+    size, framed = frame.form(_chunk)
+    wire.write(framed)
+    return size
+
+
 class EventStream(Response):
     """Sends one delivery. A raw ASGI response: it watches for the disconnect itself, and passes shared bytes on."""
 
@@ -46,17 +66,19 @@ class EventStream(Response):
         """
         send_at_once(receive)
         with self._delivery as delivery, alongside(asyncio.create_task(watch(receive, delivery))):
-            sending = asyncio.create_task(self._send(send, delivery))
+            sending = asyncio.create_task(self._send(receive, send, delivery))
             delivery.abort = partial(abort, receive, sending)
             try:
                 await sending
             except OSError:  # what some servers raise when the client has gone
                 delivery.end("client")
 
-    async def _send(self, send: Send, delivery: Delivery) -> None:
+    async def _send(self, receive: Receive, send: Send, delivery: Delivery) -> None:
         start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         await delivery.send(send(start), 0)
-        await delivery.send(send(_body(self._opening)), len(self._opening))
+        opening = delivery.send(send(_body(self._opening)), len(self._opening))
+        if wire := await send_first(receive, opening, self._opening):
+            delivery.push = partial(_push, wire)
         while (frame := await delivery.next()) is not None:
             message = frame.form(_message)
             await delivery.send(send(message), len(message["body"]), frame.events)

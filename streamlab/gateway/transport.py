@@ -1,9 +1,16 @@
 """The connection beneath a request. ASGI has no words for what a stream needs of it, so it is looked for: uvicorn's
 `receive` is a method of the object that has the transport. On a server that hides it, streams work without.
+
+A piece of a body that many clients get is written to their sockets directly: `send` goes through every layer of the
+application and frames the piece anew, which costs more than the writing. That it would have come out the same is not
+assumed, but seen of the response's first piece.
 """
 
 import asyncio
 import socket
+from collections.abc import Awaitable
+from contextlib import suppress
+from typing import Any
 
 from starlette.types import Receive
 
@@ -16,7 +23,8 @@ def send_at_once(receive: Receive) -> None:
     transport = _transport(receive)
     connection = transport.get_extra_info("socket") if transport else None
     if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with suppress(OSError, ValueError):  # the client has gone: the loops close its socket, each in its way
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def abort(receive: Receive, task: asyncio.Task[None] | None) -> None:
@@ -27,6 +35,59 @@ def abort(receive: Receive, task: asyncio.Task[None] | None) -> None:
         transport.abort()
     elif task:
         task.cancel()
+
+
+def chunk(body: bytes) -> bytes:
+    """As HTTP/1.1 frames a piece of a body: https://www.rfc-editor.org/rfc/rfc9112#name-chunked-transfer-coding"""
+    return b"%x\r\n%s\r\n" % (len(body), body)
+
+
+class Wire:
+    """Takes pieces of a response's body, each as a `chunk`, while nobody sends."""
+
+    def __init__(self, transport: asyncio.Transport, flow: Any) -> None:
+        self.write = transport.write
+        self._transport = transport
+        self._flow = flow
+
+    @property
+    def free(self) -> bool:
+        """Whether the client has read enough for another piece, and is still there."""
+        return not (self._flow.write_paused or self._transport.is_closing())
+
+
+async def send_first(receive: Receive, sending: Awaitable[None], body: bytes) -> Wire | None:
+    """Wait for `sending`, which sends the first piece of a body.
+
+    The wire, if the piece reached it as a chunk and nothing else: no layer of the application changes bodies, and the
+    protocol is HTTP/1.1.
+    """
+    cycle: Any = getattr(receive, "__self__", None)
+    transport = _transport(receive)
+    if not transport or not hasattr(getattr(cycle, "flow", None), "write_paused"):
+        await sending
+        return None
+    tap = cycle.transport = _Tap(transport)
+    try:
+        await sending
+    finally:
+        cycle.transport = transport
+    return Wire(transport, cycle.flow) if tap.written == chunk(body) else None
+
+
+class _Tap:
+    """A transport that keeps what is written."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self.written = b""
+        self._transport = transport
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+        self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
 
 
 def _transport(receive: Receive) -> asyncio.Transport | None:

@@ -278,9 +278,10 @@ class Follower:
             if self._log.done:
                 return []
             await self._log.grown()
-        return self._read()
+        return self.read()
 
-    def _read(self) -> list[Item]:
+    def read(self) -> list[Item]:
+        """All that is there beyond the cursor, without waiting."""
         items: list[Item] = []
         if self._foreign or self._cursor < self._log.first - 1:
             items = self._jump()
