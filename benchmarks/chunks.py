@@ -70,7 +70,7 @@ class Ways:
         hub = MemoryHub()
         runs = Runs(hub)
         agents = Agents(runs, self._models, hub, 1_000)
-        chat = Chats(runs, self._models, agents, 1_000).ask(None, QUESTION, Options(model))
+        chat = await Chats(runs, self._models, agents, hub, 1_000).ask(None, QUESTION, Options(model))
         characters = 0
         with hub.follow(chat.turns[-1].run_id) as follower:
             while batch := await follower.batch():

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlencode
 import altair as alt
 import streamlit as st
 
-from components import answer, colors, questions, sidebar
+from components import access, answer, colors, questions, sidebar
 from components.places import draw_notice
 from components.state import READING, engine, session, show
 from components.texts import t
@@ -47,6 +47,7 @@ def draw_controls(found: ReadingSet | None) -> None:
     st.markdown(t(f"chunks.about_{topic}"))
     with st.container(border=True):
         draw_notice(st.container())
+        access.draw([sidebar.options().model], st.container())
         left, right = st.columns([3, 2], gap="large")
         with left:
             key = _question_key(topic)
@@ -118,7 +119,7 @@ def _start(topic: Topic) -> None:
         options = Options(_paced(options.model, as_json=as_json), options.system, options.temperature)
     question = Question(topic, state[_question_key(topic)], options, as_json)
     try:
-        reading_id = questions.started(lambda: engine().readings.start(question))
+        reading_id = questions.started([options.model], lambda: engine().readings.start(question))
     except TooManyReadings:
         session().notice = t("chunks.too_many")
         return

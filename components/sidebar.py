@@ -1,10 +1,14 @@
 """The sidebar: how the next question is answered, and the language."""
 
+from contextlib import suppress
+
 import streamlit as st
 
+from components import access
 from components.state import engine, find_chat, session
 from components.texts import LANGUAGE_KEY, LANGUAGES, preferred_language, t
 from streamlab.demo_model import DEMO, is_demo
+from streamlab.hub import HubUnreachable
 from streamlab.questions import DEFAULT_TEMPERATURE, SYSTEM_CHARACTERS, Options
 
 MODEL_KEY = "settings.model"
@@ -81,6 +85,8 @@ def _draw_model() -> None:
     st.selectbox(t("sidebar.model"), names, key=MODEL_KEY, format_func=model_label, help=t("sidebar.model_help"))
     if is_demo(st.session_state[MODEL_KEY]):
         st.caption(t("sidebar.demo_note"))
+    elif access.is_needed([st.session_state[MODEL_KEY]]):
+        st.caption(f":material/lock: {t('access.sidebar')}")
     if lab.models.has_provider and names == (DEMO,) and not lab.settings.lab_models:
         st.warning(t("sidebar.no_models"))
 
@@ -91,7 +97,9 @@ def _restore_options() -> None:
     if state.restored:
         return
     state.restored = True
-    chat = find_chat()
+    chat = None
+    with suppress(HubUnreachable):
+        chat = find_chat()
     state.came_back = bool(chat and chat.live)
     options = chat.turns[-1].options if chat else Options("", "", DEFAULT_TEMPERATURE)
     st.session_state[MODEL_KEY] = options.model

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import streamlit as st
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # what speaks gRPC takes a while to load
 
 CHAT, RUN, MEASUREMENT, COMPARISON = "chat", "run", "measurement", "comparison"  # parameters of the address
 TRIAL, READING = "trial", "reading"
+Refusal = Literal["empty", "wrong", "too_many"]
 KEPT = 20  # recordings, and measurements, of a session
 
 T = TypeVar("T")
@@ -67,6 +68,9 @@ class Session:
     language_chosen: bool = False  # by the address or in the sidebar; then the address keeps it
     came_back: bool = False  # the session began at a conversation whose answer was live
     tried: set[str] = field(default_factory=set)  # pages whose task has been done
+    admitted: bool = False  # the access code was given, here or before in the same browser
+    ticket: str | None = None  # for the browser to keep, if it was given here
+    refusal: Refusal | None = None  # why the last code that was entered did not open anything
     restored: bool = False  # the sidebar was set to the options of the conversation that the address names
     recordings: dict[str, Recording] = field(default_factory=dict)  # by run id, the newest last
     measurements: dict[str, Measured] = field(default_factory=dict)  # by id, the newest last
@@ -138,7 +142,10 @@ def named(parameter: str) -> str | None:
 
 
 def find_chat() -> Chat | None:
-    """The conversation that the address names, None when it names none or one that is not there."""
+    """The conversation that the address names, None when it names none or one that is not there.
+
+    Raises HubUnreachable.
+    """
     lab = engine()
     chat_id = st.query_params.get(CHAT)
     try:

@@ -1,5 +1,7 @@
 """Chat with a model; the answer outlives every click."""
 
+from contextlib import suppress
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -11,8 +13,8 @@ from streamlab.agent import chat_agent
 from streamlab.chains import chat_chain
 from streamlab.chats import Busy, Chat, Turn
 from streamlab.engine import Engine
-from streamlab.hub import HubFull
-from streamlab.runs import Runs, TooManyRuns
+from streamlab.hub import HubUnreachable
+from streamlab.runs import Runs
 
 SUGGESTIONS = ("one", "two", "three", "four")
 WITH_TOOLS = ("parallel", "two_tools", "table")
@@ -21,24 +23,31 @@ lab = engine()
 
 
 def ask(question: str) -> None:
-    known = find_chat()
-    chat_id = known.id if known else None
     options = sidebar.options()
-    if chat := questions.started(lambda: lab.portal.call(lab.chats.ask, chat_id, question, options)):
+
+    def answer() -> Chat:
+        known = find_chat()
+        return lab.portal.call(lab.chats.ask, known.id if known else None, question, options)
+
+    if chat := questions.started([options.model], answer):
         show(CHAT, chat.id)
 
 
 def regenerate(chat: Chat) -> None:
-    try:
-        lab.portal.call(lab.chats.regenerate, chat.id, sidebar.options())
-    except Busy:
-        pass  # another browser was faster; its answer shows
-    except (TooManyRuns, HubFull):
-        session().notice = t("notice.too_many")
+    options = sidebar.options()
+
+    def answer_anew() -> None:
+        with suppress(Busy):  # another browser was faster; its answer shows
+            lab.portal.call(lab.chats.regenerate, chat.id, options)
+
+    questions.started([options.model], answer_anew)
 
 
 def stop(chat: Chat) -> None:
-    lab.portal.call(lab.chats.stop, chat.id)
+    try:
+        lab.portal.call(lab.chats.stop, chat.id)
+    except HubUnreachable:
+        session().notice = t("chat.unreachable")
 
 
 def draw_toolbar(*, begun: bool) -> DeltaGenerator:
@@ -128,8 +137,13 @@ def follow(chat: Chat, turn: Turn) -> None:
 answers = chat_agent if sidebar.options().tools else chat_chain
 lesson.draw_title("chat", (answers, Runs.start, Engine.follow), tried=session().came_back)
 show(CHAT, named(CHAT))
-current = find_chat()
-if not current:
+current, away = None, False
+try:
+    current = find_chat()
+except HubUnreachable:
+    away = True
+    st.warning(t("chat.unreachable"), icon=":material/cloud_off:")
+if not current and not away:
     st.markdown(t("chat.what"))
     if named(CHAT):
         st.warning(t("chat.unknown"), icon=":material/link_off:")
@@ -141,5 +155,7 @@ if current:
     for turn in current.turns:
         questions.draw_question(turn.question)
         draw_answer(current, turn)
+    with suppress(HubUnreachable):
+        current = find_chat() or current
     with export_place:
-        draw_export(find_chat() or current)
+        draw_export(current)

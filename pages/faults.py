@@ -5,7 +5,7 @@ import time
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from components import answer, attempts, faults, lesson, questions, replay, sidebar
+from components import access, answer, attempts, faults, lesson, questions, replay, sidebar
 from components.excerpts import Code
 from components.handling import draw_handling
 from components.places import draw_notice, fresh_place
@@ -111,6 +111,7 @@ look(run_id)
 code: list[Code] = [Trials.start, ChainAttempt, Runs._attempts, Runs._attempt, RunLimits, classify]
 lesson.draw_title("faults", code, tried=any(map(mended, session().trials.values())))
 draw_notice(st.container())
+access.draw([sidebar.options().model], st.container())
 stop_place = faults.draw_switchboard(start)
 tried = session().trials.get(run_id or "")
 place = fresh_place("faults", (run_id, bool(tried and tried.events)))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from components import comparing, lesson, prompt_editor, prompt_files
+from components import access, comparing, lesson, prompt_editor, prompt_files, questions
 from components.draft import draft, load
 from components.places import draw_notice, fresh_place
 from components.state import COMPARISON, engine, find_comparison, named, rest, session, show
@@ -21,9 +21,16 @@ lab = engine()
 
 def run(prompts: PromptSet) -> None:
     try:
-        show(COMPARISON, lab.portal.call(lab.comparisons.start, prompts))
+        comparison_id = questions.started(models_of(prompts), lambda: lab.portal.call(lab.comparisons.start, prompts))
     except TooManyAnswers as error:
         session().notice = t("prompts.too_many", answers=f"{error.answers:,}", limit=f"{MOST_ANSWERS:,}")
+        return
+    if comparison_id:
+        show(COMPARISON, comparison_id)
+
+
+def models_of(prompts: PromptSet) -> list[str]:
+    return [variant.model for variant in prompts.variants]
 
 
 def judged(found: Comparison | None) -> bool:
@@ -150,6 +157,7 @@ st.markdown(t("prompts.what"))
 files_place = st.container()
 with st.container(border=True):
     prompts = prompt_editor.draw()
+access.draw(models_of(prompts) if prompts else [], st.container())
 draw_run(prompts, running=found is not None and found.live)
 with files_place:
     prompt_files.draw(prompts, found)

@@ -22,7 +22,7 @@ lab = engine()
 
 def ask(question: str) -> None:
     options = sidebar.options()
-    if task := questions.started(lambda: lab.portal.call(lab.agents.ask, question, options)):
+    if task := questions.started([options.model], lambda: lab.portal.call(lab.agents.ask, question, options)):
         show(RUN, task.run_id)
 
 

@@ -52,6 +52,7 @@ class Agents:
         after: str | None,
         since: Sequence[BaseMessage],
         ended: Callable[[Outcome], None],
+        run_id: str | None = None,
     ) -> Task:
         """Start the agent on a question in a conversation: what it remembers of the thread `after`, and what was said
         `since`. It remembers the new thread until it is told to `forget` it. Raises TooManyRuns or HubFull.
@@ -62,7 +63,7 @@ class Agents:
             model = self._models.chat_model(options.model, options.temperature)
             return chat_agent(model, options.system, self._memory, self._history_tokens)
 
-        run_id = self._runs.start(lambda: AgentAttempt(build, thread), ended)
+        run_id = self._runs.start(lambda: AgentAttempt(build, thread), ended, run_id=run_id)
         self._sweep()
         task = self._tasks[run_id] = Task(question, options, run_id, thread.id)
         return task

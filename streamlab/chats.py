@@ -1,29 +1,40 @@
 """Conversations: their questions, the runs that answer them, and what the runs came to.
 
-A conversation outlives the logs of its runs: when a run ends its outcome is kept with the question.
+A conversation outlives the logs of its runs: when a run ends its outcome is kept with the question. Where the logs are
+shared by several processes, so are the conversations.
 """
 
+import json
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable
+from pydantic import TypeAdapter
 
 from streamlab.agents import Agents
 from streamlab.chains import ChainAttempt, chat_chain, chat_input
+from streamlab.events import StreamEvent
+from streamlab.hub import Hub, HubFull, HubUnreachable, Log, UnknownRun
+from streamlab.hub.recent import Recent
+from streamlab.hub.shared import Kept, Kind
 from streamlab.models import Models
-from streamlab.outcome import UNKNOWN, Outcome
+from streamlab.outcome import UNKNOWN, Account, Outcome
 from streamlab.questions import Options, check_question
-from streamlab.runs import Runs
+from streamlab.runs import Runs, new_run_id
 from streamlab.timings import Timings
 
 KEPT = 24 * 3600.0  # seconds after the last use
-CAPACITY = 64 * 1024 * 1024  # characters of all conversations together
+CAPACITY = 64 * 1024 * 1024  # characters of all conversations together that one process holds
+BEGINNING = 15.0  # seconds after which a run that has been asked for and has no log is none
+IDS = 10_000  # runs of which one process remembers the conversation
 
-Ended = Callable[[Outcome], None]
+LOST = Outcome("lost", "producer_lost", None, "", "", UNKNOWN, Timings(None, 0.0), 0)
 
 
 class UnknownChat(KeyError):
@@ -36,17 +47,13 @@ class Busy(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A question and the run that answers it; `outcome` is None for as long as the run is live.
-
-    `thread_id` names what the agent remembers of it, if the agent answered and still does.
-    """
+    """A question and the run that answers it; `outcome` is None for as long as the run is live."""
 
     question: str
     options: Options
     run_id: str
     asked_at: float  # seconds since the epoch, for people
     outcome: Outcome | None = None
-    thread_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,6 @@ class Chat:
 
     id: str
     turns: tuple[Turn, ...] = ()
-    used_at: float = 0.0
 
     @property
     def live(self) -> Turn | None:
@@ -73,106 +79,229 @@ def _outcome_size(outcome: Outcome | None) -> int:
     return len(outcome.text) + len(outcome.thinking) + sum(len(str(tool.result)) for tool in outcome.tools)
 
 
-class Chats:
-    """The conversations of this process. Belongs to one event loop."""
+_CHAT = TypeAdapter(Chat)
 
-    def __init__(self, runs: Runs, models: Models, agents: Agents, history_tokens: int) -> None:
+
+def _encode(chat: Chat) -> bytes:
+    return json.dumps(asdict(chat), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+
+
+def _decode(written: bytes) -> Chat:
+    return _CHAT.validate_python(json.loads(written.decode("utf-8", "surrogatepass")))
+
+
+CHATS = Kind("chat", _encode, _decode, KEPT, CAPACITY, lambda chat: chat.size, lambda chat: chat.live is not None)
+CHAT_IDS = Kind("run", str.encode, bytes.decode, KEPT, IDS)
+
+
+class Chats:
+    """The conversations that the processes of a hub share. Belongs to one event loop.
+
+    A conversation is changed by who knows it as it stands, so two who ask at once cannot both be answered. A turn is
+    in it before its run begins. The process that produces the run keeps what became of it; if that process dies, the
+    next one that looks at the conversation, or that ends the run's log, takes it from there.
+    """
+
+    def __init__(self, runs: Runs, models: Models, agents: Agents, hub: Hub, history_tokens: int) -> None:
         self._runs = runs
         self._models = models
         self._agents = agents
+        self._hub = hub
         self._history_tokens = history_tokens
-        self._chats: dict[str, Chat] = {}  # the longest unused first
+        self._chats = hub.shared.documents(CHATS)
+        self._chat_ids = hub.shared.documents(CHAT_IDS)
+        self._threads = _Threads(agents)
+        self._outcomes: dict[str, Outcome | None] = {}  # of runs of this process, until the conversation has them
+        hub.on_taken_over = lambda run_id: hub.shared.later(partial(self._taken_over, run_id))
 
-    def get(self, chat_id: str) -> Chat:
-        """Raises UnknownChat."""
-        chat = self._chats.get(chat_id)
-        if chat is None:
-            raise UnknownChat(chat_id)
-        return self._put(chat)
+    async def get(self, chat_id: str) -> Chat:
+        """Raises UnknownChat or HubUnreachable."""
+        return (await self._get(chat_id)).document
 
-    def ask(self, chat_id: str | None, question: str, options: Options, told: Iterable[tuple[str, str]] = ()) -> Chat:
+    async def ask(
+        self, chat_id: str | None, question: str, options: Options, told: Iterable[tuple[str, str]] = ()
+    ) -> Chat:
         """Start answering a question in a conversation, or in a new one, which then begins with the questions and
         answers that are `told`.
 
-        Raises InvalidQuestion, Busy, UnknownChat, TooManyRuns or HubFull; then nothing has changed.
+        Raises InvalidQuestion, Busy, UnknownChat, TooManyRuns, HubFull or HubUnreachable; then nothing has changed.
         """
         check_question(question)
-        chat = self.get(chat_id) if chat_id else Chat(secrets.token_urlsafe(16), tuple(_told(told, options)))
-        return self._answer(chat, chat.turns, question, options)
+        known = await self._get(chat_id) if chat_id else None
+        chat = known.document if known else Chat(secrets.token_urlsafe(16), tuple(_told(told, options)))
+        return await self._answer(known, chat, chat.turns, question, options)
 
-    def regenerate(self, chat_id: str, options: Options) -> Chat:
+    async def regenerate(self, chat_id: str, options: Options) -> Chat:
         """Answer the last question anew; the former answer goes. Raises as `ask` does."""
-        chat = self.get(chat_id)
-        return self._answer(chat, chat.turns[:-1], chat.turns[-1].question, options)
+        known = await self._get(chat_id)
+        chat = known.document
+        return await self._answer(known, chat, chat.turns[:-1], chat.turns[-1].question, options)
 
-    def stop(self, chat_id: str) -> None:
-        """End the answer that is live, if one is."""
-        if live := self.get(chat_id).live:
+    async def stop(self, chat_id: str) -> None:
+        """End the answer that is live, if one is. Raises as `get` does."""
+        if live := (await self.get(chat_id)).live:
             self._runs.stop(live.run_id)
 
-    def _answer(self, chat: Chat, before: tuple[Turn, ...], question: str, options: Options) -> Chat:
+    async def _get(self, chat_id: str) -> Kept[Chat]:
+        """As it stands, closed if its run has its end."""
+        while known := await self._chats.get(chat_id):
+            live = known.document.live
+            outcome = await self._outcome(live) if live else None
+            if outcome is None:
+                return known
+            if closed := await self._close(known, outcome):
+                return closed
+        raise UnknownChat(chat_id)
+
+    # Answering
+
+    async def _answer(
+        self, known: Kept[Chat] | None, chat: Chat, before: tuple[Turn, ...], question: str, options: Options
+    ) -> Chat:
         if chat.live:
             raise Busy(chat.id)
+        turn = Turn(question, options, new_run_id(), time.time())
+        chat = replace(chat, turns=(*before, turn))
+        undo = partial(self._undo, chat, known)
+        try:
+            if not await (self._chats.replace(chat.id, known, chat) if known else self._chats.add(chat.id, chat)):
+                raise Busy(chat.id)  # somebody else was faster
+        except HubUnreachable:
+            self._hub.shared.later(undo)  # the question may be there, and only the answer was lost
+            raise
+        try:
+            (self._by_agent if options.tools else self._by_chain)(chat, before, turn)
+        except Exception:
+            await self._hub.shared.surely(undo)
+            raise
+        self._threads.keep(chat, before)
+        self._hub.shared.later(partial(self._chat_ids.put, turn.run_id, chat.id))
+        return chat
 
-        def ended(outcome: Outcome) -> None:
-            self._close(chat.id, turn.run_id, outcome)
+    async def _undo(self, chat: Chat, known: Kept[Chat] | None) -> None:
+        """Its last turn never began."""
+        now = await self._chats.get(chat.id)
+        if now and now.document.turns[-1].run_id == chat.turns[-1].run_id:
+            if known:
+                await self._chats.replace(chat.id, now, known.document)
+            else:
+                await self._chats.remove(chat.id)
 
-        answer = self._by_agent if options.tools else self._by_chain
-        turn = answer(before, question, options, ended)
-        self._forget(chat.turns[len(before) :])
-        self._sweep()
-        return self._put(replace(chat, turns=(*before, turn)))
+    def _by_chain(self, chat: Chat, before: tuple[Turn, ...], turn: Turn) -> None:
+        options = turn.options
 
-    def _by_chain(self, before: tuple[Turn, ...], question: str, options: Options, ended: Ended) -> Turn:
         def build() -> Runnable[dict[str, Any], str]:
             return chat_chain(self._models.chat_model(options.model, options.temperature))
 
-        inputs = chat_input(options.system, list(_messages(before)), question, self._history_tokens)
-        run_id = self._runs.start(lambda: ChainAttempt(build, inputs), ended)
-        return Turn(question, options, run_id, time.time())
+        def ended(outcome: Outcome) -> None:
+            self._ended(chat, turn, outcome)
 
-    def _by_agent(self, before: tuple[Turn, ...], question: str, options: Options, ended: Ended) -> Turn:
+        inputs = chat_input(options.system, list(_messages(before)), turn.question, self._history_tokens)
+        self._runs.start(lambda: ChainAttempt(build, inputs), ended, run_id=turn.run_id)
+        self._outcomes[turn.run_id] = None
+
+    def _by_agent(self, chat: Chat, before: tuple[Turn, ...], turn: Turn) -> None:
         """It goes on from what it remembers of its last turn; what came after that is told to it as text."""
-        remembered = max((number for number, turn in enumerate(before) if turn.thread_id), default=-1)
-        after = before[remembered].thread_id if remembered >= 0 else None
-        task = self._agents.go_on(question, options, after, list(_messages(before[remembered + 1 :])), ended)
-        return Turn(question, options, task.run_id, time.time(), thread_id=task.thread_id)
+        threads = self._threads.of(chat)
+        remembered = max((number for number, each in enumerate(before) if each.run_id in threads), default=-1)
+        after = threads[before[remembered].run_id] if remembered >= 0 else None
 
-    def _close(self, chat_id: str, run_id: str, outcome: Outcome) -> None:
-        chat = self._chats.get(chat_id)
-        if not chat or chat.turns[-1].run_id != run_id:
-            return
-        *before, last = chat.turns
-        if outcome.status != "completed":
-            last = self._forgotten(last)
+        def ended(outcome: Outcome) -> None:
+            self._ended(chat, turn, outcome, task.thread_id)
+
+        since = list(_messages(before[remembered + 1 :]))
+        task = self._agents.go_on(turn.question, turn.options, after, since, ended, turn.run_id)
+        self._outcomes[turn.run_id] = None
+
+    # What became of it
+
+    def _ended(self, chat: Chat, turn: Turn, outcome: Outcome, thread_id: str | None = None) -> None:
+        """A run of this process has ended."""
+        self._outcomes[turn.run_id] = outcome
+        if thread_id and outcome.status != "completed":
+            self._agents.forget([thread_id])
+            thread_id = None
         # The last thread to go on from, and the one before it to answer the last question anew.
-        older = [self._forgotten(turn) for turn in before[:-1]]
-        self._put(replace(chat, turns=(*older, *before[-1:], replace(last, outcome=outcome))))
+        self._threads.keep(chat, chat.turns[-2:], thread_id)
+        self._hub.shared.later(partial(self._tell, chat.id, turn.run_id, outcome))
 
-    def _forgotten(self, turn: Turn) -> Turn:
-        self._forget([turn])
-        return replace(turn, thread_id=None)
+    async def _tell(self, chat_id: str, run_id: str, outcome: Outcome) -> None:
+        """Its producer knows best what became of a run that others may have thought lost."""
+        while known := await self._chats.get(chat_id):
+            last = known.document.turns[-1]
+            lost = last.outcome is not None and last.outcome.status == "lost" != outcome.status
+            if last.run_id != run_id or (last.outcome and not lost) or await self._close(known, outcome):
+                break
+        del self._outcomes[run_id]
 
-    def _forget(self, turns: Iterable[Turn]) -> None:
-        self._agents.forget([turn.thread_id for turn in turns if turn.thread_id])
+    async def _taken_over(self, run_id: str) -> None:
+        """Its producer is dead, and its log was ended here."""
+        if chat_id := await self._chat_ids.get(run_id):
+            with suppress(UnknownChat):
+                await self.get(chat_id.document)
 
-    def _put(self, chat: Chat) -> Chat:
-        chat = replace(chat, used_at=time.monotonic())
-        self._chats.pop(chat.id, None)
-        self._chats[chat.id] = chat
-        return chat
+    async def _close(self, known: Kept[Chat], outcome: Outcome) -> Kept[Chat] | None:
+        """With what became of its last turn, unless the conversation has changed meanwhile."""
+        chat = known.document
+        *before, last = chat.turns
+        closed = replace(chat, turns=(*before, replace(last, outcome=outcome)))
+        return await self._chats.replace(chat.id, known, closed)
 
-    def _sweep(self) -> None:
-        """Let go of what was not used for a day, and of the longest unused when all of it grows too large."""
-        now = time.monotonic()
-        size = sum(chat.size for chat in self._chats.values())
-        for chat in list(self._chats.values()):
-            if now - chat.used_at <= KEPT and size <= CAPACITY:
-                return
-            if not chat.live:
-                size -= chat.size
-                self._forget(chat.turns)
-                del self._chats[chat.id]
+    async def _outcome(self, turn: Turn) -> Outcome | None:
+        """What became of its run, None for as long as it is live. Raises HubUnreachable."""
+        if turn.run_id in self._outcomes:
+            return self._outcomes[turn.run_id]
+        try:
+            log = await self._hub.open(turn.run_id)
+        except UnknownRun:
+            return LOST if time.time() - turn.asked_at > BEGINNING else None
+        except HubFull:
+            return None
+        return _outcome_of(log) if log.done else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    threads: dict[str, str]  # by run
+    size: int
+
+
+class _Threads:
+    """What the agent remembers in this process, of the conversations that were used here last."""
+
+    def __init__(self, agents: Agents) -> None:
+        self._agents = agents
+        self._recent: Recent[_Remembered] = Recent(CAPACITY, lambda each: each.size, left=self._forget)
+
+    def of(self, chat: Chat) -> dict[str, str]:
+        """Thread by run."""
+        known = self._recent.get(chat.id)
+        return known.threads if known else {}
+
+    def keep(self, chat: Chat, turns: Iterable[Turn], newest: str | None = None) -> None:
+        """Those of these turns, and the newest one, which is of the last turn; the others are forgotten."""
+        runs = {turn.run_id for turn in turns}
+        known = self.of(chat)
+        kept = {run: thread for run, thread in known.items() if run in runs}
+        self._agents.forget([thread for run, thread in known.items() if run not in runs])
+        if newest:
+            kept[chat.turns[-1].run_id] = newest
+        if kept:
+            self._recent.put(chat.id, _Remembered(kept, chat.size), KEPT)
+        else:
+            self._recent.remove(chat.id)
+
+    def _forget(self, remembered: _Remembered) -> None:
+        self._agents.forget(remembered.threads.values())
+
+
+def _outcome_of(log: Log) -> Outcome:
+    """Of a log that has its end, with the text that left it."""
+    account, left = Account(), log.snapshot()
+    account.text.observe(StreamEvent("text_delta", left.seq, 0.0, left.step, content=left.text))
+    for event in log.since(0):
+        account.observe(event)
+    return account.outcome
 
 
 def _told(exchanges: Iterable[tuple[str, str]], options: Options) -> Iterator[Turn]:

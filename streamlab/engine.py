@@ -109,7 +109,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
             watch = asyncio.create_task(runs.watch())
             try:
                 agents = Agents(runs, models, hub, settings.lab_history_tokens)
-                chats = Chats(runs, models, agents, settings.lab_history_tokens)
+                chats = Chats(runs, models, agents, hub, settings.lab_history_tokens)
                 yield Engine(
                     settings, models, hub, runs, chats, agents, comparisons, measurements, readings, trials, portal
                 )

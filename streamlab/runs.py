@@ -39,6 +39,10 @@ class Attempt(Protocol):
     def events(self, clock: Clock) -> AsyncIterator[list[StreamEvent]]: ...
 
 
+Observer = Callable[[str, Outcome], None]
+"""Told of each run that has ended, by its id."""
+
+
 class TooManyRuns(RuntimeError):
     """As many runs are live as may be."""
 
@@ -122,6 +126,11 @@ class _Live:
             )
 
 
+def new_run_id() -> str:
+    """Random: whoever does not know it cannot guess it."""
+    return secrets.token_urlsafe(16)
+
+
 class Runs:
     """Starts runs, ends them, and stops those that nobody follows. Belongs to one event loop."""
 
@@ -130,6 +139,7 @@ class Runs:
         self.limits = limits or RunLimits()
         self.started = 0
         self.ended: Counter[Status] = Counter()
+        self.observers: list[Observer] = []
         self._live: dict[str, _Live] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -142,21 +152,23 @@ class Runs:
         begin: Callable[[], Attempt],
         ended: Callable[[Outcome], None] | None = None,
         limits: RunLimits | None = None,
+        run_id: str | None = None,
     ) -> str:
         """Begin a run and answer its id. `begin` makes each attempt; `ended` hears what became of the run.
 
-        `limits` are the run's own, but for `live`. Raises TooManyRuns or HubFull when there is no room.
+        `limits` are the run's own, but for `live`; `run_id` is one of `new_run_id` that the caller needed before.
+        Raises TooManyRuns or HubFull when there is no room.
         """
         if len(self._live) >= self.limits.live:
             raise TooManyRuns(f"{self.limits.live} runs are live")
-        run_id = secrets.token_urlsafe(16)
-        log = self._hub.create(run_id, lambda reason: self.stop(run_id, reason))
-        run = self._live[run_id] = _Live(log, begin, limits or self.limits)
-        task = asyncio.get_running_loop().create_task(self._produce(run, ended), name=f"run {run_id}")
+        id = run_id or new_run_id()
+        log = self._hub.create(id, lambda reason: self.stop(id, reason))
+        run = self._live[id] = _Live(log, begin, limits or self.limits)
+        task = asyncio.get_running_loop().create_task(self._produce(run, ended), name=f"run {id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         self.started += 1
-        return run_id
+        return id
 
     def stop(self, run_id: str, reason: StopReason = "asked") -> None:
         """End the run at the model; the text so far stays. A run that has ended already is left as it is.
@@ -197,6 +209,8 @@ class Runs:
         self.ended[status] += 1
         if ended:
             ended(outcome)
+        for observe in self.observers:
+            observe(run.log.run_id, outcome)
 
     async def _outcome(self, run: _Live) -> Failure | None:
         try:

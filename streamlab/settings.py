@@ -16,6 +16,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from streamlab.access_code import LONGEST, SHORTEST, as_typed
+
 
 class SettingsError(ValueError):
     """One sentence a line: which variable is wrong and what is allowed. Holds no values, for a value may be a key."""
@@ -63,6 +65,13 @@ def _long(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _access_code(code: SecretStr) -> SecretStr:
+    typed = as_typed(code.get_secret_value())
+    if not SHORTEST <= len(typed) <= LONGEST or not typed.isprintable():
+        raise ValueError("a code of this length cannot be given")
+    return SecretStr(typed)
+
+
 Origin = Annotated[str, Field(pattern=r"^https?://[^/\s]+/?$")]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
@@ -80,6 +89,9 @@ class Settings(BaseSettings):
         (), description="model names, separated by commas"
     )
     lab_language: Literal["auto", "en", "ja"] = Field("auto", description="auto, en or ja")
+    lab_access_code: Annotated[SecretStr, AfterValidator(_access_code)] | None = Field(
+        None, description=f"a code of {SHORTEST} to {LONGEST} characters on one line"
+    )
     lab_history_tokens: int = Field(6_000, ge=0, le=1_000_000, description="a whole number from 0 to 1000000")
     lab_total_timeout: Seconds = Field(120, description="seconds, more than 0 and at most 86400")
     lab_first_token_timeout: Seconds = Field(30, description="seconds, more than 0 and at most 86400")
@@ -97,6 +109,9 @@ class Settings(BaseSettings):
             (),
             description="secrets or name:secret, separated by commas: ASCII characters without spaces, no name twice",
         )
+    )
+    gateway_metrics_token: Annotated[SecretStr, AfterValidator(_sendable)] | None = Field(
+        None, description="a secret: ASCII characters without spaces"
     )
     gateway_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)] = Field(
         (), description="origins such as https://example.com, separated by commas"

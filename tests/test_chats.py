@@ -2,15 +2,17 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+import anyio
 import pytest
 
 from streamlab import chats as module
 from streamlab.agents import Agents
 from streamlab.chats import Busy, Chat, Chats, UnknownChat
 from streamlab.hub import UnknownRun
+from streamlab.hub.shared_memory import MemoryShared
 from streamlab.questions import QUESTION_CHARACTERS, InvalidQuestion, Options
 from streamlab.runs import TooManyRuns
 from tests.conftest import PATIENCE, Asked, Endpoint, Lab, MakeLab, demo_model, http, provider, raw_endpoint, sse, until
@@ -22,7 +24,7 @@ HISTORY = 1_000
 
 def make(lab: Lab, history_tokens: int = HISTORY) -> Chats:
     agents = Agents(lab.runs, lab.models, lab.hub, history_tokens)
-    return Chats(lab.runs, lab.models, agents, history_tokens)
+    return Chats(lab.runs, lab.models, agents, lab.hub, history_tokens)
 
 
 @pytest.fixture
@@ -39,18 +41,20 @@ ENDLESS = {"chunks": 100_000, "rate": 50}
 
 async def settled(chats: Chats, chat: Chat) -> Chat:
     """The conversation once its live answer has ended."""
-    await until(lambda: chats.get(chat.id).live is None)
-    return chats.get(chat.id)
+    with anyio.fail_after(PATIENCE):
+        while (chat := await chats.get(chat.id)).live:  # noqa: ASYNC110 # nothing tells of it
+            await anyio.sleep(0.01)
+    return chat
 
 
 async def ask(chats: Chats, chat: Chat | None, question: str, options: Options) -> Chat:
-    return await settled(chats, chats.ask(chat.id if chat else None, question, options))
+    return await settled(chats, await chats.ask(chat.id if chat else None, question, options))
 
 
 async def test_a_question_begins_a_conversation_and_its_outcome_stays(chats: Chats) -> None:
     """Live until its run has ended, then with what became of it."""
     options = says("whole")
-    begun = chats.ask(None, "q", options)
+    begun = await chats.ask(None, "q", options)
     assert begun.live == begun.turns[0]
     assert (begun.live.question, begun.live.options, begun.live.outcome) == ("q", options, None)
     assert abs(begun.live.asked_at - time.time()) < PATIENCE
@@ -63,7 +67,7 @@ async def test_a_question_begins_a_conversation_and_its_outcome_stays(chats: Cha
 
 async def test_a_conversation_that_was_read_does_not_change(chats: Chats) -> None:
     """Any thread may hold one; what happens later is in a new one."""
-    begun = chats.ask(None, "q", says("whole"))
+    begun = await chats.ask(None, "q", says("whole"))
     copy = replace(begun)
     await settled(chats, begun)
     assert begun == copy
@@ -76,14 +80,14 @@ async def test_conversations_do_not_mix(chats: Chats) -> None:
     assert min(len(first.id), len(second.id)) >= 22
     first = await ask(chats, first, "3", says("c"))
     assert [turn.question for turn in first.turns] == ["1", "3"]
-    assert [turn.question for turn in chats.get(second.id).turns] == ["2"]
+    assert [turn.question for turn in (await chats.get(second.id)).turns] == ["2"]
 
 
 @pytest.mark.parametrize("question", ["", " ", "\n\t\u3000\u2028"])
 async def test_a_question_without_a_word_is_refused(chats: Chats, question: str) -> None:
     """With the code `empty`; no conversation has begun."""
     with pytest.raises(InvalidQuestion) as caught:
-        chats.ask(None, question, says("a"))
+        await chats.ask(None, question, says("a"))
     assert caught.value.code == "empty"
 
 
@@ -91,20 +95,20 @@ async def test_a_question_may_have_32000_characters_and_no_more(chats: Chats, la
     """The longest is answered, one more is refused with its length."""
     assert (await ask(chats, None, "字" * QUESTION_CHARACTERS, says("a"))).turns[0].outcome
     with pytest.raises(InvalidQuestion) as caught:
-        chats.ask(None, "x" * (QUESTION_CHARACTERS + 1), says("a"))
+        await chats.ask(None, "x" * (QUESTION_CHARACTERS + 1), says("a"))
     assert (caught.value.code, caught.value.length) == ("too_long", 32_001)
     assert len(lab.hub) == 1
 
 
 async def test_a_conversation_that_is_being_answered_is_busy(chats: Chats) -> None:
     """Neither asked nor answered anew until its run has ended; nothing has changed."""
-    chat = chats.ask(None, "q", says("", **ENDLESS))
+    chat = await chats.ask(None, "q", says("", **ENDLESS))
     with pytest.raises(Busy):
-        chats.ask(chat.id, "again", says("a"))
+        await chats.ask(chat.id, "again", says("a"))
     with pytest.raises(Busy):
-        chats.regenerate(chat.id, says("a"))
-    assert chats.get(chat.id).turns == chat.turns
-    chats.stop(chat.id)
+        await chats.regenerate(chat.id, says("a"))
+    assert (await chats.get(chat.id)).turns == chat.turns
+    await chats.stop(chat.id)
     chat = await settled(chats, chat)
     assert (await ask(chats, chat, "again", says("a"))).turns[1].outcome
 
@@ -113,30 +117,30 @@ async def test_a_refusal_changes_nothing(make_lab: MakeLab) -> None:
     """When there is no room for a run, the conversation is as it was; the former answer stays."""
     chats = make(make_lab(live=1))
     chat = await ask(chats, None, "q", says("kept"))
-    chats.ask(None, "other", Options(demo_model(**ENDLESS)))
+    await chats.ask(None, "other", Options(demo_model(**ENDLESS)))
     with pytest.raises(TooManyRuns):
-        chats.ask(chat.id, "more", says("a"))
+        await chats.ask(chat.id, "more", says("a"))
     with pytest.raises(TooManyRuns):
-        chats.regenerate(chat.id, says("a"))
-    assert chats.get(chat.id).turns == chat.turns
+        await chats.regenerate(chat.id, says("a"))
+    assert (await chats.get(chat.id)).turns == chat.turns
 
 
 async def test_an_unknown_conversation_is_a_key_error(chats: Chats) -> None:
     """Whatever is wanted of it."""
     for act in (chats.get, chats.stop):
         with pytest.raises(UnknownChat):
-            act("nobody")
+            await act("nobody")
     with pytest.raises(UnknownChat):
-        chats.ask("nobody", "q", says("a"))
+        await chats.ask("nobody", "q", says("a"))
     with pytest.raises(UnknownChat):
-        chats.regenerate("nobody", says("a"))
+        await chats.regenerate("nobody", says("a"))
 
 
 async def test_regenerate_answers_the_last_question_anew(chats: Chats) -> None:
     """The former answer goes, the turns before it stay."""
     chat = await ask(chats, None, "1", says("a"))
     chat = await ask(chats, chat, "2", says("b"))
-    again = chats.regenerate(chat.id, says("c"))
+    again = await chats.regenerate(chat.id, says("c"))
     assert [turn.question for turn in again.turns] == ["1", "2"]
     again = await settled(chats, again)
     assert [turn.outcome.text for turn in again.turns if turn.outcome] == ["a", "c"]
@@ -145,17 +149,17 @@ async def test_regenerate_answers_the_last_question_anew(chats: Chats) -> None:
 async def test_stop_keeps_the_text_and_reaches_the_model(chats: Chats, asked: Asked, lab: Lab) -> None:
     """What came so far is the answer; stopping what is not live changes nothing."""
     model = demo_model(**ENDLESS)
-    chat = chats.ask(None, "q", Options(model))
+    chat = await chats.ask(None, "q", Options(model))
     await lab.until(chat.turns[0].run_id, "text_delta", 3)
-    chats.stop(chat.id)
+    await chats.stop(chat.id)
     chat = await settled(chats, chat)
     outcome = chat.turns[0].outcome
     assert outcome
     assert outcome.status == "stopped"
     assert outcome.text.startswith("word1")
     assert [record["ended"] for record in await asked(model)] == ["disconnected"]
-    chats.stop(chat.id)
-    assert chats.get(chat.id).turns == chat.turns
+    await chats.stop(chat.id)
+    assert (await chats.get(chat.id)).turns == chat.turns
 
 
 async def test_the_outcome_outlives_the_log(chats: Chats, lab: Lab) -> None:
@@ -166,7 +170,7 @@ async def test_the_outcome_outlives_the_log(chats: Chats, lab: Lab) -> None:
     lab.hub.sweep()
     with pytest.raises(UnknownRun):
         lab.hub.log(run_id)
-    outcome = chats.get(chat.id).turns[0].outcome
+    outcome = (await chats.get(chat.id)).turns[0].outcome
     assert outcome
     assert outcome.text == "whole"
 
@@ -191,7 +195,7 @@ async def test_the_model_is_told_the_former_turns(endpoint: Endpoint, make_lab: 
         chats = make(make_lab(models))
         chat = await ask(chats, None, "q1", Options("any"))
         chat = await ask(chats, chat, "q2", Options("any", system="Be brief."))
-        await settled(chats, chats.regenerate(chat.id, Options("any", system=" \n")))
+        await settled(chats, await chats.regenerate(chat.id, Options("any", system=" \n")))
     assert told(endpoint, 0) == [("user", "q1")]
     assert told(endpoint, 1) == [("system", "Be brief."), ("user", "q1"), ("assistant", "a1"), ("user", "q2")]
     assert told(endpoint, 2) == [("user", "q1"), ("assistant", "a1"), ("user", "q2")]
@@ -201,8 +205,8 @@ async def test_a_question_that_got_no_text_is_not_told(endpoint: Endpoint, make_
     """Roles alternate, as some models demand; what a stopped answer said so far is told."""
     with provider(endpoint.base_url) as models:
         chats = make(make_lab(models))
-        chat = chats.ask(None, "stopped at once", Options("any"))
-        chats.stop(chat.id)
+        chat = await chats.ask(None, "stopped at once", Options("any"))
+        await chats.stop(chat.id)
         await settled(chats, chat)
         before = len(endpoint.requests)
         await ask(chats, chat, "q", Options("any"))
@@ -224,52 +228,71 @@ async def test_the_model_is_told_no_more_than_the_budget(endpoint: Endpoint, mak
 # When conversations go
 
 
-def age(chats: Chats, chat: Chat, seconds: float) -> None:
-    """As if it had not been used for so long."""
-    chats._chats[chat.id] = replace(chats._chats[chat.id], used_at=time.monotonic() - seconds)
+@pytest.fixture
+def bounds(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> "Bounds":
+    bounds = Bounds()
+    monkeypatch.setattr(lab.hub, "shared", MemoryShared(clock=lambda: bounds.now))
+    return bounds
 
 
-def known(chats: Chats, *those: Chat) -> list[bool]:
-    """Which of them are there, without using them."""
-    return [chat.id in chats._chats for chat in those]
+@dataclass
+class Bounds:
+    """The time by which conversations grow old."""
+
+    now: float = 0.0
 
 
-async def test_a_conversation_goes_a_day_after_its_last_use(chats: Chats) -> None:
+async def known(chats: Chats, *those: Chat) -> list[bool]:
+    """Which of them are there. Looking at one is using it."""
+    found = []
+    for chat in those:
+        try:
+            found.append(bool(await chats.get(chat.id)))
+        except UnknownChat:
+            found.append(False)
+    return found
+
+
+async def test_a_conversation_goes_a_day_after_its_last_use(lab: Lab, bounds: Bounds) -> None:
     """Used is also looked at. One that is live stays, however old."""
-    old, used, live = [chats.ask(None, "q", Options(demo_model(**ENDLESS))) for _ in range(3)]
+    chats = make(lab)
+    old, used, live = [await chats.ask(None, "q", Options(demo_model(**ENDLESS))) for _ in range(3)]
     for chat in (old, used):
-        chats.stop(chat.id)
+        await chats.stop(chat.id)
         await settled(chats, chat)
-    for chat in (live, old, used):
-        age(chats, chat, module.KEPT + 1)
-    chats._chats = {chat.id: chats._chats[chat.id] for chat in (live, old, used)}  # the longest unused first
-    chats.get(used.id)
-    chats.ask(None, "new", says("a"))
-    assert known(chats, old, used, live) == [False, True, True]
+    bounds.now += module.KEPT - 1
+    await chats.get(used.id)
+    bounds.now += 2
+    assert await known(chats, old, used, live) == [False, True, True]
 
 
-async def test_the_longest_unused_go_when_all_grows_too_large(chats: Chats, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_longest_unused_go_when_all_grows_too_large(
+    lab: Lab, bounds: Bounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Only as many as must, never a live one nor the one that is asked."""
-    live = chats.ask(None, "q" * 100, Options(demo_model(**ENDLESS)))
+    monkeypatch.setattr(module, "CHATS", replace(module.CHATS, capacity=750))
+    chats = make(lab)
+    live = await chats.ask(None, "q" * 100, Options(demo_model(**ENDLESS)))
     first, second, third = [await ask(chats, None, "q" * 100, says("a" * 100)) for _ in range(3)]
     assert [chat.size for chat in (first, second, third)] == [200, 200, 200]
-    chats.get(first.id)  # now the second is the longest unused
-    monkeypatch.setattr(module, "CAPACITY", 650 + live.size - 100)
-    chats.ask(first.id, "more", says("a"))
-    assert known(chats, live, first, second, third) == [True, True, False, True]
-    monkeypatch.setattr(module, "CAPACITY", 0)
-    newest = chats.ask(None, "newest", says("a"))
-    assert known(chats, live, first, second, third, newest) == [True, True, False, False, True]
+    await chats.get(first.id)  # now the second is the longest unused
+    await chats.ask(first.id, "q" * 100, says("a"))
+    assert await known(chats, second, live, first, third) == [False, True, True, True]
+    monkeypatch.setattr(module, "CHATS", replace(module.CHATS, capacity=0))
+    chats = make(lab)
+    live = await chats.ask(None, "q" * 100, Options(demo_model(**ENDLESS)))
+    first = await ask(chats, None, "q", says("a"))
+    newest = await chats.ask(None, "newest", says("a"))
+    assert await known(chats, live, first, newest) == [True, False, True]
 
 
 async def test_an_outcome_of_a_conversation_that_went_is_nobody_s(chats: Chats, lab: Lab) -> None:
     """The run ends in peace."""
-    chat = chats.ask(None, "q", says("whole"))
-    gone: dict[str, Any] = chats._chats
-    del gone[chat.id]
-    await until(lambda: not lab.runs.live)
+    chat = await chats.ask(None, "q", says("whole"))
+    await chats._chats.remove(chat.id)
+    await until(lambda: not lab.runs.live and not chats._outcomes)
     with pytest.raises(UnknownChat):
-        chats.get(chat.id)
+        await chats.get(chat.id)
 
 
 @pytest.fixture
@@ -284,14 +307,14 @@ def messages(records: list[dict[str, Any]]) -> list[int]:
 
 async def test_the_agent_remembers_what_its_tools_said(lab: Lab, agents: Agents, asked: Asked) -> None:
     """Each turn begins with all of the one before, calls and results too; also where it is answered anew."""
-    chats = Chats(lab.runs, lab.models, agents, HISTORY)
+    chats = Chats(lab.runs, lab.models, agents, lab.hub, HISTORY)
     options = Options(demo_model(), tools=True)
     chat = await ask(chats, None, "What is 17.5 % of 2,480?", options)
     assert chat.turns[0].outcome
     (tool,) = chat.turns[0].outcome.tools
     assert (tool.tool, tool.result["value"], tool.status) == ("calculate", 434, "completed")
     await ask(chats, chat, "What is 3 + 4?", options)
-    chats.regenerate(chat.id, options)
+    await chats.regenerate(chat.id, options)
     chat = await settled(chats, chat)
     assert messages(await asked(options.model)) == [1, 3, 5, 7, 5, 7]
     plain = await ask(chats, chat, "And without tools?", Options(demo_model(text="text")))
@@ -301,19 +324,24 @@ async def test_the_agent_remembers_what_its_tools_said(lab: Lab, agents: Agents,
     assert messages(await asked(plain.turns[-1].options.model)) == [5]
 
 
+def remembered(chats: Chats, chat: Chat) -> list[bool]:
+    """Which turns the agent can go on from."""
+    return [turn.run_id in chats._threads.of(chat) for turn in chat.turns]
+
+
 async def test_the_agent_forgets_what_nobody_can_go_on_from(lab: Lab, agents: Agents) -> None:
     """The last two turns are remembered, a stopped one is not, and nothing of a conversation that is gone."""
-    chats = Chats(lab.runs, lab.models, agents, HISTORY)
+    chats = Chats(lab.runs, lab.models, agents, lab.hub, HISTORY)
     options = Options(demo_model(), tools=True)
     chat = await ask(chats, None, "What is 1 + 1?", options)
     for question in ("What is 2 + 2?", "What is 3 + 3?", "What is 4 + 4?"):
         chat = await ask(chats, chat, question, options)
-    assert [bool(turn.thread_id) for turn in chat.turns] == [False, False, True, True]
+    assert remembered(chats, chat) == [False, False, True, True]
     assert agents.threads == 2
-    chat = chats.ask(chat.id, "What is streaming?", Options(demo_model(**ENDLESS), tools=True))
-    chats.stop(chat.id)
+    chat = await chats.ask(chat.id, "What is streaming?", Options(demo_model(**ENDLESS), tools=True))
+    await chats.stop(chat.id)
     chat = await settled(chats, chat)
-    assert [bool(turn.thread_id) for turn in chat.turns] == [False, False, False, True, False]
+    assert remembered(chats, chat) == [False, False, False, True, False]
     assert agents.threads == 1
 
 
@@ -328,7 +356,7 @@ async def test_a_question_to_the_agent_alone_leaves_no_memory(lab: Lab, agents: 
 async def test_the_agent_is_told_the_newest_that_fits(lab: Lab, asked: Asked) -> None:
     """Older exchanges go as a whole, the question and its own calls never."""
     agents = Agents(lab.runs, lab.models, lab.hub, 0)
-    chats = Chats(lab.runs, lab.models, agents, 0)
+    chats = Chats(lab.runs, lab.models, agents, lab.hub, 0)
     options = Options(demo_model(), tools=True)
     chat = await ask(chats, None, "What is 1 + 1?", options)
     await ask(chats, chat, "What is 2 + 2?", options)
@@ -337,7 +365,7 @@ async def test_the_agent_is_told_the_newest_that_fits(lab: Lab, asked: Asked) ->
 
 async def test_an_attempt_that_failed_leaves_nothing_in_the_memory(lab: Lab, agents: Agents, asked: Asked) -> None:
     """The next attempt begins where the first did: the question stands in the conversation once."""
-    chats = Chats(lab.runs, lab.models, agents, HISTORY)
+    chats = Chats(lab.runs, lab.models, agents, lab.hub, HISTORY)
     options = Options(demo_model(fault="cut", after=1, times=1), tools=True)
     chat = await ask(chats, None, "What is 1 + 1?", options)
     assert chat.turns[0].outcome

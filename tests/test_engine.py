@@ -114,11 +114,11 @@ async def test_the_engine_lives_on_the_loop_of_a_server() -> None:
     async with open_engine(Settings(lab_max_runs=1, lab_models=("demo", "other"), lab_log_level="debug")) as engine:
         assert await engine.models.names() == ("demo", "other")
         assert logging.getLogger("streamlab").level == logging.DEBUG
-        chat = engine.chats.ask(None, "q", Options(demo_model(text="whole")))
+        chat = await engine.chats.ask(None, "q", Options(demo_model(text="whole")))
         with anyio.fail_after(PATIENCE), engine.hub.follow(chat.turns[0].run_id) as follower:
             while await follower.batch():
                 pass
-        outcome = engine.chats.get(chat.id).turns[0].outcome
+        outcome = (await engine.chats.get(chat.id)).turns[0].outcome
         assert outcome
         assert outcome.text == "whole"
 
@@ -128,7 +128,7 @@ async def test_the_engine_lets_go_when_its_block_fails() -> None:
     """As when it ends well."""
     with pytest.RaisesGroup(LookupError):  # its portal is a task group
         async with open_engine(Settings()) as engine:
-            engine.chats.ask(None, "q", Options(demo_model(**ENDLESS)))
+            await engine.chats.ask(None, "q", Options(demo_model(**ENDLESS)))
             raise LookupError
     assert engine.runs.live == 0
     assert await refuses(engine.models._demo_url)

@@ -101,7 +101,7 @@ async def test_a_conversation_goes_on(lab: Served) -> None:
     assert second.json()["conversation"] == first.json()["conversation"]
     assert second.json()["model"] == name
     await ended(lab, second)
-    chat = lab.engine.chats.get(first.json()["conversation"])
+    chat = await lab.engine.chats.get(first.json()["conversation"])
     assert [turn.question for turn in chat.turns] == ["My name is Ada.", "And now?"]
     assert chat.turns[1].options == chat.turns[0].options
 
@@ -117,7 +117,7 @@ async def test_a_history_is_what_a_new_conversation_begins_with(lab: Served) -> 
     ]
     response = await ask(lab, messages=messages)
     events = await ended(lab, response)
-    turns = lab.engine.chats.get(response.json()["conversation"]).turns
+    turns = (await lab.engine.chats.get(response.json()["conversation"])).turns
     assert [turn.question for turn in turns] == ["What is a token?", "And a chunk?"]
     assert turns[0].outcome
     assert turns[0].outcome.text == "A piece of text."

@@ -53,22 +53,36 @@ class Grant:
 
 
 class Access:
-    """Bearer tokens by name, origins that browsers may come from, and follow tokens that live `seconds`."""
+    """Bearer tokens by name, origins that browsers may come from, and follow tokens that live `seconds`.
+
+    The metrics token reads the figures and nothing else.
+    """
 
     def __init__(
-        self, tokens: Mapping[str, str], origins: Sequence[str] = (), secret: str | None = None, seconds: int = 600
+        self,
+        tokens: Mapping[str, str],
+        origins: Sequence[str] = (),
+        secret: str | None = None,
+        seconds: int = 600,
+        metrics_token: str | None = None,
     ) -> None:
         self._tokens = {name: token.encode() for name, token in tokens.items()}
         self._origins = frozenset(origin.lower().rstrip("/") for origin in origins)
         self._signer = URLSafeTimedSerializer(secret or secrets.token_urlsafe(32), salt="streamlab follow")
+        self._metrics_token = metrics_token.encode() if metrics_token else None
         self._revoked: dict[str, int] = {}  # run -> when, in ns; older than every token that is still good: dropped
         self.seconds = seconds
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         secret = settings.gateway_secret.get_secret_value() if settings.gateway_secret else None
+        metrics = settings.gateway_metrics_token
         return cls(
-            named(settings.gateway_tokens), settings.gateway_origins, secret, settings.gateway_follow_token_seconds
+            named(settings.gateway_tokens),
+            settings.gateway_origins,
+            secret,
+            settings.gateway_follow_token_seconds,
+            metrics.get_secret_value() if metrics else None,
         )
 
     @property
@@ -108,10 +122,15 @@ class Access:
             return Grant(LOCAL)
         if caller.authorization is None:
             raise _unauthorized("unauthorized", "This needs an access token.")
-        scheme, _, sent = caller.authorization.partition(" ")
-        if scheme.lower() == "bearer" and (name := self._name_of(sent.strip())):
+        if name := self._name_of(_bearer(caller)):
             return Grant(name)
         raise _unauthorized("invalid_access_token", "The access token is not one of this server.")
+
+    def allow_metrics(self, caller: Caller) -> None:
+        """The right to read the figures, by the token for that or by the right to do everything. Raises Refused."""
+        self.admit(caller)
+        if self._metrics_token is None or not hmac.compare_digest(self._metrics_token, _bearer(caller)):
+            self.identify(caller)
 
     def allow_reading(self, caller: Caller, run_id: str) -> Grant:
         """The right to read one run, by a follow token or by the right to do everything. Raises Refused."""
@@ -129,11 +148,17 @@ class Access:
         """A follow token: it reads this run and nothing else."""
         return self._signer.dumps([run_id, time.time_ns()])
 
-    def revoke(self, run_id: str) -> None:
-        """End every follow token of the run that was issued so far."""
+    def revoke(self, run_id: str, at: int | None = None) -> int:
+        """End every follow token of the run that was issued until `at`, nanoseconds since the epoch: which is answered.
+
+        Until now, if it is not said.
+        """
         now = time.time_ns()
-        self._revoked = {run: at for run, at in self._revoked.items() if now - at < self.seconds * 10**9}
-        self._revoked[run_id] = now
+        at = now if at is None else at
+        if at > self._revoked.get(run_id, -1):
+            self._revoked = {run: each for run, each in self._revoked.items() if now - each < self.seconds * 10**9}
+            self._revoked[run_id] = at
+        return at
 
     def lapsed(self, grant: Grant) -> Lapse | None:
         """Why the grant holds no longer; asked again and again while a stream lasts."""
@@ -143,11 +168,11 @@ class Access:
             return "revoked"
         return "expired" if time.time_ns() - grant.issued > self.seconds * 10**9 else None
 
-    def _name_of(self, sent: str) -> str | None:
+    def _name_of(self, sent: bytes) -> str | None:
         """Every token is compared, each in a time that does not tell how much of it was right."""
         found = None
         for name, token in self._tokens.items():
-            if hmac.compare_digest(token, sent.encode("utf-8", "surrogatepass")):
+            if hmac.compare_digest(token, sent):
                 found = name
         return found
 
@@ -177,6 +202,12 @@ def named(tokens: Sequence[SecretStr]) -> dict[str, str]:
         name, colon, secret = token.get_secret_value().partition(":")
         found.update({name: secret} if colon else {f"token {number}": name})
     return found
+
+
+def _bearer(caller: Caller) -> bytes:
+    """The token that is sent, empty if none is."""
+    scheme, _, sent = (caller.authorization or "").partition(" ")
+    return sent.strip().encode("utf-8", "surrogatepass") if scheme.lower() == "bearer" else b""
 
 
 def _unauthorized(code: str, message: str) -> Refused:

@@ -1,26 +1,36 @@
 """What may be asked, and how an asked question becomes a run."""
 
+import asyncio
 import hashlib
+import json
+import secrets
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from streamlab.chats import Busy, UnknownChat
 from streamlab.demo_model import is_demo
 from streamlab.engine import Engine
-from streamlab.gateway.errors import Refused
+from streamlab.gateway.errors import Refused, unavailable
 from streamlab.gateway.limits import Limits
 from streamlab.hub import HubFull, HubUnreachable
+from streamlab.hub.shared import Kind
 from streamlab.questions import DEFAULT_TEMPERATURE, QUESTION_CHARACTERS, InvalidQuestion, Options
 from streamlab.runs import TooManyRuns
 
-KEYS = 10_000  # idempotency keys that are remembered; beyond that the oldest leave
+KEYS = 10_000  # idempotency keys that one process remembers; beyond that the longest unused leave
 KEY_SECONDS = 24 * 3600.0
+CLAIM_SECONDS = 30.0  # after which a key is free again whose request never came to an end: its process died
+WAIT = 2.0  # seconds that a repeated request waits for what becomes of the first one
+LOOK = 0.05  # seconds between two looks at that
 CAPACITY_RETRY = 5  # seconds
+PROGRESS_RETRY = 1  # seconds
 
 Text = Annotated[str, Field(max_length=QUESTION_CHARACTERS)]
 
@@ -117,43 +127,101 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class _Former:
-    started: Started
+    """A request under a key: claimed by the process that began it, and answered once that has `started` its run."""
+
     fingerprint: str
-    at: float
+    claim: str
+    started: Started | None = None
+
+
+def _encode(document: Started | _Former) -> bytes:
+    return json.dumps(asdict(document)).encode()
+
+
+STARTED = Kind("asked", _encode, TypeAdapter(Started).validate_json, KEY_SECONDS, KEYS)
+FORMERS = Kind("key", _encode, TypeAdapter(_Former).validate_json, KEY_SECONDS, KEYS)
 
 
 class Asking:
-    """Starts runs for callers. Remembers what it started for as long as the runs' logs are kept."""
+    """Starts runs for callers. What it remembers of them every process knows that shares the hub."""
 
     def __init__(self, engine: Engine, limits: Limits) -> None:
         self._engine = engine
         self._limits = limits
-        self._formers: dict[tuple[str, str], _Former] = {}  # by caller and key, the oldest first
-        self._started: dict[str, Started] = {}
+        self._shared = engine.hub.shared
+        self._formers = self._shared.documents(FORMERS)
+        self._asked = self._shared.documents(STARTED)
+        self._started: dict[str, Started] = {}  # of logs that are here
 
-    def started(self, run_id: str) -> Started | None:
-        """What is known of a run that was asked for here."""
+    async def started(self, run_id: str) -> Started | None:
+        """What is known of a run that was asked for at a gateway."""
+        if run_id not in self._started and self._engine.hub.reachable:
+            with suppress(HubUnreachable):
+                if found := await self._asked.get(run_id):
+                    self._know(found.document)
         return self._started.get(run_id)
 
     async def begin(self, asked: ChatRequest, name: str, key: str | None) -> Started:
         """Start a run for the caller of this name, or answer the one that it started under the same key.
 
-        Raises Refused; then nothing has changed.
+        Of requests with one key that come at once, wherever they arrive, one starts a run; the others wait up to WAIT
+        seconds for it, and are then refused as `idempotency_in_progress`. A caller that leaves meanwhile does not
+        leave half of it done. Raises Refused; then nothing has changed.
         """
         names = await self._engine.models.names()
-        if key is not None and (former := self._recall(name, key, asked.fingerprint)):
-            return replace(former, repeated=True)
-        self._limits.check(name)
-        started = self._start(asked, names)
-        if key is not None:
-            self._remember(name, key, _Former(started, asked.fingerprint, time.monotonic()))
-        self._limits.count(name, await self._engine.hub.open(started.run_id))
+        try:
+            work = self._start(asked, name, names) if key is None else self._once(asked, name, key, names)
+            return await self._shared.to_its_end(work)
+        except HubUnreachable:
+            raise unavailable() from None
+
+    async def _once(self, asked: ChatRequest, name: str, key: str, names: tuple[str, ...]) -> Started:
+        place = hashlib.sha256(json.dumps([name, key]).encode()).hexdigest()
+        claim = _Former(asked.fingerprint, secrets.token_hex(8))
+        until = time.monotonic() + WAIT
+        while not await self._formers.add(place, claim, CLAIM_SECONDS):
+            if former := await self._recall(place, claim):
+                return replace(former, repeated=True)
+            if time.monotonic() > until:
+                raise _in_progress()
+            await asyncio.sleep(LOOK)
+        try:
+            started = await self._start(asked, name, names)
+            await self._engine.hub.open(started.run_id)  # from here on every process knows the run
+        except Exception:
+            await self._shared.surely(partial(self._formers.remove, place))
+            raise
+        await self._shared.surely(partial(self._formers.put, place, replace(claim, started=started)))
         return started
 
-    def _start(self, asked: ChatRequest, names: tuple[str, ...]) -> Started:
+    async def _recall(self, place: str, claim: _Former) -> Started | None:
+        """What the first request with the key started, None for as long as it has not."""
+        former = await self._formers.get(place)
+        if former and former.document.fingerprint != claim.fingerprint:
+            hint = "Use a new key for a new request."
+            raise Refused(409, "idempotency_conflict", "The Idempotency-Key was used for another request.", hint)
+        return former.document.started if former else None
+
+    async def _start(self, asked: ChatRequest, name: str, names: tuple[str, ...]) -> Started:
+        place = await self._limits.enter(name)
         try:
-            options = self._options(asked, names)
-            chat = self._engine.chats.ask(asked.conversation, asked.question, options, asked.told)
+            started = await self._ask(asked, names)
+        except Exception:
+            await self._limits.leave(name, place)
+            raise
+        self._limits.began(name, place, started.run_id)
+        self._know(started)
+        self._shared.later(partial(self._asked.put, started.run_id, started))
+        return started
+
+    def _know(self, started: Started) -> None:
+        self._started = {run: each for run, each in self._started.items() if run in self._engine.hub}
+        self._started[started.run_id] = started
+
+    async def _ask(self, asked: ChatRequest, names: tuple[str, ...]) -> Started:
+        try:
+            options = await self._options(asked, names)
+            chat = await self._engine.chats.ask(asked.conversation, asked.question, options, asked.told)
         except InvalidQuestion as error:
             raise Refused(422, "invalid_request", _said(error), "Send a question.") from None
         except UnknownChat:
@@ -162,7 +230,7 @@ class Asking:
         except Busy:
             hint = "Wait for the end of the run, or stop it."
             raise Refused(409, "conversation_busy", "Its last question is still being answered.", hint) from None
-        except (TooManyRuns, HubFull, HubUnreachable):
+        except (TooManyRuns, HubFull):
             raise Refused(
                 503,
                 "at_capacity",
@@ -170,14 +238,12 @@ class Asking:
                 "Ask again in a moment.",
                 retry_after=CAPACITY_RETRY,
             ) from None
-        started = Started(chat.turns[-1].run_id, chat.id, options.model)
-        self._started = {run: each for run, each in self._started.items() if run in self._engine.hub}
-        self._started[started.run_id] = started
-        return started
+        return Started(chat.turns[-1].run_id, chat.id, options.model)
 
-    def _options(self, asked: ChatRequest, names: tuple[str, ...]) -> Options:
+    async def _options(self, asked: ChatRequest, names: tuple[str, ...]) -> Options:
         """How it is to be answered; a conversation goes on as its last question was, but for what is said anew."""
-        last = self._engine.chats.get(asked.conversation).turns[-1].options if asked.conversation else None
+        chat = await self._engine.chats.get(asked.conversation) if asked.conversation else None
+        last = chat.turns[-1].options if chat else None
         model = asked.model or (last.model if last else names[0])
         if model not in names and not is_demo(model):
             hint = f"There is: {', '.join(names[:20])}."
@@ -188,20 +254,15 @@ class Asking:
             temperature = last.temperature if last else DEFAULT_TEMPERATURE
         return Options(model, system, temperature, tools=asked.agent)
 
-    def _recall(self, name: str, key: str, fingerprint: str) -> Started | None:
-        now = time.monotonic()
-        while self._formers and now - next(iter(self._formers.values())).at > KEY_SECONDS:
-            del self._formers[next(iter(self._formers))]
-        former = self._formers.get((name, key))
-        if former and former.fingerprint != fingerprint:
-            hint = "Use a new key for a new request."
-            raise Refused(409, "idempotency_conflict", "The Idempotency-Key was used for another request.", hint)
-        return former.started if former else None
 
-    def _remember(self, name: str, key: str, former: _Former) -> None:
-        self._formers[name, key] = former
-        if len(self._formers) > KEYS:
-            del self._formers[next(iter(self._formers))]
+def _in_progress() -> Refused:
+    return Refused(
+        409,
+        "idempotency_in_progress",
+        "The first request with this Idempotency-Key is still being dealt with.",
+        "Ask again in a moment.",
+        retry_after=PROGRESS_RETRY,
+    )
 
 
 def _said(error: InvalidQuestion) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from time import monotonic
 from typing import Any, ClassVar, Self
 
 from streamlab.engine import Engine
@@ -10,10 +11,13 @@ from streamlab.gateway.access import Access, Grant
 from streamlab.gateway.asking import Asking, ChatRequest, Started
 from streamlab.gateway.delivery import Deliveries, Delivery, Pace, ProtocolName
 from streamlab.gateway.errors import draining, invalid_resume_token, unavailable, unknown_run
-from streamlab.gateway.limits import Limits
+from streamlab.gateway.limits import LEASE, Limits
 from streamlab.gateway.metrics import Figures, Metrics
 from streamlab.hub import HubFull, HubUnreachable, Log, Position, UnknownRun, parse_token
+from streamlab.hub.shared import Roll
+from streamlab.outcome import Outcome
 
+TICK = 1.0  # seconds between two looks at what the other processes say
 NOTICE = 1.0  # seconds between "not ready" and the end of the streams, for balancers to look elsewhere
 PATIENCE = 5.0  # seconds that clients have to take their last event
 
@@ -31,7 +35,9 @@ class Gateway:
         self.deliveries = Deliveries(self.access, self.metrics.observe, pace)
         self.leaving = False  # whether it was told to end
         self.grpc_port: int | None = None  # where gRPC is served, if it is
-        self._asking = Asking(engine, Limits(settings.gateway_max_runs, settings.gateway_runs_per_minute))
+        self._limits = Limits(engine.hub.shared, settings.gateway_max_runs, settings.gateway_runs_per_minute)
+        self._asking = Asking(engine, self._limits)
+        self._revoked = Roll("revoked", self.access.seconds + LEASE)  # of `when:run`
         self._draining = False
 
     @property
@@ -67,9 +73,9 @@ class Gateway:
             raise draining()
         return self.deliveries.open(log, grant, protocol, after)
 
-    def opening(self, log: Log, grant: Grant) -> dict[str, Any]:
+    async def opening(self, log: Log, grant: Grant) -> dict[str, Any]:
         """What a client hears first. Who may only read one run does not learn the conversation that it is part of."""
-        started = self._asking.started(log.run_id)
+        started = await self._asking.started(log.run_id)
         return {
             "run_id": log.run_id,
             "epoch": log.epoch,
@@ -80,6 +86,40 @@ class Gateway:
     def stop(self, log: Log) -> None:
         self.engine.runs.stop(log.run_id)
 
+    async def revoke(self, log: Log) -> None:
+        """End every follow token of the run that was issued so far, here at once and elsewhere within TICK.
+
+        Raises Refused when the other processes cannot be told.
+        """
+        at = self.access.revoke(log.run_id)
+        try:
+            await self.engine.hub.shared.enter([self._revoked], f"{at}:{log.run_id}")
+        except HubUnreachable:
+            raise unavailable() from None
+
+    async def watch(self) -> None:
+        """For as long as it runs: learn what was revoked elsewhere, and say which of the counted runs are live."""
+        renewed = monotonic()
+        while True:
+            await self.learn()
+            if monotonic() - renewed > LEASE / 3:
+                renewed = monotonic()
+                with suppress(HubUnreachable):
+                    await self._limits.renew()
+            await asyncio.sleep(TICK)
+
+    async def learn(self) -> None:
+        """What was revoked anywhere, if that can be had."""
+        with suppress(HubUnreachable):
+            for name in await self.engine.hub.shared.names(self._revoked):
+                at, _, run_id = name.partition(":")
+                self.access.revoke(run_id, int(at))
+
+    def observe(self, run_id: str, outcome: Outcome) -> None:
+        """A run of this process has ended."""
+        self._limits.ended(run_id)
+        self.metrics.observe_run(outcome)
+
     async def drain(self, notice: float = NOTICE) -> None:
         """Not ready at once, after `notice` seconds nobody is served any more and every stream ends politely."""
         self.leaving = True
@@ -88,18 +128,25 @@ class Gateway:
         await self.deliveries.drain(PATIENCE)
 
     def _figures(self) -> Figures:
-        runs = self.engine.runs
-        return Figures(dict(self.deliveries.traffic), runs.started, dict(runs.ended), runs.live, self.engine.hub.size)
+        runs, hub = self.engine.runs, self.engine.hub
+        return Figures(
+            dict(self.deliveries.traffic), runs.started, dict(runs.ended), runs.live, hub.taken_over, hub.size
+        )
 
 
 @asynccontextmanager
 async def open_gateway(engine: Engine, pace: Pace | None = None) -> AsyncIterator[Gateway]:
     """The gateway, alive on the running loop for as long as the block."""
     gateway = Gateway(engine, pace)
-    watch = asyncio.create_task(gateway.deliveries.watch(), name="gateway watch")
+    await gateway.learn()  # before anybody is served
+    engine.runs.observers.append(gateway.observe)
+    works = (gateway.deliveries.watch(), gateway.watch())
+    watches = {asyncio.create_task(work, name="gateway watch") for work in works}
     try:
         yield gateway
     finally:
-        watch.cancel()
-        with suppress(asyncio.CancelledError):
-            await watch
+        while watches:  # the driver of the store may swallow a cancellation that comes together with an answer
+            for watch in watches:
+                watch.cancel()
+            _, watches = await asyncio.wait(watches, timeout=0.1)
+        engine.runs.observers.remove(gateway.observe)

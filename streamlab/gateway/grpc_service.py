@@ -127,7 +127,9 @@ class Service:
             delivery.abort = task.cancel
             try:
                 await _send_all(
-                    context, delivery, encode_event(Entry(None, "open", control(self._gateway.opening(log, grant))))
+                    context,
+                    delivery,
+                    encode_event(Entry(None, "open", control(await self._gateway.opening(log, grant)))),
                 )
             except asyncio.CancelledError:
                 if delivery.reason != "slow" or task.uncancel():  # the client has left

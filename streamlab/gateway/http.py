@@ -74,6 +74,10 @@ async def _identify(request: Request, _: Annotated[object, Security(bearer)]) ->
     return gateway_of(request).access.identify(caller_of(request))
 
 
+async def _allow_metrics(request: Request, _: Annotated[object, Security(bearer)]) -> None:
+    gateway_of(request).access.allow_metrics(caller_of(request))
+
+
 async def _allow_reading(
     request: Request,
     run_id: str,
@@ -160,7 +164,7 @@ async def chat(asked: ChatRequest, request: Request, gateway: TheGateway, grant:
     started = await gateway.ask(asked, grant, key)
     log = await gateway.log(started.run_id)
     headers = _headers(request, started) | {"x-run-id": started.run_id}
-    return EventStream(gateway.deliver(log, grant, "sse"), gateway.opening(log, grant), headers)
+    return EventStream(gateway.deliver(log, grant, "sse"), await gateway.opening(log, grant), headers)
 
 
 @router.post("/runs", status_code=201, responses=_errors(404, 409, 413, 429))
@@ -210,7 +214,7 @@ async def follow(
         return Response(page_of(log, position, limit), media_type="application/json")
     if position and log.follow(position).ended:
         return Response(status_code=204)  # a browser's EventSource then stops coming back
-    return EventStream(gateway.deliver(log, grant, "sse", position), gateway.opening(log, grant))
+    return EventStream(gateway.deliver(log, grant, "sse", position), await gateway.opening(log, grant))
 
 
 @router.delete(
@@ -239,17 +243,18 @@ async def issue_token(run_id: str, gateway: TheGateway, grant: Full) -> FollowTo
 async def revoke_tokens(run_id: str, gateway: TheGateway, grant: Full) -> Response:
     """End every follow token of the run; the streams that they opened end too."""
     log = await gateway.log(run_id)
-    gateway.access.revoke(log.run_id)
+    await gateway.revoke(log)
     return Response(status_code=204)
 
 
 @router.get(
     "/metrics",
+    dependencies=[Depends(_allow_metrics)],
     responses=_errors() | {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
     response_class=Response,
 )
-async def metrics(gateway: TheGateway, grant: Full) -> Response:
-    """Figures of this process, for Prometheus."""
+async def metrics(gateway: TheGateway) -> Response:
+    """Figures of this process, for Prometheus. GATEWAY_METRICS_TOKEN reads them too, and nothing else."""
     return Response(gateway.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 

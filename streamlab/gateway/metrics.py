@@ -11,6 +11,7 @@ from prometheus_client.samples import Sample
 
 from streamlab.events import Status
 from streamlab.gateway.delivery import Details, ProtocolName, Reason, Traffic
+from streamlab.outcome import Outcome
 
 BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)  # seconds
 
@@ -23,6 +24,7 @@ class Figures:
     runs_started: int
     runs_ended: Mapping[Status, int]
     runs_live: int
+    runs_taken_over: int
     hub_bytes: int
 
 
@@ -38,6 +40,12 @@ class Metrics:
             "streamlab_first_event_seconds",
             "From a client's arrival to the first event that it was sent.",
             ["protocol"],
+            buckets=BUCKETS,
+            registry=self._registry,
+        )
+        self._first_token = Histogram(
+            "streamlab_run_first_token_seconds",
+            "From a run's begin to the first text of the answer that it ended with.",
             buckets=BUCKETS,
             registry=self._registry,
         )
@@ -71,6 +79,11 @@ class Metrics:
                 self._followers.labels(details.protocol).dec()
                 self._disconnects.labels(details.protocol, details.reason).inc()
 
+    def observe_run(self, outcome: Outcome) -> None:
+        """The hook of runs that have ended."""
+        if outcome.timings.ttft is not None:
+            self._first_token.observe(outcome.timings.ttft)
+
     def samples(self) -> Iterator[Sample]:
         """All of it, for programs."""
         for family in self._registry.collect():
@@ -100,6 +113,11 @@ class _Figures(Collector):
             sent,
             ended,
             CounterMetricFamily("streamlab_runs_started", "Runs that began.", figures.runs_started),
+            CounterMetricFamily(
+                "streamlab_runs_taken_over",
+                "Runs of other processes that died, ended here in their place.",
+                figures.runs_taken_over,
+            ),
             GaugeMetricFamily("streamlab_runs_live", "Runs that are being produced.", figures.runs_live),
             GaugeMetricFamily("streamlab_hub_bytes", "Memory of all logs.", figures.hub_bytes),
         ]

@@ -68,7 +68,9 @@ class FollowSocket:
         with gateway.deliver(log, grant, "websocket", after) as delivery:
             delivery.abort = partial(abort, receive, asyncio.current_task())
             with alongside(asyncio.create_task(_listen(socket, gateway, delivery))):
-                await _send(socket, delivery, encode_message(Entry(None, "open", control(gateway.opening(log, grant)))))
+                await _send(
+                    socket, delivery, encode_message(Entry(None, "open", control(await gateway.opening(log, grant))))
+                )
                 while (frame := await delivery.next()) is not None:
                     messages = frame.form(_messages)
                     for message, item in zip(messages, frame.items, strict=True):

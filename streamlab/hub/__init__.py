@@ -1,6 +1,6 @@
 """Ordered logs of runs, and followers that read them at their own pace."""
 
-from streamlab.hub.hub import Hub, HubFull, HubUnreachable, Stop, UnknownRun
+from streamlab.hub.hub import Hub, HubFull, HubUnreachable, Outage, Stop, UnknownRun
 from streamlab.hub.log import Follower, Gap, Item, Log, LogFull, Position, Snapshot, parse_token
 from streamlab.hub.memory import MemoryHub
 
@@ -14,6 +14,7 @@ __all__ = [
     "Log",
     "LogFull",
     "MemoryHub",
+    "Outage",
     "Position",
     "Snapshot",
     "Stop",

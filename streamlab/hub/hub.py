@@ -1,10 +1,14 @@
 """What runs, pages and the gateway ask of a hub, wherever it keeps its logs."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 from streamlab.hub.log import Follower, Log, Position
+
+if TYPE_CHECKING:
+    from streamlab.hub.shared import Shared
 
 Stop = Callable[[Literal["asked", "lost"]], None]
 """Told when a run is to end for what happened elsewhere: somebody asked for it, or its log is no longer its own."""
@@ -19,14 +23,29 @@ class HubFull(RuntimeError):
 
 
 class HubUnreachable(RuntimeError):
-    """The log is not in this process, and the store that the processes share does not answer."""
+    """What was asked for is not in this process, and the store that the processes share does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """So many connections to the store were closed, and it took so many seconds until all went on."""
+
+    connections: int
+    seconds: float
 
 
 class Hub(Protocol):
     """The logs of runs by id. All of it belongs to one event loop, but for the numbers.
 
     `log` and `follow` know the logs that this process has; `open` fetches those of other processes too.
+
+    - `shared`: what the processes know of each other besides the logs
+    - `taken_over`: how many runs of processes that died were ended here, each of which `on_taken_over` is told
     """
+
+    shared: "Shared"
+    taken_over: int
+    on_taken_over: Callable[[str], None]
 
     async def __aenter__(self) -> Self: ...
 
@@ -62,6 +81,12 @@ class Hub(Protocol):
 
     def stop(self, run_id: str) -> None:
         """Ask whichever other process produces the run to stop it."""
+
+    async def disconnect(self) -> Outage:
+        """Close all connections of this process to the store that the processes share. Raises HubUnreachable.
+
+        They come back by themselves; it returns when something was written and read again.
+        """
 
     def sweep(self) -> None:
         """Let go of logs whose time is over."""

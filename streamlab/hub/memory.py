@@ -1,14 +1,18 @@
 """The hub's memory engine: the logs of this process."""
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from streamlab.hub.hub import HubFull, Stop, UnknownRun
+from streamlab.hub.hub import HubFull, Outage, Stop, UnknownRun
 from streamlab.hub.log import Bounds, Follower, Log, Position
+from streamlab.hub.shared import Shared
+from streamlab.hub.shared_memory import MemoryShared
 
 KEPT_AFTER_DONE = 300.0  # seconds
 CAPACITY = 512 * 1024 * 1024  # bytes
+CLOSING = 5.0  # seconds that what is still to be done has
 
 
 class MemoryHub:
@@ -21,6 +25,9 @@ class MemoryHub:
         self._kept = kept
         self._capacity = capacity
         self._logs: dict[str, Log] = {}
+        self.shared: Shared = MemoryShared()
+        self.taken_over = 0
+        self.on_taken_over: Callable[[str], None] = lambda run_id: None
 
     async def __aenter__(self) -> Self:
         return self
@@ -29,6 +36,7 @@ class MemoryHub:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Nothing outlives the logs."""
+        await self.shared.close(CLOSING)
 
     def __len__(self) -> int:
         return len(self._logs)
@@ -72,6 +80,10 @@ class MemoryHub:
 
     def stop(self, run_id: str) -> None:
         """No other process produces it."""
+
+    async def disconnect(self) -> Outage:
+        """There is nothing to be disconnected from."""
+        return Outage(0, 0.0)
 
     def sweep(self) -> None:
         """Let go of the finished runs whose time is over and that nobody follows."""

@@ -8,16 +8,18 @@ from collections.abc import Coroutine, Iterator
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, cast
+from weakref import WeakValueDictionary
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from streamlab.hub.hub import HubUnreachable, Stop, UnknownRun
+from streamlab.hub.hub import HubUnreachable, Outage, Stop, UnknownRun
 from streamlab.hub.log import Bounds, Log
 from streamlab.hub.memory import CAPACITY, MemoryHub
 from streamlab.hub.redis_log import RedisLog
+from streamlab.hub.shared_redis import RedisShared
 from streamlab.hub.store import Standing, Store, Times, calls_key, decoded, events_key
 from streamlab.hub.writer import Writer
 
@@ -44,12 +46,16 @@ class RedisHub(MemoryHub):
         self._times = times or Times()
         super().__init__(bounds=bounds, kept=self._times.kept, capacity=capacity)
         self._id = secrets.token_hex(8)
-        self._redis = _client(url, CONNECTIONS, self._times.answer)
-        self._reading = _client(url, 1, READ_BLOCK + self._times.answer)
+        self._redis = _client(url, CONNECTIONS, self._times.answer, self._name)
+        self._reading = _client(url, 1, READ_BLOCK + self._times.answer, self._name)
         self._store = Store(self._redis, self._id, self._times)
+        self.shared = RedisShared(self._redis, self._times.answer)
         self._heard = "0-0"  # the last message to this hub
+        self._hearing = asyncio.Event()  # set with every message
         self._reachable = True
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._looks: dict[str, asyncio.Task[RedisLog]] = {}  # that are still to begin
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False  # the driver may swallow a cancellation that comes together with an answer
 
     async def __aenter__(self) -> Self:
@@ -62,8 +68,10 @@ class RedisHub(MemoryHub):
     ) -> None:
         """What was appended is brought to Redis first, if it answers."""
         writers = [log.writer for log in self._logs.values() if log.writer]
+        until = time.monotonic() + self._times.closing
         if writing := [writer.task for writer in writers if writer.task]:
             await asyncio.wait(writing, timeout=self._times.closing)
+        await self.shared.close(max(0.0, until - time.monotonic()))
         self._closed = True
         for writer in writers:
             writer.close()
@@ -74,6 +82,11 @@ class RedisHub(MemoryHub):
             _, ending = await asyncio.wait(ending, timeout=0.1)
         await self._reading.aclose()
         await self._redis.aclose()
+
+    @property
+    def _name(self) -> str:
+        """Of this process's connections, as Redis lists them."""
+        return f"streamlab-{self._id}"
 
     @property
     def reachable(self) -> bool:
@@ -92,22 +105,58 @@ class RedisHub(MemoryHub):
     async def open(self, run_id: str) -> Log:
         """The log with all that was committed to it until now. Raises UnknownRun, HubFull or HubUnreachable."""
         log = self._logs.get(run_id)
-        if log is None:
-            return await self._fetched(run_id)
+        if log is None or (log.read and not log.writer):
+            return await self._shared_look(run_id)
         if log.writer:
             await log.writer.settled()
-        elif log.read:
+        return log
+
+    async def _shared_look(self, run_id: str) -> RedisLog:
+        """One for all who ask until it begins: hundreds may, at once. One that is under way may have seen less than a
+        caller already has.
+        """
+        look = self._looks.get(run_id)
+        if look is None:
+            look = self._looks[run_id] = asyncio.create_task(self._look(run_id))
+            self._keep_task(look)
+        return await asyncio.shield(look)
+
+    async def _look(self, run_id: str) -> RedisLog:
+        turn = self._turns.setdefault(run_id, asyncio.Lock())
+        async with turn:
+            del self._looks[run_id]
+            log = self._logs.get(run_id)
+            if log is None:
+                return await self._fetched(run_id)
             try:
-                await self._load(log)
+                if log.read:
+                    await self._load(log)
             except (RedisError, UnknownRun) as error:
                 logger.warning("run %s is served from memory (%s)", run_id, type(error).__name__)
-        return log
+            return log
 
     def stop(self, run_id: str) -> None:
         """Ask whichever other process produces the run to stop it."""
         log = self._logs.get(run_id)
         if log is None or log.read:
             self._spawn(self._ask_to_stop(run_id))
+
+    async def disconnect(self) -> Outage:
+        """Have Redis close all connections of this process; returns when a message has been written and read again.
+
+        Raises HubUnreachable when Redis does not answer or does not allow it.
+        """
+        began = time.monotonic()
+        try:
+            closed = await self._store.kill(self._name)
+            self._hearing.clear()
+            await self._store.call(self._id, wake="1")
+            async with asyncio.timeout(READ_BLOCK + self._times.answer):
+                await self._hearing.wait()
+        except (RedisError, TimeoutError) as error:
+            logger.warning("the connections to Redis were not closed and back (%s)", type(error).__name__)
+            raise HubUnreachable("the store of the logs does not answer") from None
+        return Outage(closed, time.monotonic() - began)
 
     def sweep(self) -> None:
         super().sweep()
@@ -149,7 +198,7 @@ class RedisHub(MemoryHub):
             self._end_unreadable(log)
         except RedisError:
             raise HubUnreachable("the store of the logs does not answer") from None
-        log = self._logs.setdefault(run_id, log)  # two may have asked at once
+        log = self._logs.setdefault(run_id, log)  # it may have been begun here meanwhile
         await self._wake()
         return log
 
@@ -217,6 +266,7 @@ class RedisHub(MemoryHub):
         """Messages: `stop` names a run that is to end; `wake` is there to end a read, so that another log joins it."""
         for message_id, message in entries:
             self._heard = message_id.decode()
+            self._hearing.set()
             log = self._logs.get(message.get(b"stop", b"").decode())
             if log and log.writer and log.stop:
                 log.stop("asked")
@@ -295,19 +345,22 @@ class RedisHub(MemoryHub):
             writer = self._write(log, fence)
             for event in log.last_events():
                 writer.put(event)
+            self.taken_over += 1
+            self.on_taken_over(log.run_id)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         self._keep_task(asyncio.get_running_loop().create_task(work))
 
-    def _keep_task(self, task: asyncio.Task[None]) -> None:
+    def _keep_task(self, task: asyncio.Task[Any]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
 
-def _client(url: str, connections: int, patience: float) -> Redis:
+def _client(url: str, connections: int, patience: float, name: str) -> Redis:
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=connections,
+        client_name=name,
         timeout=patience,
         socket_timeout=patience,
         socket_connect_timeout=patience,

@@ -128,6 +128,14 @@ class Store:
         found = await self._redis.hget(_keys(run_id)[0], "hub")
         return cast(bytes, found).decode() if found else None
 
+    async def kill(self, name: str) -> int:
+        """Close the connections of this name, as Redis does it: from its side. Answers how many there were."""
+        async with self._redis.client() as redis:
+            own = str(await redis.client_id())
+            ids = [client["id"] for client in await redis.client_list() if client["name"] == name]
+            ids.sort(key=own.__eq__)  # the last one closes itself, and can close no other any more
+            return sum([int(await redis.client_kill_filter(_id=each, skipme=False)) for each in ids])
+
     async def call(self, hub_id: str, **message: str) -> None:
         """Leave a message to a hub, or to oneself."""
         key = calls_key(hub_id)

@@ -1,0 +1,156 @@
+"""What the processes of a hub know of each other besides the logs: small documents, and who is in which roll."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from streamlab.hub.hub import HubUnreachable
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+PAUSE = 0.5  # seconds until an errand is tried again
+
+Errand = Callable[[], Awaitable[object]]
+"""What is to be done at the store; it may be done twice."""
+
+
+def _one(document: object) -> int:
+    return 1
+
+
+def _never(document: object) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Kind(Generic[T]):
+    """Documents of one kind: how they are written, and how many seconds they stay after their last use.
+
+    `decode` raises ValueError. In the memory of one process are at most `capacity` of them, counted by their `size`:
+    then the longest unused leave, but for those that `stay`. In Redis only time makes them leave.
+    """
+
+    name: str
+    encode: Callable[[T], bytes]
+    decode: Callable[[bytes], T]
+    seconds: float
+    capacity: int
+    size: Callable[[T], int] = _one
+    stays: Callable[[T], bool] = _never
+
+
+@dataclass(frozen=True, slots=True)
+class Kept(Generic[T]):
+    """A document as it was read. By `mark` a change knows whether anybody else changed it since."""
+
+    document: T
+    mark: str = ""
+
+
+class Documents(Protocol[T]):
+    """All of one kind, by key. Every method raises HubUnreachable when the store does not answer in time."""
+
+    async def get(self, key: str) -> Kept[T] | None:
+        """To read it is to use it."""
+
+    async def put(self, key: str, document: T) -> None:
+        """Whatever is there."""
+
+    async def add(self, key: str, document: T, seconds: float | None = None) -> Kept[T] | None:
+        """Where nothing is, and for `seconds` if the kind's are not meant; None where something is."""
+
+    async def replace(self, key: str, known: Kept[T], document: T) -> Kept[T] | None:
+        """In the place of what is known; None where that has changed meanwhile or is gone."""
+
+    async def remove(self, key: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """A set of names, each of which lapses `seconds` after it was entered last. It holds at most `limit` of them."""
+
+    name: str
+    seconds: float
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """The roll that has as many as it may hold, and in how many seconds the first of them lapses."""
+
+    roll: Roll
+    seconds: float
+
+
+class Shared(Protocol):
+    """The documents and rolls. What asks the store raises HubUnreachable when it does not answer in time."""
+
+    def documents(self, kind: Kind[T]) -> Documents[T]: ...
+
+    async def enter(self, rolls: Sequence[Roll], *names: str) -> Full | None:
+        """Into all of the rolls, or none when one is full. Who is in already stays longer, full or not."""
+
+    async def leave(self, rolls: Sequence[Roll], name: str) -> None: ...
+
+    async def names(self, roll: Roll) -> Iterable[str]:
+        """Who is in it; some may have lapsed."""
+
+    def later(self, errand: Errand) -> None:
+        """Do it without waiting for it; if the store does not answer, as soon as it does."""
+
+    async def surely(self, errand: Errand) -> None:
+        """Do it now; if the store does not answer, later."""
+
+    async def to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
+        """What comes of work at the store, which goes on when nobody waits for it any more."""
+
+    async def close(self, patience: float) -> None:
+        """Give the errands so many seconds to end."""
+
+
+class Errands:
+    """What is to be done at the store and must not get lost."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    def later(self, errand: Errand) -> None:
+        """Do it without waiting for it; if the store does not answer, as soon as it does."""
+        task = asyncio.get_running_loop().create_task(self._do(errand), name="errand")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def surely(self, errand: Errand) -> None:
+        """Do it now; if the store does not answer, later."""
+        try:
+            await errand()
+        except HubUnreachable:
+            self.later(errand)
+
+    async def close(self, patience: float) -> None:
+        """Give the errands so many seconds to end."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=patience)
+        self._closed = True  # the driver may swallow a cancellation that comes together with an answer
+        for task in list(self._tasks):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _do(self, errand: Errand) -> None:
+        while not self._closed:
+            try:
+                await errand()
+            except HubUnreachable:
+                await asyncio.sleep(PAUSE)
+            except Exception:
+                logger.exception("unexpected")
+                return
+            else:
+                return

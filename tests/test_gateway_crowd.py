@@ -1,0 +1,468 @@
+"""Promises under a crowd: hundreds of clients, of which some or all do not read, come and go, or are sent away."""
+
+import asyncio
+import logging
+import signal
+import subprocess
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, AsyncExitStack, closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+from uuid import uuid4
+
+import anyio
+import grpc
+import httpx2
+import pytest
+from pydantic import SecretStr
+
+from streamlab.events import StreamEvent
+from streamlab.gateway.delivery import Pace, ProtocolName, Reason
+from streamlab.gateway.gateway import Gateway
+from streamlab.hub import Log
+from streamlab.hub.log import Bounds
+from streamlab.hub.redis import RedisHub
+from streamlab.v1 import streamlab_pb2 as pb
+from streamlab.v1.streamlab_pb2_grpc import StreamlabStub
+from tests import redis_server as servers
+from tests.conftest import demo_model, shown
+from tests.crowd import (
+    AT_ONCE,
+    PATIENCE,
+    WINDOW,
+    Client,
+    Footprint,
+    Peak,
+    crowd,
+    descriptors,
+    figure,
+    many_descriptors,
+    narrow_gateway,
+    reading,
+    thought,
+    until,
+)
+from tests.gateway import FAST, delta, ending, log_events, seqs, served
+from tests.redis_server import RedisServer
+from tests.test_gateway_command import LEAVE, free_port, needs_signals, running
+from tests.test_gateway_grpc import Lab, cut, lab_of, refused
+from tests.test_gateway_grpc import seqs as grpc_seqs
+from tests.test_gateway_websocket import socket_of
+
+redis_server, own_redis = servers.redis_server, servers.own_redis  # fixtures are found by their names
+
+pytestmark = pytest.mark.anyio
+
+IMPATIENT = Pace(send=1, check=0.1, heartbeat=300)
+CLIENTS = 300
+MIB = 2**20
+HELD = 128 * 1024  # bytes of memory that a client which does not read may cost: its buffer, a frame, and its task
+UNDER_WAY = 512 * 1024  # bytes that were sent to such a client at most: what it costs here, and what the network holds
+LOG = 64 * MIB  # bytes: a log of 8 MiB and its frames, encoded and not, and what the collector has not come to
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _enough_descriptors() -> Iterator[None]:
+    with many_descriptors():
+        yield
+
+
+def path_of(log: Log) -> str:
+    return f"/api/runs/{log.run_id}/events"
+
+
+def finish(log: Log) -> None:
+    for event in ending(""):
+        log.append(event)
+
+
+def ended(gateway: Gateway, protocol: ProtocolName, reason: str) -> float:
+    return figure(gateway, "streamlab_disconnects_total", protocol=protocol, reason=reason)
+
+
+async def write(log: Log, size: int, pause: float, going_on: Callable[[], bool], patience: float = PATIENCE) -> None:
+    """Events of so many characters, for as long as it goes on."""
+    with anyio.fail_after(patience):
+        while going_on():
+            log.append(thought(log.seq + 1, size))
+            await asyncio.sleep(pause)
+
+
+# Clients that do not read
+
+
+@pytest.mark.soak
+async def test_one_of_three_hundred_that_does_not_read_harms_no_other() -> None:
+    """The others get every event once and in order, byte for byte what one gets who comes afterwards. The one that
+    stalled is ended as slow; when it comes back it has lost nothing either.
+    """
+    async with narrow_gateway(IMPATIENT) as lab:
+        log = lab.log()
+        async with (
+            crowd(lab.port, path_of(log), 1, WINDOW) as (stalled,),
+            crowd(lab.port, path_of(log), CLIENTS - 1) as others,
+        ):
+            await until(lambda: log.followers == CLIENTS)
+            async with asyncio.timeout(PATIENCE), reading(others):
+                await write(log, 2_000, 0.01, lambda: log.followers == CLIENTS)
+                assert log.followers == CLIENTS - 1
+                until_seq = log.seq + 20
+                await write(log, 2_000, 0.01, lambda: log.seq < until_seq)
+                finish(log)
+            whole = (await lab.get(log)).content
+            assert {client.body for client in others} == {whole}
+            assert all(client.whole for client in others)
+            assert others[0].events == log.since(0)
+            await stalled.read_to_end()
+            assert not stalled.whole
+            assert stalled.events + log_events(await lab.events(log, stalled.last_id)) == log.since(0)
+        assert ended(lab.gateway, "sse", "slow") == 1
+
+
+@pytest.mark.parametrize("number", [50, pytest.param(CLIENTS, marks=pytest.mark.soak)])
+async def test_when_nobody_reads_memory_is_bounded_and_nothing_is_left(number: int) -> None:
+    """Hundreds that read nothing of a run of 30 MB: each costs no more than what is on its way, is ended as slow,
+    and leaves neither task nor open file. Who comes then is served as ever.
+    """
+    async with narrow_gateway(IMPATIENT) as lab:
+        log = lab.log()
+        async with crowd(lab.port, path_of(log), AT_ONCE):  # what the first ones pay for
+            await until(lambda: log.followers == AT_ONCE)
+        await until(lambda: log.followers == 0)
+        before, sent_before = await Footprint.at_rest(), lab.gateway.deliveries.traffic["sse"].sent
+        async with crowd(lab.port, path_of(log), number, WINDOW), Peak() as peak:
+            await until(lambda: log.followers == number)
+            await write(log, 30_000, 0.0, lambda: log.seq < 1_000)
+            await until(lambda: log.followers == 0)
+            await until(lambda: descriptors() == before.descriptors + number)
+        assert peak.growth < number * HELD + LOG
+        assert lab.gateway.deliveries.traffic["sse"].sent - sent_before < number * UNDER_WAY
+        assert ended(lab.gateway, "sse", "slow") == number
+        assert figure(lab.gateway, "streamlab_followers", protocol="sse") == 0
+        await until(lambda: len(asyncio.all_tasks()) == before.tasks)
+        await until(lambda: descriptors() == before.descriptors)
+        finish(log)
+        sent = await lab.events(log)
+        gap = [each.type for each in sent].index("gap")
+        assert seqs(log_events(sent[gap:])) == list(range(log.first, log.seq + 1))
+
+
+async def trickle(client: Client, going_on: Callable[[], bool]) -> None:
+    """Read one byte a second, for as long as it goes on and the server does not close the connection."""
+    while going_on() and await client.read(1):  # noqa: ASYNC110 # the pace is what is tried
+        await asyncio.sleep(1)
+
+
+async def test_who_reads_a_byte_a_second_is_served_as_long_as_the_network_holds_what_comes() -> None:
+    """It is not cut off for being slow while nothing of it is in the way. When it reads fast again it has lost nothing,
+    nor have those beside it.
+    """
+    async with narrow_gateway(Pace(send=1, check=0.1, heartbeat=300)) as lab:
+        log = lab.log()
+        async with (
+            crowd(lab.port, path_of(log), 1, WINDOW) as (slow,),
+            crowd(lab.port, path_of(log), 10) as others,
+        ):
+            await until(lambda: log.followers == 11)
+            async with asyncio.timeout(PATIENCE), reading(others), asyncio.TaskGroup() as tasks:
+                tasks.create_task(trickle(slow, lambda: log.done is None))
+                await write(log, 200, 0.02, lambda: log.seq < 200)
+                assert log.followers == 11
+                finish(log)
+            await slow.read_to_end()
+            whole = (await lab.get(log)).content
+            assert {client.body for client in (slow, *others)} == {whole}
+            assert slow.events == log.since(0)
+        assert ended(lab.gateway, "sse", "slow") == 0
+
+
+async def test_a_byte_a_second_does_not_keep_a_stalled_connection_open() -> None:
+    """A run that writes more than the network holds: the trickle is no progress, so it ends as slow. With the last
+    place that it has it gets exactly the rest.
+    """
+    async with narrow_gateway(IMPATIENT) as lab:
+        log = lab.log()
+        async with crowd(lab.port, path_of(log), 1, WINDOW) as (slow,), asyncio.TaskGroup() as tasks:
+            await until(lambda: log.followers == 1)
+            tasks.create_task(trickle(slow, lambda: log.followers == 1))
+            await write(log, 5_000, 0.01, lambda: log.followers == 1)
+            finish(log)
+            await slow.read_to_end()
+            assert not slow.whole
+            assert slow.events + log_events(await lab.events(log, slow.last_id)) == log.since(0)
+        assert ended(lab.gateway, "sse", "slow") == 1
+
+
+# Clients of gRPC that do not read: their library holds the call until they read or leave
+
+
+async def test_calls_that_nobody_reads_cost_no_more_than_their_task() -> None:
+    """Fifty calls are ended as slow: no delivery, no follower and no more memory, however much the run goes on to
+    write. What stays is one task for each call, until its client reads, which tells it why, or leaves.
+    """
+    async with lab_of(Pace(frame=0.005, send=1, check=0.1, heartbeat=300)) as lab:
+        log = lab.http.log()
+        async with AsyncExitStack() as channels:
+            calls = [await stalled_call(lab, log, channels) for _ in range(AT_ONCE)]
+            await until(lambda: log.followers == AT_ONCE)
+            idle = len(asyncio.all_tasks())
+            await write(log, 100_000, 0.005, lambda: log.followers > 0)
+            await until(lambda: len(lab.http.gateway.deliveries) == 0)
+            assert ended(lab.http.gateway, "grpc", "slow") == AT_ONCE
+            assert figure(lab.http.gateway, "streamlab_followers", protocol="grpc") == 0
+            assert len(asyncio.all_tasks()) <= idle
+            async with Peak() as peak:
+                until_seq = log.seq + 500
+                await write(log, 100_000, 0.001, lambda: log.seq < until_seq)
+            assert peak.growth < LOG
+            assert len(asyncio.all_tasks()) <= idle
+            for call in calls[: AT_ONCE // 2]:
+                events, error = await cut(call)
+                assert refused(error) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "slow")
+                assert grpc_seqs(events) == list(range(1, events[-1].seq + 1))
+            await until(lambda: call_tasks() == AT_ONCE - AT_ONCE // 2)
+            for call in calls[AT_ONCE // 2 :]:
+                call.cancel()
+            await until(lambda: call_tasks() == 0)
+
+
+async def stalled_call(lab: Lab, log: Log, channels: AsyncExitStack) -> Any:
+    """A client of its own, which has its connection and reads nothing."""
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    channel = await channels.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{lab.port}", options))
+    call = StreamlabStub(channel).Follow(pb.FollowRequest(run_id=log.run_id))
+    await call.initial_metadata()
+    return call
+
+
+def call_tasks() -> int:
+    """The server's tasks that hold a call open."""
+    return sum(task.get_name() == "rpc_task" for task in asyncio.all_tasks())
+
+
+# Clients that come and go
+
+
+COMINGS: dict[ProtocolName, int] = {"sse": 8_000, "websocket": 1_000, "grpc": 1_000}
+FIRST_PART = 10  # one in so many
+LONG = 900.0  # seconds that all of them may take
+PER_CLIENT = 1_024  # bytes that a client may leave behind at most, so that nothing of it is
+
+
+@pytest.mark.soak
+async def test_of_ten_thousand_that_come_and_go_nothing_stays() -> None:
+    """They leave at once, while they wait or in mid-stream, with and without farewell, on all protocols and while the
+    run writes: the gauges are back at zero, and tasks, open files, objects and memory where they were.
+    """
+    async with lab_of(FAST, lab_log_level="warning") as lab:  # what is logged pytest would keep
+        log = lab.http.log()
+        log.bounds = Bounds(events=64)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(write(log, 200, 0.01, lambda: log.done is None, LONG))
+            await come_and_go(lab, log, FIRST_PART)
+            first = await at_rest(lab)
+            for _ in range(FIRST_PART - 1):
+                await come_and_go(lab, log, FIRST_PART)
+            then = await at_rest(lab)
+            finish(log)
+        for protocol in get_args(ProtocolName):  # who leaves at once may do so before it is heard
+            assert COMINGS[protocol] / 2 < served_over(lab.http.gateway, protocol) <= COMINGS[protocol]
+        rest = sum(COMINGS.values()) * (FIRST_PART - 1) // FIRST_PART
+        assert then.tasks == first.tasks
+        assert then.descriptors <= first.descriptors
+        assert then.objects - first.objects < rest / 10
+        assert then.resident - first.resident < rest * PER_CLIENT
+        assert log_events(await lab.http.events(log))[-1].type == "done"
+
+
+async def come_and_go(lab: Lab, log: Log, share: int) -> None:
+    """One in `share` of all that are to come, a few at a time."""
+    ways: dict[ProtocolName, Callable[[Lab, Log, int], Awaitable[None]]] = {
+        "sse": come_by_sse,
+        "websocket": come_by_websocket,
+        "grpc": come_by_grpc,
+    }
+    for protocol, number in COMINGS.items():
+        for start in range(0, number // share, AT_ONCE):
+            await asyncio.gather(*(ways[protocol](lab, log, each) for each in range(start, start + AT_ONCE)))
+
+
+async def come_by_sse(lab: Lab, log: Log, number: int) -> None:
+    client = Client()
+    await client.ask(lab.http.port, path_of(log))
+    for _ in range(number % 3):
+        await client.read()
+    (client.abort if number % 2 else client.close)()
+
+
+async def come_by_websocket(lab: Lab, log: Log, number: int) -> None:
+    async with socket_of(lab.http, log.run_id, max_queue=None) as client:  # else it would not read the farewell
+        for _ in range(number % 3):
+            await client.recv()
+        if number % 2:
+            client.transport.abort()
+
+
+async def come_by_grpc(lab: Lab, log: Log, number: int) -> None:
+    """Every tenth has a connection of its own."""
+    async with AsyncExitStack() as channels:
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        channel = lab.channel
+        if number % 10 == 0:
+            channel = await channels.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{lab.port}", options))
+        call = StreamlabStub(channel).Follow(pb.FollowRequest(run_id=log.run_id))
+        for _ in range(number % 3):
+            await call.read()
+        call.cancel()
+
+
+async def at_rest(lab: Lab) -> Footprint:
+    """What the process holds when all have gone and everything of them is put away."""
+    gateway = lab.http.gateway
+    await until(lambda: len(gateway.deliveries) == 0)
+    for protocol in get_args(ProtocolName):
+        assert figure(gateway, "streamlab_followers", protocol=protocol) == 0
+    return await Footprint.at_rest()
+
+
+def served_over(gateway: Gateway, protocol: ProtocolName) -> float:
+    """How many deliveries have ended."""
+    return sum(ended(gateway, protocol, reason) for reason in get_args(Reason))
+
+
+# Clients that are sent away
+
+
+class Mover:
+    """Follows a run as an EventSource does: where its stream ends before the run, it goes on at the next gateway."""
+
+    def __init__(self, ports: tuple[int, int], run_id: str) -> None:
+        self._ports = ports
+        self._path = f"/api/runs/{run_id}/events"
+        self.visits: list[Client] = []
+
+    async def follow(self) -> None:
+        last_id = ""
+        for port in self._ports:
+            with closing(Client()) as client:
+                self.visits.append(client)
+                await client.ask(port, self._path, last_id)
+                await client.read_to_end()
+            last_id = client.last_id
+
+    @property
+    def has_text(self) -> bool:
+        return bool(self.visits) and self.visits[0].has(b"event: text_delta")
+
+    @property
+    def has_moved(self) -> bool:
+        return len(self.visits) > 1 and self.visits[1].has(b"event: text_delta")
+
+    @property
+    def events(self) -> list[StreamEvent]:
+        return [event for client in self.visits for event in client.events]
+
+
+async def test_a_thousand_that_ask_at_once_for_a_run_of_another_process_get_it(redis_server: RedisServer) -> None:
+    """As when a gateway leaves and all its clients come to the next one, which has never heard of their run."""
+    async with RedisHub(redis_server.url) as producer, RedisHub(redis_server.url) as asked:
+        log = producer.create(uuid4().hex)
+        log.append(delta("begun"))
+        await producer.open(log.run_id)
+        found = await asyncio.gather(*(asked.open(log.run_id) for _ in range(1_000)), return_exceptions=True)
+        assert [each for each in found if isinstance(each, BaseException)] == []
+        assert len({id(each) for each in found}) == 1
+        assert asked.log(log.run_id).since(0) == log.since(0)
+
+
+async def test_who_leaves_before_the_answer_begins_is_no_fault(
+    own_redis: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the gateway has to wait for Redis, a client may be gone when its stream is to begin."""
+    async with served(redis_url=SecretStr(own_redis.url)) as lab:
+        log = lab.log(delta())
+        await lab.engine.hub.open(log.run_id)
+        own_redis.pause()
+        log.append(delta())
+        async with crowd(lab.port, path_of(log), 20) as clients:
+            await until(lambda: requests_under_way() == len(clients))
+            for client in clients:
+                client.abort()
+        own_redis.resume()
+        await until(lambda: requests_under_way() == 0)
+        assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+        assert figure(lab.gateway, "streamlab_followers", protocol="sse") == 0
+
+
+def requests_under_way() -> int:
+    """What the web server is at."""
+    return sum("run_asgi" in repr(task.get_coro()) for task in asyncio.all_tasks())
+
+
+@needs_signals
+@pytest.mark.soak
+async def test_five_hundred_are_sent_away_and_lose_nothing(tmp_path: Path, redis_server: RedisServer) -> None:
+    """SIGTERM with 500 clients: each hears `drain` and the end of its stream, goes on at another gateway from its last
+    place, and the text that it has joined is the final answer. What the leaving gateway itself produced is followed to
+    its end too. The process ends in time.
+    """
+    ports = free_port(), free_port()
+    shared = {"REDIS_URL": redis_server.url, "LAB_GRPC_PORT": "0"}
+    async with RedisHub(redis_server.url) as hub:
+        log = hub.create(uuid4().hex)
+        with (
+            start_gateway(tmp_path / "leaving", ports[0], shared) as (leaving, logged),
+            start_gateway(tmp_path / "staying", ports[1], shared),
+        ):
+            own = await ask(ports[0], chunks=100_000, rate=20)
+            owners = [Mover(ports, own) for _ in range(20)]
+            movers = [Mover(ports, log.run_id) for _ in range(500)]
+            everyone = (*owners, *movers)
+            async with asyncio.timeout(LONG), asyncio.TaskGroup() as tasks:
+                tasks.create_task(answer(log, lambda: not all(mover.has_moved for mover in movers)))
+                for mover in everyone:
+                    tasks.create_task(mover.follow())
+                await until(lambda: all(mover.has_text for mover in everyone))
+                leaving.send_signal(signal.SIGTERM)
+                assert await asyncio.to_thread(leaving.wait, LEAVE) in (0, -signal.SIGTERM)
+    words = logged.read_text()
+    assert words.count("reason=drained") == len(everyone)
+    assert "Traceback" not in words
+    for mover in everyone:
+        first, second = mover.visits
+        assert (first.whole, first.sent[-1].type) == (True, "drain")
+        assert (second.whole, second.sent[-1].type) == (True, "done")
+        assert seqs(mover.events) == list(range(1, mover.events[-1].seq + 1))
+    for mover in movers:
+        *_, final, done = mover.events
+        assert (final.content, done.status) == (shown(mover.events), "completed")
+    assert {(mover.events[-1].status, mover.events[-1].code) for mover in owners} == {("stopped", "shutdown")}
+    assert len({shown(mover.events) for mover in owners}) == 1
+
+
+async def answer(log: Log, going_on: Callable[[], bool]) -> None:
+    """Write the run's text for as long as it goes on, and then its end."""
+    text = ""
+    while going_on():
+        text += (word := f"{len(text)} ")
+        log.append(delta(word, time.monotonic() - log.began))
+        await asyncio.sleep(0.05)
+    for event in ending(text):
+        log.append(replace(event, at=time.monotonic() - log.began))
+
+
+def start_gateway(
+    folder: Path, port: int, variables: dict[str, str]
+) -> AbstractContextManager[tuple[subprocess.Popen[str], Path]]:
+    folder.mkdir()
+    return running("streamlab.gateway", "--port", str(port), port=port, cwd=folder, **variables)
+
+
+async def ask(port: int, **options: int) -> str:
+    """The id of a run that the gateway at this port produces."""
+    body = {"message": "What is streaming?", "model": demo_model(**options)}
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}/api", timeout=LEAVE) as client:
+        run_id: str = (await client.post("/runs", json=body)).json()["id"]
+        return run_id
