@@ -1,7 +1,7 @@
 """A measurement of latency on the page: what it says, how sure that is, and the figures behind it."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import streamlit as st
@@ -18,6 +18,8 @@ from streamlab.latency.reading import CHARACTERS_A_MINUTE, WORDS_A_MINUTE
 from streamlab.latency.summary import Comparison, Metric, Side, Summary
 
 WHOLE: Way = "invoke"
+RELAYED: Way = "gateway"
+UNRELAYED: tuple[Way, ...] = ("stream", "astream")  # what the gateway is put beside; the first that was measured
 MILLISECONDS = 1_000
 COLUMNS: dict[str, tuple[Callable[[Figures], float | None], str]] = {
     "n": (lambda found: found.n, "%d"),
@@ -44,7 +46,7 @@ def labels(figures: Iterable[Figures]) -> charts.Label:
 
 
 def sentences(summary: Summary) -> list[str]:
-    """What streaming changed, one sentence for each model and streamed way, as Markdown."""
+    """What streaming changed, one sentence for each model and streamed way, and what the gateway cost; as Markdown."""
     several = len({found.model for found in summary.figures}) > 1
     found: list[str] = []
     for side in _streamed(summary):
@@ -52,11 +54,36 @@ def sentences(summary: Summary) -> list[str]:
         if first and whole:
             told = t("latency.sentence", way=way_label(side.way), first=_told_first(first), whole=_told_whole(whole))
             found.append(f"{model_label(side.model)}: {told}" if several else told)
+    for base, first, whole in _relayed(summary):
+        way, direct = way_label(RELAYED), way_label(base.way)
+        told = t("latency.relayed", way=way, base=direct, first=_told_first(first), whole=_told_whole(whole))
+        found.append(f"{model_label(base.model)}: {told}" if several else told)
     return found
 
 
 def uncertainty(summary: Summary) -> list[str]:
     """The intervals behind the sentences."""
+    return [*_uncertainty_whole(summary), *_uncertainty_relayed(summary)]
+
+
+def _uncertainty_relayed(summary: Summary) -> list[str]:
+    told = [
+        t(
+            "latency.relayed_interval",
+            way=way_label(RELAYED),
+            base=way_label(base.way),
+            first=_interval(first),
+            whole=_interval(whole),
+            pairs=first.n,
+            level=f"{(first.confidence or 0) * 100:.0f}",
+        )
+        for base, first, whole in _relayed(summary)
+        if first.low is not None and whole.low is not None
+    ]
+    return [*told, t("latency.relayed_what")] if any(found.way == RELAYED for found in summary.figures) else []
+
+
+def _uncertainty_whole(summary: Summary) -> list[str]:
     return [
         t(
             "latency.interval",
@@ -128,6 +155,8 @@ def _milliseconds(seconds: float) -> str:
 def reason_text(code: str) -> str:
     if code == "no_text":
         return t("chat.empty")
+    if code.startswith("gateway_"):
+        return t(f"latency.error_{code}")
     return answer.error_text(code)
 
 
@@ -255,7 +284,20 @@ def _figures(summary: Summary, model: str, way: str) -> Figures | None:
 
 def _against_whole(summary: Summary, side: Side, metric: Metric) -> Difference | None:
     """By how much a streamed way comes after invoke, of the same model."""
-    base = Side(side.model, WHOLE)
+    return _difference(summary, Side(side.model, WHOLE), side, metric)
+
+
+def _relayed(summary: Summary) -> Iterator[tuple[Side, Difference, Difference]]:
+    """For each model: what the gateway is put beside, and how much later the first words and the whole answer were."""
+    for model in dict.fromkeys(found.model for found in summary.figures):
+        for base in (Side(model, way) for way in UNRELAYED):
+            first, whole = (_difference(summary, base, Side(model, RELAYED), metric) for metric in ("ttft", "e2e"))
+            if first and whole:
+                yield base, first, whole
+                break
+
+
+def _difference(summary: Summary, base: Side, side: Side, metric: Metric) -> Difference | None:
     return next(
         (
             seen.difference

@@ -3,20 +3,27 @@
 import secrets
 
 import streamlit as st
+from pydantic import SecretStr
 
-from components import sidebar
+from components import access, questions, sidebar
 from components.kept import choose_other, draw_kept
 from components.report import report
 from components.state import MEASUREMENT, Measured, engine, keep_measurement, session, show
 from components.texts import LANGUAGE_KEY, t
+from streamlab.gateway.access import Access, named
+from streamlab.gateway.gateway import Gateway
+from streamlab.latency.address import GatewayAddress
+from streamlab.latency.gateway import issued
 from streamlab.latency.measurement import BrokenMeasurement, Measurement, read_measurement, write_measurement
 from streamlab.latency.observation import write_csv, write_lines
-from streamlab.latency.plan import WAYS, Plan
+from streamlab.latency.plan import DIRECT, WAYS, Plan, Way
 from streamlab.measurements import TooManyMeasurements
 
 _REPORT = "latency.report"  # the measurement whose report was asked for
 MIME = {"json": "application/json", "jsonl": "application/jsonl", "csv": "text/csv", "zip": "application/zip"}
 LENGTHS = {"short": 50, "medium": 200, "long": 600, "unlimited": None}  # tokens
+PROBE = "measuring"  # the id of no run
+LOOK_AGAIN = 60.0  # seconds
 MODELS, PROMPT, LENGTH, PAIRS, CHOSEN_WAYS, TARGET, UPLOAD = (
     f"latency.{name}" for name in ("models", "prompt", "length", "pairs", "ways", "target", "upload")
 )
@@ -24,13 +31,15 @@ MODELS, PROMPT, LENGTH, PAIRS, CHOSEN_WAYS, TARGET, UPLOAD = (
 
 def draw_plan() -> None:
     """The controls, and the button that starts."""
+    gateway = own_gateway()
     with st.container(border=True):
         left, right = st.columns([3, 2], gap="large")
         with left:
             _draw_question()
         with right:
-            _draw_method()
-        _draw_start()
+            _draw_method(gateway)
+        access.draw(st.session_state[MODELS], st.container())
+        _draw_start(gateway)
 
 
 def _draw_question() -> None:
@@ -48,28 +57,35 @@ def _draw_question() -> None:
     st.text_area(t("latency.prompt"), key=PROMPT, max_chars=32_000, height=110, persist_state="session")
 
 
-def _draw_method() -> None:
+def _draw_method(gateway: GatewayAddress | None) -> None:
+    relayed = "gateway" in _ways(gateway)
     st.pills(
         t("latency.length"),
         list(LENGTHS),
-        default="medium",
+        default="unlimited" if relayed else "medium",
         required=True,
         format_func=lambda name: t(f"latency.length_{name}"),
-        key=LENGTH,
+        key=f"{LENGTH}.relayed" if relayed else LENGTH,
         help=t("latency.length_help"),
+        disabled=relayed,
         wrap=True,
         persist_state="session",
     )
     st.pills(
         t("latency.ways"),
-        WAYS,
+        _offered(gateway),
         selection_mode="multi",
-        default=WAYS,
+        default=DIRECT,
         format_func=lambda way: t(f"latency.way_{way}"),
         key=CHOSEN_WAYS,
+        help=t("latency.ways_help"),
         wrap=True,
         persist_state="session",
     )
+    if gateway is None:
+        st.caption(t("latency.no_gateway"))
+    elif relayed:
+        st.caption(t("latency.gateway_chosen", limit=engine().settings.gateway_runs_per_minute))
     pairs, target = st.columns(2)
     text = t("latency.pairs_help")
     pairs.number_input(t("latency.pairs"), 1, 100, 10, key=PAIRS, help=text, persist_state="session")
@@ -79,8 +95,36 @@ def _draw_method() -> None:
     )
 
 
-def _draw_start() -> None:
-    ready = _ready()
+def _offered(gateway: GatewayAddress | None) -> tuple[Way, ...]:
+    return WAYS if gateway else DIRECT
+
+
+def _ways(gateway: GatewayAddress | None) -> tuple[Way, ...]:
+    """The chosen ones."""
+    return tuple(way for way in _offered(gateway) if way in st.session_state.get(CHOSEN_WAYS, DIRECT))
+
+
+def own_gateway() -> GatewayAddress | None:
+    """This server's gateway, as another process on this machine reaches it; None where that finds none."""
+    server = Gateway.running
+    if server is None:
+        return None
+    scheme = "https" if st.get_option("server.sslCertFile") else "http"
+    host = st.get_option("server.address") or "0.0.0.0"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{st.get_option('server.port')}/api"
+    token = next(iter(named(engine().settings.gateway_tokens).values()), None)
+    return GatewayAddress(url, SecretStr(token) if token else None) if _is_ours(url, server.access) else None
+
+
+# Under another program than Streamlit's own the port may be another, and somebody else's gateway behind this one.
+@st.cache_data(ttl=LOOK_AGAIN, show_spinner=False)
+def _is_ours(url: str, _access: Access) -> bool:
+    return issued(url, _access.issue(PROBE), PROBE)
+
+
+def _draw_start(gateway: GatewayAddress | None) -> None:
+    ready = _ready(gateway)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             t("latency.start"),
@@ -93,32 +137,36 @@ def _draw_start() -> None:
         st.caption(t("latency.start_help") if ready else t("latency.incomplete"))
 
 
-def _ready() -> bool:
+def _ready(gateway: GatewayAddress | None) -> bool:
     state = st.session_state
-    return bool(state[MODELS] and state[CHOSEN_WAYS] and state[PROMPT].strip())
+    return bool(state[MODELS] and _ways(gateway) and state[PROMPT].strip())
 
 
 def start() -> None:
     """Measure what the controls say."""
-    state, options = st.session_state, sidebar.options()
-    if not _ready():  # the box may have been emptied just before the button was pressed
+    state, options, gateway = st.session_state, sidebar.options(), own_gateway()
+    if not _ready(gateway):  # the box may have been emptied just before the button was pressed
         session().notice = t("latency.incomplete")
         return
+    ways = _ways(gateway)
     plan = Plan(
         models=tuple(state[MODELS]),
         prompt=state[PROMPT],
         system=options.system,
         temperature=options.temperature,
-        max_tokens=LENGTHS[state[LENGTH]],
+        max_tokens=None if "gateway" in ways else LENGTHS[state[LENGTH]],
         pairs=state[PAIRS],
-        ways=tuple(way for way in WAYS if way in state[CHOSEN_WAYS]),
+        ways=ways,
         target=state[TARGET],
         seed=secrets.randbelow(2**31),
     )
     try:
-        show(MEASUREMENT, engine().measurements.start(plan))
+        measurement_id = questions.started(plan.models, lambda: engine().measurements.start(plan, gateway))
     except TooManyMeasurements:
         session().notice = t("latency.too_many")
+        return
+    if measurement_id:
+        show(MEASUREMENT, measurement_id)
 
 
 def name_of(measurement: Measurement) -> str:

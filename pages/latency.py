@@ -8,6 +8,7 @@ from components.state import MEASUREMENT, Measured, engine, find_measuring, keep
 from components.texts import plain, t
 from streamlab.latency.client import Client
 from streamlab.latency.difference import SURE, paired_difference
+from streamlab.latency.gateway import GatewayClient
 from streamlab.latency.measurement import Measurement
 from streamlab.latency.summary import Summary, compare_measurements
 from streamlab.measurements import Measuring
@@ -79,7 +80,7 @@ show(MEASUREMENT, measurement_id)
 found = find_measuring(measurement_id)
 if found and found.state != "measuring":
     keep_measurement(found.id, Measured(measuring.name_of(found.measurement), found.measurement))
-lesson.draw_title("latency", (Client, paired_difference), tried=proves_something())
+lesson.draw_title("latency", (Client, GatewayClient, paired_difference), tried=proves_something())
 draw_notice(st.container())
 measuring.draw_list(measurement_id)
 if measurement_id and (measured := session().measurements.get(measurement_id)):

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from streamlab.latency.address import TOKEN, GatewayAddress
 from streamlab.latency.measurement import Machine, Measurement
 from streamlab.latency.observation import Observation, decode_observation
 from streamlab.latency.plan import Plan, order
@@ -80,13 +81,18 @@ class Measurements:
         self._known: dict[str, Measuring] = {}  # the oldest first
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, plan: Plan) -> str:
-        """Begin, and answer the id. Raises TooManyMeasurements."""
+    def start(self, plan: Plan, gateway: GatewayAddress | None = None) -> str:
+        """Begin, and answer the id. `gateway` is asked where the plan says so, and must be there then.
+
+        Raises TooManyMeasurements.
+        """
+        if plan.relayed and gateway is None:
+            raise ValueError("no gateway to ask")
         with self._lock:
             if len(self._children) >= AT_ONCE:
                 raise TooManyMeasurements(f"{AT_ONCE} measurements are running")
             made = Measuring(secrets.token_urlsafe(16), plan)
-            child = self._children[made.id] = self._launch()
+            child = self._children[made.id] = self._launch(gateway if plan.relayed else None)
             self._known[made.id] = made
             self._forget_oldest()
         threading.Thread(target=self._read, args=(made.id, child, plan), name="measurement", daemon=True).start()
@@ -121,7 +127,9 @@ class Measurements:
             except subprocess.TimeoutExpired:
                 child.kill()
 
-    def _launch(self) -> "subprocess.Popen[bytes]":
+    def _launch(self, gateway: GatewayAddress | None) -> "subprocess.Popen[bytes]":
+        asked = ["--gateway", gateway.url] if gateway else []
+        token = {TOKEN: gateway.token.get_secret_value()} if gateway and gateway.token else {}
         paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         return subprocess.Popen(
             [
@@ -134,11 +142,12 @@ class Measurements:
                 "--quiet",
                 "--demo-url",
                 self._demo_url,
+                *asked,
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # The rest of the environment holds the key, which this process needs as ours does.
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUTF8": "1"},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUTF8": "1"} | token,
             start_new_session=True,  # Ctrl-C in a terminal is for this process, which ends the child in its own time
         )
 

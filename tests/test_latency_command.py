@@ -180,6 +180,10 @@ def test_an_interruption_keeps_what_was_measured(
         (["--json", "-", "--lines"], "standard output"),
         (["--json", "a", "--csv", "a"], "a file each"),
         (["--demo-url", "localhost"], "--demo-url"),
+        (["--ways", "stream,gateway"], "--gateway"),
+        (["--gateway", "localhost:8501"], "--gateway"),
+        (["--gateway", "http://localhost:9/api", "--ways", "stream"], "ways"),
+        (["--gateway", "http://localhost:9/api", "--max-tokens", "50"], "max-tokens"),
         (["--colour"], "--colour"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else value,
@@ -192,11 +196,14 @@ def test_a_wrong_argument_is_one_sentence(tmp_path: Path, arguments: list[str], 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_wrong_setting_is_told_without_its_value(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "arguments"), [("OPENAI_API_KEY", ()), ("GATEWAY_TOKEN", ("--gateway", "http://localhost:9/api"))]
+)
+def test_a_wrong_setting_is_told_without_its_value(tmp_path: Path, name: str, arguments: tuple[str, ...]) -> None:
     """As everywhere in the app."""
-    ended = run(tmp_path, variables={"OPENAI_API_KEY": f"“{KEY}”"})
+    ended = run(tmp_path, *arguments, variables={name: f"“{KEY}”"})
     assert ended.returncode == 2
-    assert ended.stderr.startswith("OPENAI_API_KEY must be")
+    assert ended.stderr.startswith(f"{name} must be")
 
 
 def test_a_file_that_was_there_is_not_harmed_by_a_refusal(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from streamlab.demo_model.process import DemoModel
 from streamlab.engine import Engine, engine_in_thread
 from streamlab.latency.measurement import Measurement, read_measurement, write_measurement
 from streamlab.latency.observation import Observation, encode_observation, write_lines
-from streamlab.latency.plan import WAYS, Plan, Way
+from streamlab.latency.plan import DIRECT, Plan, Way
 from streamlab.measurements import AT_ONCE, Measuring
 from streamlab.settings import Settings
 from tests.browser import languages_in_browser, needs_chromium
@@ -38,6 +38,7 @@ LOCALE = {"en": "en-US", "ja": "ja-JP"}
 FIRST, RATE, CHUNKS = 0.05, 100, 20
 KNOWN = f"demo?first={FIRST}&rate={RATE}&jitter=0&chunks={CHUNKS}"
 FAILING = "demo?fault=key"
+TOKEN = "gw-secret-0123456789"
 PATIENCE = 30_000  # milliseconds
 LIMIT = 60.0  # seconds; a process that measures loads its libraries first
 
@@ -64,6 +65,16 @@ def invoked(pair: int, e2e: float = 2.0, **fields: Any) -> Observation:
         "streamed": False, "waits": 1, "written": (e2e - 0.001,),
     }  # fmt: skip
     return streamed(pair, **whole | fields)
+
+
+def relayed(pair: int, late: float = 0.02, **fields: Any) -> Observation:
+    """The same answer through the gateway: all of it later by so much, in bunches of three chunks."""
+    times = tuple(round(0.5 + late + number * 0.225, 6) for number in range(7))
+    through: dict[str, Any] = {
+        "way": "gateway", "ttfe": times[0], "ttft": times[0], "e2e": round(2.0 + late, 6), "chunk_times": times,
+        "chunk_characters": (15,) * 7, "waits": 7, "written": None,
+    }  # fmt: skip
+    return streamed(pair, **through | fields)
 
 
 def failed(pair: int, error: str, way: Way = "stream") -> Observation:
@@ -148,7 +159,8 @@ def test_what_is_not_complete_cannot_be_started(engine: Engine, language: str) -
     assert app.number_input(key="latency.pairs").value == 10
     lengths, ways = app.button_group
     assert lengths.options == [words[f"latency.length_{name}"] for name in ("short", "medium", "long", "unlimited")]
-    assert ways.options == [words[f"latency.way_{way}"] for way in WAYS]
+    assert ways.options == [words[f"latency.way_{way}"] for way in DIRECT]
+    assert words["latency.no_gateway"] in [caption.value for caption in app.caption]
 
     def start_rests() -> bool:
         rests = bool(app.button(key="latency.start").disabled)
@@ -238,6 +250,50 @@ def test_the_sentence_says_what_a_stakeholder_needs(engine: Engine, language: st
     assert words["latency.reader"].format(**noticed) in [text.value for text in app.markdown]
     assert warned(app) == ""
     assert PLAN.prompt in [text.value for text in app.text]
+
+
+@languages
+def test_what_the_relay_costs_is_a_sentence_of_its_own(engine: Engine, language: str) -> None:
+    """Beside the direct way that was measured, with its interval, and with what is in it."""
+    words = texts(language)
+
+    def interval(value: str) -> str:
+        seconds = words["latency.seconds"].format(value=value)
+        return words["latency.from_to"].format(middle=seconds, low=seconds, high=seconds)
+
+    for direct in ("stream", "astream"):
+        calls = [call for pair in range(1, 7) for call in (streamed(pair, way=direct), relayed(pair))]
+        app = opened_file(language, calls)
+        names = {"way": words["latency.way_gateway"], "base": words[f"latency.way_{direct}"]}
+        later = words["latency.seconds"].format(value="0.020")
+        first = words["latency.first_later"].format(seconds=later)
+        whole = words["latency.whole_later"].format(seconds=later)
+        assert [info.value for info in app.info] == [words["latency.relayed"].format(**names, first=first, whole=whole)]
+        told = {**names, "first": interval("+0.020"), "whole": interval("+0.020"), "pairs": 6, "level": 95}
+        captions = "\n".join(caption.value for caption in app.caption)
+        assert words["latency.relayed_interval"].format(**told) in captions
+        assert words["latency.relayed_what"] in captions
+        assert warned(app) == ""
+
+
+@languages
+def test_without_a_direct_way_nothing_is_said_of_the_relay(engine: Engine, language: str) -> None:
+    """It is put beside the whole answer like every stream, and that alone."""
+    words = texts(language)
+    app = opened_file(language, [call for pair in range(1, 7) for call in (invoked(pair), relayed(pair))])
+    (told,) = (info.value for info in app.info)
+    earlier = words["latency.seconds"].format(value="1.48")
+    assert words["latency.first_earlier"].format(seconds=earlier) in told
+    assert told.startswith(words["latency.sentence"].partition("{first}")[0].format(way=words["latency.way_gateway"]))
+
+
+@languages
+@pytest.mark.parametrize("code", ["gateway_access", "gateway_refused", "gateway_unavailable"])
+def test_what_the_gateway_did_not_do_is_told_apart_from_the_model(engine: Engine, language: str, code: str) -> None:
+    """Each with a sentence of its own."""
+    words = texts(language)
+    told = warned(opened_file(language, [*pairs(), failed(7, code, "gateway")]))
+    assert words["latency.failed"].format(number=1, reason=words[f"latency.error_{code}"]) in told
 
 
 @languages
@@ -431,6 +487,8 @@ def browser() -> Iterator[tuple[Browser, str]]:
     """A browser, and the server's address."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("LAB_MODELS", KNOWN)
+        environment.setenv("LAB_GRPC_PORT", "0")
+        environment.setenv("GATEWAY_TOKENS", f"measuring:{TOKEN}")
         expect.set_options(timeout=PATIENCE)
         with streamlit_server(ROOT / "app.py") as server, chromium() as browser:
             yield browser, server.url
@@ -573,6 +631,47 @@ def test_a_known_schedule_is_found_again(browser: tuple[Browser, str], tmp_path:
         earlier = words["latency.seconds"].format(value=f"{-first.median:.{2 if first.median <= -0.1 else 3}f}")
         expect(sentence.first).to_contain_text(words["latency.first_earlier"].format(seconds=earlier).replace("**", ""))
         expect(bars(charts(page).first)).to_have_count(4)
+
+
+@needs_chromium
+def test_the_gateway_is_measured_beside_the_direct_way(browser: tuple[Browser, str], tmp_path: Path) -> None:
+    """Of this very server, which wants a token that neither page nor file shows. Nothing is asked with a limit, for
+    the gateway has none; what the relay costs is the first thing to read."""
+    words = texts("en")
+    with opened(browser) as page:
+        shortest, unlimited = (
+            page.get_by_role("radio", name=words[f"latency.length_{length}"]) for length in ("short", "unlimited")
+        )
+        shortest.click()
+        button(page, words["latency.way_gateway"]).click()
+        expect(unlimited).to_be_checked()
+        limit = Settings(_env_file=None).gateway_runs_per_minute
+        expect(page.get_by_text(words["latency.gateway_chosen"].format(limit=limit))).to_be_visible()
+        expect(shortest).to_be_disabled()
+        button(page, words["latency.way_gateway"]).click()
+        expect(shortest).to_be_checked()
+        button(page, words["latency.way_gateway"]).click()
+        expect(unlimited).to_be_checked()
+        start(page, words, pairs=3, without=["invoke", "astream"])
+        expect(button(page, words["latency.download"])).to_be_visible(timeout=LIMIT * 1000)
+        names = {"way": words["latency.way_gateway"], "base": words["latency.way_stream"]}
+        beginning = words["latency.relayed"].partition("{first}")[0].format(**names)
+        expect(page.get_by_test_id("stAlert").filter(has_text=beginning)).to_be_visible()
+        expect(bars(charts(page).first)).to_have_count(4)
+        files = downloaded(page, words, tmp_path)
+        measurement = read_measurement(files["json"])
+        assert measurement.complete
+        assert measurement.plan
+        assert measurement.plan.max_tokens is None
+        assert [(seen.error, sum(seen.chunk_characters)) for seen in measurement.observations] == [
+            (None, CHUNKS * 5)
+        ] * 8
+        check_report(files["zip"], words, measurement)
+        with zipfile.ZipFile(io.BytesIO(files["zip"])) as archive:
+            report = archive.read("report.md").decode()
+        assert beginning in report
+        assert words["latency.relayed_what"] in report
+        assert TOKEN not in page.content() + report + files["json"].decode() + files["csv"].decode()
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from streamlab.demo_model.process import DemoModel
-from streamlab.latency.plan import WAYS, Plan
+from streamlab.latency.plan import DIRECT, Plan
 from streamlab.measurements import (
     AT_ONCE,
     KEPT,
@@ -72,7 +72,7 @@ def test_observations_come_one_by_one(measurements: Measurements) -> None:
     measurement_id = measurements.start(plan)
     begun = measurements.get(measurement_id)
     assert (begun.state, begun.plan, begun.observations, begun.left) == ("measuring", plan, (), None)
-    assert begun.expected == (plan.warm_ups + plan.pairs) * len(WAYS)
+    assert begun.expected == (plan.warm_ups + plan.pairs) * len(DIRECT)
     until(lambda: bool(measurements.get(measurement_id).observations))
     partly = measurements.get(measurement_id)
     assert partly.state == "measuring"
@@ -83,7 +83,7 @@ def test_observations_come_one_by_one(measurements: Measurements) -> None:
     assert whole.state == "completed"
     assert whole.observations[: len(partly.observations)] == partly.observations
     assert [(seen.pair, seen.error) for seen in whole.observations] == [
-        (pair, None) for pair in range(plan.pairs + 1) for _ in WAYS
+        (pair, None) for pair in range(plan.pairs + 1) for _ in DIRECT
     ]
     assert whole.left == 0
     assert whole.seconds == measurements.get(measurement_id).seconds
@@ -111,7 +111,7 @@ def test_a_wrong_key_ends_it_after_the_warm_ups(measurements: Measurements) -> N
     """A first round that fails whole is the last: not all calls were made, so the measurement has failed."""
     found = ended(measurements, measurements.start(short_plan(models=("demo?fault=key",))), LIMIT)
     assert found.state == "failed"
-    assert [(seen.pair, seen.error) for seen in found.observations] == [(0, "auth")] * len(WAYS)
+    assert [(seen.pair, seen.error) for seen in found.observations] == [(0, "auth")] * len(DIRECT)
     assert found.measurement.complete is False
 
 

@@ -1,15 +1,18 @@
 """The arguments of `python -m streamlab.latency`."""
 
 import argparse
+import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
-from streamlab.latency.plan import WAYS, Plan, plan_problem
+from streamlab.latency.address import TOKEN, GatewayAddress
+from streamlab.latency.plan import DIRECT, WAYS, Plan, plan_problem
 
 PROMPT = "In about 200 words: why does an answer that is shown while it arrives feel faster?"
 STDIN = STDOUT = "-"
@@ -28,6 +31,7 @@ class Arguments:
     csv: str | None
     lines: bool
     demo_url: str | None
+    gateway: GatewayAddress | None
     quiet: bool
 
 
@@ -47,7 +51,8 @@ def parser() -> argparse.ArgumentParser:
     add("--system", default="", metavar="TEXT", help="the system prompt")
     add("--max-tokens", type=int, metavar="N", help="the longest answer, 16 to 4000; default: no limit")
     add("--pairs", type=int, default=fields["pairs"].default, metavar="N", help="1 to 100; default: %(default)s")
-    add("--ways", default=",".join(WAYS), help="default: %(default)s")
+    add("--ways", help=f"of {', '.join(WAYS)}; default: {','.join(DIRECT)}, and gateway where one is "
+        "given")  # fmt: skip
     add("--warm-ups", type=int, default=fields["warm_ups"].default, metavar="N",
         help="calls of each model and way that are not counted, 0 to 5; default: %(default)s")  # fmt: skip
     add("--temperature", type=float, default=fields["temperature"].default, metavar="T", help="0 to 2")
@@ -62,22 +67,25 @@ def parser() -> argparse.ArgumentParser:
     add("--csv", metavar="FILE", help="write a row for each call; - is standard output")
     add("--lines", action="store_true", help="write each observation to standard output as a line of JSON, at once")
     add("--demo-url", metavar="URL", help="a demo model that runs already, http://127.0.0.1:PORT/v1")
+    add("--gateway", metavar="URL", help="of a gateway to ask as well, such as http://localhost:8501/api; the models "
+        f"must be among its own. Its access token is taken from {TOKEN}")  # fmt: skip
     add("--quiet", action="store_true", help="neither progress nor table")
     return parser
 
 
-def read_arguments(given: argparse.Namespace, default_model: str) -> Arguments:
+def read_arguments(given: argparse.Namespace, default_model: str, environment: Mapping[str, str]) -> Arguments:
     """Raises Refused. Files are tried here, so that no measurement is lost for want of a place."""
     plan = _plan(given, default_model)
     if sum((given.lines, given.json == STDOUT, given.csv == STDOUT)) > 1:
         raise Refused("Only one of --lines, --json - and --csv - can have standard output.")
-    _check_url(given.demo_url)
+    _check_url("--demo-url", given.demo_url)
+    gateway = _gateway(given.gateway, plan, environment)
     for path in (given.json, given.csv):
         if path is not None and path != STDOUT:
             _try_file(path)
     if given.json not in (None, STDOUT) and given.json == given.csv:
         raise Refused("--json and --csv need a file each.")
-    return Arguments(plan, given.json, given.csv, given.lines, given.demo_url, given.quiet)
+    return Arguments(plan, given.json, given.csv, given.lines, given.demo_url, gateway, given.quiet)
 
 
 def _plan(given: argparse.Namespace, default_model: str) -> Plan:
@@ -96,12 +104,27 @@ def _read_plan(path: str) -> Plan:
 
 
 def _made_plan(given: argparse.Namespace, default_model: str) -> Plan:
-    ways = tuple(way.strip() for way in given.ways.split(","))
+    default = WAYS if given.gateway else DIRECT
+    ways = tuple(way.strip() for way in given.ways.split(",")) if given.ways is not None else default
     values: dict[str, Any] = {name: getattr(given, name) for name in Plan.model_fields if hasattr(given, name)}
     return Plan.model_validate(values | {"models": tuple(given.model or [default_model]), "ways": ways})
 
 
-def _check_url(url: str | None) -> None:
+def _gateway(url: str | None, plan: Plan, environment: Mapping[str, str]) -> GatewayAddress | None:
+    _check_url("--gateway", url)
+    if plan.relayed and url is None:
+        raise Refused("The way gateway needs --gateway, the address of one.")
+    if url is None:
+        return None
+    if not plan.relayed:
+        raise Refused("--gateway is given, but gateway is not among the ways.")
+    token = environment.get(TOKEN, "").strip()
+    if token and not re.fullmatch("[!-~]+", token):
+        raise Refused(f"{TOKEN} must be ASCII characters without spaces.")
+    return GatewayAddress(url, SecretStr(token) if token else None)
+
+
+def _check_url(option: str, url: str | None) -> None:
     if url is None:
         return
     try:
@@ -110,7 +133,7 @@ def _check_url(url: str | None) -> None:
     except ValueError:
         good = False
     if not good:
-        raise Refused("--demo-url must be an address that begins with http:// or https://.")
+        raise Refused(f"{option} must be an address that begins with http:// or https://.")
 
 
 def _try_file(path: str) -> None:

@@ -19,9 +19,9 @@ from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
 from pydantic import SecretStr
 
 from streamlab.demo_model import is_demo
-from streamlab.failures import Failure, classify
+from streamlab.failures import classify
 from streamlab.latency.clock import now
-from streamlab.latency.plan import Plan, Way
+from streamlab.latency.plan import Direct, Plan
 from streamlab.latency.wire import Wire
 from streamlab.questions import DEFAULT_TEMPERATURE
 
@@ -39,7 +39,9 @@ class Taken:
 
     start: float = 0.0
     arrivals: list[tuple[float, str]] = field(default_factory=list)
-    failure: Failure | None = None
+    error: str | None = None
+    retry_after: float | None = None
+    """Seconds after which a call that met a rate limit may be made again, when the server said."""
     reported: int | None = None
     """Tokens of the visible text, when the server said."""
     filtered: bool = False
@@ -70,13 +72,13 @@ class Client:
         self._http.close()
         self._runner.run(self._async_http.aclose())
 
-    def take(self, way: Way) -> Taken:
+    def take(self, way: Direct) -> Taken:
         """One call, to its end or its failure. Its text is all that the caller must not keep."""
         self.wire.restart(self._plan.timeout)
         taken, observer = Taken(), _Observer()
         config: RunnableConfig = {"callbacks": [observer]}
         try:
-            with _undisturbed():
+            with undisturbed():
                 match way:
                     case "invoke":
                         self._invoke(taken, config)
@@ -85,7 +87,8 @@ class Client:
                     case "astream":
                         self._runner.run(self._astream(taken, config))
         except Exception as error:
-            taken.failure = classify(error)
+            failure = classify(error)
+            taken.error, taken.retry_after = failure.code, failure.retry_after
         except BaseException:
             self.wire.abandon()
             raise
@@ -150,7 +153,7 @@ class _Observer(BaseCallbackHandler):
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
     """Without a garbage collection in between: one takes as long as some dozens of chunks."""
     gc.collect()
     gc.disable()

@@ -69,7 +69,9 @@ class Measuring:
             if not url and any(map(is_demo, plan.models)):
                 url = stack.enter_context(DemoModel()).base_url
             show = stack.enter_context(_progress(plan, self._console, quiet=self._arguments.quiet))
-            for observation in stack.enter_context(closing(measure(plan, self._settings, url))):
+            for observation in stack.enter_context(
+                closing(measure(plan, self._settings, url, self._arguments.gateway))
+            ):
                 self._observations.append(observation)
                 if self._asked.is_set():
                     raise KeyboardInterrupt
@@ -118,7 +120,7 @@ def main(asked: Event, given: Sequence[str] | None = None) -> int:
     console = _console()
     try:
         settings = load_settings()
-        arguments = read_arguments(namespace, next(iter(settings.lab_models), DEMO))
+        arguments = read_arguments(namespace, next(iter(settings.lab_models), DEMO), os.environ)
     except (SettingsError, Refused) as error:
         console.print(str(error))
         return WRONG_ARGUMENTS

@@ -7,12 +7,15 @@ from collections.abc import Generator
 from contextlib import ExitStack, closing
 
 from streamlab.demo_model import is_demo
+from streamlab.latency.address import GatewayAddress
 from streamlab.latency.client import Client, Taken
+from streamlab.latency.gateway import GatewayClient
 from streamlab.latency.observation import DIGITS, Observation
 from streamlab.latency.plan import Call, Plan, order
 from streamlab.latency.reading import reading_seconds
 from streamlab.latency.ticker import Ticker
 from streamlab.latency.truth import Truth
+from streamlab.latency.wire import Wire
 from streamlab.models import endpoint
 from streamlab.settings import Settings
 from streamlab.tokens import estimate_tokens
@@ -21,14 +24,18 @@ REPEATS = 3  # of a call that met the provider's rate limit
 LONGEST_PAUSE = 60.0  # seconds, whatever the provider asks for
 
 
-def measure(plan: Plan, settings: Settings, demo_url: str) -> Generator[Observation]:
+def measure(
+    plan: Plan, settings: Settings, demo_url: str, gateway: GatewayAddress | None = None
+) -> Generator[Observation]:
     """One observation for each call of `order(plan)`, as soon as it is made. Close it to end early.
+
+    `gateway` is asked where the plan says so. Raises ValueError when it says so and there is none.
 
     A failed call is an observation too, and the next follows; but when the first round (the warm-ups, or without
     them the first pair) fails whole, it is the last. Blocks; not to be used where an event loop runs.
     """
     with ExitStack() as stack:
-        bench = stack.enter_context(closing(_Bench(plan, settings, demo_url)))
+        bench = stack.enter_context(closing(_Bench(plan, settings, demo_url, gateway)))
         ticker = stack.enter_context(Ticker())
         gc.freeze()  # what is loaded stays: a collection before each call need not look at it
         stack.callback(gc.unfreeze)
@@ -43,36 +50,47 @@ def measure(plan: Plan, settings: Settings, demo_url: str) -> Generator[Observat
 
 
 class _Bench:
-    """A client for each model, on one event loop that lasts for all calls."""
+    """A client for each model, on one event loop that lasts for all calls, and one for each behind the gateway."""
 
-    def __init__(self, plan: Plan, settings: Settings, demo_url: str) -> None:
+    def __init__(self, plan: Plan, settings: Settings, demo_url: str, gateway: GatewayAddress | None) -> None:
+        if plan.relayed and gateway is None:
+            raise ValueError("no gateway to ask")
         self._runner = asyncio.Runner()
         self._truth = Truth(demo_url)
         self._clients = {
             model: Client(model, plan, *endpoint(model, settings, demo_url), self._runner) for model in plan.models
         }
+        self._relayed = {model: GatewayClient(model, plan, gateway) for model in plan.models} if gateway else {}
 
     def close(self) -> None:
         for client in self._clients.values():
             client.close()
+        for relayed in self._relayed.values():
+            relayed.close()
         self._truth.close()
         self._runner.close()
 
     def observe(self, call: Call, ticker: Ticker) -> Observation:
         """The call, repeated while the provider's rate limit is met; only the last try is told of."""
-        client = self._clients[call.model]
         for repeat in range(REPEATS + 1):
             ticker.restart()
-            taken = client.take(call.way)
+            taken, wire = self._take(call)
             late = ticker.late
-            if not (taken.failure and taken.failure.code == "rate_limited") or repeat == REPEATS:
+            if taken.error != "rate_limited" or repeat == REPEATS:
                 break
-            wait = taken.failure.retry_after
+            wait = taken.retry_after
             time.sleep(min(LONGEST_PAUSE, 2.0**repeat if wait is None else wait))
-        return _observation(call, taken, late, client, self._truth)
+        return _observation(call, taken, late, wire, self._truth)
+
+    def _take(self, call: Call) -> tuple[Taken, Wire]:
+        if call.way == "gateway":
+            relayed = self._relayed[call.model]
+            return relayed.take(), relayed.wire
+        client = self._clients[call.model]
+        return client.take(call.way), client.wire
 
 
-def _observation(call: Call, taken: Taken, late: float, client: Client, truth: Truth) -> Observation:
+def _observation(call: Call, taken: Taken, late: float, wire: Wire, truth: Truth) -> Observation:
     chunks = [(_since(taken, at), len(text)) for at, text in taken.arrivals if text]
     text = "".join(text for _, text in taken.arrivals)
     error = _error(taken, text)
@@ -89,11 +107,11 @@ def _observation(call: Call, taken: Taken, late: float, client: Client, truth: T
         tokens=_tokens(taken, text),
         tokens_estimated=taken.reported is None and bool(text),
         reading=round(reading_seconds(text), DIGITS),
-        streamed=client.wire.streamed,
-        waits=client.wire.waits,
+        streamed=wire.streamed,
+        waits=wire.waits,
         error=error,
         late=round(late, DIGITS),
-        written=None if error or not is_demo(call.model) else _written(taken, client, truth),
+        written=_written(taken, wire, truth) if not error and is_demo(call.model) and call.way != "gateway" else None,
     )
 
 
@@ -103,8 +121,8 @@ def _since(taken: Taken, at: float) -> float:
 
 def _error(taken: Taken, text: str) -> str | None:
     """An answer that was withheld, or has no text, is none that could be compared."""
-    if taken.failure:
-        return taken.failure.code
+    if taken.error:
+        return taken.error
     if taken.filtered:
         return "content_filtered"
     return None if text else "no_text"
@@ -116,6 +134,6 @@ def _tokens(taken: Taken, text: str) -> int | None:
     return estimate_tokens(text) if text else None
 
 
-def _written(taken: Taken, client: Client, truth: Truth) -> tuple[float, ...] | None:
-    written = truth.written(client.wire.answer_id, taken.start, taken.arrivals[-1][0])
+def _written(taken: Taken, wire: Wire, truth: Truth) -> tuple[float, ...] | None:
+    written = truth.written(wire.answer_id, taken.start, taken.arrivals[-1][0])
     return None if written is None else tuple(_since(taken, at) for at in written)

@@ -16,7 +16,7 @@ from streamlab.latency.summary import Summary, as_json, summarize
 
 VERSION = 1
 MAX_BYTES = 20 * 1024 * 1024
-MAX_OBSERVATIONS = 2_000  # 4 models, 3 ways, 100 pairs and 5 warm-ups are 1,260
+MAX_OBSERVATIONS = 2_000  # 4 models, 4 ways, 100 pairs and 5 warm-ups are 1,680
 
 Flaw = Literal[
     "too_large", "not_text", "not_json", "empty", "not_a_measurement", "unknown_version", "not_an_observation",

@@ -30,17 +30,19 @@ class Observation:
     `error` and no `e2e`.
 
     - `pair`: 1, 2, 3 …; 0 for a warm-up
-    - `ttfe`: the first event of any kind, such as a chunk that only names the role
+    - `ttfe`: the first event of any kind, such as a chunk that only names the role; through a gateway, of the run
     - `ttft`: the first text
     - `e2e`: the last event of a stream, or the return of invoke, whose `ttfe` and `ttft` are the same
-    - `chunk_times`, `chunk_characters`: one for each chunk with text
-    - `tokens`: of the text, without those of hidden reasoning; `tokens_estimated` when the server did not say
+    - `chunk_times`, `chunk_characters`: one for each chunk with text; a gateway's events may each hold several
+    - `tokens`: of the text, without those of hidden reasoning (through a gateway, only of reasoning that is shown);
+      `tokens_estimated` when the server did not say
     - `reading`: how long people take to read the text
     - `streamed`: what went over the wire was an event stream, whatever the program asked for
     - `waits`: how often the next bytes of the body had to be waited for; the rest lay ready
-    - `error`: a code of `streamlab.failures`, or `no_text` for an answer without any
+    - `error`: a code of `streamlab.failures`, one that begins with `gateway_`, or `no_text` for an answer without any
     - `late`: how late a thread woke that sleeps for 10 ms at a time, 95th percentile over the call
-    - `written`: when the server wrote each chunk, or the body, by its own account; None when that is not known
+    - `written`: when the server wrote each chunk, or the body, by its own account; None when that is not known. What
+      comes through a gateway is late by what the gateway takes, so there it is no measure of error, and None
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)

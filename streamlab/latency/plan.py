@@ -7,7 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from streamlab.questions import DEFAULT_TEMPERATURE
 
-Way = Literal["invoke", "stream", "astream"]
+Direct = Literal["invoke", "stream", "astream"]  # the model is asked
+Way = Literal[Direct, "gateway"]  # or a gateway that asks it
+DIRECT: tuple[Direct, ...] = get_args(Direct)
 WAYS: tuple[Way, ...] = get_args(Way)
 
 ModelName = Annotated[str, Field(min_length=1, max_length=2_000, pattern=r"^\S(.*\S)?$")]
@@ -27,7 +29,7 @@ class Plan(BaseModel):
     """The longest answer; None asks for no limit."""
     pairs: int = Field(10, ge=1, le=100)
     """How often each model answers in each way; what is compared are the answers of one pair."""
-    ways: tuple[Way, ...] = Field(WAYS, min_length=1, max_length=3)
+    ways: tuple[Way, ...] = Field(DIRECT, min_length=1, max_length=len(WAYS))
     warm_ups: int = Field(1, ge=0, le=5)
     """Calls per model and way that come first and are not counted."""
     temperature: float = Field(DEFAULT_TEMPERATURE, ge=0, le=2)
@@ -44,7 +46,14 @@ class Plan(BaseModel):
             raise ValueError("each model and each way may be named once")
         if not self.prompt.strip():
             raise ValueError("the prompt is blank")
+        if self.relayed and self.max_tokens is not None:
+            raise ValueError("a gateway takes no max-tokens, and answers of different lengths cannot be compared")
         return self
+
+    @property
+    def relayed(self) -> bool:
+        """Whether some of the calls go through a gateway."""
+        return "gateway" in self.ways
 
 
 class Call(NamedTuple):

@@ -51,8 +51,8 @@ class Comparison:
 class Summary:
     """Warm-ups, failed calls and invokes that streamed underneath are in no figure and no comparison.
 
-    `comparisons` are within pairs: each two ways of a model (invoke before stream before astream), and each two
-    models in a way (in their order of appearance). `refused` counts the invokes that streamed underneath.
+    `comparisons` are within pairs: each two ways of a model (in the order of WAYS), and each two models in a way (in
+    their order of appearance). `refused` counts the invokes that streamed underneath.
     """
 
     target: float

@@ -1,0 +1,192 @@
+"""One model behind a gateway, as a program would call it that has only the gateway's address, and when what came."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, get_args
+from urllib.parse import parse_qsl
+
+import httpx2
+
+from streamlab.demo_model import is_demo
+from streamlab.events import EventType, StreamEvent, decode
+from streamlab.failures import CODES
+from streamlab.latency.address import GatewayAddress
+from streamlab.latency.client import LIMITS, Taken, undisturbed
+from streamlab.latency.clock import now
+from streamlab.latency.plan import Plan
+from streamlab.latency.wire import Wire
+from streamlab.questions import DEFAULT_TEMPERATURE
+
+LOGGED = get_args(EventType)  # what a run's log holds; the rest is between the gateway and its client
+KNOWN = (*CODES, "gateway_access", "gateway_refused", "gateway_unavailable")
+ASIDE = 2.0  # seconds for what is asked beside the calls
+NOT_REACHED = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.ProxyError,
+    httpx2.UnsupportedProtocol,
+    httpx2.SSEError,  # something answered, but with no event stream
+    ValueError,  # or with one of something else
+)
+
+
+class _Failed(Exception):
+    """The call came to nothing that could be compared, for the reason of this `code`."""
+
+    def __init__(self, code: str | None, retry_after: float | None = None) -> None:
+        super().__init__(code)
+        self.code = code if code in KNOWN else "internal"
+        self.retry_after = retry_after
+
+
+class GatewayClient:
+    """Asks by `POST /chat` and reads the run's events from the answer, over a connection that is kept.
+
+    A run repeats what failed; here nothing is repeated, or the pauses would be measured as part of the answer. A
+    `retry` is the end of the call, for the reason that it tells, and the run is stopped.
+    """
+
+    def __init__(self, model: str, plan: Plan, address: GatewayAddress) -> None:
+        self.wire = Wire()
+        self._address = address
+        self._asked = _asked(model, plan)
+        self._timeout = plan.timeout
+        self._http = httpx2.Client(
+            base_url=address.url,
+            headers=address.headers,
+            timeout=plan.timeout,
+            limits=LIMITS,
+            event_hooks={"request": [self.wire.request], "response": [self.wire.response]},
+        )
+
+    def close(self) -> None:
+        self._http.close()
+
+    def take(self) -> Taken:
+        """One call, to the end of its run or to its failure."""
+        with suppress(httpx2.HTTPError):  # a server drops a connection that idles: it is opened anew before the call
+            self._http.get("/healthz", timeout=ASIDE)
+        self.wire.restart(self._timeout)
+        taken = Taken()
+        try:
+            with undisturbed():
+                self._chat(taken)
+        except _Failed as failed:
+            taken.error, taken.retry_after = failed.code, failed.retry_after
+        except NOT_REACHED:
+            taken.error = "gateway_unavailable"
+        except (TimeoutError, httpx2.TimeoutException):
+            taken.error = "timeout"
+        except httpx2.HTTPError:
+            taken.error = "connection_lost"
+        return taken
+
+    def _chat(self, taken: Taken) -> None:
+        taken.start = now()
+        with self._http.stream("POST", "/chat", json=self._asked) as response, self._stopped_early(response):
+            if response.status_code != httpx2.codes.OK:
+                raise _refused(response)
+            run = _Run(taken)
+            for sent in httpx2.EventSource(response):
+                run.observe(sent, now())
+            run.end()
+
+    @contextmanager
+    def _stopped_early(self, response: httpx2.Response) -> Iterator[None]:
+        """Whoever leaves before the run's end stops it: it would go on for a minute, and its tokens cost money."""
+        try:
+            yield
+        except BaseException:
+            if run_id := response.headers.get("x-run-id"):
+                self._stop(run_id)
+            raise
+
+    def _stop(self, run_id: str) -> None:
+        address = self._address
+        with (
+            suppress(httpx2.HTTPError),
+            httpx2.Client(base_url=address.url, headers=address.headers, timeout=ASIDE) as http,
+        ):
+            http.delete(f"/runs/{run_id}")
+
+
+class _Run:
+    """Takes down a run from its events. Each is an arrival, also one without text; what the gateway says besides,
+    such as `open`, tells nothing of the model and is none."""
+
+    def __init__(self, taken: Taken) -> None:
+        self._taken = taken
+        self._thought = False
+        self._done = False
+
+    def observe(self, sent: httpx2.ServerSentEvent, at: float) -> None:
+        """Raises _Failed for what makes the call one that cannot be compared, ValueError for what is no event."""
+        if sent.event == "gap":  # some of its events cannot be had any more
+            raise _Failed("connection_lost")
+        if sent.event not in LOGGED:
+            return
+        event = decode(sent.data)
+        self._taken.arrivals.append((at, (event.content or "") if event.type == "text_delta" else ""))
+        self._thought = self._thought or event.type == "thinking"
+        if event.type in ("retry", "error"):
+            raise _Failed(event.code, event.wait)
+        if event.type == "done":
+            self._finish(event)
+
+    def end(self) -> None:
+        """Nothing comes any more. Raises _Failed when that was too early."""
+        if not self._done:
+            raise _Failed("connection_lost")
+
+    def _finish(self, done: StreamEvent) -> None:
+        if done.status != "completed":  # it was stopped: by somebody else, or because its server ends
+            raise _Failed("connection_lost")
+        self._done = True
+        if done.usage and not done.usage.estimated and not self._thought:
+            self._taken.reported = done.usage.output_tokens
+
+
+def issued(url: str, follow_token: str, run_id: str) -> bool:
+    """Whether there is a gateway which takes this token for its own. The run need not be one."""
+    try:
+        answer = httpx2.get(f"{url}/runs/{run_id}", params={"token": follow_token}, timeout=ASIDE)
+    except httpx2.HTTPError:
+        return False
+    return answer.is_success or _error_code(answer) == "unknown_run"
+
+
+def _asked(model: str, plan: Plan) -> dict[str, Any]:
+    """The request's body. As the demo model is told its seed by the others, so it is here, in its name."""
+    messages = [{"role": "system", "content": plan.system}] if plan.system.strip() else []
+    asked: dict[str, Any] = {
+        "model": _seeded(model, plan.seed) if is_demo(model) else model,
+        "messages": [*messages, {"role": "user", "content": plan.prompt}],
+    }
+    return asked if plan.temperature == DEFAULT_TEMPERATURE else asked | {"temperature": plan.temperature}
+
+
+def _seeded(model: str, seed: int) -> str:
+    name, _, options = model.partition("?")
+    if "seed" in dict(parse_qsl(options)):
+        return model
+    return f"{name}?{options}&seed={seed}" if options else f"{name}?seed={seed}"
+
+
+def _refused(response: httpx2.Response) -> _Failed:
+    response.read()
+    status = response.status_code
+    if status == httpx2.codes.TOO_MANY_REQUESTS:
+        wait = response.headers.get("retry-after", "")
+        return _Failed("rate_limited", float(wait) if wait.isdecimal() else None)
+    if status in (httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN):
+        return _Failed("gateway_access")
+    if _error_code(response) == "unknown_model":
+        return _Failed("model_not_found")
+    return _Failed("gateway_refused" if response.is_client_error else "gateway_unavailable")
+
+
+def _error_code(response: httpx2.Response) -> str | None:
+    """That of the gateway's one shape of error; None for what has another."""
+    with suppress(ValueError, KeyError, TypeError):
+        return str(response.json()["error"]["code"])
+    return None
