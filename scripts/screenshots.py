@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from itertools import product
 from typing import Literal
 
-from playwright.sync_api import Browser, Page, ViewportSize, expect
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
-from benchmarks.harness import ROOT, chromium, streamlit_server
+from benchmarks.harness import ROOT, chromium, free_port, streamlit_server
 from components.texts import texts
 
 FOLDER = ROOT / "artifacts" / "screenshots"
@@ -32,6 +32,7 @@ THEMES: list[Theme] = ["light", "dark"]
 
 def main() -> None:
     os.environ |= {"OPENAI_API_KEY": "", "OPENAI_BASE_URL": "", "LAB_MODELS": f"demo,{FAILING}", "LAB_LANGUAGE": "auto"}
+    os.environ["LAB_GRPC_PORT"] = str(free_port())
     expect.set_options(timeout=WAIT)
     FOLDER.mkdir(parents=True, exist_ok=True)
     IMAGES.mkdir(parents=True, exist_ok=True)
@@ -138,6 +139,7 @@ def take_all(page: Page, language: str, variant: str, finished: str, failed: str
     take_prompts(page, words, take)
     take_chunks(page, words, take)
     take_faults(page, words, take)
+    take_relay(page, words, take)
     page.goto(failed)
     expect(page.get_by_role("button", name=words["chat.retry"])).to_be_visible()
     take("failed")
@@ -289,6 +291,40 @@ def take_faults(page: Page, words: dict[str, str], take: Callable[[str], None]) 
         take(f"faults-{policy}")
     page.mouse.wheel(0, 5_000)
     take("faults-compared")
+
+
+def take_relay(page: Page, words: dict[str, str], take: Callable[[str], None]) -> None:
+    """Before a run; one at five clients, of which one is cut and one slow; ended; and the gateway's figures."""
+
+    def press(place: Page | Locator, name: str) -> None:
+        place.get_by_role("button", name=name, exact=True).click()
+
+    def take_at(place: Locator, state: str) -> None:
+        place.scroll_into_view_if_needed()
+        take(state)
+
+    page.goto(address(page, "relay"))
+    title, charts = page.get_by_role("heading", name=words["relay.title"]), page.get_by_test_id("stVegaLiteChart")
+    expect(charts).to_have_count(4)
+    take_at(title, "relay-start")
+    press(page, words["relay.start"])
+    cards = page.locator("article")
+    expect(cards).to_have_count(3)
+    expect(cards.first.locator(".text")).not_to_be_empty()
+    press(page, f"+ {words['relay.card_websocket']}")
+    press(page, f"+ {words['relay.card_late']}")
+    press(cards.last, words["relay.card_slow"])
+    press(cards.first, words["relay.card_cut"])
+    page.wait_for_timeout(2_500)
+    take_at(title, "relay-live")
+    take_at(cards.last, "relay-live-below")
+    press(cards.last, words["relay.card_slow"])
+    press(cards.first, words["relay.card_reconnect"])
+    for card in cards.all():
+        expect(card.locator(".state")).to_have_text(words["relay.card_state_whole"])
+    take_at(title, "relay-ended")
+    take_at(cards.last, "relay-ended-below")
+    take_at(charts.last, "relay-figures")
 
 
 def address(page: Page, name: str) -> str:

@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 from typing import Literal
 
 import grpc
@@ -24,11 +25,15 @@ State = Literal["connecting", "open", "cut", "lost", "refused", "whole", "differ
 
 @dataclass
 class Look:
-    """What the client has by now. `missing` and `twice` are events that it was not sent, or more than once."""
+    """What the client has by now. `missing` and `twice` are events that it was not sent, or more than once.
+
+    `late`: how many seconds its last event came later than it would have as fast as the fastest.
+    """
 
     state: State = "connecting"
     seq: int = 0
     at: float = 0.0
+    late: float = 0.0
     text: str = ""
     bytes: int = 0
     resumes: int = 0
@@ -37,6 +42,12 @@ class Look:
     missing: int = 0
     twice: int = 0
     status: Status | None = None
+
+
+def local_address(host: str, port: int) -> str:
+    """Where this machine reaches a server that listens on this host."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class GrpcFollower:
@@ -50,13 +61,13 @@ class GrpcFollower:
         self._text = StepText()
         self._answer: str | None = None
         self._look = Look()
+        self._offset = inf  # of the run's clock to ours, by the event that came fastest
         self._looked_at = time.monotonic()
         self._task: asyncio.Task[None] | None = None
 
     async def look(self) -> Look:
         self._looked_at = time.monotonic()
-        self._look.text = str(self._text)
-        return self._look
+        return replace(self._look, text=str(self._text))
 
     async def connect(self) -> None:
         """Begin, or go on with the last event's token. What goes on already is left as it is."""
@@ -120,6 +131,9 @@ class GrpcFollower:
         look.twice += max(0, min(look.seq, event.seq) - first + 1)
         look.merged += event.seq - first + 1 if event.seq_from else 0
         look.seq, look.at = event.seq, event.at
+        offset = time.monotonic() - event.at
+        self._offset = min(self._offset, offset)
+        look.late = offset - self._offset
         self._text.observe(event)
         if event.type == "final_answer":
             self._answer = event.content

@@ -126,7 +126,7 @@ def fail(page: Page) -> None:
 
 def relay(page: Page) -> None:
     page.get_by_role("button", name=WORDS["relay.start"], exact=True).click()
-    expect(page.get_by_text(WORDS["relay.card_whole"]).nth(1)).to_be_visible(timeout=WAIT)
+    expect(page.get_by_text(WORDS["relay.card_state_whole"]).nth(1)).to_be_visible(timeout=WAIT)
 
 
 FILLED = [

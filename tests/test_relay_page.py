@@ -1,71 +1,72 @@
 """The page that shows one run at several clients, as people use it: over AppTest, and in a real browser."""
 
-import socket
+import asyncio
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from math import inf
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import anyio
 import pytest
-import streamlit as st
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 from prometheus_client.samples import Sample
+from redis.asyncio import Redis
 from streamlit.testing.v1 import AppTest
 
-from benchmarks.harness import ROOT, chromium, streamlit_server
-from components import relay
-from components.texts import LANGUAGE_KEY, LANGUAGES, texts
-from streamlab.engine import Engine, engine_in_thread
+from benchmarks.harness import ROOT, free_port, streamlit_server
+from components import relay, relay_cards, relay_figures
+from components.relay_remote import Standing
+from components.texts import texts
+from streamlab.engine import Engine
+from streamlab.events import StreamEvent, Usage
 from streamlab.gateway.access import Grant
 from streamlab.gateway.gateway import Gateway, open_gateway
 from streamlab.gateway.grpc_server import grpc_port
-from streamlab.grpc_follower import GrpcFollower, Look, State
+from streamlab.grpc_follower import GrpcFollower, Look, State, local_address
+from streamlab.hub import Gap, HubUnreachable, Item, Log, MemoryHub, Outage, Snapshot
+from streamlab.hub.redis import RedisHub
 from streamlab.questions import QUESTION_CHARACTERS, Options
-from streamlab.settings import Settings
-from tests.browser import languages_in_browser, needs_chromium
+from tests import redis_server as servers
+from tests.browser import Site, button, languages_in_browser, needs_chromium, site
+from tests.conftest import check_laws
+from tests.pages import LIMIT, checked, languages, serving, visit
+from tests.redis_server import RedisServer
 
-LOCALE = {"en": "en-US", "ja": "ja-JP"}
+redis_server, own_redis = servers.redis_server, servers.own_redis  # fixtures are found by their names
+
 FAST = "demo?first=0&rate=5000"
+STEADY = "demo?first=0&rate=60&chunks=600"
 PACED = "demo?first=1&rate=60"  # time to connect before the first event
-PATIENCE = 30_000  # milliseconds
-LIMIT = 60.0  # seconds
 SHORT = "What is streaming?"
 SAID = "relay.question_default"
-
-languages = pytest.mark.parametrize("language", LANGUAGES)
 
 
 # Without a browser
 
 
-@pytest.fixture(scope="module")
-def served() -> Iterator[tuple[Engine, Gateway]]:
+@contextmanager
+def lab(**settings: Any) -> Iterator[tuple[Engine, Gateway]]:
     """The engine and the gateway that the page finds, as it does in the server."""
-    before = Engine.running, Gateway.running
+    before = Gateway.running
     with (
-        engine_in_thread(Settings(_env_file=None, lab_models=(FAST, "demo"))) as engine,
+        serving(lab_models=(FAST, STEADY, "demo"), **settings) as engine,
         engine.portal.wrap_async_context_manager(open_gateway(engine)) as gateway,
     ):
-        Engine.running, Gateway.running = engine, gateway
+        Gateway.running = gateway
         try:
             yield engine, gateway
         finally:
-            Engine.running, Gateway.running = before
+            Gateway.running = before
 
 
-def visit(language: str, **address: str) -> AppTest:
-    app = AppTest.from_file(ROOT / "components" / "frame.py", default_timeout=LIMIT)
-    st.session_state[LANGUAGE_KEY] = language
-    app.context = {"locale": LOCALE[language]}
-    app.run().switch_page("../pages/relay.py")
-    for name, value in address.items():
-        app.query_params[name] = value
-    return checked(app.run())
-
-
-def checked(app: AppTest) -> AppTest:
-    assert [error.message for error in app.exception] == []
-    return app
+@pytest.fixture(scope="module")
+def served() -> Iterator[tuple[Engine, Gateway]]:
+    with lab() as found:
+        yield found
 
 
 def run_of(app: AppTest) -> str:
@@ -84,14 +85,23 @@ def start(app: AppTest, model: str) -> str:
     return run_of(app)
 
 
+def ended(log: Log) -> str | None:
+    """How the run ended, once it has."""
+    deadline = time.monotonic() + LIMIT
+    while not log.done:
+        assert time.monotonic() < deadline, "the run does not end"
+        time.sleep(0.02)
+    return log.done.status
+
+
 @languages
 def test_the_page_begins_with_what_to_do_first(served: tuple[Engine, Gateway], language: str) -> None:
     """A question is there to be asked, and the gateway's figures are shown without any run."""
     words = texts(language)
-    app = visit(language)
+    app = visit("relay", language)
     assert words["relay.nothing_yet"] in [info.value for info in app.info]
     assert app.text_area(key=relay.QUESTION).value == words[SAID]
-    assert {words[f"relay.{name}"] for name in ("followers", "rate", "resumed", "disconnects", "live")} == {
+    assert {words[f"relay.{name}"] for name in ("followers", "rate", "first_token", "resumed", "disconnects")} == {
         each.label for each in app.metric
     }
 
@@ -100,16 +110,11 @@ def test_the_page_begins_with_what_to_do_first(served: tuple[Engine, Gateway], l
 def test_a_run_is_started_and_stopped(served: tuple[Engine, Gateway], language: str) -> None:
     """The address names it, and whoever comes by the address may stop it."""
     engine, _ = served
-    app = visit(language)
+    app = visit("relay", language)
     run_id = start(app, "demo")
-    other = visit(language, run=run_id)
+    other = visit("relay", language, run=run_id)
     checked(other.button(key="relay.stop").click().run())
-    log = engine.hub.log(run_id)
-    deadline = time.monotonic() + LIMIT
-    while not log.done:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    assert log.done.status == "stopped"
+    assert ended(engine.hub.log(run_id)) == "stopped"
     assert "relay.stop" not in [button.key for button in checked(app.run()).button]
 
 
@@ -118,7 +123,7 @@ def test_the_figures_are_the_gateways_own(served: tuple[Engine, Gateway], langua
     """A client that follows counts at once; when it has gone its end does."""
     engine, gateway = served
     words = texts(language)
-    app = visit(language)
+    app = visit("relay", language)
     log = engine.hub.log(start(app, FAST))
     ended = int(metric(app, words["relay.disconnects"]))
     delivery = gateway.deliver(log, Grant("a test"), "websocket")
@@ -133,8 +138,8 @@ def test_the_figures_are_the_gateways_own(served: tuple[Engine, Gateway], langua
 
 def test_figures_are_summed_over_protocols() -> None:
     """But followers, whose chart tells them apart; and waits stay apart by how long they were."""
-    name = "streamlab_first_event_seconds_bucket"
-    found = relay.moment(
+    name = "streamlab_run_first_token_seconds_bucket"
+    found = relay_figures.moment(
         7.0,
         [
             Sample("streamlab_followers", {"protocol": "sse"}, 2),
@@ -145,15 +150,36 @@ def test_figures_are_summed_over_protocols() -> None:
             Sample("streamlab_disconnects_total", {"protocol": "sse", "reason": "ended"}, 5),
             Sample("streamlab_disconnects_total", {"protocol": "grpc", "reason": "ended"}, 1),
             Sample("streamlab_disconnects_total", {"protocol": "sse", "reason": "slow"}, 1),
-            Sample(name, {"protocol": "sse", "le": "0.5"}, 2),
-            Sample(name, {"protocol": "grpc", "le": "0.5"}, 1),
-            Sample(name, {"protocol": "sse", "le": "+Inf"}, 3),
-            Sample("streamlab_runs_live", {}, 9),
+            Sample(name, {"le": "0.5"}, 2),
+            Sample(name, {"le": "+Inf"}, 3),
             Sample("process_open_fds", {}, 100),
         ],
     )
-    waits = {0.5: 3, float("inf"): 3}
-    assert found == relay.Moment(7.0, {"sse": 2, "grpc": 1}, 42, 4, waits, {"ended": 6, "slow": 1}, 9)
+    assert found == relay_figures.Moment(7.0, {"sse": 2, "grpc": 1}, 42, 4, {0.5: 2, inf: 3}, {"ended": 6, "slow": 1})
+
+
+@pytest.mark.parametrize(
+    ("bounds", "said"),
+    [
+        ({}, "–"),
+        ({0.5: 0, inf: 0}, "–"),
+        ({0.25: 1, 0.5: 2, inf: 4}, "≤ 0.5 s"),
+        ({0.25: 1, 0.5: 2, inf: 5}, "> 0.5 s"),
+        ({30.0: 2, inf: 2}, "≤ 30 s"),
+    ],
+)
+def test_half_of_the_runs_had_their_first_token_within_what_is_told(bounds: dict[float, int], said: str) -> None:
+    """By the least bound that holds half of them; what was longer than all bounds is told so."""
+    assert relay_figures.within(bounds) == said
+
+
+def test_a_client_that_has_all_is_as_late_as_its_last_event() -> None:
+    """And one that is behind at least as far as the log is ahead of it."""
+    look = Look("open", seq=10, at=2.0, late=0.25)
+    assert (Standing(10, 2.0, look).behind, Standing(10, 2.0, look).lag) == (0, 0.25)
+    assert (Standing(14, 5.5, look).behind, Standing(14, 5.5, look).lag) == (4, 3.5)
+    assert Standing(14, 5.5, replace(look, late=9.0)).lag == 9.0
+    assert (Standing(14, 5.5, None).behind, Standing(14, 5.5, None).lag) == (0, 0.0)
 
 
 @languages
@@ -162,7 +188,7 @@ def test_a_bad_question_is_refused_and_kept(
     served: tuple[Engine, Gateway], language: str, question: str, notice: str
 ) -> None:
     """With a sentence; no run is begun, and what was typed is there to be mended."""
-    app = visit(language)
+    app = visit("relay", language)
     app.text_area(key=relay.QUESTION).set_value(question)
     checked(app.button(key="relay.start").click().run())
     limits = {"length": f"{len(question):,}", "limit": f"{QUESTION_CHARACTERS:,}"}
@@ -174,7 +200,7 @@ def test_a_bad_question_is_refused_and_kept(
 @languages
 def test_an_old_address_says_so(served: tuple[Engine, Gateway], language: str) -> None:
     """And a new run can be begun there."""
-    app = visit(language, run="nowhere")
+    app = visit("relay", language, run="nowhere")
     assert [warning.value for warning in app.warning] == [texts(language)["relay.unknown"]]
     assert not app.button(key="relay.start").disabled
 
@@ -216,6 +242,7 @@ def test_the_client_over_grpc_resumes_where_it_was_cut(served: tuple[Engine, Gat
     engine.portal.call(follower.connect)
     look = until("whole")
     assert (look.resumes, look.missing, look.twice) == (1, 0, 0)
+    assert 0 <= look.late < LIMIT
     assert look.text == engine.portal.call(log.since, log.seq - 2)[0].content
 
 
@@ -225,32 +252,120 @@ def test_the_client_over_grpc_tells_that_it_was_refused(served: tuple[Engine, Ga
     assert until("refused").seq == 0
 
 
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "127.0.0.1:7"),
+        ("localhost", "localhost:7"),
+        ("0.0.0.0", "127.0.0.1:7"),
+        ("::", "[::1]:7"),
+        ("192.168.1.5", "192.168.1.5:7"),
+    ],
+)
+def test_a_server_that_listens_everywhere_is_reached_on_this_machine(host: str, address: str) -> None:
+    """And any other at the host where it listens."""
+    assert local_address(host, 7) == address
+
+
+# The connections to Redis
+
+
+def told(template: str, text: str) -> dict[str, str]:
+    """What stands in a text at the places of its template."""
+    found = re.fullmatch(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+?)", re.escape(template)), text)
+    assert found, text
+    return found.groupdict()
+
+
+@languages
+def test_without_redis_there_is_no_connection_to_kill(served: tuple[Engine, Gateway], language: str) -> None:
+    """The button says why, before a run as well as during one."""
+    app = visit("relay", language)
+    for _ in range(2):
+        kill = app.button(key="relay.kill")
+        assert kill.disabled
+        assert kill.help == texts(language)["relay.kill_none"]
+        start(app, "demo")
+    app.button(key="relay.stop").click().run()
+
+
+@languages
+def test_a_run_goes_on_when_its_connections_to_redis_are_killed(own_redis: RedisServer, language: str) -> None:
+    """The page tells how many there were and that they are back; or that Redis is away, and then nothing is lost
+    either: at last the log has each event once, and its whole text."""
+    words = texts(language)
+    with lab(redis_url=own_redis.url) as (engine, _):
+        app = visit("relay", language)
+        log = engine.hub.log(start(app, STEADY))
+        checked(app.button(key="relay.kill").click().run())
+        (said,) = (told(words["relay.killed"], info.value) for info in app.info)
+        assert int(said["count"]) >= 2  # one writes, one reads
+        own_redis.kill()
+        checked(app.button(key="relay.kill").click().run())
+        assert words["relay.not_killed"] in [warning.value for warning in app.warning]
+        own_redis.start()
+        assert ended(log) == "completed"
+        check_laws(engine.portal.call(log.since, 0))
+        idle = checked(app.run()).button(key="relay.kill")
+        assert idle.disabled
+        assert idle.help == words["relay.kill_idle"]
+
+
+@pytest.mark.anyio
+async def test_writers_and_readers_are_cut_in_the_middle_and_lose_nothing(redis_server: RedisServer) -> None:
+    """Again and again, on both sides: who reads gets each event once and in order. Others' connections stay."""
+    async with RedisHub(redis_server.url) as writing, RedisHub(redis_server.url) as reading:
+        other = Redis.from_url(redis_server.url, single_connection_client=True)
+        before = await other.client_id()
+        log = writing.create("cut-run")
+        for number in range(300):
+            log.append(StreamEvent("text_delta", 0, 0.0, content=f"{number} "))
+            if number == 0:
+                await writing.open("cut-run")
+                follower = (await reading.open("cut-run")).follow()
+                items = asyncio.create_task(read(follower))
+            if number % 100 == 50:
+                outages = await asyncio.gather(writing.disconnect(), reading.disconnect())
+                assert min(outage.connections for outage in outages) >= 2
+            await asyncio.sleep(0.001)
+        log.append(StreamEvent("done", 0, 0.0, status="completed", usage=Usage(0, 0)))
+        with anyio.fail_after(LIMIT):
+            assert numbers(await items) == list(range(300))
+        assert (await other.client_id(), await writing.open("cut-run")) == (before, log)
+        await other.aclose()
+
+
+async def read(follower: Any) -> list[Item]:
+    items: list[Item] = []
+    with follower:
+        while batch := await follower.batch():
+            items += batch
+    return items
+
+
+def numbers(items: list[Item]) -> list[int]:
+    """Of the texts, none of which may have come as a snapshot."""
+    assert not [item for item in items if isinstance(item, Gap | Snapshot)]
+    return [int(number) for item in items if isinstance(item, StreamEvent) for number in (item.content or "").split()]
+
+
+@pytest.mark.anyio
+async def test_what_cannot_be_closed_is_unreachable(own_redis: RedisServer) -> None:
+    """Redis is away; and where there is no Redis, there is nothing to close."""
+    async with RedisHub(own_redis.url) as hub:
+        own_redis.kill()
+        with pytest.raises(HubUnreachable):
+            await hub.disconnect()
+    assert await MemoryHub().disconnect() == Outage(0, 0.0)
+
+
 # In a browser
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[tuple[Browser, str]]:
-    """A browser, and the server's address."""
-    expect.set_options(timeout=PATIENCE)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    environment = {"LAB_MODELS": PACED, "LAB_GRPC_PORT": str(port)}
-    with streamlit_server(ROOT / "app.py", environment=environment) as server, chromium() as browser:
-        yield browser, server.url
-
-
-@contextmanager
-def opened(browser: tuple[Browser, str], language: str, address: str | None = None) -> Iterator[Page]:
-    context = browser[0].new_context(locale=LOCALE[language], viewport={"width": 1280, "height": 1400})
-    context.set_default_timeout(PATIENCE)
-    page = context.new_page()
-    page.goto(address or f"{browser[1]}/relay")
-    yield page
-    context.close()
-
-
-def button(place: Page | Locator, text: str) -> Locator:
-    return place.get_by_role("button", name=text, exact=True)
+def app() -> Iterator[Site]:
+    with site(LAB_MODELS=PACED, LAB_GRPC_PORT=str(free_port())) as found:
+        yield found
 
 
 def begin(page: Page, words: dict[str, str], question: str | None = None) -> None:
@@ -265,7 +380,8 @@ def card(page: Page, name: str, number: int = 1) -> Locator:
 
 
 def figure(card: Locator, name: str) -> int:
-    return int(card.locator(f"dd.{name}").inner_text().replace(",", ""))
+    """The first number there is."""
+    return int(card.locator(f"dd.{name}").inner_text().partition("/")[0].replace(",", ""))
 
 
 def reach(card: Locator, seq: int) -> None:
@@ -278,7 +394,7 @@ def reach(card: Locator, seq: int) -> None:
 
 def whole(card: Locator, words: dict[str, str]) -> str:
     """The text of a client that has ended with all of it, each event once."""
-    expect(card.locator(".state")).to_have_text(words["relay.card_whole"])
+    expect(card.locator(".state")).to_have_text(words["relay.card_state_whole"])
     expect(card.locator("dd.wrong")).to_have_text("0 / 0")
     text = card.locator(".text").text_content() or ""
     assert len(text) > 100
@@ -287,11 +403,11 @@ def whole(card: Locator, words: dict[str, str]) -> str:
 
 @needs_chromium
 @languages_in_browser
-def test_a_cut_a_slow_and_a_late_client_lose_nothing(browser: tuple[Browser, str], language: str) -> None:
+def test_a_cut_a_slow_and_a_late_client_lose_nothing(app: Site, language: str) -> None:
     """One is cut and resumes, one comes late and reads slowly, one does neither: all end with the same text. Only the
     slow one falls behind and is sent merged deltas; and what the page proposes to try is done then."""
     words = texts(language)
-    with opened(browser, language) as page:
+    with app.opened("/relay", language, height=1400) as page:
         begin(page, words)
         sse, websocket = card(page, words["relay.card_sse"]), card(page, words["relay.card_websocket"])
         reach(sse, 5)
@@ -300,11 +416,11 @@ def test_a_cut_a_slow_and_a_late_client_lose_nothing(browser: tuple[Browser, str
         button(late, words["relay.card_slow"]).click()
         expect(button(late, words["relay.card_slow"])).to_have_attribute("aria-pressed", "true")
         button(sse, words["relay.card_cut"]).click()
-        expect(sse.locator(".state")).to_have_text(words["relay.card_is_cut"])
+        expect(sse.locator(".state")).to_have_text(words["relay.card_state_cut"])
         expect(late.locator(".note")).to_have_text(words["relay.card_note_slow"])
         grpc = card(page, words["relay.card_grpc"])
         button(grpc, words["relay.card_cut"]).click()
-        expect(grpc.locator(".state")).to_have_text(words["relay.card_is_cut"])
+        expect(grpc.locator(".state")).to_have_text(words["relay.card_state_cut"])
         at = figure(sse, "seq")
         reach(websocket, at + 40)
         assert figure(sse, "seq") == at
@@ -324,12 +440,47 @@ def test_a_cut_a_slow_and_a_late_client_lose_nothing(browser: tuple[Browser, str
         expect(page.get_by_test_id("stPopoverBody").get_by_text(words["lesson.done"])).to_be_visible()
 
 
+OVERTAKEN = """
+async ([html, js, data]) => {
+    const signals = [], parent = document.createElement('div');
+    window.fetch = (_, { signal }) => { signals.push(signal); return new Promise(() => {}); };
+    const module = await import(URL.createObjectURL(new Blob([js], { type: 'text/javascript' })));
+    const update = () => module.default({ data, parentElement: parent, setStateValue() {}, setTriggerValue() {} });
+    parent.innerHTML = html;
+    document.body.append(parent);
+    const overtaken = update(), card = parent.querySelector('article'), last = update();
+    overtaken();
+    update();
+    const stayed = card.isConnected && !signals.some(signal => signal.aborted);
+    parent.remove();
+    last();
+    return [stayed, signals.map(signal => signal.aborted)];
+}
+"""
+
+
+@needs_chromium
+def test_the_clients_stay_until_the_page_is_left(app: Site) -> None:
+    """On a busy machine Streamlit ends what an update began as soon as the next one overtakes it."""
+    data: dict[str, Any] = {
+        "run": "a",
+        "token": "t",
+        "head": [0, 0],
+        "remote": None,
+        "served": False,
+        "language": "en",
+        "words": {},
+    }
+    with app.opened("/api/healthz") as page:
+        assert page.evaluate(OVERTAKEN, [relay_cards.HTML, relay_cards.JS, data]) == [True, [True]]
+
+
 @needs_chromium
 @pytest.mark.soak
-def test_a_second_browser_follows_the_same_run(browser: tuple[Browser, str]) -> None:
+def test_a_second_browser_follows_the_same_run(app: Site) -> None:
     """By the address that the page gives, with clients of its own. A stop there ends it here, with the same text."""
     words = texts("ja")
-    with opened(browser, "ja") as page:
+    with app.opened("/relay", "ja", height=1400) as page:
         begin(page, words)
         button(page, words["relay.share"]).click()
         link = page.get_by_test_id("stPopoverBody").get_by_test_id("stCode").inner_text().strip()
@@ -338,7 +489,7 @@ def test_a_second_browser_follows_the_same_run(browser: tuple[Browser, str]) -> 
         expect(page.get_by_alt_text(words["relay.qr_alt"].format(link=link))).to_be_visible()
         expect(page.get_by_text(words["relay.share_local"])).to_be_visible()
         page.keyboard.press("Escape")
-        with opened(browser, "ja", link) as other:
+        with app.opened(link, "ja", height=1400) as other:
             for each in (page, other):
                 reach(card(each, words["relay.card_websocket"]), 5)
             button(card(other, words["relay.card_websocket"]), words["relay.card_leave"]).click()
@@ -347,11 +498,13 @@ def test_a_second_browser_follows_the_same_run(browser: tuple[Browser, str]) -> 
             button(card(other, words["relay.card_grpc"]), words["relay.card_leave"]).click()
             expect(other.locator("article")).to_have_count(1)
             expect(page.locator("article")).to_have_count(3)
+            button(other, f"+ {words['relay.card_grpc']}").click()
+            reach(card(other, words["relay.card_grpc"], 2), 5)
             button(other, words["relay.stop"]).click()
             texts_read = set()
             for each in (page, other):
                 ended = card(each, words["relay.card_sse"])
-                expect(ended.locator(".state")).to_have_text(words["relay.card_ended"])
+                expect(ended.locator(".state")).to_have_text(words["relay.card_state_ended"])
                 texts_read.add(ended.locator(".text").text_content())
                 expect(button(each, words["relay.stop"])).to_have_count(0)
             assert len(texts_read) == 1
@@ -359,26 +512,50 @@ def test_a_second_browser_follows_the_same_run(browser: tuple[Browser, str]) -> 
 
 @needs_chromium
 @pytest.mark.soak
-def test_a_client_that_is_sent_away_comes_back_by_itself(browser: tuple[Browser, str]) -> None:
+def test_a_client_that_is_sent_away_comes_back_by_itself(app: Site) -> None:
     """Its token is revoked while it reads: it resumes with a new one, and misses nothing."""
     words = texts("en")
-    with opened(browser, "en") as page:
+    with app.opened("/relay", height=1400) as page:
         begin(page, words, SHORT)
         cards = [card(page, words[f"relay.card_{kind}"]) for kind in ("sse", "websocket", "grpc")]
         for each in cards:
             reach(each, 5)
         run_id = parse_qs(urlsplit(page.url).query)["run"][0]
-        assert page.request.delete(f"{browser[1]}/api/runs/{run_id}/token").status == 204
+        assert page.request.delete(f"{app.url}/api/runs/{run_id}/token").status == 204
         assert len({whole(each, words) for each in cards}) == 1
         assert all(figure(each, "reconnects") >= 1 for each in cards)
 
 
 @needs_chromium
 @pytest.mark.soak
-def test_no_more_streams_than_a_browser_has_connections_for(browser: tuple[Browser, str]) -> None:
+def test_the_cards_lose_nothing_when_redis_is_cut_off(app: Site, redis_server: RedisServer) -> None:
+    """Again and again while they follow; the page counts what came since."""
+    words = texts("en")
+    settings = {"LAB_MODELS": PACED, "LAB_GRPC_PORT": str(free_port()), "REDIS_URL": redis_server.url}
+    with (
+        streamlit_server(ROOT / "app.py", environment=settings) as server,
+        Site(app.browser, server.url).opened("/relay", height=1400) as page,
+    ):
+        begin(page, words)
+        websocket = card(page, words["relay.card_websocket"])
+        for seq in (5, 60, 120):
+            reach(websocket, seq)
+            button(page, words["relay.kill"]).click()
+            said = page.get_by_test_id("stAlertContainer")
+            expect(said).to_contain_text(re.compile(r"\d connections"))
+        cards = page.locator("article").all()
+        assert len({whole(each, words) for each in cards}) == 1
+        assert [figure(each, "reconnects") for each in cards] == [0, 0, 0]
+        since = told(words["relay.killed"], said.inner_text().strip().rpartition("\n")[2])
+        assert int(since["seq"]) + int(since["since"]) == figure(websocket, "seq")
+
+
+@needs_chromium
+@pytest.mark.soak
+def test_no_more_streams_than_a_browser_has_connections_for(app: Site) -> None:
     """It opens six to a server, and the page needs some itself; WebSockets do not count among them."""
     words = texts("en")
-    with opened(browser, "en") as page:
+    with app.opened("/relay", height=1400) as page:
         begin(page, words, SHORT)
         for _ in range(3):
             button(page, f"+ {words['relay.card_sse']}").click()
