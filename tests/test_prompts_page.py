@@ -5,37 +5,33 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-import streamlit as st
 import yaml
 from jsonschema import Draft7Validator
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from streamlit.testing.v1 import AppTest
 
 from benchmarks.harness import ROOT, chromium, streamlit_server, wait_until
-from components.texts import LANGUAGE_KEY, LANGUAGES, texts
+from components.texts import texts
 from streamlab.demo_model.process import DemoModel
-from streamlab.engine import Engine, engine_in_thread
+from streamlab.engine import Engine
 from streamlab.prompts.checks import Contains, Json, JsonSchema, MaxWords, NotContains, Regex
 from streamlab.prompts.prompt_set import PromptSet, Variant
 from streamlab.prompts.saved import from_yaml, to_address, to_yaml
-from streamlab.settings import Settings
-from tests.browser import languages_in_browser, needs_chromium
+from tests.browser import is_error, languages_in_browser, needs_chromium
 from tests.conftest import demo_model, http, raw_endpoint, sse
+from tests.pages import LOCALE, checked, languages, serving, visit
 
-LOCALE = {"en": "en-US", "ja": "ja-JP"}
 FAST = "demo?first=0&rate=500"
 PATIENCE = 20.0  # seconds until a test that waits in vain gives up
 PROMPTFOO = Draft7Validator(json.loads((ROOT / "tests" / "data" / "promptfoo-config-schema.json").read_text("utf-8")))
 
-Visit = Callable[..., Page]
+Browse = Callable[..., Page]
 
-languages = pytest.mark.parametrize("language", LANGUAGES)
 in_english = pytest.mark.parametrize("language", ["en"])  # what takes a while, and is in few words
 in_japanese = pytest.mark.parametrize("language", ["ja"])
 
@@ -73,35 +69,13 @@ def engine(demo: DemoModel) -> Iterator[Engine]:
         yield engine
 
 
-@contextmanager
-def serving(**settings: Any) -> Iterator[Engine]:
-    """The engine that the page finds, as it does in the server."""
-    before = Engine.running
-    with engine_in_thread(Settings(_env_file=None, **settings)) as engine:
-        Engine.running = engine
-        try:
-            yield engine
-        finally:
-            Engine.running = before
-
-
 def open_app(language: str, prompts: PromptSet | None = None, **address: str) -> AppTest:
     """The page in a new session, with this set in its address."""
-    app = AppTest.from_file(ROOT / "components" / "frame.py", default_timeout=60)
-    st.session_state[LANGUAGE_KEY] = language  # AppTest labels options outside of the script, too
-    app.context = {"locale": LOCALE[language]}
     if prompts:
         shared = to_address(prompts)
         assert shared
         address["set"] = shared
-    for name, value in address.items():
-        app.query_params[name] = value
-    return checked(app.switch_page("../pages/prompts.py").run())
-
-
-def checked(app: AppTest) -> AppTest:
-    assert [error.message for error in app.exception] == []
-    return app
+    return visit("prompts", language, **address)
 
 
 def click(app: AppTest, key: str) -> AppTest:
@@ -392,7 +366,7 @@ def server(demo: DemoModel) -> Iterator[str]:
 
 
 @pytest.fixture
-def visit(browser: Browser, server: str) -> Iterator[Visit]:
+def browse(browser: Browser, server: str) -> Iterator[Browse]:
     """Opens the page in a browser profile of its own, with a set. Whatever the test does, no script of it fails."""
     contexts: list[BrowserContext] = []
     errors: list[str] = []
@@ -415,12 +389,6 @@ def visit(browser: Browser, server: str) -> Iterator[Visit]:
     for context in contexts:
         context.close()
     assert errors == []
-
-
-def is_error(message: ConsoleMessage) -> bool:
-    # On a deep link, Streamlit's page looks for its server beneath that address first.
-    probe = "404" in message.text and "/_stcore/" in message.location.get("url", "")
-    return message.type == "error" and not probe
 
 
 def run_button(page: Page, language: str = "en") -> Locator:
@@ -469,10 +437,10 @@ def asked(demo: DemoModel, *models: str) -> list[dict[str, Any]]:
 
 @needs_chromium
 @languages_in_browser
-def test_variables_are_found_as_one_types(visit: Visit, demo: DemoModel, language: str) -> None:
+def test_variables_are_found_as_one_types(browse: Browse, demo: DemoModel, language: str) -> None:
     """Nothing need be left or clicked; the new column is filled in in the table, and its text reaches the model."""
     model = provider_model()
-    page = visit(language, prompt_set(model, FAST, **topics("SSE")))
+    page = browse(language, prompt_set(model, FAST, **topics("SSE")))
     area = page.get_by_role("textbox", name=said(language, "prompts.template"), exact=True).first
     area.press("End")
     area.press_sequentially(" {level}")
@@ -508,11 +476,11 @@ def fill_cell(page: Page, share: float, text: str) -> None:
 
 @needs_chromium
 @languages_in_browser
-def test_every_variant_streams_in_its_own_column(visit: Visit, demo: DemoModel, language: str) -> None:
+def test_every_variant_streams_in_its_own_column(browse: Browse, demo: DemoModel, language: str) -> None:
     """All at the same time; each can be stopped alone. What became of one is said below it while others go on."""
     slow = {"first": 0, "rate": 40, "chunks": 4_000}
     first, second = provider_model(**slow), provider_model(**slow)
-    page = visit(language, prompt_set(first, second, "demo?fault=key", FAST))
+    page = browse(language, prompt_set(first, second, "demo?fault=key", FAST))
     run_button(page, language).click()
     for name in "AB":
         expect(column(page, name)).to_contain_text("word5 ")
@@ -540,10 +508,10 @@ def test_every_variant_streams_in_its_own_column(visit: Visit, demo: DemoModel, 
 
 @needs_chromium
 @in_japanese
-def test_many_cases_make_a_grid(visit: Visit, demo: DemoModel, language: str) -> None:
+def test_many_cases_make_a_grid(browse: Browse, demo: DemoModel, language: str) -> None:
     """So many at once and no more, with progress; a case is chosen, and its answers are shown in full."""
     models = [provider_model(first=0.4, text=f"I am {name}.") for name in "ab"]
-    page = visit(language, prompt_set(*models, **topics("SSE", "gRPC", "HTTP", "QUIC", "TCP", "UDP"), at_once=3))
+    page = browse(language, prompt_set(*models, **topics("SSE", "gRPC", "HTTP", "QUIC", "TCP", "UDP"), at_once=3))
     run_button(page, language).click()
     expect(page.get_by_role("progressbar")).to_be_visible()
     expect(page.get_by_text(numbered(said(language, "prompts.progress", done="#", expected=12)))).to_be_visible()
@@ -592,10 +560,10 @@ def choose(page: Page, label: str, option: str) -> None:
 
 @needs_chromium
 @in_english
-def test_a_rate_limit_is_said_and_waited_out(visit: Visit, demo: DemoModel, language: str) -> None:
+def test_a_rate_limit_is_said_and_waited_out(browse: Browse, demo: DemoModel, language: str) -> None:
     """Also one that outlasts the attempts of a run; the others do not wait for it."""
     limited = provider_model(fault="rate_limit", times=3, retry_after=0.2, text="At last.")
-    page = visit(language, prompt_set(limited, FAST))
+    page = browse(language, prompt_set(limited, FAST))
     run_button(page, language).click()
     expect(column(page, "A")).to_contain_text(said(language, "prompts.rate_limited"))
     expect(page.get_by_text(said(language, "prompts.progress", done=1, expected=2), exact=True)).to_be_visible()
@@ -605,10 +573,10 @@ def test_a_rate_limit_is_said_and_waited_out(visit: Visit, demo: DemoModel, lang
 
 
 @needs_chromium
-def test_a_comparison_outlives_clicks_pages_and_browsers(visit: Visit, demo: DemoModel) -> None:
+def test_a_comparison_outlives_clicks_pages_and_browsers(browse: Browse, demo: DemoModel) -> None:
     """Nothing is asked twice, and both browsers end with the same words."""
     models = [provider_model(first=0, rate=40, chunks=4_000) for _ in range(2)]
-    page = visit("en", prompt_set(*models))
+    page = browse("en", prompt_set(*models))
     run_button(page).click()
     expect(column(page, "B")).to_contain_text("word5 ")
     page.get_by_role("tab", name=said("en", "prompts.tab_checks")).click()
@@ -621,7 +589,7 @@ def test_a_comparison_outlives_clicks_pages_and_browsers(visit: Visit, demo: Dem
     grown(column(page, "A"))
     page.reload()
     grown(column(page, "B"))
-    other = visit("en", address=page.url)
+    other = browse("en", address=page.url)
     grown(column(other, "A"))
     button(other, said("en", "prompts.stop")).click()
     for each in (page, other):
@@ -643,10 +611,10 @@ TEXTS = {
 
 @needs_chromium
 @languages_in_browser
-def test_answers_are_judged(visit: Visit, language: str) -> None:
+def test_answers_are_judged(browse: Browse, language: str) -> None:
     """Word by word, and by thumbs, which stay; the cost of an unlisted model is unknown."""
     before, after, removed, added = TEXTS[language]
-    page = visit(language, prompt_set(provider_model(text=before), demo_model(text=after)))
+    page = browse(language, prompt_set(provider_model(text=before), demo_model(text=after)))
     run_button(page, language).click()
     ended(page, language)
     expect(page.get_by_role("deletion")).to_have_text([removed])
@@ -667,19 +635,19 @@ def test_answers_are_judged(visit: Visit, language: str) -> None:
 
 @needs_chromium
 @in_japanese
-def test_a_set_is_kept_and_shared(visit: Visit, tmp_path: Path, language: str) -> None:
+def test_a_set_is_kept_and_shared(browse: Browse, tmp_path: Path, language: str) -> None:
     """Its file and its address give the same set in other browsers; promptfoo reads its configuration."""
     texts = topics("SSE", '日本語, "quoted"\nline, {braces}')
     prompts = prompt_set(FAST, "nobody-lists-this", **texts, checks=CHECKS, repeats=2, at_once=7)
-    page = visit(language, prompts)
+    page = browse(language, prompts)
     button(page, said(language, "prompts.save")).click()
     saved = downloaded(page, said(language, "prompts.save_yaml"), tmp_path)
     assert from_yaml(saved) == prompts
     config = yaml.safe_load(downloaded(page, said(language, "prompts.save_promptfoo"), tmp_path))
     assert [error.message for error in PROMPTFOO.iter_errors(config)] == []
     assert len(config["tests"]) == 2
-    shared = visit(language, address=page.get_by_test_id("stCode").inner_text().strip())
-    opened = visit(language)
+    shared = browse(language, address=page.get_by_test_id("stCode").inner_text().strip())
+    opened = browse(language)
     button(opened, said(language, "prompts.open")).click()
     opened.locator("input[type=file]").last.set_input_files(tmp_path / "prompts.yaml")
     for other in (shared, opened):
@@ -708,10 +676,10 @@ def downloaded(page: Page, name: str, folder: Path) -> bytes:
 
 @needs_chromium
 @in_english
-def test_results_are_taken_away(visit: Visit, tmp_path: Path, language: str) -> None:
+def test_results_are_taken_away(browse: Browse, tmp_path: Path, language: str) -> None:
     """Every answer, as CSV and as Markdown; what repeats differ in is what the summary says."""
     prompts = prompt_set(demo_model(text="Always."), demo_model(), "demo?fault=key", **topics("SSE", "gRPC"), repeats=3)
-    page = visit(language, prompts)
+    page = browse(language, prompts)
     run_button(page, language).click()
     ended(page, language)
     button(page, said(language, "prompts.export")).click()
@@ -739,13 +707,13 @@ def test_results_are_taken_away(visit: Visit, tmp_path: Path, language: str) -> 
 
 @needs_chromium
 @pytest.mark.soak
-def test_two_hundred_cases_leave_the_page_usable(visit: Visit, tmp_path: Path) -> None:
+def test_two_hundred_cases_leave_the_page_usable(browse: Browse, tmp_path: Path) -> None:
     """While they are answered, another page of the grid and another case are shown, and all can be stopped."""
     file = tmp_path / "set.yaml"
     models = [demo_model(first=0.3, text=f"I am {name}.") for name in "ab"]
     prompts = prompt_set(*models, **topics(*(f"topic {number}" for number in range(1, 201))))
     file.write_text(to_yaml(prompts), encoding="utf-8")
-    page = visit()
+    page = browse()
     button(page, said("en", "prompts.open")).click()
     page.locator("input[type=file]").last.set_input_files(file)
     expect(page.get_by_text(run_what("en", prompts), exact=True)).to_be_visible()
