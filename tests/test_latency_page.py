@@ -10,39 +10,35 @@ import sys
 import time
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-import streamlit as st
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 from streamlit.testing.v1 import AppTest
 
-from benchmarks.harness import ROOT, chromium, streamlit_server
+from benchmarks.harness import ROOT
 from components.latency import COLUMNS
 from components.state import KEPT
-from components.texts import LANGUAGE_KEY, LANGUAGES, texts
+from components.texts import LANGUAGES, texts
 from streamlab.demo_model.process import DemoModel
-from streamlab.engine import Engine, engine_in_thread
+from streamlab.engine import Engine
 from streamlab.latency.measurement import Measurement, read_measurement, write_measurement
 from streamlab.latency.observation import Observation, encode_observation, write_lines
 from streamlab.latency.plan import DIRECT, Plan, Way
 from streamlab.measurements import AT_ONCE, Measuring
 from streamlab.settings import Settings
-from tests.browser import languages_in_browser, needs_chromium
+from tests.browser import Site, button, languages_in_browser, needs_chromium, site
+from tests.pages import LIMIT, checked, languages, serving, visit
 
-LOCALE = {"en": "en-US", "ja": "ja-JP"}
 FIRST, RATE, CHUNKS = 0.05, 100, 20
 KNOWN = f"demo?first={FIRST}&rate={RATE}&jitter=0&chunks={CHUNKS}"
 FAILING = "demo?fault=key"
 TOKEN = "gw-secret-0123456789"
 PATIENCE = 30_000  # milliseconds
-LIMIT = 60.0  # seconds; a process that measures loads its libraries first
 
-languages = pytest.mark.parametrize("language", LANGUAGES)
 
 PLAN = Plan(models=("acme-1",), prompt="What is streaming?", pairs=6, ways=("invoke", "stream"), warm_ups=0)
 
@@ -108,26 +104,8 @@ def pattern(text: str) -> re.Pattern[str]:
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    before = Engine.running
-    with engine_in_thread(Settings(_env_file=None, lab_models=(KNOWN, FAILING, "acme-1"))) as engine:
-        Engine.running = engine
+    with serving(lab_models=(KNOWN, FAILING, "acme-1")) as engine:
         yield engine
-        Engine.running = before
-
-
-def visit(language: str, **address: str) -> AppTest:
-    app = AppTest.from_file(ROOT / "components" / "frame.py", default_timeout=LIMIT)
-    st.session_state[LANGUAGE_KEY] = language
-    app.context = {"locale": LOCALE[language]}
-    app.run().switch_page("../pages/latency.py")
-    for name, value in address.items():
-        app.query_params[name] = value
-    return checked(app.run())
-
-
-def checked(app: AppTest) -> AppTest:
-    assert [error.message for error in app.exception] == []
-    return app
 
 
 def upload(app: AppTest, data: bytes, name: str = "former.json") -> AppTest:
@@ -135,7 +113,7 @@ def upload(app: AppTest, data: bytes, name: str = "former.json") -> AppTest:
 
 
 def opened_file(language: str, seen: Sequence[Observation], *, complete: bool = True) -> AppTest:
-    return upload(visit(language), document(seen, complete=complete))
+    return upload(visit("latency", language), document(seen, complete=complete))
 
 
 def warned(app: AppTest) -> str:
@@ -154,7 +132,7 @@ def ended(engine: Engine, measurement_id: str) -> Measuring:
 def test_what_is_not_complete_cannot_be_started(engine: Engine, language: str) -> None:
     """Without a model, a way or a question the button rests, and a hint says what is missing."""
     words = texts(language)
-    app = visit(language)
+    app = visit("latency", language)
     assert app.multiselect(key="latency.models").value == [KNOWN]
     assert app.number_input(key="latency.pairs").value == 10
     lengths, ways = app.button_group
@@ -184,7 +162,7 @@ def test_what_is_not_complete_cannot_be_started(engine: Engine, language: str) -
 
 def test_a_blank_question_is_refused_also_when_start_was_faster(engine: Engine) -> None:
     """The button may be pressed in the moment in which the question is emptied."""
-    app = visit("en")
+    app = visit("latency", "en")
     app.text_area(key="latency.prompt").set_value("  ")
     checked(app.button(key="latency.start").click().run())
     assert app.button(key="latency.start").disabled
@@ -196,7 +174,7 @@ def test_no_more_are_started_than_can_be_measured(engine: Engine, language: str)
     """Who comes too soon is told so, and keeps what was chosen."""
     running = [engine.measurements.start(PLAN) for _ in range(AT_ONCE)]
     try:
-        app = visit(language)
+        app = visit("latency", language)
         app.text_area(key="latency.prompt").set_value("Why?")
         checked(app.button(key="latency.start").click().run())
         assert warned(app) == texts(language)["latency.too_many"]
@@ -209,7 +187,7 @@ def test_no_more_are_started_than_can_be_measured(engine: Engine, language: str)
 
 def test_a_model_that_fails_is_said_to_in_every_language(engine: Engine) -> None:
     """What was chosen is what is measured; the reason is a sentence, and how many calls were made stands there."""
-    app = visit("en")
+    app = visit("latency", "en")
     app.multiselect(key="latency.models").set_value([FAILING])
     app.number_input(key="latency.pairs").set_value(3)
     app.button_group[0].set_value("short")
@@ -222,7 +200,7 @@ def test_a_model_that_fails_is_said_to_in_every_language(engine: Engine) -> None
     assert (plan.models, plan.pairs, plan.max_tokens, plan.target, plan.prompt) == ((FAILING,), 3, 50, 0.5, "Why?")
     for language in LANGUAGES:
         words = texts(language)
-        app = visit(language, measurement=measurement_id)
+        app = visit("latency", language, measurement=measurement_id)
         assert words["error.auth"] in warned(app)
         assert words["latency.partial"].format(calls=3) in [info.value for info in app.info]
         assert not app.dataframe
@@ -385,7 +363,7 @@ def test_who_stops_while_it_warms_up_is_not_told_of_a_failure(engine: Engine, la
 def test_two_measurements_are_compared(engine: Engine, language: str) -> None:
     """From the one that was chosen to the one that is shown, figure by figure, with a verdict."""
     words = texts(language)
-    app = upload(visit(language), document(pairs()), "before.json")
+    app = upload(visit("latency", language), document(pairs()), "before.json")
     after = [call for pair in range(1, 7) for call in (invoked(pair), streamed(pair, first=1.0, gap=0.05))]
     upload(app, document(after), "after.json")
     chosen = next(
@@ -412,7 +390,7 @@ def test_two_measurements_are_compared(engine: Engine, language: str) -> None:
 @languages
 def test_what_has_nothing_in_common_is_not_compared(engine: Engine, language: str) -> None:
     """That is said, instead of an empty table."""
-    app = upload(visit(language), document([invoked(1)]), "one.json")
+    app = upload(visit("latency", language), document([invoked(1)]), "one.json")
     upload(app, write_lines([streamed(1)]), "two.jsonl")
     box = next(box for box in app.selectbox if "latency.compare" in str(box.key))
     checked(box.select_index(0).run())
@@ -450,7 +428,7 @@ def test_a_broken_file_is_refused_with_line_and_reason(engine: Engine, language:
 
 def test_a_session_keeps_its_newest_measurements(engine: Engine) -> None:
     """Each can be opened again; the oldest leaves the list when it is full."""
-    app = visit("en")
+    app = visit("latency", "en")
     for number in range(KEPT + 1):
         upload(app, encode_observation(invoked(1, 1.0 + number)), f"{number}.jsonl")
     listed = [button for button in app.button if "latency.open." in str(button.key)]
@@ -462,7 +440,7 @@ def test_a_session_keeps_its_newest_measurements(engine: Engine) -> None:
 @languages
 def test_what_was_chosen_is_there_for_the_next_measurement(engine: Engine, language: str) -> None:
     """Whoever goes on from a result changes one thing, and does not begin anew."""
-    app = visit(language)
+    app = visit("latency", language)
     app.text_area(key="latency.prompt").set_value("Why?")
     app.number_input(key="latency.pairs").set_value(3).run()
     upload(app, document(pairs()))
@@ -474,7 +452,7 @@ def test_what_was_chosen_is_there_for_the_next_measurement(engine: Engine, langu
 @languages
 def test_a_measurement_that_is_not_there_says_so(engine: Engine, language: str) -> None:
     """And a new one can be made."""
-    app = visit(language, measurement="nowhere")
+    app = visit("latency", language, measurement="nowhere")
     assert warned(app) == texts(language)["latency.unknown"]
     assert not app.button(key="latency.start").disabled
 
@@ -483,29 +461,9 @@ def test_a_measurement_that_is_not_there_says_so(engine: Engine, language: str) 
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[tuple[Browser, str]]:
-    """A browser, and the server's address."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("LAB_MODELS", KNOWN)
-        environment.setenv("LAB_GRPC_PORT", "0")
-        environment.setenv("GATEWAY_TOKENS", f"measuring:{TOKEN}")
-        expect.set_options(timeout=PATIENCE)
-        with streamlit_server(ROOT / "app.py") as server, chromium() as browser:
-            yield browser, server.url
-
-
-@contextmanager
-def opened(browser: tuple[Browser, str], language: str = "en", address: str | None = None) -> Iterator[Page]:
-    context = browser[0].new_context(locale=LOCALE[language], viewport={"width": 1280, "height": 1000})
-    context.set_default_timeout(PATIENCE)
-    page = context.new_page()
-    page.goto(address or f"{browser[1]}/latency")
-    yield page
-    context.close()
-
-
-def button(page: Page, text: str) -> Locator:
-    return page.get_by_role("button", name=text, exact=True)
+def app() -> Iterator[Site]:
+    with site(LAB_MODELS=KNOWN, LAB_GRPC_PORT="0", GATEWAY_TOKENS=f"measuring:{TOKEN}") as found:
+        yield found
 
 
 def charts(page: Page) -> Locator:
@@ -570,17 +528,17 @@ def check_report(data: bytes, words: dict[str, str], measurement: Measurement) -
 
 
 @needs_chromium
-def test_a_measurement_goes_on_whoever_looks(browser: tuple[Browser, str], tmp_path: Path) -> None:
+def test_a_measurement_goes_on_whoever_looks(app: Site, tmp_path: Path) -> None:
     """Results appear while it runs, also for a second browser, after a reload, and for who comes back from elsewhere.
     A stop by anyone ends it for all, and keeps what was measured."""
     words, others = texts("en"), texts("ja")
-    with opened(browser) as page:
+    with app.opened("/latency") as page:
         start(page, words, pairs=100, without=["astream"])
         stop = button(page, words["latency.stop"])
         expect(page.get_by_text(pattern(words["latency.progress"]))).to_be_visible()
         expect(bars(charts(page).first)).to_have_count(4, timeout=LIMIT * 1000)
         expect(stop).to_be_visible()
-        with opened(browser, "ja", page.url) as other:
+        with app.opened(page.url, "ja") as other:
             expect(other.get_by_text(pattern(others["latency.progress"]))).to_be_visible()
             expect(bars(charts(other).first)).to_have_count(4)
             page.reload()
@@ -605,10 +563,10 @@ def test_a_measurement_goes_on_whoever_looks(browser: tuple[Browser, str], tmp_p
 
 
 @needs_chromium
-def test_a_known_schedule_is_found_again(browser: tuple[Browser, str], tmp_path: Path) -> None:
+def test_a_known_schedule_is_found_again(app: Site, tmp_path: Path) -> None:
     """The sentence is that of the observations, and no answer was there before its model had written it."""
     words = texts("ja")
-    with opened(browser, "ja") as page:
+    with app.opened("/latency", "ja") as page:
         start(page, words, pairs=6, without=["astream"])
         sentence = page.get_by_test_id("stAlert").filter(has_text=words["latency.way_stream"])
         expect(button(page, words["latency.download"])).to_be_visible(timeout=LIMIT * 1000)
@@ -634,11 +592,11 @@ def test_a_known_schedule_is_found_again(browser: tuple[Browser, str], tmp_path:
 
 
 @needs_chromium
-def test_the_gateway_is_measured_beside_the_direct_way(browser: tuple[Browser, str], tmp_path: Path) -> None:
+def test_the_gateway_is_measured_beside_the_direct_way(app: Site, tmp_path: Path) -> None:
     """Of this very server, which wants a token that neither page nor file shows. Nothing is asked with a limit, for
     the gateway has none; what the relay costs is the first thing to read."""
     words = texts("en")
-    with opened(browser) as page:
+    with app.opened("/latency") as page:
         shortest, unlimited = (
             page.get_by_role("radio", name=words[f"latency.length_{length}"]) for length in ("short", "unlimited")
         )
@@ -689,11 +647,11 @@ def from_the_terminal(demo: DemoModel, tmp_path_factory: pytest.TempPathFactory)
 @needs_chromium
 @languages_in_browser
 def test_a_measurement_from_the_terminal_is_opened_and_taken_away(
-    browser: tuple[Browser, str], from_the_terminal: bytes, language: str, tmp_path: Path
+    app: Site, from_the_terminal: bytes, language: str, tmp_path: Path
 ) -> None:
     """A broken one first, which is refused. Then charts with every mark, tabs, and files that hold the same."""
     words = texts(language)
-    with opened(browser, language) as page:
+    with app.opened("/latency", language) as page:
         choose_file(page, words, "cut.jsonl", LINES[:-30])
         reason = words["latency.broken_not_json"]
         expect(page.get_by_text(words["latency.broken_line"].format(line=3, reason=reason))).to_be_visible()

@@ -1,7 +1,14 @@
-"""What a request or a WebSocket handshake says of its caller, as plain values."""
+"""Requests: what one says of its caller, as plain values, and how much of it is read."""
 
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
+from streamlab.gateway import limits
 from streamlab.gateway.access import FORWARDING, Caller
 from streamlab.gateway.errors import Refused
 from streamlab.gateway.gateway import Gateway
@@ -25,3 +32,29 @@ def gateway_of(connection: HTTPConnection) -> Gateway:
     if gateway is None:
         raise Refused(503, "not_ready", "The server is starting or has ended.", "Ask again in a moment.", retry_after=1)
     return gateway
+
+
+class LimitedRequest(Request):
+    """A request whose body is read up to `limits.BODY` bytes, whatever it says of its length."""
+
+    async def body(self) -> bytes:
+        if not hasattr(self, "_body"):
+            body = bytearray()
+            async for piece in self.stream():
+                body += piece
+                if len(body) > limits.BODY:
+                    raise HTTPException(413)
+            self._body = bytes(body)
+        return self._body
+
+
+class LimitedRoute(APIRoute):
+    """https://fastapi.tiangolo.com/how-to/custom-request-and-route/"""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_limited(request: Request) -> Response:
+            return await handle(LimitedRequest(request.scope, request.receive))
+
+        return handle_limited

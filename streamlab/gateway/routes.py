@@ -1,0 +1,249 @@
+"""What can be asked over HTTP: each address, what it takes and what it answers."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response, Security
+from fastapi.security import APIKeyQuery, HTTPBearer
+from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import BaseModel, Field
+from starlette.responses import FileResponse
+
+from streamlab.events import EventType
+from streamlab.gateway.access import Grant
+from streamlab.gateway.asking import ChatRequest, Started
+from streamlab.gateway.errors import ErrorBody, draining, unavailable
+from streamlab.gateway.gateway import Gateway
+from streamlab.gateway.page import Page, page_of
+from streamlab.gateway.requests import LimitedRoute, caller_of, gateway_of
+from streamlab.gateway.sse import EventStream
+from streamlab.gateway.state import RunState, state_of
+
+CONTROL_EVENTS = ("open", "gap", "snapshot", "drain", "close")
+EXAMPLE = Path(__file__).parents[2] / "examples" / "browser.html"
+
+
+bearer = HTTPBearer(auto_error=False, description="one of the server's GATEWAY_TOKENS")
+follow_token = APIKeyQuery(name="token", auto_error=False, description="a follow token; reads one run")
+
+
+async def _identify(request: Request, _: Annotated[object, Security(bearer)]) -> Grant:
+    return gateway_of(request).access.identify(caller_of(request))
+
+
+async def _allow_metrics(request: Request, _: Annotated[object, Security(bearer)]) -> None:
+    gateway_of(request).access.allow_metrics(caller_of(request))
+
+
+async def _allow_reading(
+    request: Request,
+    run_id: str,
+    _: Annotated[object, Security(bearer)],
+    __: Annotated[object, Security(follow_token)],
+) -> Grant:
+    return gateway_of(request).access.allow_reading(caller_of(request), run_id)
+
+
+async def _the_gateway(request: Request) -> Gateway:
+    return gateway_of(request)
+
+
+TheGateway = Annotated[Gateway, Depends(_the_gateway)]
+Full = Annotated[Grant, Depends(_identify)]
+Reading = Annotated[Grant, Depends(_allow_reading)]
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        description="the same key and body within 24 hours answer with the same run",
+    ),
+]
+
+
+class Links(BaseModel):
+    run: str
+    events: str
+    websocket: str
+    token: str
+
+
+class StartedRun(BaseModel):
+    id: str
+    conversation: str = Field(description="send it with the next question to go on")
+    model: str
+    links: Links
+
+
+class FollowToken(BaseModel):
+    token: str = Field(description="for `?token=`; reads this run and nothing else")
+    expires_in: int = Field(description="seconds")
+
+
+class Status(BaseModel):
+    status: Literal["ok", "ready"]
+
+
+def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return {status: {"model": ErrorBody} for status in (400, 401, 403, 422, 500, 503, *statuses)}
+
+
+STREAM: dict[str, Any] = {
+    "description": "The events of the run.",
+    "content": {
+        "text/event-stream": {
+            "schema": {
+                "type": "object",
+                "description": "one event",
+                "properties": {
+                    "id": {"type": "string", "description": "the resume token; control events have none"},
+                    "event": {"type": "string", "enum": [*get_args(EventType), *CONTROL_EVENTS]},
+                    "data": {
+                        "type": "string",
+                        "description": "one line of JSON",
+                        "contentMediaType": "application/json",
+                    },
+                },
+                "required": ["event", "data"],
+            },
+            "example": 'id: 0123456789abcdef-1\nevent: text_delta\ndata: {"seq":1,"content":"Hi"}\n\n',
+        }
+    },
+}
+
+router = APIRouter(route_class=LimitedRoute, redirect_slashes=False)
+
+
+@router.post("/chat", responses=_errors(404, 409, 413, 429) | {200: STREAM}, response_class=Response)
+async def chat(asked: ChatRequest, request: Request, gateway: TheGateway, grant: Full, key: Key = None) -> Response:
+    """Ask, and get the answer as server-sent events. The run goes on when you leave; `Location` is where it is."""
+    started = await gateway.ask(asked, grant, key)
+    log = await gateway.log(started.run_id)
+    headers = _headers(request, started) | {"x-run-id": started.run_id}
+    return EventStream(gateway.deliver(log, grant, "sse"), await gateway.opening(log, grant), headers)
+
+
+@router.post("/runs", status_code=201, responses=_errors(404, 409, 413, 429))
+async def start(
+    asked: ChatRequest, request: Request, response: Response, gateway: TheGateway, grant: Full, key: Key = None
+) -> StartedRun:
+    """Ask, and get the id of the run to follow. A run that nobody follows for a minute is stopped."""
+    started = await gateway.ask(asked, grant, key)
+    await gateway.log(started.run_id)  # from here on every gateway knows it
+    response.headers.update(_headers(request, started) | {"x-run-id": started.run_id})
+    return StartedRun(
+        id=started.run_id,
+        conversation=started.conversation,
+        model=started.model,
+        links=_links(request, started.run_id),
+    )
+
+
+@router.get("/runs/{run_id}", responses=_errors(404))
+async def look(run_id: str, gateway: TheGateway, grant: Reading) -> RunState:
+    """What the run has come to by now."""
+    return state_of(await gateway.log(run_id))
+
+
+@router.get(
+    "/runs/{run_id}/events",
+    responses=_errors(404)
+    | {
+        200: {"model": Page, "description": "The events of the run, or a page of them.", "content": STREAM["content"]},
+        204: {"description": "The run has ended, and you have all of it."},
+    },
+    response_class=Response,
+)
+async def follow(
+    run_id: str,
+    gateway: TheGateway,
+    grant: Reading,
+    after: Annotated[str | None, Query(description="a resume token: the id of the last event that you have")] = None,
+    last_event_id: Annotated[str | None, Header(description="the same, from an EventSource; it wins")] = None,
+    accept: Annotated[str, Header(description="application/json asks for a page")] = "*/*",
+    limit: Annotated[int, Query(ge=1, le=1_000, description="how many events a page has")] = 100,
+) -> Response:
+    """The run's events from any point: live as server-sent events, or what is there by now as a page of JSON."""
+    log = await gateway.log(run_id)
+    position = gateway.position(last_event_id or after)
+    if "application/json" in accept and "text/event-stream" not in accept:
+        return Response(page_of(log, position, limit), media_type="application/json")
+    if position and log.follow(position).ended:
+        return Response(status_code=204)  # a browser's EventSource then stops coming back
+    return EventStream(gateway.deliver(log, grant, "sse", position), await gateway.opening(log, grant))
+
+
+@router.delete(
+    "/runs/{run_id}",
+    status_code=202,
+    responses=_errors(404) | {204: {"description": "It had ended already."}},
+    response_class=Response,
+)
+async def stop(run_id: str, gateway: TheGateway, grant: Full) -> Response:
+    """Stop the run at the model. What it wrote so far stays, and its log gets its end."""
+    log = await gateway.log(run_id)
+    if log.done:
+        return Response(status_code=204)
+    gateway.stop(log)
+    return Response(status_code=202)
+
+
+@router.post("/runs/{run_id}/token", status_code=201, responses=_errors(404))
+async def issue_token(run_id: str, gateway: TheGateway, grant: Full) -> FollowToken:
+    """A token for a browser's EventSource or WebSocket, or for somebody who shall only watch."""
+    log = await gateway.log(run_id)
+    return FollowToken(token=gateway.access.issue(log.run_id), expires_in=gateway.access.seconds)
+
+
+@router.delete("/runs/{run_id}/token", status_code=204, responses=_errors(404), response_class=Response)
+async def revoke_tokens(run_id: str, gateway: TheGateway, grant: Full) -> Response:
+    """End every follow token of the run; the streams that they opened end too."""
+    log = await gateway.log(run_id)
+    await gateway.revoke(log)
+    return Response(status_code=204)
+
+
+@router.get(
+    "/metrics",
+    dependencies=[Depends(_allow_metrics)],
+    responses=_errors() | {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    response_class=Response,
+)
+async def metrics(gateway: TheGateway) -> Response:
+    """Figures of this process, for Prometheus. GATEWAY_METRICS_TOKEN reads them too, and nothing else."""
+    return Response(gateway.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get(
+    "/examples/browser",
+    responses=_errors() | {200: {"content": {"text/html": {"schema": {"type": "string"}}}}},
+    response_class=FileResponse,
+)
+async def browser_example() -> FileResponse:
+    """A page that asks and shows the answer with what every browser has; its source is the example."""
+    return FileResponse(EXAMPLE, media_type="text/html")
+
+
+@router.get("/healthz", responses={500: {"model": ErrorBody}})
+async def healthz() -> Status:
+    """The process is alive."""
+    return Status(status="ok")
+
+
+@router.get("/readyz", responses={500: {"model": ErrorBody}, 503: {"model": ErrorBody}})
+async def readyz(gateway: TheGateway) -> Status:
+    """The process takes new callers; 503 while it starts and as soon as it is told to end."""
+    if not gateway.ready:
+        raise draining() if gateway.leaving else unavailable()
+    return Status(status="ready")
+
+
+def _headers(request: Request, started: Started) -> dict[str, str]:
+    headers = {"location": f"{request.scope['root_path']}/runs/{started.run_id}"}
+    return headers | ({"idempotency-replayed": "true"} if started.repeated else {})
+
+
+def _links(request: Request, run_id: str) -> Links:
+    run = f"{request.scope['root_path']}/runs/{run_id}"
+    return Links(run=run, events=f"{run}/events", websocket=f"{run}/ws", token=f"{run}/token")
