@@ -1,0 +1,182 @@
+"""What it costs to read an answer: the Python client, a bare httpx read, and the `openai` package on as much text.
+
+A server in a process of its own sends the same text in the same pieces, as the gateway's events and as chunks of the
+chat completions protocol, from bytes that it has ready. Measured is the reading process: CPU from the request until the
+text is whole, per event, less what a text of one event takes. *fast*: as quickly as it is read, many events at a read;
+*one by one*: a piece each millisecond, about one event at a read. *bare* is httpx handing over the bytes of the
+gateway's events, not even parsed.
+"""
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from itertools import chain
+
+import httpx2
+import openai
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
+
+from benchmarks.harness import ROOT, Claim, asgi_server, print_claims, print_table, write_json
+from streamlab.events import StreamEvent, encode
+from streamlab.gateway.feed import Entry
+from streamlab.gateway.sse import encode_event
+
+sys.path.append(str(ROOT / "clients" / "python" / "src"))
+
+from streamlab_client import AsyncClient, Client
+
+PIECE = "word "
+PACES = {"fast": 4_000, "one by one": 600}  # events
+EPOCH = "0" * 16
+TARGET = 1.0
+
+Read = Callable[[str, str, int], str]  # the server's address, the pace, how many events -> the text
+AsyncRead = Callable[[str, str, int], Awaitable[str]]
+
+
+def application() -> Starlette:
+    """The server; `?pace=…&count=…`."""
+    return Starlette(
+        routes=[
+            Route("/{pace}/{count:int}/api/runs/{run}/events", _events),
+            Route("/{pace}/{count:int}/v1/chat/completions", _chunks, methods=["POST"]),
+        ]
+    )
+
+
+def _events(request: Request) -> StreamingResponse:
+    count = request.path_params["count"]
+    text = [StreamEvent("text_delta", seq, seq / 50, content=PIECE) for seq in range(1, count + 1)]
+    answer = StreamEvent("final_answer", count + 1, count / 50, content=PIECE * count)
+    end = StreamEvent("done", count + 2, count / 50, status="completed")
+    entries = (Entry(f"{EPOCH}-{event.seq}", event.type, encode(event)) for event in chain(text, [answer, end]))
+    return _stream([encode_event(entry) for entry in entries], request.path_params["pace"])
+
+
+def _chunks(request: Request) -> StreamingResponse:
+    head = {"id": "chatcmpl-0123456789", "object": "chat.completion.chunk", "created": 1_700_000_000, "model": "demo"}
+    pieces = [{"delta": {"content": PIECE}, "finish_reason": None}] * request.path_params["count"]
+    lines = [json.dumps(head | {"choices": [{"index": 0, **each}]}) for each in pieces]
+    lines += [json.dumps(head | {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}), "[DONE]"]
+    return _stream([f"data: {line}\n\n".encode() for line in lines], request.path_params["pace"])
+
+
+def _stream(pieces: list[bytes], pace: str) -> StreamingResponse:
+    async def body() -> AsyncIterator[bytes]:
+        if pace == "fast":
+            yield b"".join(pieces)
+            return
+        for piece in pieces:
+            yield piece
+            await asyncio.sleep(0.001)
+
+    return StreamingResponse(body(), media_type="text/event-stream")
+
+
+def bare(url: str, pace: str, count: int) -> str:
+    with httpx2.Client() as client, client.stream("GET", f"{url}/{pace}/{count}/api/runs/run/events") as response:
+        return str(sum(len(piece) for piece in response.iter_bytes()))
+
+
+def ours(url: str, pace: str, count: int) -> str:
+    with Client(f"{url}/{pace}/{count}/api") as client:
+        return "".join(event.content for event in client.follow("run") if event.type == "text_delta")
+
+
+def peer(url: str, pace: str, count: int) -> str:
+    with openai.OpenAI(base_url=f"{url}/{pace}/{count}/v1", api_key="none") as client:
+        chunks = client.chat.completions.create(model="demo", messages=[], stream=True)
+        return "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+
+
+async def abare(url: str, pace: str, count: int) -> str:
+    async with (
+        httpx2.AsyncClient() as client,
+        client.stream("GET", f"{url}/{pace}/{count}/api/runs/run/events") as response,
+    ):
+        return str(sum([len(piece) async for piece in response.aiter_bytes()]))
+
+
+async def aours(url: str, pace: str, count: int) -> str:
+    async with AsyncClient(f"{url}/{pace}/{count}/api") as client:
+        return "".join([event.content async for event in client.follow("run") if event.type == "text_delta"])
+
+
+async def apeer(url: str, pace: str, count: int) -> str:
+    async with openai.AsyncOpenAI(base_url=f"{url}/{pace}/{count}/v1", api_key="none") as client:
+        chunks = await client.chat.completions.create(model="demo", messages=[], stream=True)
+        return "".join([chunk.choices[0].delta.content or "" async for chunk in chunks])
+
+
+def in_loop(read: AsyncRead) -> Read:
+    return lambda url, pace, count: asyncio.run(_awaited(read(url, pace, count)))
+
+
+async def _awaited(reading: Awaitable[str]) -> str:
+    return await reading
+
+
+WAYS: dict[str, Read] = {
+    "bare": bare,
+    "ours": ours,
+    "openai": peer,
+    "bare, async": in_loop(abare),
+    "ours, async": in_loop(aours),
+    "openai, async": in_loop(apeer),
+}
+
+
+def spent(read: Read, url: str, pace: str, count: int) -> float:
+    """µs of CPU per event, without what it takes to begin and to end."""
+    return (_cpu(read, url, pace, count) - _cpu(read, url, pace, 1)) / (count - 1) * 1e6
+
+
+def _cpu(read: Read, url: str, pace: str, count: int) -> float:
+    before = time.process_time()
+    text = read(url, pace, count)
+    after = time.process_time()
+    if text != PIECE * count and not text.isdecimal():
+        raise RuntimeError("the text is not whole")
+    return after - before
+
+
+def measure(url: str, rounds: int) -> dict[str, dict[str, list[float]]]:
+    """By pace and way, in turn; the first round, which pays for imports, does not count."""
+    results: dict[str, dict[str, list[float]]] = {pace: {way: [] for way in WAYS} for pace in PACES}
+    for number in range(rounds + 1):
+        for pace, count in PACES.items():
+            for way, read in WAYS.items():
+                value = spent(read, url, pace, count)
+                if number:
+                    results[pace][way].append(value)
+    return results
+
+
+def main(argv: Sequence[str] | None = None) -> list[Claim]:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=9)
+    arguments = parser.parse_args(argv)
+    with asgi_server("benchmarks.clients:application") as server:
+        results = measure(server.url, arguments.rounds)
+    middle = {pace: {way: statistics.median(values) for way, values in ways.items()} for pace, ways in results.items()}
+    rows = [(way, *(f"{middle[pace][way]:.1f}" for pace in PACES)) for way in WAYS]
+    print_table(("µs of CPU per event", *PACES), rows)
+    claims = [
+        Claim(f"CPU per event, {pace}{kind}, beside openai", ways[f"ours{kind}"], ways[f"openai{kind}"], TARGET, "µs")
+        for pace, ways in middle.items()
+        for kind in ("", ", async")
+    ]
+    print_claims(claims)
+    print("Written to", write_json("clients", results))
+    return claims
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""HTTP and WebSocket as bytes, as much as a scripted server needs. A framework would mend what a case breaks."""
+
+import asyncio
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+TEXT, CLOSE = 1, 8  # https://www.rfc-editor.org/rfc/rfc6455#section-11.8
+LONGEST = 1024 * 1024  # bytes of a request's body
+
+
+@dataclass(frozen=True)
+class Request:
+    """Header names are in lower case."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+async def read_request(reader: asyncio.StreamReader) -> Request:
+    """Raises asyncio.IncompleteReadError when the client goes before it is whole, ValueError when it is none."""
+    lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    method, target, _ = lines[0].split(" ")
+    pairs = (line.partition(":") for line in lines[1:] if line)
+    headers = {name.lower(): value.strip() for name, _, value in pairs}
+    length = int(headers.get("content-length", "0"))
+    if length > LONGEST:
+        raise ValueError("a body that no case asks for")
+    return Request(method, target, headers, await reader.readexactly(length))
+
+
+def head(status: int, headers: Mapping[str, str]) -> bytes:
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def chunk(data: bytes) -> bytes:
+    """Of a chunked body; an empty one is its end."""
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+def upgrade(request: Request) -> bytes:
+    """The answer to a WebSocket handshake: https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2"""
+    key = request.headers.get("sec-websocket-key", "") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+    accepted = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+    return head(101, {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": accepted})
+
+
+def frame(code: int, payload: bytes) -> bytes:
+    """One unmasked WebSocket frame, as servers send them."""
+    length = len(payload)
+    if length < 126:
+        return bytes([0x80 | code, length]) + payload
+    if length < 65_536:
+        return bytes([0x80 | code, 126]) + length.to_bytes(2) + payload
+    return bytes([0x80 | code, 127]) + length.to_bytes(8) + payload
+
+
+async def read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    """The next frame of a client, which masks them: its code and its payload."""
+    first, second = await reader.readexactly(2)
+    length = second & 0x7F
+    if length >= 126:
+        length = int.from_bytes(await reader.readexactly(2 if length == 126 else 8))
+    mask = await reader.readexactly(4 if second & 0x80 else 0) or bytes(4)
+    payload = await reader.readexactly(length)
+    return first & 0x0F, bytes(byte ^ mask[number % 4] for number, byte in enumerate(payload))
+
+
+def encode_event(name: str, id: str | None, data: dict[str, Any], *, websocket: bool) -> str:
+    """An event as the gateway sends it."""
+    line = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    if websocket:
+        start = f'"id":"{id}",' if id else ""
+        return f'{{{start}"event":"{name}","data":{line}}}'
+    start = f"id: {id}\n" if id else ""
+    return f"{start}event: {name}\ndata: {line}\n\n"

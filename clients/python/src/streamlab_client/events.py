@@ -1,0 +1,191 @@
+"""The events of a run, as their reader gets them. `event.type` tells them apart, for programs and type checkers."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, TypeAlias
+
+Status = Literal["completed", "stopped", "failed", "lost"]
+Json: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of a run; `estimated` when the model's server did not report them."""
+
+    input_tokens: int
+    output_tokens: int
+    estimated: bool = False
+
+
+@dataclass(slots=True)
+class Logged:
+    """What every event of a log has: `seq` counts 1, 2, 3 … within the run, `at` is seconds since the run began, `step`
+    is the model's turn within the run.
+    """
+
+    seq: int
+    at: float
+    step: int
+
+
+@dataclass(slots=True)
+class Thinking(Logged):
+    """A piece of the model's reasoning."""
+
+    type: ClassVar[Literal["thinking"]] = "thinking"
+    content: str
+
+
+@dataclass(slots=True)
+class TextDelta(Logged):
+    """A piece of the answer. With `seq_from` it stands for the deltas from there to `seq`."""
+
+    type: ClassVar[Literal["text_delta"]] = "text_delta"
+    content: str
+    seq_from: int | None = None
+
+
+@dataclass(slots=True)
+class ToolCall(Logged):
+    """The model asks for a tool; the result has the same `call_id`."""
+
+    type: ClassVar[Literal["tool_call"]] = "tool_call"
+    tool: str
+    call_id: str
+    input: Any
+
+
+@dataclass(slots=True)
+class ToolResult(Logged):
+    """`status` is "failed" or "stopped"; None when all went well."""
+
+    type: ClassVar[Literal["tool_result"]] = "tool_result"
+    tool: str
+    call_id: str
+    result: Any
+    status: str | None = None
+
+
+@dataclass(slots=True)
+class FinalAnswer(Logged):
+    """The whole text of the answer."""
+
+    type: ClassVar[Literal["final_answer"]] = "final_answer"
+    content: str
+
+
+@dataclass(slots=True)
+class Retry(Logged):
+    """An attempt failed: the text of its step is void, and another attempt begins in `wait` seconds."""
+
+    type: ClassVar[Literal["retry"]] = "retry"
+    code: str
+    wait: float
+
+
+@dataclass(slots=True)
+class RunError(Logged):
+    """The run failed; `done` follows. `message` is for the reader of a log."""
+
+    type: ClassVar[Literal["error"]] = "error"
+    code: str
+    message: str | None = None
+
+
+@dataclass(slots=True)
+class Done(Logged):
+    """The last event of every run. `code` says why it ended as it did, where that is to be told."""
+
+    type: ClassVar[Literal["done"]] = "done"
+    status: Status
+    code: str | None = None
+    usage: Usage | None = None
+
+
+@dataclass(slots=True)
+class Gap:
+    """The events up to `seq` cannot be had any more; a snapshot comes next."""
+
+    type: ClassVar[Literal["gap"]] = "gap"
+    after: int
+    seq: int
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """What the events up to `seq` amount to. It replaces what the reader has: `text` is that of the current `step`."""
+
+    type: ClassVar[Literal["snapshot"]] = "snapshot"
+    seq: int
+    step: int
+    text: str
+    tools: tuple[ToolResult, ...] = field(default=())
+
+
+LogEvent: TypeAlias = Thinking | TextDelta | ToolCall | ToolResult | FinalAnswer | Retry | RunError | Done
+Event: TypeAlias = LogEvent | Gap | Snapshot
+
+
+def _tool_result(data: Json) -> ToolResult:
+    return ToolResult(
+        data["seq"], data["at"], data["step"], data["tool"], data["call_id"], data.get("result"), data.get("status")
+    )
+
+
+def _done(data: Json) -> Done:
+    usage = data.get("usage")
+    told = Usage(usage["input_tokens"], usage["output_tokens"], usage.get("estimated", False)) if usage else None
+    return Done(data["seq"], data["at"], data["step"], data["status"], data.get("code"), told)
+
+
+_LOGGED: dict[str, Callable[[Json], LogEvent]] = {
+    "thinking": lambda data: Thinking(data["seq"], data["at"], data["step"], data["content"]),
+    "text_delta": lambda data: TextDelta(data["seq"], data["at"], data["step"], data["content"], data.get("seq_from")),
+    "tool_call": lambda data: ToolCall(
+        data["seq"], data["at"], data["step"], data["tool"], data["call_id"], data.get("input")
+    ),
+    "tool_result": _tool_result,
+    "final_answer": lambda data: FinalAnswer(data["seq"], data["at"], data["step"], data["content"]),
+    "retry": lambda data: Retry(data["seq"], data["at"], data["step"], data["code"], data.get("wait", 0.0)),
+    "error": lambda data: RunError(data["seq"], data["at"], data["step"], data["code"], data.get("message")),
+    "done": _done,
+}
+LOGGED = frozenset(_LOGGED)
+
+
+def event_of(name: str, data: Json) -> LogEvent:
+    """The event of a log that the data are. Raises KeyError or TypeError when they are not."""
+    return _LOGGED[name](data)
+
+
+def gap_of(data: Json) -> Gap:
+    return Gap(data["after"], data["seq"])
+
+
+def snapshot_of(data: Json) -> Snapshot:
+    return Snapshot(data["seq"], data["step"], data["text"], tuple(map(_tool_result, data["tools"])))
+
+
+class StepText:
+    """The text that counts: what the model wrote in its current step, since the last retry."""
+
+    def __init__(self) -> None:
+        self.step = 1
+        self._parts: list[str] = []
+
+    def take(self, event: Event) -> bool:
+        """Whether what there was is void now."""
+        if isinstance(event, Gap | ToolResult):  # a result is of the step of its call, which may be over
+            return False
+        void = event.step != self.step or isinstance(event, Retry | Snapshot)
+        if void:
+            self.step = event.step
+            self._parts.clear()
+        if isinstance(event, TextDelta):
+            self._parts.append(event.content)
+        elif isinstance(event, Snapshot):
+            self._parts.append(event.text)
+        return void
+
+    def __str__(self) -> str:
+        return "".join(self._parts)
