@@ -614,7 +614,7 @@ async def test_a_key_whose_first_request_takes_long_is_in_progress(
         response = await ask(there, key=key, **body)
         if response.status_code == 201:  # it was faster than the first one
             return False
-        assert is_refusal(response, 409, "idempotency_in_progress")
+        assert is_refusal(response, 503, "idempotency_in_progress")
         assert response.headers["retry-after"] == "1"
         return True
 

@@ -257,7 +257,7 @@ class Asking:
 
 def _in_progress() -> Refused:
     return Refused(
-        409,
+        503,  # and not 409, which clients take for final: this one passes
         "idempotency_in_progress",
         "The first request with this Idempotency-Key is still being dealt with.",
         "Ask again in a moment.",

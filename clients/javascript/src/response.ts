@@ -1,0 +1,28 @@
+/** One connection to one run over HTTP: messages until it ends, for whatever reason. */
+
+import { protocolError } from "./errors.js";
+import type { Message } from "./reader.js";
+import { asLost } from "./recovery.js";
+import { SseDecoder } from "./sse.js";
+import type { Watchdog } from "./watchdog.js";
+
+/** The messages of a response, as many at a time as one piece of it brought. */
+export async function* readStream(response: Response, watchdog: Watchdog): AsyncGenerator<Message[], void> {
+  const type = response.headers.get("Content-Type") ?? "";
+  if (!type.startsWith("text/event-stream") || !response.body) throw protocolError("The answer is no event stream.");
+  const body = response.body.getReader();
+  const decoder = new SseDecoder();
+  try {
+    for (;;) {
+      const { done, value } = await body.read();
+      if (done) return;
+      watchdog.heard();
+      const messages = decoder.decode(value);
+      if (messages.length) yield messages;
+    }
+  } catch (error) {
+    throw asLost(error, watchdog.signal);
+  } finally {
+    body.cancel().catch(() => {}); // of a body that has failed, cancelling fails too
+  }
+}

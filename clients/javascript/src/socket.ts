@@ -1,0 +1,99 @@
+/** One connection to one run over WebSocket. Loaded only where it is used. */
+
+import { connectionLost, InvalidRequest, refusal, type StreamingLabError } from "./errors.js";
+import { runPath, type Gateway } from "./gateway.js";
+import type { Socket, SocketClass } from "./options.js";
+import type { Message, RunReader } from "./reader.js";
+import type { Watchdog } from "./watchdog.js";
+
+/** The messages of the reader's run from where it stands, until it has ended and all of it was sent. */
+export async function* follow(
+  gateway: Gateway,
+  reader: RunReader,
+  Socket: SocketClass | undefined = globalThis.WebSocket as SocketClass | undefined,
+  watchdog: Watchdog,
+  opened: () => void,
+): AsyncGenerator<Message[], void> {
+  if (!Socket) {
+    const message = "There is no WebSocket here.";
+    throw new InvalidRequest({ code: "no_websocket", message, hint: "Pass one as the option WebSocket." });
+  }
+  const { position } = reader;
+  yield* messages(new Socket(await address(gateway, reader, watchdog.signal)), watchdog, opened);
+  reader.done ||= position !== undefined && position === reader.position; // we had all of it before
+}
+
+/** With a token that reads this run only: a browser's WebSocket has no headers, and addresses are written to logs. */
+async function address(gateway: Gateway, { runId = "", position }: RunReader, signal: AbortSignal): Promise<URL> {
+  const url = new URL(gateway.address(`${runPath(runId)}/ws`), globalThis.location?.href);
+  url.protocol = url.protocol.replace("http", "ws");
+  const token = await gateway.followToken(runId, signal);
+  if (token) url.searchParams.set("token", token);
+  if (position) url.searchParams.set("after", position);
+  return url;
+}
+
+/** A browser reads as fast as it can, whatever its reader does; what waits here is bounded as the run's log is. */
+async function* messages(
+  socket: Socket,
+  watchdog: Watchdog,
+  opened: () => void,
+): AsyncGenerator<Message[], void> {
+  let waiting: Message[] = [];
+  let end: Error | null | undefined; // null: as it should be
+  let wake = (): void => {};
+  const finish = (reason: Error | null): void => {
+    if (end === undefined) end = reason;
+    wake();
+  };
+  const leave = (): void => finish(watchdog.signal.reason as Error);
+  watchdog.signal.addEventListener("abort", leave);
+  if (watchdog.signal.aborted) leave();
+  socket.onopen = opened;
+  socket.onerror = () => {}; // a close follows, which says as much
+  socket.onclose = ({ code, reason }: { code: number; reason: string }) => finish(closing(code, reason));
+  socket.onmessage = ({ data }: { data: unknown }) => {
+    watchdog.heard();
+    waiting.push(messageOf(data));
+    wake();
+  };
+  try {
+    while (waiting.length || end === undefined) {
+      if (waiting.length) {
+        const messages = waiting;
+        waiting = [];
+        yield messages;
+      } else {
+        await new Promise<void>((resolve) => (wake = resolve));
+      }
+    }
+    if (end) throw end;
+  } finally {
+    watchdog.signal.removeEventListener("abort", leave);
+    socket.onclose = socket.onmessage = null;
+    socket.close();
+  }
+}
+
+const REFUSED = 4000; // a close code is this plus the status that HTTP would have answered
+const LAPSES = ["expired", "revoked"]; // of the token, while the stream lasted
+
+/** Null for the end that follows all of a run. */
+function closing(code: number, reason: string): StreamingLabError | null {
+  if (code === 1000 && reason === "ended") return null;
+  const status = code - REFUSED;
+  if (status < 400 || status >= 600 || LAPSES.includes(reason)) return connectionLost();
+  const message = "The server refused to let this run be followed.";
+  return refusal({ status, code: reason || `http_${status}`, message });
+}
+
+/** Data that are no message become one that the reader refuses. */
+function messageOf(data: unknown): Message {
+  try {
+    const message = JSON.parse(data as string) as Message;
+    if (typeof message.event === "string") return message;
+  } catch {
+    // refused, as what is no object
+  }
+  return { event: "open", data: undefined };
+}

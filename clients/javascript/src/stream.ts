@@ -1,0 +1,153 @@
+/** A run, followed to its end over as many connections as it takes. */
+
+import { AuthError, connectionLost } from "./errors.js";
+import type { StreamEvent } from "./events.js";
+import { Gateway, runPath, type Call } from "./gateway.js";
+import type { Connection, StreamOptions } from "./options.js";
+import { Patience } from "./patience.js";
+import { RunReader, type Message } from "./reader.js";
+import { another, pause } from "./recovery.js";
+import { readStream } from "./response.js";
+import { watch, type Watchdog } from "./watchdog.js";
+
+const HEARTBEAT = 15_000; // milliseconds; the gateway's
+const HEARTBEATS = 2.5; // without any of which a connection counts as dead
+
+/** `for await (const event of stream)`, once. Leaving the loop closes the connection; the run goes on. */
+export class RunStream implements AsyncIterable<StreamEvent> {
+  readonly #options: StreamOptions;
+  readonly #gateway: Gateway;
+  readonly #reader: RunReader;
+  readonly #question: Call | undefined;
+  readonly #patience: Patience;
+  #begun = false;
+
+  constructor(url: string, options: StreamOptions, reader: RunReader, question?: Call) {
+    this.#options = options;
+    this.#gateway = new Gateway(url, options);
+    this.#reader = reader;
+    this.#question = question;
+    this.#patience = new Patience(options);
+  }
+
+  /** Known as soon as the server has answered. */
+  get runId(): string | undefined {
+    return this.#reader.runId;
+  }
+
+  /** The resume token of the last event, for `follow(…, { after })`. */
+  get position(): string | undefined {
+    return this.#reader.position;
+  }
+
+  /** Send it with the next question to go on. */
+  get conversation(): string | undefined {
+    return this.#reader.conversation;
+  }
+
+  /**
+   * Throws StreamingLabError when no further attempt can help, or the signal's reason. An iterator by hand: a generator
+   * that yields each event costs several times as much as one that yields what a piece of the stream brought.
+   */
+  [Symbol.asyncIterator](): AsyncIterator<StreamEvent, void> {
+    if (this.#begun) throw new TypeError("A stream is read once.");
+    this.#begun = true;
+    const batches = this.#batches();
+    let batch: IterableIterator<Message> | undefined;
+    const more = async (failure?: unknown): Promise<IteratorResult<StreamEvent, void>> => {
+      const end = this.#reader.done && batches.return();
+      const { value } = await (end || (failure ? batches.throw(failure) : batches.next()));
+      if (!value) return { value, done: true };
+      batch = value.values();
+      return next();
+    };
+    const next = (): Promise<IteratorResult<StreamEvent, void>> => {
+      try {
+        this.#options.signal?.throwIfAborted();
+        const value = batch && !this.#reader.done && this.#take(batch);
+        return value ? Promise.resolve({ value, done: false }) : more();
+      } catch (error) {
+        return more(error); // where the batch came from knows what to do
+      }
+    };
+    return {
+      next,
+      return: async () => {
+        batch = undefined;
+        await batches.return();
+        return { value: undefined, done: true };
+      },
+    };
+  }
+
+  /** The next event of the batch, if it has one more. */
+  #take(batch: IterableIterator<Message>): StreamEvent | null {
+    for (const message of batch) {
+      const event = this.#reader.take(message);
+      if (!event) continue;
+      if ("at" in event) { // it stands in the log, and is new
+        this.#patience.progress();
+        this.#gateway.trust();
+      }
+      return event;
+    }
+    return null;
+  }
+
+  async *#batches(): AsyncGenerator<Message[], void> {
+    const { signal, heartbeat = HEARTBEAT } = this.#options;
+    for (;;) {
+      signal?.throwIfAborted();
+      const watchdog = watch(heartbeat * HEARTBEATS, signal);
+      let failure: unknown;
+      try {
+        this.#tell("connecting");
+        yield* await this.#connect(watchdog);
+        if (this.#reader.done) return;
+        failure = connectionLost();
+      } catch (error) {
+        failure = error;
+      } finally {
+        watchdog.end();
+      }
+      await this.#recover(failure);
+    }
+  }
+
+  /** Where a token was refused another is tried at once. */
+  async #recover(failure: unknown): Promise<void> {
+    if (this.#reader.lapsed) this.#gateway.renew();
+    this.#reader.lapsed = false;
+    if (failure instanceof AuthError && failure.status === 401 && this.#gateway.expire()) return;
+    const wait = another(failure, this.#patience, this.#options.signal);
+    this.#tell("waiting");
+    await pause(wait, this.#options.signal);
+  }
+
+  /** The messages of another connection. */
+  async #connect(watchdog: Watchdog): Promise<AsyncIterable<Message[]> | Message[][]> {
+    const { protocol, WebSocket } = this.#options;
+    const gateway = this.#gateway;
+    const reader = this.#reader;
+    const { signal } = watchdog;
+    const question = { ...this.#question, signal };
+    if (protocol === "websocket") {
+      const { follow } = await import("./socket.js");
+      reader.runId ??= (await gateway.start(question)).id;
+      return follow(gateway, reader, WebSocket, watchdog, () => this.#tell("open"));
+    }
+    const { runId, position } = reader;
+    const after = position ? `?after=${encodeURIComponent(position)}` : "";
+    const response = runId
+      ? await gateway.call("GET", `${runPath(runId)}/events${after}`, { signal })
+      : await gateway.call("POST", "/chat", question);
+    reader.runId ??= response.headers.get("X-Run-Id") ?? undefined;
+    reader.done = response.status === 204; // we have all of it
+    this.#tell("open");
+    return reader.done ? [] : readStream(response, watchdog);
+  }
+
+  #tell(connection: Connection): void {
+    this.#options.onConnection?.(connection);
+  }
+}

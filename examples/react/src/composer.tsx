@@ -1,0 +1,60 @@
+import { useEffect, useRef, useState, type KeyboardEvent } from "react";
+import type { Texts } from "./texts";
+
+interface Props {
+  texts: Texts;
+  live: boolean;
+  onSend: (question: string) => void;
+  onStop: () => void;
+}
+
+/** Enter sends, Shift+Enter breaks the line, Escape stops. Enter that ends a conversion of an input method does neither. */
+export function Composer({ texts, live, onSend, onStop }: Props) {
+  const [question, setQuestion] = useState("");
+  const box = useRef<HTMLTextAreaElement>(null);
+  const empty = !question.trim();
+
+  useEffect(() => box.current?.focus(), [live]);
+
+  const send = () => {
+    if (live || empty) return;
+    onSend(question.trim());
+    setQuestion("");
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.nativeEvent.isComposing) return;
+    if (event.key === "Escape" && live) onStop();
+    if (event.key !== "Enter" || event.shiftKey) return;
+    event.preventDefault();
+    send();
+  };
+  return (
+    <form
+      className="composer"
+      onSubmit={(event) => {
+        event.preventDefault();
+        send();
+      }}
+    >
+      <textarea
+        ref={box}
+        rows={1}
+        value={question}
+        placeholder={texts.ask}
+        aria-label={texts.ask}
+        maxLength={32_000}
+        onChange={(event) => setQuestion(event.target.value)}
+        onKeyDown={onKeyDown}
+      />
+      {live ? (
+        <button type="button" className="main" onClick={onStop}>
+          {texts.stop}
+        </button>
+      ) : (
+        <button type="submit" className="main" disabled={empty}>
+          {texts.send}
+        </button>
+      )}
+    </form>
+  );
+}
