@@ -346,8 +346,11 @@ def ask(page: Page, question: str) -> None:
 
 
 def settle(page: Page) -> None:
-    """Until formulas, diagrams and the toolbar of a page that has just been drawn are at rest."""
+    """Until formulas, diagrams and the toolbar of a page that has just been drawn are at rest, and no toast hides it."""
     page.wait_for_timeout(1_000)
+    for toast in page.get_by_test_id("stToast").all():
+        toast.get_by_role("button").click()
+        expect(toast).to_have_count(0)
 
 
 if __name__ == "__main__":

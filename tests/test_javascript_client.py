@@ -1,17 +1,24 @@
 """The JavaScript client, its React example and the plain page: checked, built, and tried against a real gateway."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
 from benchmarks.harness import chromium
+from clients.conformance.server import load_cases
 from tests.browser import needs_chromium
 from tests.test_gateway_command import free_port, running
 
@@ -22,6 +29,16 @@ OLDEST = (20, 19)  # what package.json asks for
 PATIENCE = 60_000  # milliseconds
 QUESTION = "What is 17 * 23, and which products sold best?"
 
+KINDS = {
+    "auth": "AuthError",
+    "invalid_request": "InvalidRequest",
+    "not_found": "NotFound",
+    "rate_limited": "RateLimited",
+    "unavailable": "Unavailable",
+    "protocol": "ProtocolError",
+    "connection_lost": "ConnectionLost",
+}
+Json = dict[str, Any]
 Run = subprocess.CompletedProcess[str]
 
 
@@ -112,6 +129,76 @@ def test_the_client_passes_its_tests(client: Path) -> None:
 def test_the_lock_file_names_no_registry(folder: Path) -> None:
     """Packages come from whatever registry the reader uses."""
     assert '"resolved": "http' not in (folder / "package-lock.json").read_text("utf-8")
+
+
+class QuietFiles(SimpleHTTPRequestHandler):
+    """The files of a folder."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def files(folder: Path) -> Iterator[str]:
+    """The address of a server of the folder's files."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietFiles, directory=str(folder))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
+def scripted() -> Iterator[str]:
+    """The address of the conformance cases' server."""
+    command = [sys.executable, "-m", "clients.conformance"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            yield json.loads(process.stdout.readline())["url"]
+        finally:
+            process.terminate()
+
+
+def named(event: Json, like: Json) -> Json:
+    """Of the event the fields that the case names."""
+    fields = event | {"length": len(event.get("content", ""))}
+    return {name: fields.get(name) for name in like}
+
+
+def differences(case: Json, outcome: Json) -> list[str]:
+    """What is otherwise than the case says."""
+    wanted, seen, found = case["deliver"], outcome["events"], list(outcome["report"]["problems"])
+    parts = [named(event, like) for event, like in zip(seen, wanted["events"], strict=False)]
+    if parts != wanted["events"] or len(seen) != len(wanted["events"]):
+        found.append(f"the events are {json.dumps(seen)[:400]}")
+    text = {"length": len(outcome["text"])} if isinstance(wanted["text"], dict) else outcome["text"]
+    if text != wanted["text"]:
+        found.append(f"the text is {json.dumps(text)[:400]}")
+    error, expected = outcome["error"], wanted["error"]
+    if (error is None) != (expected is None):
+        found.append(f"the error is {error}")
+    elif error and expected:
+        if error["kind"] != KINDS[expected["kind"]] or error["code"] != expected.get("code", error["code"]):
+            found.append(f"the error is {error['kind']} {error['code']}")
+        if any(token in error["written"] for token in case["client"].get("tokens", ["secret"])):
+            found.append("the error holds a token")
+    return found
+
+
+@needs_chromium
+def test_the_client_keeps_every_rule_in_a_browser(client: Path, page: Page) -> None:
+    """From another origin than the server's. None is left out: a page sees enough of each."""
+    cases = load_cases()
+    with files(client) as site, scripted() as server:
+        page.goto(f"{site}/test/conformance.html")
+        page.wait_for_function("() => window.goThroughAll")
+        outcomes = page.evaluate("([server, names]) => goThroughAll(server, names)", [server, list(cases)])
+    assert outcomes.keys() == cases.keys()
+    assert {name: found for name, case in cases.items() if (found := differences(case, outcomes[name]))} == {}
 
 
 def code_of(readme: Path, language: str) -> str:

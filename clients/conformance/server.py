@@ -105,6 +105,7 @@ class Connection:
         self._writer = writer
         self._websocket = False
         self._chunked = False
+        self._closing = False  # a WebSocket's close was sent; what comes back answers it
 
     async def play(self, steps: list[Json], base: str) -> None:
         """Raises Left when the client goes before it is through, ValueError for a step that there is not."""
@@ -152,6 +153,7 @@ class Connection:
                 await asyncio.sleep(PATIENCE)
                 raise TimeoutError("the client keeps a connection that it has no more use for")
             case {"close": int(code)}:
+                self._closing = True
                 await self._write(frame(CLOSE, struct.pack("!H", code) + step.get("reason", "").encode()))
             case {"cut": str(how)}:
                 self._cut(how)
@@ -200,7 +202,8 @@ class Connection:
             while self._websocket:
                 code, payload = await read_frame(self._reader)
                 if code == CLOSE:
-                    await self._write(frame(CLOSE, payload))
+                    if not self._closing:
+                        await self._write(frame(CLOSE, payload))
                     return
             while await self._reader.read(1024):
                 pass
@@ -233,7 +236,8 @@ class Server:
                 await self._answer(connection, 200, {"cases": list(self.cases.values())})
             case ["POST", "case", name] if name in self.cases:
                 id = uuid4().hex
-                self._armed[id] = Armed(self.cases[name])
+                pause = parse_qs(urlsplit(request.target).query).get("pause", ["0"])[0]
+                self._armed[id] = Armed(paused(self.cases[name], float(pause)))
                 await self._answer(connection, 201, {"id": id, "base": f"{base}/at/{id}", **self.cases[name]})
             case ["GET", "case", id, "report"] if id in self._armed:
                 await self._answer(connection, 200, await self._armed[id].report())
@@ -272,6 +276,16 @@ def load_cases() -> dict[str, Json]:
     """Every case by its name, with its group."""
     groups = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(CASES.glob("*.json"))}
     return {case["name"]: {"group": name, **case} for name, group in groups.items() for case in group["cases"]}
+
+
+def paused(case: Json, seconds: float) -> Json:
+    """The case with a pause before each cut, so that what came before it is read: a browser drops what was not."""
+    pause: list[Json] = [{"pause": seconds}] if seconds else []
+    script = [
+        part | {"do": [each for step in part["do"] for each in ([*pause, step] if "cut" in step else [step])]}
+        for part in case["script"]
+    ]
+    return case | {"script": script}
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
 /** Requests to one gateway: its addresses, the caller's token, and what refusals mean. */
 
-import { refusal, type StreamingLabError } from "./errors.js";
+import { AuthError, refusal, type StreamingLabError } from "./errors.js";
 import { asLost } from "./recovery.js";
 
 /** An access token, or what fetches one; asked again when the server says that the last one is over. */
@@ -19,27 +19,29 @@ export interface GatewayOptions {
 }
 
 export interface Call {
-  body?: unknown;
+  /** JSON */
+  body?: string | undefined;
   /** so that the same request, sent again, starts no second run */
   key?: string | undefined;
   signal?: AbortSignal | undefined;
 }
 
 export class Gateway {
-  readonly #base: string;
-  readonly #options: GatewayOptions;
+  readonly base: string;
+  readonly options: GatewayOptions;
   #token: string | undefined;
   #stale = true; // to be fetched before the next request
   #renewed = false; // after a refusal, and not yet known to be good
 
   constructor(url: string, options: GatewayOptions) {
-    this.#base = url.replace(/\/+$/, "");
-    this.#options = options;
+    this.base = url.replace(/\/+$/, "");
+    this.options = options;
   }
 
-  /** The server refused the token. Whether another was not tried yet. */
-  expire(): boolean {
-    if (this.#renewed || typeof this.#options.token !== "function") return false;
+  /** Whether the error says that the token was refused, and another, which the next request will have, was not tried yet. */
+  expire(error: unknown): boolean {
+    if (!(error instanceof AuthError && error.status === 401)) return false;
+    if (this.#renewed || typeof this.options.token !== "function") return false;
     this.#renewed = this.#stale = true;
     return true;
   }
@@ -55,27 +57,15 @@ export class Gateway {
   }
 
   /** The answer, if it is a good one. Throws StreamingLabError, or the signal's reason. */
-  async call(method: string, path: string, call: Call = {}): Promise<Response> {
+  async call(method: string, path: string, call: Call): Promise<Response> {
     const response = await this.#send(method, path, call);
-    if (response.status !== 401 || !this.expire()) return accepted(response);
-    await response.body?.cancel();
-    return accepted(await this.#send(method, path, call));
+    if (response.ok) return response;
+    throw await refused(response);
   }
 
   /** A run of its own for the question. */
   async start(question: Call): Promise<StartedRun> {
     return (await this.call("POST", "/runs", question)).json() as Promise<StartedRun>;
-  }
-
-  /** A token that reads the run and nothing else; none where none is needed. */
-  async followToken(runId: string, signal: AbortSignal): Promise<string | undefined> {
-    if (!this.#options.token) return;
-    const response = await this.call("POST", `${runPath(runId)}/token`, { signal });
-    return ((await response.json()) as { token: string }).token;
-  }
-
-  address(path: string): string {
-    return this.#base + path;
   }
 
   async #send(method: string, path: string, { body, key, signal }: Call): Promise<Response> {
@@ -86,10 +76,10 @@ export class Gateway {
     if (key) headers["Idempotency-Key"] = key;
     if (body) {
       headers["Content-Type"] = "application/json";
-      request.body = JSON.stringify(body);
+      request.body = body;
     }
     try {
-      return await (this.#options.fetch ?? fetch)(this.address(path), request);
+      return await (this.options.fetch ?? fetch)(this.base + path, request);
     } catch (error) {
       throw asLost(error, signal, "The server cannot be reached.");
     }
@@ -97,7 +87,7 @@ export class Gateway {
 
   async #current(): Promise<string | undefined> {
     if (this.#stale) {
-      const { token } = this.#options;
+      const { token } = this.options;
       this.#token = typeof token === "function" ? await token() : token;
       this.#stale = false;
     }
@@ -112,11 +102,6 @@ export function newKey(): string {
   return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }
 
-async function accepted(response: Response): Promise<Response> {
-  if (response.ok) return response;
-  throw await refused(response);
-}
-
 /** The server's own words where they came; a proxy's page has none. */
 async function refused(response: Response): Promise<StreamingLabError> {
   const { status, headers } = response;
@@ -127,7 +112,7 @@ async function refused(response: Response): Promise<StreamingLabError> {
 
 /** Of a Retry-After, which is seconds or a date: https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3 */
 function secondsUntil(retryAfter: string | null): number | undefined {
-  const seconds = retryAfter ? Number(retryAfter) : 0;
+  const seconds = Number(retryAfter);
   const left = Number.isNaN(seconds) ? (Date.parse(retryAfter!) - Date.now()) / 1000 : seconds;
   return left > 0 ? left : undefined;
 }

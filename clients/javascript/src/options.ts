@@ -60,7 +60,10 @@ export interface FollowOptions extends StreamOptions {
   after?: string | undefined;
 }
 
+/** What stands in a question and its messages. */
+const ASKED = "message messages role content model agent temperature conversation".split(" ");
+
 /** The request that asks the question; sent again as it is, it starts no second run. */
-export function asking({ message, messages, model, agent, temperature, conversation, idempotencyKey }: StartOptions): Call {
-  return { body: { message, messages, model, agent, temperature, conversation }, key: idempotencyKey ?? newKey() };
+export function asking(options: StartOptions): Call {
+  return { body: JSON.stringify(options, ASKED), key: options.idempotencyKey ?? newKey() };
 }

@@ -11,8 +11,8 @@ export interface Message {
 }
 
 const LOGGED = "thinking text_delta tool_call tool_result final_answer error retry done";
-/** Others need nothing done (`drain`: the stream ends by itself), or come from newer servers. */
-const KNOWN = new Set(`${LOGGED} open gap snapshot close`.split(" "));
+/** Others say nothing of the run (`close`, `drain`), or come from newer servers. */
+const KNOWN = new Set(`${LOGGED} open gap snapshot`.split(" "));
 
 interface Opening {
   run_id: string;
@@ -23,8 +23,6 @@ export class RunReader {
   runId: string | undefined;
   /** of the question's conversation; send it with the next question to go on */
   conversation: string | undefined;
-  /** the server has said that the token's time is over */
-  lapsed = false;
   /** the resume token of the last event that had one */
   position: string | undefined;
   done = false;
@@ -33,7 +31,7 @@ export class RunReader {
   constructor(runId?: string, after?: string) {
     this.runId = runId;
     this.position = after;
-    this.#seq = after ? seqOf(after) : 0;
+    this.#seq = seqOf(after);
   }
 
   /** The event that the message adds to what was read, if it adds any. Throws ProtocolError. */
@@ -42,24 +40,17 @@ export class RunReader {
     if (!isObject(data)) throw noEvent();
     switch (event) {
       case "open":
-        return this.#begin(data as unknown as Opening);
+        this.runId ??= (data as unknown as Opening).run_id;
+        this.conversation = (data as unknown as Opening).conversation ?? this.conversation;
+        return null;
       case "gap":
         return { type: "gap", after: whole(data["after"]), seq: whole(data["seq"]) };
       case "snapshot":
         this.#seq = whole(data["seq"]);
         return { ...(data as unknown as Snapshot), type: "snapshot" };
-      case "close":
-        this.lapsed = true;
-        return null;
       default:
         return this.#advance(id, data as unknown as RunEvent);
     }
-  }
-
-  #begin({ run_id, conversation }: Opening): null {
-    this.runId ??= run_id;
-    this.conversation = conversation ?? this.conversation;
-    return null;
   }
 
   #advance(id: string | undefined, event: RunEvent): RunEvent | null {
@@ -72,8 +63,8 @@ export class RunReader {
 
   /** A message of an unknown name still has its place in the log. */
   #pass(id: string | undefined): null {
-    const seq = id ? seqOf(id) : 0;
-    if (id && seq > this.#seq) this.#step(id, seq, seq);
+    const seq = seqOf(id);
+    if (seq > this.#seq) this.#step(id, seq, seq);
     return null;
   }
 
@@ -90,7 +81,7 @@ function isObject(data: unknown): data is Record<string, unknown> {
 }
 
 /** The seq of a resume token `epoch-seq`; 0 of anything else, which the server then refuses. */
-function seqOf(token: string): number {
+function seqOf(token = ""): number {
   return Number(/^[0-9a-f]+-(\d{1,15})$/.exec(token)?.[1] ?? 0);
 }
 

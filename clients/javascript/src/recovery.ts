@@ -1,25 +1,36 @@
-/** Another attempt, or the error that says why there is none. */
+/** What follows a failure: another attempt, or the error that says why there is none. */
 
 import { connectionLost, Passing } from "./errors.js";
-import type { RequestOptions } from "./options.js";
+import type { Gateway } from "./gateway.js";
+import type { RequestOptions, StreamOptions } from "./options.js";
 import { Patience } from "./patience.js";
 
-/** Milliseconds until the next attempt. Throws what no further attempt can mend, or the signal's reason. */
-export function another(error: unknown, patience: Patience, signal: AbortSignal | undefined): number {
+/**
+ * Resolves when another attempt is due: at once where a token was refused that another can replace. Throws what no
+ * further attempt can mend, or the signal's reason.
+ */
+export async function recover(
+  failure: unknown,
+  gateway: Gateway,
+  patience: Patience,
+  { signal, onConnection }: Pick<StreamOptions, "signal" | "onConnection">,
+): Promise<void> {
   signal?.throwIfAborted();
-  const wait = error instanceof Passing ? patience.next(error.retryAfter) : null;
-  if (wait === null) throw error;
-  return wait;
+  if (gateway.expire(failure)) return;
+  const wait = failure instanceof Passing ? patience.next(failure.retryAfter) : null;
+  if (wait === null) throw failure;
+  onConnection?.("waiting");
+  return pause(wait, signal);
 }
 
 /** What the action answers, tried again for as long as that may help. */
-export async function persist<T>(options: RequestOptions, action: () => Promise<T>): Promise<T> {
+export async function persist<T>(gateway: Gateway, options: RequestOptions, action: () => Promise<T>): Promise<T> {
   const patience = new Patience(options);
   for (;;) {
     try {
       return await action();
     } catch (error) {
-      await pause(another(error, patience, options.signal), options.signal);
+      await recover(error, gateway, patience, options);
     }
   }
 }
@@ -32,9 +43,9 @@ export function asLost(error: unknown, signal: AbortSignal | undefined, message?
 }
 
 /** Throws the signal's reason. */
-export async function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  signal?.throwIfAborted();
+function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
     const leave = (): void => {
       clearTimeout(timer);
       reject(signal?.reason as Error);
@@ -43,6 +54,6 @@ export async function pause(milliseconds: number, signal: AbortSignal | undefine
       signal?.removeEventListener("abort", leave);
       resolve();
     }, milliseconds);
-    signal?.addEventListener("abort", leave, { once: true });
+    signal?.addEventListener("abort", leave);
   });
 }

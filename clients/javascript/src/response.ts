@@ -8,8 +8,8 @@ import type { Watchdog } from "./watchdog.js";
 
 /** The messages of a response, as many at a time as one piece of it brought. */
 export async function* readStream(response: Response, watchdog: Watchdog): AsyncGenerator<Message[], void> {
-  const type = response.headers.get("Content-Type") ?? "";
-  if (!type.startsWith("text/event-stream") || !response.body) throw protocolError("The answer is no event stream.");
+  const isStream = response.headers.get("Content-Type")?.startsWith("text/event-stream");
+  if (!isStream || !response.body) throw protocolError("The answer is no event stream.");
   const body = response.body.getReader();
   const decoder = new SseDecoder();
   try {

@@ -21,11 +21,11 @@ export function follow(url: string, runId: string, options: FollowOptions = {}):
 export async function start(url: string, options: StartOptions): Promise<StartedRun> {
   const gateway = new Gateway(url, options);
   const question = { ...asking(options), signal: options.signal };
-  return persist(options, () => gateway.start(question));
+  return persist(gateway, options, () => gateway.start(question));
 }
 
 /** Stop a run at the model. What it wrote so far stays, and all who follow it see its end. */
 export async function stop(url: string, runId: string, options: RequestOptions = {}): Promise<void> {
   const gateway = new Gateway(url, options);
-  await persist(options, () => gateway.call("DELETE", runPath(runId), { signal: options.signal }));
+  await persist(gateway, options, () => gateway.call("DELETE", runPath(runId), { signal: options.signal }));
 }

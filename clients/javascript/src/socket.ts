@@ -1,15 +1,16 @@
 /** One connection to one run over WebSocket. Loaded only where it is used. */
 
 import { connectionLost, InvalidRequest, refusal, type StreamingLabError } from "./errors.js";
-import { runPath, type Gateway } from "./gateway.js";
+import { runPath, type Call, type Gateway } from "./gateway.js";
 import type { Socket, SocketClass } from "./options.js";
 import type { Message, RunReader } from "./reader.js";
 import type { Watchdog } from "./watchdog.js";
 
-/** The messages of the reader's run from where it stands, until it has ended and all of it was sent. */
+/** The messages of the reader's run from where it stands, until it has ended and all of it was sent. A run that has no id is started. */
 export async function* follow(
   gateway: Gateway,
   reader: RunReader,
+  question: Call,
   Socket: SocketClass | undefined = globalThis.WebSocket as SocketClass | undefined,
   watchdog: Watchdog,
   opened: () => void,
@@ -18,6 +19,7 @@ export async function* follow(
     const message = "There is no WebSocket here.";
     throw new InvalidRequest({ code: "no_websocket", message, hint: "Pass one as the option WebSocket." });
   }
+  reader.runId ??= (await gateway.start(question)).id;
   const { position } = reader;
   yield* messages(new Socket(await address(gateway, reader, watchdog.signal)), watchdog, opened);
   reader.done ||= position !== undefined && position === reader.position; // we had all of it before
@@ -25,12 +27,19 @@ export async function* follow(
 
 /** With a token that reads this run only: a browser's WebSocket has no headers, and addresses are written to logs. */
 async function address(gateway: Gateway, { runId = "", position }: RunReader, signal: AbortSignal): Promise<URL> {
-  const url = new URL(gateway.address(`${runPath(runId)}/ws`), globalThis.location?.href);
+  const url = new URL(`${gateway.base}${runPath(runId)}/ws`, globalThis.location?.href);
   url.protocol = url.protocol.replace("http", "ws");
-  const token = await gateway.followToken(runId, signal);
+  const token = await followToken(gateway, runId, signal);
   if (token) url.searchParams.set("token", token);
   if (position) url.searchParams.set("after", position);
   return url;
+}
+
+/** None where none is needed. */
+async function followToken(gateway: Gateway, runId: string, signal: AbortSignal): Promise<string | undefined> {
+  if (!gateway.options.token) return;
+  const response = await gateway.call("POST", `${runPath(runId)}/token`, { signal });
+  return ((await response.json()) as { token: string }).token;
 }
 
 /** A browser reads as fast as it can, whatever its reader does; what waits here is bounded as the run's log is. */

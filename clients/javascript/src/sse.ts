@@ -24,14 +24,10 @@ export class SseDecoder {
   decode(piece: Uint8Array): Message[] {
     this.#messages = [];
     let text = this.#text.decode(piece, { stream: true });
-    if (this.#cut && text) {
-      this.#cut = false;
-      if (text.startsWith("\n")) text = text.slice(1);
-    }
-    if (text.endsWith("\r")) {
-      this.#cut = true; // the parser would hold the line back until more comes, which may take long
-      text += "\n";
-    }
+    if (!text) return [];
+    if (this.#cut && text.startsWith("\n")) text = text.slice(1);
+    this.#cut = text.endsWith("\r");
+    if (this.#cut) text += "\n"; // the parser would hold the line back until more comes, which may take long
     this.#parser.feed(text);
     return this.#messages;
   }

@@ -1,12 +1,12 @@
 /** A run, followed to its end over as many connections as it takes. */
 
-import { AuthError, connectionLost } from "./errors.js";
+import { connectionLost } from "./errors.js";
 import type { StreamEvent } from "./events.js";
 import { Gateway, runPath, type Call } from "./gateway.js";
 import type { Connection, StreamOptions } from "./options.js";
 import { Patience } from "./patience.js";
 import { RunReader, type Message } from "./reader.js";
-import { another, pause } from "./recovery.js";
+import { recover } from "./recovery.js";
 import { readStream } from "./response.js";
 import { watch, type Watchdog } from "./watchdog.js";
 
@@ -83,6 +83,7 @@ export class RunStream implements AsyncIterable<StreamEvent> {
   /** The next event of the batch, if it has one more. */
   #take(batch: IterableIterator<Message>): StreamEvent | null {
     for (const message of batch) {
+      if (message.event === "close") this.#gateway.renew(); // `drain` needs nothing done: the stream ends by itself
       const event = this.#reader.take(message);
       if (!event) continue;
       if ("at" in event) { // it stands in the log, and is new
@@ -110,18 +111,8 @@ export class RunStream implements AsyncIterable<StreamEvent> {
       } finally {
         watchdog.end();
       }
-      await this.#recover(failure);
+      await recover(failure, this.#gateway, this.#patience, this.#options);
     }
-  }
-
-  /** Where a token was refused another is tried at once. */
-  async #recover(failure: unknown): Promise<void> {
-    if (this.#reader.lapsed) this.#gateway.renew();
-    this.#reader.lapsed = false;
-    if (failure instanceof AuthError && failure.status === 401 && this.#gateway.expire()) return;
-    const wait = another(failure, this.#patience, this.#options.signal);
-    this.#tell("waiting");
-    await pause(wait, this.#options.signal);
   }
 
   /** The messages of another connection. */
@@ -133,8 +124,7 @@ export class RunStream implements AsyncIterable<StreamEvent> {
     const question = { ...this.#question, signal };
     if (protocol === "websocket") {
       const { follow } = await import("./socket.js");
-      reader.runId ??= (await gateway.start(question)).id;
-      return follow(gateway, reader, WebSocket, watchdog, () => this.#tell("open"));
+      return follow(gateway, reader, question, WebSocket, watchdog, () => this.#tell("open"));
     }
     const { runId, position } = reader;
     const after = position ? `?after=${encodeURIComponent(position)}` : "";

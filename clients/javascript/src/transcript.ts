@@ -23,7 +23,11 @@ export class Transcript {
 
   observe(event: StreamEvent): void {
     if (event.type === "gap") return;
-    this.#turn(event);
+    // A retry voids the text of its step, and so does the next step. A tool's result may come late, of a step before.
+    if (event.type === "retry" || (event.type !== "tool_result" && event.step !== this.step)) {
+      this.step = event.step;
+      this.text = "";
+    }
     switch (event.type) {
       case "text_delta":
         this.text += event.content;
@@ -51,15 +55,6 @@ export class Transcript {
         break;
       case "done":
         this.done = event;
-    }
-  }
-
-  /** A retry voids the text of its step, and so does the next step. A tool's result may come late, of a step before. */
-  #turn(event: Exclude<StreamEvent, { type: "gap" }>): void {
-    if (event.type === "tool_result") return;
-    if (event.step !== this.step || event.type === "retry") {
-      this.step = event.step;
-      this.text = "";
     }
   }
 }
