@@ -7,8 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
-import string
 import subprocess
 import sys
 import time
@@ -29,224 +27,36 @@ from websockets.asyncio.client import connect
 
 from streamlab.events import Status, StreamEvent, decode
 from streamlab.gateway.delivery import ProtocolName, Reason
-from streamlab.gateway.http import CONTROL_EVENTS
+from streamlab.gateway.routes import CONTROL_EVENTS
 from streamlab.settings import Settings
 from streamlab.v1 import streamlab_pb2 as pb
 from streamlab.v1.streamlab_pb2_grpc import StreamlabStub
 from tests import redis_server as servers
+from tests import stack as deployment
 from tests.conftest import demo_model
 from tests.gateway import Sent, StreamParser, is_refusal, log_events, parse_stream, seqs
-from tests.redis_server import RedisServer
+from tests.stack import (
+    BEARER,
+    DEPLOY,
+    METRICS_TOKEN,
+    PATIENCE,
+    ROOT,
+    GatewayProcess,
+    Nginx,
+    Process,
+    Stack,
+    compose,
+    free_port,
+    instructions,
+    needs_nginx,
+)
 
 redis_server = servers.redis_server  # fixtures are found by their names
+image, running_stack, stack = deployment.image, deployment.running_stack, deployment.stack
 
 pytestmark = pytest.mark.soak  # three gateways, a Redis and an nginx take long to start
 
-ROOT = Path(__file__).parents[1]
-DEPLOY = ROOT / "deploy"
-NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}{os.pathsep}/usr/sbin")
-PATIENCE = 60.0  # seconds, on a machine that has other things to do
-TOKEN = "a-token-of-the-tests"
-BEARER = {"authorization": f"Bearer {TOKEN}"}
 ENDLESS = {"chunks": 100_000, "rate": 50}
-
-needs_nginx = pytest.mark.skipif(NGINX is None, reason="nginx is not installed here")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
-
-
-class Process:
-    """A program that logs to a file of its own."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self._log = folder / f"{name}.log"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def logged(self) -> str:
-        return self._log.read_text(errors="replace")
-
-    @property
-    def running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
-
-    def launch(self, command: Sequence[str | Path], cwd: Path, environment: Mapping[str, str] | None = None) -> None:
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
-            )
-
-    def signal(self, number: signal.Signals) -> None:
-        assert self._process
-        self._process.send_signal(number)
-
-    def wait(self) -> int:
-        assert self._process
-        return self._process.wait(PATIENCE)
-
-    def end(self) -> None:
-        if self._process and self.running:
-            self._process.terminate()
-            try:
-                self._process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-
-
-class Nginx(Process):
-    """nginx with the project's own configuration, on two free ports."""
-
-    def __init__(self, folder: Path, gateways: Sequence[int], app: int, gateways_grpc: Sequence[int] = (9, 9)) -> None:
-        super().__init__(folder, "nginx")
-        self._folder = folder
-        self.port, self.grpc_port = free_port(), free_port()
-        local = [f"127.0.0.1:{port}" for port in (*gateways, *gateways_grpc, app)]
-        names = ("GATEWAY_1", "GATEWAY_2", "GATEWAY_1_GRPC", "GATEWAY_2_GRPC", "APP")
-        self._values = dict(zip(names, local, strict=True)) | {
-            "GRAFANA": local[-1],
-            "NGINX_FOLDER": str(folder),
-            "NGINX_HTTP_PORT": f"127.0.0.1:{self.port}",
-            "NGINX_GRPC_PORT": f"127.0.0.1:{self.grpc_port}",
-        }
-
-    def start(self) -> None:
-        assert NGINX
-        config = self._folder / "nginx.conf"
-        config.write_text(string.Template((DEPLOY / "nginx.conf").read_text()).safe_substitute(self._values))
-        user = " user root;" if os.geteuid() == 0 else ""  # else root's workers cannot reach the test's own folder
-        self.launch([NGINX, "-e", "stderr", "-c", config, "-g", f"daemon off;{user}"], self._folder)
-        deadline = time.monotonic() + PATIENCE
-        while not listens(self.port):
-            assert self.running, self.logged
-            assert time.monotonic() < deadline, self.logged
-            time.sleep(0.02)
-
-
-class GatewayProcess(Process):
-    """A gateway as compose.yaml starts it, from a folder that holds what the image does."""
-
-    def __init__(self, name: str, folder: Path, image: Path, redis: str) -> None:
-        super().__init__(folder, name)
-        self.port, self.grpc_port = free_port(), free_port()
-        self._image = image
-        self._redis = redis
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/api"
-
-    def start(self) -> None:
-        command = [str(part) for part in compose()["services"]["gateway-1"]["command"]]
-        places = {"python": sys.executable, "0.0.0.0": "127.0.0.1", "8600": str(self.port)}
-        variables = {
-            "REDIS_URL": self._redis,
-            "GATEWAY_TOKENS": f"tests:{TOKEN}",
-            "GATEWAY_SECRET": "a secret of the tests, and a long one",
-            "LAB_GRPC_PORT": str(self.grpc_port),
-        }
-        self.launch([places.get(part, part) for part in command], self._image, clean_environment() | variables)
-
-    def until_ready(self) -> None:
-        deadline = time.monotonic() + 3 * PATIENCE
-        while not self._ready():
-            assert self.running, self.logged
-            assert time.monotonic() < deadline, self.logged
-            time.sleep(0.05)
-
-    def _ready(self) -> bool:
-        try:
-            return httpx2.get(f"{self.url}/readyz").status_code == 200
-        except httpx2.TransportError:
-            return False
-
-
-def clean_environment() -> dict[str, str]:
-    """Without what the developer has set for the app, and without the way to the project's own sources."""
-    own = {name.upper() for name in Settings.model_fields} | {"PYTHONPATH"}
-    return {name: value for name, value in os.environ.items() if name not in own}
-
-
-def compose() -> dict[str, Any]:
-    read: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
-    return read
-
-
-def instructions() -> list[tuple[str, str]]:
-    """The Dockerfile's instructions and their arguments."""
-    text = re.sub(r"\\\n\s*", " ", (DEPLOY / "Dockerfile").read_text())
-    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
-    return [(name, rest.strip()) for name, _, rest in (line.partition(" ") for line in lines)]
-
-
-@pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what the Dockerfile copies, and nothing else of the project."""
-    folder = tmp_path_factory.mktemp("image")
-    for name, rest in instructions():
-        if name == "COPY":
-            *sources, target = rest.split()
-            for source in sources:
-                if (ROOT / source).is_dir():
-                    shutil.copytree(ROOT / source, folder / target, ignore=shutil.ignore_patterns("__pycache__"))
-                else:
-                    shutil.copy(ROOT / source, folder / target)
-    return folder
-
-
-class Stack:
-    """nginx before two gateways."""
-
-    def __init__(self, folder: Path, image: Path, redis: str) -> None:
-        self.gateways = [GatewayProcess(f"gateway-{number}", folder, image, redis) for number in (1, 2)]
-        ports, grpc_ports = zip(*((each.port, each.grpc_port) for each in self.gateways), strict=True)
-        self.nginx = Nginx(folder, ports, app=9, gateways_grpc=grpc_ports)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.nginx.port}/api"
-
-    def up(self) -> None:
-        """Start what does not run."""
-        for gateway in self.gateways:
-            if not gateway.running:
-                gateway.start()
-        for gateway in self.gateways:
-            gateway.until_ready()
-        if not self.nginx.running:
-            self.nginx.start()
-
-    def end(self) -> None:
-        for process in (self.nginx, *self.gateways):
-            process.end()
-
-
-@pytest.fixture(scope="module")
-def running_stack(tmp_path_factory: pytest.TempPathFactory, image: Path, redis_server: RedisServer) -> Iterator[Stack]:
-    stack = Stack(tmp_path_factory.mktemp("stack"), image, redis_server.url)
-    try:
-        yield stack
-    finally:
-        stack.end()
-
-
-@pytest.fixture
-def stack(running_stack: Stack) -> Stack:
-    """With both gateways, whatever the last test did to them."""
-    running_stack.up()
-    return running_stack
 
 
 @asynccontextmanager
@@ -292,12 +102,17 @@ class Client:
             self._last_id = next(each.id for each in reversed(sent) if each.type not in CONTROL_EVENTS)
 
 
-async def followers(gateway: GatewayProcess) -> float:
+async def figure(gateway: GatewayProcess, name: str) -> float:
+    """What Prometheus reads under this name and labels."""
     async with browser(gateway.url) as client:
         text = (await client.get("/metrics")).text
-    found = re.search(r'^streamlab_followers\{protocol="sse"\} (\S+)$', text, re.MULTILINE)
+    found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
     assert found
     return float(found[1])
+
+
+async def followers(gateway: GatewayProcess) -> float:
+    return await figure(gateway, 'streamlab_followers{protocol="sse"}')
 
 
 async def until_followed(gateway: GatewayProcess, count: int) -> None:
@@ -688,7 +503,7 @@ def test_every_alert_tells_what_to_do() -> None:
 def _prometheus(folder: Path, targets: Mapping[str, str]) -> Path:
     """A copy of the configuration, with the places of a test."""
     shutil.copy(DEPLOY / "alerts.yml", folder)
-    (folder / "token").write_text(TOKEN)
+    (folder / "token").write_text(METRICS_TOKEN)
     text = (DEPLOY / "prometheus.yml").read_text()
     for old, new in {"/tmp/metrics_token": str(folder / "token"), "scrape_interval: 5s": "scrape_interval: 1s"}.items():
         assert old in text
@@ -718,7 +533,7 @@ def test_prometheus_takes_its_files(tmp_path: Path) -> None:
 @needs_nginx
 @pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is not installed here")
 def test_prometheus_reads_both_gateways(stack: Stack, tmp_path: Path) -> None:
-    """A real Prometheus with the project's configuration finds both gateways, and its token is taken."""
+    """A real Prometheus with the project's configuration finds both gateways, and the token for figures is taken."""
     targets = {
         f"gateway-{number}:8600": f"127.0.0.1:{gateway.port}" for number, gateway in enumerate(stack.gateways, 1)
     }
@@ -735,7 +550,7 @@ def test_prometheus_reads_both_gateways(stack: Stack, tmp_path: Path) -> None:
             time.sleep(0.1)
     finally:
         process.end()
-    assert TOKEN not in process.logged
+    assert METRICS_TOKEN not in process.logged
 
 
 def _health(port: int) -> list[str]:
@@ -776,7 +591,7 @@ def test_the_image_runs_without_root_and_holds_no_secrets() -> None:
     ]
     assert first == "*"
     allowed = {line.removeprefix("!").split("/")[0] for line in rest if line.startswith("!")}
-    copied = {source for name, rest in instructions() if name == "COPY" for source in rest.split()[:-1]}
+    copied = {source.split("/")[0] for name, rest in instructions() if name == "COPY" for source in rest.split()[:-1]}
     assert copied == allowed
     assert ".env" not in allowed
 
@@ -802,6 +617,20 @@ def test_compose_names_only_what_there_is() -> None:
         assert set(services[name]["environment"]) <= known
 
 
+def test_prometheus_has_the_token_for_figures_and_no_other() -> None:
+    """It writes the one that the processes take for figures to where its configuration reads it."""
+    services = compose()["services"]
+    name = "GATEWAY_METRICS_TOKEN"
+    assert set(services["prometheus"]["environment"]) == {name}
+    for process in ("app", "gateway-1", "gateway-2"):
+        environment = services[process]["environment"]
+        assert environment[name] == services["prometheus"]["environment"][name]
+        assert name not in environment["GATEWAY_TOKENS"]
+    places = re.findall(rf'printf %s "\$\${name}" > (\S+)', services["prometheus"]["command"][0])
+    read = yaml.safe_load((DEPLOY / "prometheus.yml").read_text())["scrape_configs"]
+    assert [config["authorization"] for config in read] == [{"credentials_file": place} for place in 2 * places]
+
+
 def test_compose_gives_each_service_as_little_as_it_needs() -> None:
     """Only nginx is published, on this machine alone unless told otherwise; nothing is written but /tmp and volumes."""
     for name, service in compose()["services"].items():
@@ -823,9 +652,11 @@ def test_compose_gives_each_service_as_little_as_it_needs() -> None:
 @pytest.mark.anyio
 async def test_a_killed_gateway_harms_only_its_own_runs(stack: Stack) -> None:
     """SIGKILL in mid-stream: clients come back through nginx. A run of the other gateway goes on without loss or
-    repetition; a run of the killed one ends within 15 s with exactly one error{producer_lost} and done{lost}.
+    repetition; a run of the killed one ends within 15 s with exactly one error{producer_lost} and done{lost}, and the
+    figures of the gateway that ended it tell so.
     """
     survivor, victim = stack.gateways
+    before = await figure(survivor, "streamlab_runs_taken_over_total")
     kept = await start_run(survivor, demo_model(**ENDLESS))
     lost = await start_run(victim, demo_model(**ENDLESS))
     async with followed(stack, [kept, lost], 10) as (keepers, losers), asyncio.TaskGroup() as tasks:
@@ -845,6 +676,7 @@ async def test_a_killed_gateway_harms_only_its_own_runs(stack: Stack) -> None:
     ends = [(event.type, event.code, event.status) for event in events if event.type in ("error", "done")]
     assert ends == [("error", "producer_lost", None), ("done", "producer_lost", "lost")]
     assert all(has_all(client, events) for client in losers)
+    assert await figure(survivor, "streamlab_runs_taken_over_total") == before + 1
     assert seconds < 15
 
 

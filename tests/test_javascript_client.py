@@ -273,16 +273,6 @@ def test_the_react_page_stops_by_the_keyboard(page: Page, page_folder: Path, gat
     expect(page.get_by_role("article", name="Answer")).to_contain_text("Stopped")
 
 
-@needs_chromium
-def test_the_plain_page_shows_an_answer(page: Page, gateway: str) -> None:
-    """It needs no package and no build step; its addresses are relative to where the gateway serves it."""
-    page.route("**/api/examples/browser", lambda route: route.fulfill(path=ROOT / "examples/browser.html"))
-    page.goto(f"{gateway}/api/examples/browser")
-    page.get_by_role("button", name="Ask").click()
-    expect(page.get_by_role("status")).to_have_text("completed", timeout=PATIENCE)
-    assert len(page.locator("#answer").inner_text()) > 100
-
-
 @pytest.mark.soak
 @needs_chromium
 def test_the_way_from_nothing_to_a_page_is_as_the_readme_says(page: Page, gateway: str, tmp_path: Path) -> None:
