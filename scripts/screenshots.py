@@ -346,7 +346,7 @@ def ask(page: Page, question: str) -> None:
 
 
 def settle(page: Page) -> None:
-    """Until formulas, diagrams and the toolbar of a page that has just been drawn are at rest, and no toast hides it."""
+    """Until formulas, diagrams and the toolbar of a new page are at rest, and no toast hides any of it."""
     page.wait_for_timeout(1_000)
     for toast in page.get_by_test_id("stToast").all():
         toast.get_by_role("button").click()
