@@ -15,9 +15,6 @@ PATIENCE = 30_000  # milliseconds
 
 needs_chromium = pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"needs {CHROMIUM}")
 
-# In the second language as `make soak`: what differs there, the words, AppTest looks at in both.
-languages_in_browser = pytest.mark.parametrize("language", ["en", pytest.param("ja", marks=pytest.mark.soak)])
-
 
 @dataclass(frozen=True)
 class Site:

@@ -28,7 +28,7 @@ from streamlab.prompts.prompt_set import PromptSet, Variant
 from streamlab.prompts.saved import to_address
 from streamlab.questions import Options
 from streamlab.settings import Settings, SettingsError, load_settings
-from tests.browser import Site, button, languages_in_browser, needs_chromium, site
+from tests.browser import Site, button, needs_chromium, site
 from tests.pages import checked, languages, serving, visit
 
 ROOT = Path(__file__).parent.parent
@@ -518,7 +518,7 @@ def in_browser(demo: DemoModel) -> Iterator[Site]:
 
 
 @needs_chromium
-@languages_in_browser
+@languages
 def test_a_browser_gives_the_code_once(in_browser: Site, language: str) -> None:
     """By keyboard; a reload and another tab find the models open, another browser does not. The code never comes back.
 

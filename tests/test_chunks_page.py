@@ -14,7 +14,7 @@ from streamlab.engine import Engine
 from streamlab.questions import QUESTION_CHARACTERS, Options
 from streamlab.readings import AT_ONCE, TOPICS, Question, ReadingSet, Topic
 from streamlab.tiles import joined
-from tests.browser import Site, button, languages_in_browser, needs_chromium, site
+from tests.browser import Site, button, needs_chromium, site
 from tests.conftest import demo_model, http, raw_endpoint
 from tests.pages import checked, languages, serving, visit
 
@@ -359,7 +359,7 @@ def slow(page: Page, words: dict[str, str]) -> None:
 
 @needs_chromium
 @pytest.mark.soak
-@languages_in_browser
+@languages
 def test_readings_go_on_whoever_looks(app: Site, language: str) -> None:
     """Tiles arrive; a chosen one stays chosen while more come, by keyboard too. Neither a reload, nor another page,
     nor a second browser changes anything, and a stop by anyone ends it for all."""
@@ -397,7 +397,7 @@ def test_readings_go_on_whoever_looks(app: Site, language: str) -> None:
 
 
 @needs_chromium
-@languages_in_browser
+@languages
 def test_the_chunk_with_the_usage_is_found_by_keyboard(app: Site, language: str) -> None:
     """One Tab stop for all tiles, arrows among them; what was proposed to be tried is then done."""
     words = texts(language)
@@ -420,7 +420,7 @@ def test_the_chunk_with_the_usage_is_found_by_keyboard(app: Site, language: str)
 
 
 @needs_chromium
-@languages_in_browser
+@languages
 def test_blocked_and_beating_are_seen(app: Site, language: str) -> None:
     """Two ways are blocked bars, two are strokes of the second task; the chart says the same in words."""
     words = texts(language)

@@ -20,7 +20,7 @@ from streamlab.engine import Engine
 from streamlab.failures import CODES, classify
 from streamlab.questions import QUESTION_CHARACTERS, Options
 from streamlab.trials import DEMO_FAULTS, OTHER_FAULTS, WRONG_KEY, Fault, Policy
-from tests.browser import Site, button, languages_in_browser, needs_chromium, site
+from tests.browser import Site, button, needs_chromium, site
 from tests.conftest import http, raw_endpoint
 from tests.pages import checked, languages, serving, visit
 
@@ -280,7 +280,7 @@ def crosses(page: Page) -> Locator:
 
 
 @needs_chromium
-@languages_in_browser
+@languages
 def test_attempts_are_drawn_while_they_are_made_and_after(app: Site, language: str) -> None:
     """Two that fail and a third that does not: a cross for each failure, a bar for each stretch and each pause."""
     words = texts(language)

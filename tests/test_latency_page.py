@@ -30,7 +30,7 @@ from streamlab.latency.observation import Observation, encode_observation, write
 from streamlab.latency.plan import DIRECT, Plan, Way
 from streamlab.measurements import AT_ONCE, Measuring
 from streamlab.settings import Settings
-from tests.browser import Site, button, languages_in_browser, needs_chromium, site
+from tests.browser import Site, button, needs_chromium, site
 from tests.pages import LIMIT, checked, languages, serving, visit
 
 FIRST, RATE, CHUNKS = 0.05, 100, 20
@@ -645,7 +645,7 @@ def from_the_terminal(demo: DemoModel, tmp_path_factory: pytest.TempPathFactory)
 
 
 @needs_chromium
-@languages_in_browser
+@languages
 def test_a_measurement_from_the_terminal_is_opened_and_taken_away(
     app: Site, from_the_terminal: bytes, language: str, tmp_path: Path
 ) -> None:

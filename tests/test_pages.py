@@ -16,7 +16,7 @@ import streamlit as st
 from google.protobuf.message import Message
 from streamlit.testing.v1 import AppTest
 
-from components.texts import LANGUAGE_KEY, texts
+from components.texts import LANGUAGE_KEY, LANGUAGES, texts
 from streamlab.demo_model.notes import Language, phrases
 from streamlab.demo_model.process import DemoModel
 from streamlab.engine import Engine
@@ -107,8 +107,8 @@ def requests(demo: DemoModel, user: str) -> list[dict[str, Any]]:
     return [entry for entry in log if entry["prompt"]["user"] == user]
 
 
-@languages
-@pytest.mark.parametrize("page", ["chat", "timeline", "about"])
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("page", ["chat", "timeline", "latency", "prompts", "chunks", "faults", "relay", "about"])
 def test_every_page_runs(language: str, page: str) -> None:
     """Nothing fails, each has its heading in the language, and all are listed."""
     app = visit(language)

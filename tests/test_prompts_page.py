@@ -22,7 +22,7 @@ from streamlab.engine import Engine
 from streamlab.prompts.checks import Contains, Json, JsonSchema, MaxWords, NotContains, Regex
 from streamlab.prompts.prompt_set import PromptSet, Variant
 from streamlab.prompts.saved import from_yaml, to_address, to_yaml
-from tests.browser import is_error, languages_in_browser, needs_chromium
+from tests.browser import is_error, needs_chromium
 from tests.conftest import demo_model, http, raw_endpoint, sse
 from tests.pages import LOCALE, checked, languages, serving, visit
 
@@ -436,7 +436,7 @@ def asked(demo: DemoModel, *models: str) -> list[dict[str, Any]]:
 
 
 @needs_chromium
-@languages_in_browser
+@languages
 def test_variables_are_found_as_one_types(browse: Browse, demo: DemoModel, language: str) -> None:
     """Nothing need be left or clicked; the new column is filled in in the table, and its text reaches the model."""
     model = provider_model()
@@ -475,7 +475,7 @@ def fill_cell(page: Page, share: float, text: str) -> None:
 
 
 @needs_chromium
-@languages_in_browser
+@languages
 def test_every_variant_streams_in_its_own_column(browse: Browse, demo: DemoModel, language: str) -> None:
     """All at the same time; each can be stopped alone. What became of one is said below it while others go on."""
     slow = {"first": 0, "rate": 40, "chunks": 4_000}
@@ -610,7 +610,7 @@ TEXTS = {
 
 
 @needs_chromium
-@languages_in_browser
+@languages
 def test_answers_are_judged(browse: Browse, language: str) -> None:
     """Word by word, and by thumbs, which stay; the cost of an unlisted model is unknown."""
     before, after, removed, added = TEXTS[language]

@@ -31,7 +31,7 @@ from streamlab.hub import Gap, HubUnreachable, Item, Log, MemoryHub, Outage, Sna
 from streamlab.hub.redis import RedisHub
 from streamlab.questions import QUESTION_CHARACTERS, Options
 from tests import redis_server as servers
-from tests.browser import Site, button, languages_in_browser, needs_chromium, site
+from tests.browser import Site, button, needs_chromium, site
 from tests.conftest import check_laws
 from tests.pages import LIMIT, checked, languages, serving, visit
 from tests.redis_server import RedisServer
@@ -402,7 +402,7 @@ def whole(card: Locator, words: dict[str, str]) -> str:
 
 
 @needs_chromium
-@languages_in_browser
+@languages
 def test_a_cut_a_slow_and_a_late_client_lose_nothing(app: Site, language: str) -> None:
     """One is cut and resumes, one comes late and reads slowly, one does neither: all end with the same text. Only the
     slow one falls behind and is sent merged deltas; and what the page proposes to try is done then."""

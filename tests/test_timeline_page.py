@@ -12,7 +12,7 @@ from components.state import KEPT
 from components.texts import texts
 from streamlab.engine import Engine
 from streamlab.recording import read_recording
-from tests.browser import Site, languages_in_browser, needs_chromium, site
+from tests.browser import Site, needs_chromium, site
 from tests.pages import languages, new_session, serving, visit
 
 FAST = "demo?first=0&rate=2000"
@@ -198,7 +198,7 @@ def open_recording(page: Page, words: dict[str, str], name: str, data: bytes) ->
 
 
 @needs_chromium
-@languages_in_browser
+@languages
 def test_a_recording_is_opened_replayed_and_compared(app: Site, language: str) -> None:
     """As someone does who got a file: a broken one is refused, a good one plays, and another stands beneath it."""
     words = texts(language)
@@ -242,7 +242,7 @@ def axis_end(chart: Locator) -> str:
 
 
 @needs_chromium
-@languages_in_browser
+@languages
 def test_the_tabs_tell_the_run(app: Site, language: str) -> None:
     """Results, events with one event's JSON, the diagram and the totals; by the keyboard as well."""
     words = texts(language)
