@@ -369,7 +369,7 @@ def test_the_answers_are_what_the_description_says(url: str) -> None:
             )
 
         check()
-    assert len(tried) == 10
+    assert len(tried) == 11
 
 
 def test_the_examples_of_the_description_work(url: str) -> None:

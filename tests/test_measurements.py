@@ -118,8 +118,10 @@ def test_a_wrong_key_ends_it_after_the_warm_ups(measurements: Measurements) -> N
 def test_two_measure_at_once_and_each_keeps_what_it_has(measurements: Measurements) -> None:
     """There is no third. One that is stopped leaves the other alone, and one whose process dies has failed."""
     stopped = measurements.start(long_plan())
+    until(lambda: bool(processes()))
     before = processes()
     killed = measurements.start(long_plan())
+    until(lambda: bool(processes() - before))
     (child,) = processes() - before
     with pytest.raises(TooManyMeasurements):
         measurements.start(short_plan())
