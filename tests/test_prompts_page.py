@@ -436,6 +436,7 @@ def asked(demo: DemoModel, *models: str) -> list[dict[str, Any]]:
 
 
 @needs_chromium
+@pytest.mark.soak
 @languages
 def test_variables_are_found_as_one_types(browse: Browse, demo: DemoModel, language: str) -> None:
     """Nothing need be left or clicked; the new column is filled in in the table, and its text reaches the model."""
