@@ -26,7 +26,6 @@ from tests.conftest import http, raw_endpoint
 from tests.pages import languages, new_session, serving
 
 ROOT = Path(__file__).parent.parent
-FRAME = ROOT / "components" / "frame.py"
 PACE = "first=0&rate=2000"
 FAST = f"demo?{PACE}"
 SEEN = f"demo-seen?{PACE}"  # a name of the provider's, whose requests can be read
