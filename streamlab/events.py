@@ -35,7 +35,8 @@ class StreamEvent:
     - `error`: `code`, and `message` for the log's reader (never shown to people, who get a sentence made from `code`)
     - `done`: `status`, `usage`, and `code` when the run was ended for a reason ("unwatched", "length")
 
-    A `text_delta` with `seq_from` stands for the deltas `seq_from` … `seq`, merged for a follower that lags.
+    A `text_delta` or `thinking` with `seq_from` stands for those from `seq_from` to `seq`, merged for a follower that
+    lags.
     """
 
     type: EventType
@@ -144,24 +145,23 @@ def decode(line: bytes | str) -> StreamEvent:
 
 
 def merge_deltas(events: Iterable[StreamEvent]) -> list[StreamEvent]:
-    """Adjacent text_deltas of one step become one; everything else stays as it is."""
+    """Adjacent text_deltas of one step become one, and so do adjacent thinkings; everything else stays as it is."""
     merged: list[StreamEvent] = []
     first: StreamEvent | None = None
     last: StreamEvent
     texts: list[str] = []  # of the deltas from the first to the last, which become one
     length = 0
-    for event in events:  # ten thousand, for one who comes late
+    for event in events:
         text = event.content or ""
         length += len(text)
-        delta = event.type == "text_delta"
-        if first and delta and event.step == first.step and length <= MERGED_CHARACTERS:
+        if first and event.type == first.type and event.step == first.step and length <= MERGED_CHARACTERS:
             last = event
             texts.append(text)
             continue
         if first:
             merged.append(_joined(first, last, texts))
             first = None
-        if delta:
+        if event.type in ("text_delta", "thinking"):
             first = last = event
             texts, length = [text], len(text)
         else:

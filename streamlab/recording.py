@@ -222,9 +222,9 @@ def _fits(name: str, value: Any) -> bool:
 
 
 def _is_range(data: dict[str, Any]) -> bool:
-    """Only text_deltas are ever merged, and a range does not end before it begins."""
+    """Only text is ever merged, and a range does not end before it begins."""
     first = data.get("seq_from")
-    return first is None or bool(data["type"] == "text_delta" and first <= data["seq"])
+    return first is None or bool(data["type"] in ("text_delta", "thinking") and first <= data["seq"])
 
 
 class _Order:

@@ -128,7 +128,9 @@ def test_decode_fails_only_with_value_error(value: Any) -> None:
             continue
 
 
-deltas = st.builds(StreamEvent, st.just("text_delta"), st.just(0), numbers, st.integers(1, 2), content=texts)
+deltas = st.builds(
+    StreamEvent, st.sampled_from(["text_delta", "thinking"]), st.just(0), numbers, st.integers(1, 2), content=texts
+)
 others = st.builds(StreamEvent, st.sampled_from(get_args(EventType)), st.just(0), numbers, st.integers(1, 2))
 long = st.builds(
     lambda length, step: StreamEvent("text_delta", 0, 0, step, content="x" * length),
@@ -159,7 +161,8 @@ def test_merging_keeps_every_seq_and_every_character(log: list[StreamEvent], cut
         if len(covered) == 1:
             assert event is covered[0]
         else:
-            assert {(each.type, each.step) for each in covered} == {("text_delta", event.step)}
+            assert {(each.type, each.step) for each in covered} == {(event.type, event.step)}
+            assert event.type in ("text_delta", "thinking")
             assert event.content == "".join(each.content or "" for each in covered)
 
 
@@ -176,6 +179,6 @@ def test_merging_stays_below_the_bound_and_leaves_nothing_to_merge(log: list[Str
     merged = merge_deltas(log)
     assert all(len(event.content or "") <= MERGED_CHARACTERS for event in merged if len(span(event)) > 1)
     for left, right in pairwise(merged):
-        if left.type == right.type == "text_delta" and left.step == right.step:
+        if left.type == right.type and left.type in ("text_delta", "thinking") and left.step == right.step:
             first = log[span(right)[0] - 1]
             assert len(left.content or "") + len(first.content or "") > MERGED_CHARACTERS

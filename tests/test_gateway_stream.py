@@ -224,8 +224,8 @@ async def test_a_client_that_lags_gets_merged_deltas_and_can_go_on_from_them(lab
 
 async def test_a_large_log_is_sent_in_pieces_and_whole(lab: Served) -> None:
     """A client that catches up takes one frame at a time, so that one that stops reading holds no more than that."""
-    thoughts = [StreamEvent("thinking", 0, 0.0, content=f"{number} {'x' * 200}") for number in range(5_000)]
-    log = lab.log(*thoughts, *ending(""))
+    results = [StreamEvent("tool_result", 0, 0.0, result=f"{number} {'x' * 200}") for number in range(5_000)]
+    log = lab.log(*results, *ending(""))
     assert log_events(await lab.events(log)) == log.since(0)
     grant = lab.gateway.access.identify(LOCAL_CALLER)
     with lab.gateway.deliver(log, grant, "sse") as delivery:
@@ -421,7 +421,7 @@ async def test_nothing_is_left_of_clients_that_have_gone(lab: Served) -> None:
 HTTP = pytest.mark.parametrize("http", ["httptools", "h11"])
 HIGH_WATER = 64 * 1024  # bytes that a transport takes before it has its writer wait
 SMALL_BUFFER = 8 * 1024  # of a socket, so that a client which does not read is soon noticed
-THOUGHT = 10_000  # characters
+RESULT = 10_000  # characters
 
 
 @dataclass
@@ -520,10 +520,10 @@ def socket_client() -> Iterator[SocketClient]:
         yield SocketClient(connection)
 
 
-def think(log: Log) -> None:
-    """More than a frame holds."""
+def burst(log: Log) -> None:
+    """More than a frame holds, of what is never merged."""
     for _ in range(6):
-        log.append(StreamEvent("thinking", 0, FAR_AHEAD, content=f"{log.seq} " + "x" * THOUGHT))
+        log.append(StreamEvent("tool_result", 0, FAR_AHEAD, result=f"{log.seq} " + "x" * RESULT))
 
 
 @HTTP
@@ -542,7 +542,7 @@ async def test_a_client_that_reads_in_fits_misses_and_repeats_nothing(http: str,
                 assert pushes.done > done
                 with anyio.fail_after(PATIENCE):
                     while connection.transport.get_write_buffer_size() <= HIGH_WATER:
-                        think(log)
+                        burst(log)
                         await asyncio.sleep(0.01)
                 await client.read(lambda: client.last == log.seq)
             for event in ending(""):
@@ -564,11 +564,11 @@ async def test_a_stalled_client_holds_little_and_is_cut_off(http: str, pushes: P
             held = 0
             with anyio.fail_after(PATIENCE):
                 while log.followers:
-                    think(log)
+                    burst(log)
                     await asyncio.sleep(0.01)
                     held = max(held, connection.transport.get_write_buffer_size())
             assert pushes.done
-            assert HIGH_WATER < held <= HIGH_WATER + FRAME_BYTES + 2 * THOUGHT
+            assert HIGH_WATER < held <= HIGH_WATER + FRAME_BYTES + 2 * RESULT
             figures = (await lab.client.get("/metrics")).text
             assert 'streamlab_disconnects_total{protocol="sse",reason="slow"} 1.0' in figures
 
@@ -608,7 +608,7 @@ async def test_a_client_of_http_1_0_gets_the_whole_stream(http: str, pushes: Pus
             await client.ask(lab, log, version=b"1.0")
             await client.read(lambda: bool(client.parser.events))
             for _ in range(3):
-                think(log)
+                burst(log)
                 await client.read(lambda: client.last == log.seq)
             for event in ending(""):
                 log.append(event)

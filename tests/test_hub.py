@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamlab.events import StreamEvent, wire_size
+from streamlab.events import StreamEvent, merge_deltas, wire_size
 from streamlab.hub import Follower, Gap, HubFull, Item, Log, LogFull, MemoryHub, Position, Snapshot, UnknownRun
 from streamlab.hub import parse_token as parse
-from streamlab.hub.log import LAG_EVENTS, LAG_SECONDS, Bounds
+from streamlab.hub.log import CHAPTER, LAG_EVENTS, LAG_SECONDS, Bounds
 from streamlab.hub.redis import RedisHub
 from tests import redis_server as servers
 from tests.conftest import shown
@@ -270,6 +270,26 @@ def test_since_gives_what_is_kept_after_a_seq(count: int, seq: int) -> None:
         assert [event.seq for event in log.since(seq)] == list(range(max(seq + 1, log.first), log.seq + 1))
 
     asyncio.run(act())
+
+
+rows = st.lists(st.tuples(appended, st.integers(1, 2 * CHAPTER)), max_size=12)
+
+
+@given(rows, st.integers(CHAPTER // 2, 4 * CHAPTER), st.floats(0, 1))
+def test_who_comes_late_gets_the_same_merged(rows: list[tuple[StreamEvent, int]], kept: int, part: float) -> None:
+    """From any seq, whatever was merged before and whatever has left since."""
+    log = Log("run", Bounds(events=kept))
+    for event, count in rows:
+        for _ in range(count):
+            log.append(event)
+    seq = int(part * log.seq)
+    whole = {event.seq: event for event in log.since(seq)}
+    merged = log.merged_since(seq)
+    assert [number for item in merged for number in seqs([item])] == list(whole)
+    assert merge_deltas(merged) == merged, "nothing is left to merge"
+    for item in merged:
+        covered = [whole[number] for number in seqs([item])]
+        assert [item] == covered or item.content == "".join(event.content or "" for event in covered)
 
 
 # Tokens

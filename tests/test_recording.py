@@ -233,7 +233,7 @@ def test_the_line_of_the_examples_is_accepted() -> None:
         {"seq_from": 2},
         {"seq_from": 0},
         {"seq_from": True},
-        {"seq_from": 1, "type": "thinking"},
+        {"seq_from": 1, "type": "final_answer"},
         {"content": 1},
         {"content": ["a"]},
         {"content": None},

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -19,6 +19,7 @@ from streamlab.events import StepText, StreamEvent, merge_deltas, numbered, wire
 
 LAG_EVENTS = 64
 LAG_SECONDS = 0.25
+CHAPTER = 256  # events that are merged when they are whole, once for all who come late
 
 
 class Position(NamedTuple):
@@ -111,6 +112,7 @@ class Log:
         self.unfollowed_since = self.began
         self._events: deque[StreamEvent] = deque()
         self._sizes: deque[int] = deque()
+        self._chapters: deque[list[StreamEvent]] = deque()  # without gaps, up to the last whole one
         self._evicted = _Sum()
         self._asked = (0, 0)  # the last question to `since`, which all who follow closely ask, and its answer
         self._answered: list[StreamEvent] = []
@@ -146,6 +148,8 @@ class Log:
             self.done = event
         while len(self._events) > self.bounds.events or self.size > self.bounds.size:
             self._evict()
+        if self.seq % CHAPTER == 0 and len(self._events) >= CHAPTER:
+            self._chapters.append(merge_deltas(self._newest(CHAPTER)))
         self._schedule_wake()
 
     def follow(self, after: Position | None = None) -> "Follower":
@@ -157,6 +161,20 @@ class Log:
         if self._asked != (seq, self.seq):
             self._asked, self._answered = (seq, self.seq), self._newest(min(self.seq - seq, len(self._events)))
         return self._answered.copy()
+
+    def age_of(self, seq: int) -> float:
+        """Seconds since the kept event of this number."""
+        return time.monotonic() - self.began - self._events[seq - self.first].at
+
+    def merged_since(self, seq: int) -> list[StreamEvent]:
+        """The same for a reader that lags: adjacent deltas are one."""
+        end = self.seq - self.seq % CHAPTER
+        begin = max(seq + -seq % CHAPTER, end - CHAPTER * len(self._chapters))
+        if begin >= end:
+            return merge_deltas(self.since(seq))
+        before = islice(self._events, max(0, seq + 1 - self.first), begin + 1 - self.first)
+        chapters = islice(self._chapters, len(self._chapters) - (end - begin) // CHAPTER, None)
+        return merge_deltas(chain(before, *chapters, self._newest(self.seq - end)))
 
     def _newest(self, count: int) -> list[StreamEvent]:
         if count <= 0:
@@ -202,8 +220,11 @@ class Log:
         return Change(reset, change.text.step, str(change.text), change.tools)
 
     def _evict(self) -> None:
-        self._evicted.add(self._events.popleft())
+        event = self._events.popleft()
+        self._evicted.add(event)
         self.size -= self._sizes.popleft()
+        if self._chapters and event.seq % CHAPTER == 1:
+            self._chapters.popleft()
 
     def _schedule_wake(self) -> None:
         """One callback per burst of appends wakes everyone: a burst costs each follower one pass, not one per event."""
@@ -285,10 +306,9 @@ class Follower:
         items: list[Item] = []
         if self._foreign or self._cursor < self._log.first - 1:
             items = self._jump()
-        events = self._log.since(self._cursor)
-        if events:
-            self._cursor = events[-1].seq
-            items += merge_deltas(events) if len(events) > 1 and self._lags(events) else events
+        if self._cursor < self._log.seq:
+            items += self._log.merged_since(self._cursor) if self._lags else self._log.since(self._cursor)
+            self._cursor = self._log.seq
         return items
 
     def _jump(self) -> list[Item]:
@@ -298,6 +318,6 @@ class Follower:
         self._ahead = False
         return [gap, self._log.snapshot()]
 
-    def _lags(self, events: list[StreamEvent]) -> bool:
-        waited = time.monotonic() - self._log.began - events[0].at
-        return len(events) > LAG_EVENTS or waited > LAG_SECONDS
+    @property
+    def _lags(self) -> bool:
+        return self._log.seq - self._cursor > LAG_EVENTS or self._log.age_of(self._cursor + 1) > LAG_SECONDS

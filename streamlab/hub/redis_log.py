@@ -62,6 +62,7 @@ class RedisLog(Log):
     def restart(self, epoch: str, sum_: Snapshot, age: float) -> None:
         """Begin after what `sum_` amounts to, `age` seconds after the run began."""
         self._events.clear()
+        self._chapters.clear()
         self._sizes.clear()
         self.size = 0
         self.seq = sum_.seq

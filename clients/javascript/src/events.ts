@@ -16,16 +16,18 @@ interface Logged {
   step: number;
 }
 
-export interface Thinking extends Logged {
-  type: "thinking";
-  content: string;
-}
-
-/** With `seq_from` it stands for the deltas `seq_from` … `seq`, merged for a reader that lagged. */
-export interface TextDelta extends Logged {
-  type: "text_delta";
+/** With `seq_from` it stands for those of its type from `seq_from` to `seq`, merged for a reader that lagged. */
+interface Piece extends Logged {
   content: string;
   seq_from?: number;
+}
+
+export interface Thinking extends Piece {
+  type: "thinking";
+}
+
+export interface TextDelta extends Piece {
+  type: "text_delta";
 }
 
 export interface ToolCall extends Logged {

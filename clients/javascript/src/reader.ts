@@ -1,6 +1,6 @@
 /** Where a reader of one run stands. No I/O: messages in, events out, each event once and in order. */
 
-import type { RunEvent, Snapshot, StreamEvent } from "./events.js";
+import type { RunEvent, Snapshot, StreamEvent, TextDelta } from "./events.js";
 import { protocolError } from "./errors.js";
 
 /** One message of any protocol. `id` is the resume token; control messages have none. */
@@ -56,7 +56,7 @@ export class RunReader {
   #advance(id: string | undefined, event: RunEvent): RunEvent | null {
     const seq = whole(event.seq);
     if (seq <= this.#seq) return null;
-    this.#step(id, seq, event.type === "text_delta" ? (event.seq_from ?? seq) : seq);
+    this.#step(id, seq, (event as Partial<TextDelta>).seq_from ?? seq);
     this.done = event.type === "done";
     return event;
   }

@@ -30,10 +30,11 @@ class Logged:
 
 @dataclass(slots=True)
 class Thinking(Logged):
-    """A piece of the model's reasoning."""
+    """A piece of the model's reasoning. With `seq_from` it stands for the pieces from there to `seq`."""
 
     type: ClassVar[Literal["thinking"]] = "thinking"
     content: str
+    seq_from: int | None = None
 
 
 @dataclass(slots=True)
@@ -139,7 +140,7 @@ def _done(data: Json) -> Done:
 
 
 _LOGGED: dict[str, Callable[[Json], LogEvent]] = {
-    "thinking": lambda data: Thinking(data["seq"], data["at"], data["step"], data["content"]),
+    "thinking": lambda data: Thinking(data["seq"], data["at"], data["step"], data["content"], data.get("seq_from")),
     "text_delta": lambda data: TextDelta(data["seq"], data["at"], data["step"], data["content"], data.get("seq_from")),
     "tool_call": lambda data: ToolCall(
         data["seq"], data["at"], data["step"], data["tool"], data["call_id"], data.get("input")
