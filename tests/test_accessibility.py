@@ -87,6 +87,7 @@ def test_a_page_that_was_just_opened_has_no_finding_of_ours(page: Page, address:
     assert findings(page) == []
 
 
+@pytest.mark.soak
 def test_a_lesson_that_is_opened_has_no_finding_of_ours(page: Page, address: str) -> None:
     """What this shows, the code that ran, try this: one component for all pages."""
     visit(page, address, "about")
@@ -140,6 +141,7 @@ FILLED = [
 
 
 @pytest.mark.parametrize(("name", "fill"), FILLED)
+@pytest.mark.soak
 def test_a_page_with_results_has_no_finding_of_ours(
     page: Page, address: str, name: str, fill: Callable[[Page], None]
 ) -> None:

@@ -37,6 +37,9 @@ MODELS = {
 SHORT = "".join(synthetic(600, 150).split())
 Visit = Callable[..., Page]
 
+# In the second language as `make soak`.
+both = pytest.mark.parametrize(("locale", "words"), [("en-US", EN), pytest.param("ja-JP", JA, marks=pytest.mark.soak)])
+
 
 @pytest.fixture(scope="module")
 def server(demo: DemoModel) -> Iterator[str]:
@@ -142,7 +145,7 @@ def picture(page: Page, point: str) -> None:
     page.screenshot(path=ARTIFACTS / name)
 
 
-@pytest.mark.parametrize("locale", ["en-US", "ja-JP"])
+@pytest.mark.parametrize("locale", ["en-US", pytest.param("ja-JP", marks=pytest.mark.soak)])
 def test_an_answer_is_seen_from_the_question_to_its_figures(visit: Visit, locale: str) -> None:
     """Suggestions, the question at once, that the model is thinking, growing text, and the row of figures."""
     words = JA if locale == "ja-JP" else EN
@@ -173,6 +176,7 @@ def test_an_answer_is_seen_from_the_question_to_its_figures(visit: Visit, locale
     picture(page, "1-finished")
 
 
+@pytest.mark.soak
 def test_a_second_browser_stops_the_answer_for_all(visit: Visit, demo: DemoModel) -> None:
     """The text so far stays, both say so, and the model hears of it."""
     first = visit()
@@ -288,6 +292,7 @@ def test_two_browsers_end_with_the_same_text(visit: Visit, demo: DemoModel) -> N
     assert len(asked(demo, "Who reads this?")) == 1
 
 
+@pytest.mark.soak
 def test_switching_the_language_keeps_the_answer(visit: Visit) -> None:
     """Only the words around it change, also while it arrives; `?lang=` stays through a reload."""
     page = visit()
@@ -306,7 +311,9 @@ def test_switching_the_language_keeps_the_answer(visit: Visit) -> None:
     finished(page, JA)
 
 
-@pytest.mark.parametrize(("locale", "named", "expected"), [("en-US", "ja", JA), ("ja-JP", "en", EN)])
+@pytest.mark.parametrize(
+    ("locale", "named", "expected"), [("en-US", "ja", JA), pytest.param("ja-JP", "en", EN, marks=pytest.mark.soak)]
+)
 def test_the_language_in_the_address_survives_a_reload(
     visit: Visit, locale: str, named: str, expected: dict[str, str]
 ) -> None:
@@ -335,7 +342,7 @@ def choose_language(page: Page, name: str) -> None:
     page.get_by_role("option", name=name).click()
 
 
-@pytest.mark.parametrize(("locale", "words"), [("en-US", EN), ("ja-JP", JA)])
+@both
 def test_the_demo_model_is_called_scripted(visit: Visit, locale: str, words: dict[str, str]) -> None:
     """Wherever it shows: in the picker, beneath it, and in the figures."""
     page = visit("/chat", locale, theme="dark")
@@ -350,6 +357,7 @@ def test_the_demo_model_is_called_scripted(visit: Visit, locale: str, words: dic
     expect(answer(page).get_by_test_id("stCaptionContainer")).to_contain_text(label)
 
 
+@pytest.mark.soak
 def test_a_compatible_server_may_be_odd(visit: Visit) -> None:
     """No usage, a first chunk without choices, CRLF, comments, blocks, reasoning: the answer, thoughts, and ≈."""
     page = visit()
@@ -379,6 +387,7 @@ def test_a_cut_connection_is_said_and_the_answer_comes_whole(visit: Visit, demo:
     assert [entry["ended"] for entry in asked(demo, "What is cut?")] == ["fault:cut", "completed"]
 
 
+@pytest.mark.soak
 def test_a_wish_to_wait_is_said_and_followed(visit: Visit) -> None:
     """429 with Retry-After 2: how long, then the answer."""
     page = visit()
@@ -407,7 +416,7 @@ def test_what_fails_for_good_can_be_tried_again(visit: Visit, demo: DemoModel) -
     expect(page.get_by_test_id("stAlert")).to_have_count(0)
 
 
-@pytest.mark.parametrize(("locale", "words"), [("en-US", EN), ("ja-JP", JA)])
+@both
 def test_a_refused_key_is_said(visit: Visit, locale: str, words: dict[str, str]) -> None:
     """Not tried again, for it would not help; the advice names the setting."""
     page = visit("/chat", locale)
@@ -432,6 +441,7 @@ def test_a_question_neither_runs_nor_becomes_markup(visit: Visit) -> None:
     finished(page)
 
 
+@pytest.mark.soak
 def test_a_second_question_waits_in_the_box(visit: Visit, demo: DemoModel) -> None:
     """While an answer arrives, another question is not asked and not lost."""
     page = visit()
@@ -449,6 +459,7 @@ def test_a_second_question_waits_in_the_box(visit: Visit, demo: DemoModel) -> No
     assert asked(demo, "Second?") == []
 
 
+@pytest.mark.soak
 def test_the_answer_before_stands_still_while_the_next_arrives(visit: Visit) -> None:
     """Its text and its figures stand there once, and what was offered for it is not offered any more."""
     page = visit()
@@ -488,7 +499,7 @@ def tab_to(page: Page, label: str) -> None:
     raise AssertionError(f"no {label!r} within 60 tabs")
 
 
-@pytest.mark.parametrize(("locale", "words"), [("en-US", EN), ("ja-JP", JA)])
+@both
 def test_the_other_page_shows_its_picture_and_live_figures(visit: Visit, locale: str, words: dict[str, str]) -> None:
     """The diagram is drawn, in the language, and the figures are the server's own."""
     page = visit("/about", locale)

@@ -421,6 +421,7 @@ def test_the_chunk_with_the_usage_is_found_by_keyboard(app: Site, language: str)
 
 @needs_chromium
 @languages
+@pytest.mark.soak
 def test_blocked_and_beating_are_seen(app: Site, language: str) -> None:
     """Two ways are blocked bars, two are strokes of the second task; the chart says the same in words."""
     words = texts(language)

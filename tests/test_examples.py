@@ -177,6 +177,7 @@ def test_one_of_two_may_fail(tmp_path: Path, demo: DemoModel) -> None:
 
 
 @asks_politely
+@pytest.mark.soak
 def test_on_a_terminal_two_answers_stand_side_by_side(tmp_path: Path, demo: DemoModel) -> None:
     """While they arrive; then both are there whole, also where they are longer than the screen."""
     import pty
@@ -511,6 +512,7 @@ def test_the_notebook_is_kept_clean() -> None:
             assert re.search("[ぁ-んァ-ヶ]", beneath)
 
 
+@pytest.mark.soak
 def test_the_notebook_runs() -> None:
     """From top to bottom in a kernel, whose loop runs already, without a key. Its errors are those that it shows."""
     book = notebook()
@@ -544,6 +546,7 @@ def test_the_readmes_show_the_same_commands() -> None:
     assert commands("README.md") == commands("README.ja.md") != []
 
 
+@pytest.mark.soak
 @pytest.mark.skipif(not shutil.which("sh"), reason="the commands are run as a shell reads them")
 @pytest.mark.parametrize("line", commands("README.md"))
 def test_the_commands_of_the_readme_work(line: str) -> None:

@@ -300,6 +300,7 @@ def test_attempts_are_drawn_while_they_are_made_and_after(app: Site, language: s
 
 
 @needs_chromium
+@pytest.mark.soak
 def test_a_trial_goes_on_whoever_looks(app: Site) -> None:
     """A reload, another page and a second browser lose nothing of it; a stop by anyone ends it for all."""
     words, others = texts("en"), texts("ja")

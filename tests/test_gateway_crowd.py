@@ -155,6 +155,7 @@ async def trickle(client: Client, going_on: Callable[[], bool]) -> None:
         await asyncio.sleep(1)
 
 
+@pytest.mark.soak
 async def test_who_reads_a_byte_a_second_is_served_as_long_as_the_network_holds_what_comes() -> None:
     """It is not cut off for being slow while nothing of it is in the way. When it reads fast again it has lost nothing,
     nor have those beside it.

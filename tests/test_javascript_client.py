@@ -190,6 +190,7 @@ def differences(case: Json, outcome: Json) -> list[str]:
 
 
 @needs_chromium
+@pytest.mark.soak
 def test_the_client_keeps_every_rule_in_a_browser(client: Path, page: Page) -> None:
     """From another origin than the server's. None is left out: a page sees enough of each."""
     cases = load_cases()

@@ -141,8 +141,17 @@ def test_a_rate_limit_is_waited_out(tmp_path: Path, demo: DemoModel) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a child without asking it")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("way", ["stream", "astream", "invoke"])
+@pytest.mark.parametrize(
+    ("way", "number"),
+    [
+        ("stream", signal.SIGINT),
+        ("astream", signal.SIGTERM),
+        pytest.param("stream", signal.SIGTERM, marks=pytest.mark.soak),
+        pytest.param("astream", signal.SIGINT, marks=pytest.mark.soak),
+        pytest.param("invoke", signal.SIGINT, marks=pytest.mark.soak),
+        pytest.param("invoke", signal.SIGTERM, marks=pytest.mark.soak),
+    ],
+)
 def test_an_interruption_keeps_what_was_measured(
     tmp_path: Path, demo: DemoModel, number: signal.Signals, way: str
 ) -> None:

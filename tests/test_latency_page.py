@@ -528,6 +528,7 @@ def check_report(data: bytes, words: dict[str, str], measurement: Measurement) -
 
 
 @needs_chromium
+@pytest.mark.soak
 def test_a_measurement_goes_on_whoever_looks(app: Site, tmp_path: Path) -> None:
     """Results appear while it runs, also for a second browser, after a reload, and for who comes back from elsewhere.
     A stop by anyone ends it for all, and keeps what was measured."""
@@ -563,6 +564,7 @@ def test_a_measurement_goes_on_whoever_looks(app: Site, tmp_path: Path) -> None:
 
 
 @needs_chromium
+@pytest.mark.soak
 def test_a_known_schedule_is_found_again(app: Site, tmp_path: Path) -> None:
     """The sentence is that of the observations, and no answer was there before its model had written it."""
     words = texts("ja")
@@ -592,6 +594,7 @@ def test_a_known_schedule_is_found_again(app: Site, tmp_path: Path) -> None:
 
 
 @needs_chromium
+@pytest.mark.soak
 def test_the_gateway_is_measured_beside_the_direct_way(app: Site, tmp_path: Path) -> None:
     """Of this very server, which wants a token that neither page nor file shows. Nothing is asked with a limit, for
     the gateway has none; what the relay costs is the first thing to read."""

@@ -561,6 +561,7 @@ def choose(page: Page, label: str, option: str) -> None:
 
 @needs_chromium
 @in_english
+@pytest.mark.soak
 def test_a_rate_limit_is_said_and_waited_out(browse: Browse, demo: DemoModel, language: str) -> None:
     """Also one that outlasts the attempts of a run; the others do not wait for it."""
     limited = provider_model(fault="rate_limit", times=3, retry_after=0.2, text="At last.")
@@ -574,6 +575,7 @@ def test_a_rate_limit_is_said_and_waited_out(browse: Browse, demo: DemoModel, la
 
 
 @needs_chromium
+@pytest.mark.soak
 def test_a_comparison_outlives_clicks_pages_and_browsers(browse: Browse, demo: DemoModel) -> None:
     """Nothing is asked twice, and both browsers end with the same words."""
     models = [provider_model(first=0, rate=40, chunks=4_000) for _ in range(2)]
@@ -612,6 +614,7 @@ TEXTS = {
 
 @needs_chromium
 @languages
+@pytest.mark.soak
 def test_answers_are_judged(browse: Browse, language: str) -> None:
     """Word by word, and by thumbs, which stay; the cost of an unlisted model is unknown."""
     before, after, removed, added = TEXTS[language]
@@ -677,6 +680,7 @@ def downloaded(page: Page, name: str, folder: Path) -> bytes:
 
 @needs_chromium
 @in_english
+@pytest.mark.soak
 def test_results_are_taken_away(browse: Browse, tmp_path: Path, language: str) -> None:
     """Every answer, as CSV and as Markdown; what repeats differ in is what the summary says."""
     prompts = prompt_set(demo_model(text="Always."), demo_model(), "demo?fault=key", **topics("SSE", "gRPC"), repeats=3)

@@ -154,6 +154,7 @@ def test_ordinary_text_gives_no_object(readings: Readings) -> None:
     assert joined(found["text"].tiles)
 
 
+@pytest.mark.soak
 def test_long_text_without_json_is_not_parsed_to_its_end(readings: Readings) -> None:
     """The parser reads all of it anew for each chunk, which would keep the whole server busy."""
     found = read(readings, "parsers", demo_model(chunks=4_000, rate=1_000_000))

@@ -290,6 +290,7 @@ def test_without_redis_there_is_no_connection_to_kill(served: tuple[Engine, Gate
 
 
 @languages
+@pytest.mark.soak
 def test_a_run_goes_on_when_its_connections_to_redis_are_killed(own_redis: RedisServer, language: str) -> None:
     """The page tells how many there were and that they are back; or that Redis is away, and then nothing is lost
     either: at last the log has each event once, and its whole text."""

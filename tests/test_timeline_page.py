@@ -264,6 +264,7 @@ def test_the_tabs_tell_the_run(app: Site, language: str) -> None:
 
 
 @needs_chromium
+@pytest.mark.soak
 def test_a_live_answer_of_the_chat_shows_its_tools(page: Page) -> None:
     """They are there while the answer arrives, after a reload, and on the timeline that the answer links to."""
     words = texts("en")
@@ -286,6 +287,7 @@ def test_a_live_answer_of_the_chat_shows_its_tools(page: Page) -> None:
 
 
 @needs_chromium
+@pytest.mark.soak
 def test_a_live_run_survives_a_refresh_and_is_recorded(page: Page, tmp_path: Path) -> None:
     """A second browser follows the same run; the file holds all its events."""
     words = texts("en")
