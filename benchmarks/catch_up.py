@@ -1,9 +1,9 @@
 """Catching up on a finished run of 10,000 events, beside the same bytes sent from a file by the same server.
 
 Counted is the time from before the connection is made until the client has the last byte. Ours is
-`GET /api/runs/{id}/events`; the peer is Starlette's FileResponse with the bytes that ours sent. Of `text_delta` events
-those who catch up get merged ones; `thinking` events are never merged, so each goes over the wire. *first*: the first
-client after the run's end, for whom the frames are made; *next*: those after it.
+`GET /api/runs/{id}/events`; the peer is Starlette's FileResponse with the bytes that ours sent. Who catches up gets
+text_deltas and thinking merged; events *in turns*, of two steps, are never merged, so each goes over the wire. *first*:
+the first client after the run's end, for whom the frames are made; *next*: those after it.
 """
 
 import argparse
@@ -14,14 +14,17 @@ import urllib.request
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
 from benchmarks.apps.prepared import Prepared
 from benchmarks.harness import Claim, Server, asgi_server, post, print_claims, print_table, write_json
 
 EVENTS = 10_000
 TARGET = 2.0
-TYPES: tuple[Literal["text_delta", "thinking"], ...] = ("text_delta", "thinking")
+RUNS = {
+    "text_delta": Prepared(EVENTS - 2),  # and the two that end it
+    "thinking": Prepared(EVENTS - 2, type="thinking"),
+    "in turns": Prepared(EVENTS - 2, turns=True),
+}
 
 
 def read(url: str) -> tuple[float, bytes]:
@@ -46,12 +49,12 @@ def finished_run(server: Server, prepared: Prepared) -> str:
 
 
 def measure(server: Server, file: Path, rounds: int) -> dict[str, dict[str, list[float]]]:
-    """Milliseconds by type of event, then by way."""
+    """Milliseconds by kind of run, then by way."""
     results: dict[str, dict[str, list[float]]] = {}
-    for kind in TYPES:
+    for kind, prepared in RUNS.items():
         times = results[kind] = {"first": [], "next": [], "file": []}
         for _ in range(rounds):
-            url = finished_run(server, Prepared(EVENTS - 2, type=kind))  # and the two that end it
+            url = finished_run(server, prepared)
             spent, body = read(url)
             if f'"seq":{EVENTS},'.encode() not in body:
                 raise RuntimeError("the end is missing")
@@ -66,7 +69,7 @@ def measure(server: Server, file: Path, rounds: int) -> dict[str, dict[str, list
 def claims(results: dict[str, dict[str, list[float]]]) -> list[Claim]:
     return [
         Claim(
-            f"catching up on {EVENTS:,} {kind} events, {way} client",
+            f"catching up on {EVENTS:,} events, {kind}, {way} client",
             statistics.median(times[way]),
             statistics.median(times["file"]),
             TARGET,

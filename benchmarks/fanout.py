@@ -6,10 +6,10 @@ characters each. A delivery is one event of the run in the hands of one client.
 - *paced*, 50 events a second: CPU per delivery is the server process's user and system time from the first event until
   every client has the last, divided by the deliveries. The lag of a delivery is from the append (nchan: from just
   before its publisher sends the request) until the client has received it; its percentiles are over all clients.
-- *as fast as possible*: deliveries per second, from the first event until every client has the last. `thinking` events
-  are never merged for a client that lags, so each delivery is an event of its own on the wire; of `text_delta` events
-  ours merges what has gathered, and a merged one counts as what it stands for. Each server is given as many events as
-  keep it busy for some seconds.
+- *as fast as possible*: deliveries per second, from the first event until every client has the last. Events that take
+  turns in two steps are never merged for a client that lags, so each delivery is an event of its own on the wire; of
+  those of one step ours merges what has gathered, and a merged one counts as what it stands for. Each server is given
+  as many events as keep it busy for some seconds.
 """
 
 import argparse
@@ -82,7 +82,7 @@ class Nchan:
     def go(self) -> float:
         began = time.monotonic()
         prepared = self._prepared
-        values = (self.server.port, self._channel, prepared.count, prepared.rate, prepared.type, began)
+        values = (self.server.port, self._channel, prepared.count, prepared.rate, prepared.turns, began)
         command = [sys.executable, "-m", "benchmarks.apps.publisher", *map(str, values)]
         subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
         return began
@@ -174,7 +174,7 @@ def measure(rounds: int, seconds: float) -> Results:
                 paced(source, 1, 1)  # what the first client pays for
                 for number in CLIENTS:
                     results.paced[name][number].append(paced(source, number, seconds))
-                unmerged = Prepared(FAST_EVENTS[name], type="thinking")
+                unmerged = Prepared(FAST_EVENTS[name], turns=True)
                 results.unmerged[name].append(fast(source, _MANY, unmerged))
                 if name == "ours":
                     results.merged[name].append(fast(source, _MANY, Prepared(FAST_EVENTS[name])))

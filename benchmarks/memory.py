@@ -45,7 +45,7 @@ def per_idle_follower(app: str, number: int) -> float:
 def peak(stalled: int) -> float:
     """MiB while a run is written."""
     with asgi_server("benchmarks.apps.gateway:application") as server:
-        run = post(f"{server.url}/prepare", asdict(Prepared(EVENTS, type="thinking")))
+        run = post(f"{server.url}/prepare", asdict(Prepared(EVENTS, turns=True)))
         with Clients(server.port, run["path"], stalled, window=WINDOW):
             post(f"{server.url}/go", {"run": run["run"]})
             deadline, most = time.monotonic() + WATCHED, 0

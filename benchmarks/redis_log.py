@@ -10,6 +10,7 @@ writes nothing to disk.
 import argparse
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -51,8 +52,8 @@ def redis_server() -> Iterator[str]:
             process.wait(timeout=20)
 
 
-def _event(text: str) -> StreamEvent:
-    return StreamEvent("thinking", 0, 1.0, content=text)
+def _event(text: str, step: int = 1) -> StreamEvent:
+    return StreamEvent("thinking", 0, 1.0, step, content=text)
 
 
 async def hub_appends(url: str) -> float:
@@ -91,8 +92,10 @@ async def hub_lags(url: str, seconds: float) -> list[float]:
         with log.follow() as follower:
             await follower.batch()
 
+        steps = itertools.cycle((1, 2))  # so that none is merged with another
+
         async def append(text: str) -> None:
-            log.append(_event(text))
+            log.append(_event(text, next(steps)))
 
         async with _follower(url, log.run_id, "hub") as follower_process:
             await _pace(append, seconds)

@@ -243,7 +243,7 @@ class Peak:
 
 def thought(number: int, size: int) -> StreamEvent:
     """An event of so many characters that is never merged with another, so that everyone gets the same bytes."""
-    return StreamEvent("thinking", 0, FAR_AHEAD, content=f"{number} ".ljust(size, "."))
+    return StreamEvent("thinking", 0, FAR_AHEAD, 1 + number % 2, content=f"{number} ".ljust(size, "."))
 
 
 def figure(gateway: Gateway, name: str, **labels: str) -> float:

@@ -519,6 +519,7 @@ def in_browser(demo: DemoModel) -> Iterator[Site]:
 
 @needs_chromium
 @languages
+@pytest.mark.soak
 def test_a_browser_gives_the_code_once(in_browser: Site, language: str) -> None:
     """By keyboard; a reload and another tab find the models open, another browser does not. The code never comes back.
 

@@ -441,6 +441,7 @@ def test_blocked_and_beating_are_seen(app: Site, language: str) -> None:
 
 
 @needs_chromium
+@pytest.mark.soak
 def test_the_address_is_all_that_is_needed(app: Site) -> None:
     """A cold deep link to what is not there says so, in the language of the reader."""
     with app.opened(f"/chunks?{urlencode({'reading': 'nowhere'})}", "ja") as page:

@@ -215,7 +215,9 @@ def test_env_files_are_read(tmp_path: Path, demo: DemoModel) -> None:
 
 
 @asks_politely
-@pytest.mark.parametrize(("program", "options"), [(STREAM, ()), (STREAM, ("--json",)), (ASTREAM, ())])
+@pytest.mark.parametrize(
+    ("program", "options"), [(STREAM, ()), (ASTREAM, ()), pytest.param(STREAM, ("--json",), marks=pytest.mark.soak)]
+)
 def test_ctrl_c_stops_the_model(tmp_path: Path, demo: DemoModel, program: str, options: tuple[str, ...]) -> None:
     """130, one sentence and no traceback; what had come was printed as it came, or is in the line of JSON."""
     model = model_of(fault="stall", after=3, text="one two three four")
@@ -239,6 +241,7 @@ def test_ctrl_c_stops_the_model(tmp_path: Path, demo: DemoModel, program: str, o
 
 @asks_politely
 @both
+@pytest.mark.soak
 def test_ctrl_c_in_the_flow_stops_the_model(tmp_path: Path, demo: DemoModel, program: str) -> None:
     """Wherever the program is in that moment; what is left of the answer is not read."""
     model = model_of(chunks=100_000, rate=200)
@@ -257,6 +260,7 @@ def test_ctrl_c_in_the_flow_stops_the_model(tmp_path: Path, demo: DemoModel, pro
 
 
 @asks_politely
+@pytest.mark.soak
 def test_ctrl_c_stops_both_answers(tmp_path: Path, demo: DemoModel) -> None:
     """Each is told to stop, and what came of each is given."""
     model = model_of(fault="stall", after=3, text="one two three four")

@@ -263,6 +263,7 @@ def test_the_react_page_survives_a_cut_network_and_a_reload(page: Page, page_fol
 
 
 @needs_chromium
+@pytest.mark.soak
 def test_the_react_page_stops_by_the_keyboard(page: Page, page_folder: Path, gateway: str) -> None:
     """Escape stops the run at the model, and the next question goes on in the conversation."""
     open_react(page, page_folder, gateway)

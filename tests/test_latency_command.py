@@ -113,8 +113,8 @@ def test_who_stops_reading_ends_it(tmp_path: Path, demo: DemoModel) -> None:
     ("options", "code", "count"),
     [
         ({"fault": "key"}, "auth", 3),
-        ({"fault": "cut", "after": 3}, "connection_lost", 3),
         ({"fault": "cut", "after": 3, "times": 1}, "connection_lost", 6),
+        pytest.param({"fault": "cut", "after": 3}, "connection_lost", 3, marks=pytest.mark.soak),
     ],
 )
 def test_a_failed_call_is_an_exit_status(

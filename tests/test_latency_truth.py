@@ -23,6 +23,8 @@ from streamlab.latency.summary import Summary, summarize
 from streamlab.settings import Settings
 from tests.conftest import PATIENCE, demo_model
 
+pytestmark = pytest.mark.soak  # a measurement takes its time
+
 BUFFER = 8 * 1024  # bytes: what nginx gathers by default on most systems
 
 
@@ -34,7 +36,6 @@ def seen(demo: DemoModel) -> list[Observation]:
         return list(stream)
 
 
-@pytest.mark.soak
 def test_times_are_those_of_the_server_or_the_summary_says_that_they_are_not(seen: list[Observation]) -> None:
     """Every TTFT and gap is within 5 ms at the median and 15 ms at p95, or the machine is called noisy."""
     found = summarize(seen, 1.0).noise
@@ -124,7 +125,6 @@ def test_a_proxy_that_holds_the_whole_answer_is_found(demo: DemoModel) -> None:
     assert [(found.n, found.suspected) for found in summary.buffering] == [(2, True)] * 2
 
 
-@pytest.mark.soak
 def test_a_proxy_that_sends_whenever_its_buffer_is_full_is_found(demo: DemoModel) -> None:
     """Text comes long before the end, and yet in bunches."""
     summary = behind(demo, BUFFER, chunks=150, rate=50, first=0.2)

@@ -639,6 +639,7 @@ def test_answers_are_judged(browse: Browse, language: str) -> None:
 
 @needs_chromium
 @in_japanese
+@pytest.mark.soak
 def test_a_set_is_kept_and_shared(browse: Browse, tmp_path: Path, language: str) -> None:
     """Its file and its address give the same set in other browsers; promptfoo reads its configuration."""
     texts = topics("SSE", '日本語, "quoted"\nline, {braces}')

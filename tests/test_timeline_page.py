@@ -243,6 +243,7 @@ def axis_end(chart: Locator) -> str:
 
 @needs_chromium
 @languages
+@pytest.mark.soak
 def test_the_tabs_tell_the_run(app: Site, language: str) -> None:
     """Results, events with one event's JSON, the diagram and the totals; by the keyboard as well."""
     words = texts(language)

@@ -13,13 +13,14 @@ WORDS = ("Each ", "token ", "is ", "sent ", "while ", "the ", "next ", "comes ")
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """`count` events, `rate` a second; 0: as fast as they are taken. Adjacent text_deltas may be merged on their way
-    to a reader that lags, `thinking` never is.
+    """`count` events, `rate` a second; 0: as fast as they are taken. Those of a step may be merged on their way to a
+    reader that lags; in `turns` of two steps none ever is.
     """
 
     count: int
     rate: float = 0.0
     type: Literal["text_delta", "thinking"] = "text_delta"
+    turns: bool = False
 
     def events(self, clock: Clock) -> Iterator[tuple[float, StreamEvent]]:
         """Each event, made in the moment that it is taken, and after how many seconds the next is due."""
@@ -28,4 +29,5 @@ class Prepared:
         for number in range(1, self.count + 1):
             now = clock()
             due = began + number / self.rate if self.rate else now
-            yield max(0.0, due - now), StreamEvent(self.type, number, now, content=next(words))
+            step = 1 + number % 2 if self.turns else 1
+            yield max(0.0, due - now), StreamEvent(self.type, number, now, step, content=next(words))

@@ -1,4 +1,4 @@
-"""Publishes what is prepared to nchan by HTTP, over one connection: `publisher.py PORT CHANNEL COUNT RATE TYPE BEGAN`.
+"""Publishes what is prepared to nchan by HTTP, over one connection: `publisher.py PORT CHANNEL COUNT RATE TURNS BEGAN`.
 
 Paced, each event is sent when it is due. As fast as possible, so many requests are under way that nchan never waits.
 """
@@ -16,8 +16,8 @@ _ANSWER = b"HTTP/1.1 "
 
 
 def main(argv: list[str]) -> None:
-    port, channel, count, rate, kind, began = argv
-    prepared = Prepared(int(count), float(rate), "thinking" if kind == "thinking" else "text_delta")
+    port, channel, count, rate, turns, began = argv
+    prepared = Prepared(int(count), float(rate), turns=turns == "True")
     with socket.create_connection(("127.0.0.1", int(port))) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         waiting = 0

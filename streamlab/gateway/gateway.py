@@ -13,6 +13,7 @@ from streamlab.gateway.delivery import Deliveries, Delivery, Pace, ProtocolName
 from streamlab.gateway.errors import draining, invalid_resume_token, unavailable, unknown_run
 from streamlab.gateway.limits import LEASE, Limits
 from streamlab.gateway.metrics import Figures, Metrics
+from streamlab.gateway.privacy import hide_tokens
 from streamlab.hub import HubFull, HubUnreachable, Log, Position, UnknownRun, parse_token
 from streamlab.hub.shared import Roll
 from streamlab.outcome import Outcome
@@ -137,6 +138,7 @@ class Gateway:
 @asynccontextmanager
 async def open_gateway(engine: Engine, pace: Pace | None = None) -> AsyncIterator[Gateway]:
     """The gateway, alive on the running loop for as long as the block."""
+    hide_tokens()
     gateway = Gateway(engine, pace)
     await gateway.learn()  # before anybody is served
     engine.runs.observers.append(gateway.observe)

@@ -8,7 +8,6 @@ from fastapi import FastAPI
 from streamlab.engine import Engine
 from streamlab.gateway.drain import draining_on_signals
 from streamlab.gateway.gateway import Gateway, open_gateway
-from streamlab.gateway.privacy import hide_tokens
 
 
 @asynccontextmanager
@@ -17,7 +16,6 @@ async def serving(api: FastAPI, engine: Engine, *, shared: bool = False) -> Asyn
 
     Over gRPC too, where a port is set; `shared`, it is that of several processes.
     """
-    hide_tokens()
     async with open_gateway(engine) as gateway, AsyncExitStack() as stack:
         if port := engine.settings.lab_grpc_port:
             from streamlab.gateway.grpc_server import grpc_port  # which takes a while to load
