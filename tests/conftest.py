@@ -28,7 +28,7 @@ from streamlab.runs import RunLimits, Runs
 from streamlab.settings import Settings
 
 # Times on a shared machine say nothing about the laws.
-hypothesis_settings.register_profile("laws", deadline=None)
+hypothesis_settings.register_profile("laws", deadline=None, max_examples=50)
 hypothesis_settings.load_profile("laws")
 
 MakeLab = Callable[..., "Lab"]
@@ -40,11 +40,12 @@ PATIENCE = 20.0  # seconds until a test that waits in vain gives up
 @pytest.hookimpl(tryfirst=True)  # before the processes are told of groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The tests of a file share a process, and all that need Chromium share one: two browsers at once, each with an app
-    of its own, would wait for each other.
+    of its own, would wait for each other. A file may name a group of its own.
     """
     for item in items:
         needs_chromium = item.get_closest_marker("chromium")
-        item.add_marker(pytest.mark.xdist_group("chromium" if needs_chromium else item.path.stem))
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group("chromium" if needs_chromium else item.path.stem))
         if needs_chromium and not Path(CHROMIUM).exists():
             item.add_marker(pytest.mark.skip(f"needs {CHROMIUM}"))
 

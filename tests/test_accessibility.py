@@ -80,9 +80,11 @@ def test_the_list_is_of_these_versions() -> None:
     assert f"Streamlit {version('streamlit')} and axe-core {axe[1]};" in LIST
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(
+    "name", [name if name in ("chat", "prompts") else pytest.param(name, marks=pytest.mark.soak) for name in PAGES]
+)
 def test_a_page_that_was_just_opened_has_no_finding_of_ours(page: Page, address: str, name: str) -> None:
-    """WCAG 2.2 AA, in light and, as `make soak`, in dark."""
+    """WCAG 2.2 AA; two pages in light, and as `make soak` all of them in light and dark."""
     visit(page, address, name)
     assert findings(page) == []
 

@@ -203,7 +203,7 @@ def test_a_second_browser_stops_the_answer_for_all(visit: Visit, demo: DemoModel
 def test_regenerate_new_chat_and_export(visit: Visit, demo: DemoModel) -> None:
     """A new answer takes the old one's place, both files hold the conversation, a new chat is empty."""
     page = visit()
-    choose(page, "quick")
+    choose(page, "short")
     ask(page, "What can be exported?")
     finished(page)
     page.get_by_role("button", name=EN["chat.regenerate"]).click()
@@ -279,6 +279,7 @@ def back(page: Page, before: str) -> str:
     return grown(page, shown(page))
 
 
+@pytest.mark.soak
 def test_two_browsers_end_with_the_same_text(visit: Visit, demo: DemoModel) -> None:
     """One answer, produced once, however many read it."""
     first = visit()
@@ -325,6 +326,7 @@ def test_the_language_in_the_address_survives_a_reload(
         page.reload()
 
 
+@pytest.mark.soak
 def test_a_chosen_language_survives_another_page_and_a_reload(visit: Visit) -> None:
     """Also one that differs from the browser's."""
     page = visit("/chat", "ja-JP")
@@ -428,6 +430,7 @@ def test_a_refused_key_is_said(visit: Visit, locale: str, words: dict[str, str])
     picture(page, "6-key")
 
 
+@pytest.mark.soak
 def test_a_question_neither_runs_nor_becomes_markup(visit: Visit) -> None:
     """HTML, formulas, Markdown and control characters stand there as they were typed."""
     page = visit()

@@ -212,6 +212,7 @@ async def test_a_set_that_asks_for_too_much_is_refused(compare: Compare) -> None
     assert error.value.answers == 6_000
 
 
+@pytest.mark.soak
 async def test_the_oldest_leave(compare: Compare) -> None:
     """Those that go on stay."""
     found = compare()

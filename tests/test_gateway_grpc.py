@@ -672,6 +672,7 @@ def test_the_command_serves_grpc_and_leaves_in_peace(tmp_path: Path) -> None:
         assert "reason=drained" in logged
 
 
+@pytest.mark.soak
 def test_without_a_port_grpc_is_not_loaded() -> None:
     """It takes memory and time; 0 turns it off."""
     code = """

@@ -71,7 +71,7 @@ def codes(events: list[StreamEvent]) -> list[str | None]:
 async def test_each_fault_ends_as_its_policy_says(lab: Lab, fault: Fault, retries: Retries) -> None:
     """In the first attempt only: it is mended by another one where the policy allows that, and else it is the end."""
     again = fault != "key" and (retries == "always" or (retries == "before_text" and fault in BEFORE_TEXT))
-    events = await tried(lab, fault, 1, Policy(retries, first_token=0.5, silence=0.5))
+    events = await tried(lab, fault, 1, Policy(retries, first_token=1.5, silence=1.5))
     outcome = outcome_of(events)
     assert codes(events) == [CODES[fault]]
     assert (outcome.status, outcome.retries) == (("completed", 1) if again else ("failed", 0))
