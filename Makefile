@@ -10,10 +10,10 @@ run: $(VENV)/run.stamp ## the app on http://localhost:8501
 	$(BIN)/streamlit run app.py
 
 test: lint browser redis nginx ## all tests, after the checks
-	$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder -m "not soak"
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not soak"
 
 soak: $(VENV)/dev.stamp browser redis nginx ## the tests that take long
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m soak
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m soak
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 
-from benchmarks.harness import ROOT, chromium, streamlit_server
+from benchmarks.harness import CHROMIUM, ROOT, chromium, streamlit_server
 from tests.pages import LOCALE
 
 PATIENCE = 30_000  # milliseconds
 
-needs_chromium = pytest.mark.chromium
+needs_chromium = pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"needs {CHROMIUM}")
 
 
 @dataclass(frozen=True)

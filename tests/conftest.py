@@ -5,7 +5,6 @@ import socketserver
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -16,7 +15,6 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from pydantic import HttpUrl, SecretStr
 
-from benchmarks.harness import CHROMIUM
 from streamlab.chains import ChainAttempt, chat_chain, chat_input
 from streamlab.demo_model.process import DemoModel
 from streamlab.engine import Engine, engine_in_thread
@@ -35,19 +33,6 @@ MakeLab = Callable[..., "Lab"]
 Asked = Callable[..., Awaitable[list[dict[str, Any]]]]
 
 PATIENCE = 20.0  # seconds until a test that waits in vain gives up
-
-
-@pytest.hookimpl(tryfirst=True)  # before the processes are told of groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of a file share a process, and all that need Chromium share one: two browsers at once, each with an app
-    of its own, would wait for each other. A file may name a group of its own.
-    """
-    for item in items:
-        needs_chromium = item.get_closest_marker("chromium")
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group("chromium" if needs_chromium else item.path.stem))
-        if needs_chromium and not Path(CHROMIUM).exists():
-            item.add_marker(pytest.mark.skip(f"needs {CHROMIUM}"))
 
 
 @pytest.fixture(scope="session")

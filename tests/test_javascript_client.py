@@ -52,7 +52,7 @@ def _node() -> tuple[int, ...]:
 
 
 needs_node = pytest.mark.skipif(_node() < OLDEST, reason="needs Node 20.19 or later, and npm")
-pytestmark = [needs_node, pytest.mark.xdist_group("javascript")]  # all that build the package
+pytestmark = needs_node
 
 
 def run(*command: str, cwd: Path) -> Run:

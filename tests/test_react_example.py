@@ -33,8 +33,7 @@ from tests.test_javascript_client import code_of, needs_node, run
 
 redis_server, image = servers.redis_server, deployment.image  # fixtures are found by their names
 
-# In one process with the other tests that build the package.
-pytestmark = [needs_chromium, pytest.mark.xdist_group("javascript")]
+pytestmark = needs_chromium
 
 LONG = int(PATIENCE * 1000)  # milliseconds
 AGENT, ANSWER = "article.assistant", "#answer"
