@@ -149,7 +149,7 @@ def decode(line: bytes | str) -> StreamEvent:
 
 
 def merge_deltas(events: Iterable[StreamEvent]) -> list[StreamEvent]:
-    """Adjacent text_deltas of one step become one, and so do adjacent thinkings; everything else stays as it is."""
+    """Adjacent text_deltas of one step become one, and so does adjacent thinking; everything else stays as it is."""
     merged: list[StreamEvent] = []
     first: StreamEvent | None = None
     last: StreamEvent

@@ -381,8 +381,8 @@ def card(page: Page, name: str, number: int = 1) -> Locator:
 
 
 def figure(card: Locator, name: str) -> int:
-    """The first number there is."""
-    return int(card.locator(f"dd.{name}").inner_text().partition("/")[0].replace(",", ""))
+    """The first number there is; 0 before there is any."""
+    return int(card.locator(f"dd.{name}").inner_text().partition("/")[0].replace(",", "") or 0)
 
 
 def reach(card: Locator, seq: int) -> None:
