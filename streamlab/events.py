@@ -11,6 +11,7 @@ from pydantic_core import PydanticSerializationError, to_json
 EventType = Literal["thinking", "text_delta", "tool_call", "tool_result", "final_answer", "error", "retry", "done"]
 Status = Literal["completed", "stopped", "failed", "lost"]
 
+PIECES = ("text_delta", "thinking")  # text that comes bit by bit, and is merged for those who lag
 ENVELOPE = 80  # bytes of an encoded text event besides its text
 MERGED_CHARACTERS = 64 * 1024  # a merged delta stays far below the bound of one event
 
@@ -165,7 +166,7 @@ def merge_deltas(events: Iterable[StreamEvent]) -> list[StreamEvent]:
         if first:
             merged.append(_joined(first, last, texts))
             first = None
-        if event.type in ("text_delta", "thinking"):
+        if event.type in PIECES:
             first = last = event
             texts, length = [text], len(text)
         else:

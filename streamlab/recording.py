@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, get_args
 
-from streamlab.events import EventType, Status, StreamEvent, decode, encode
+from streamlab.events import PIECES, EventType, Status, StreamEvent, decode, encode
 
 MAX_EVENTS = 100_000
 MAX_BYTES = 64 * 1024 * 1024
@@ -224,7 +224,7 @@ def _fits(name: str, value: Any) -> bool:
 def _is_range(data: dict[str, Any]) -> bool:
     """Only text is ever merged, and a range does not end before it begins."""
     first = data.get("seq_from")
-    return first is None or bool(data["type"] in ("text_delta", "thinking") and first <= data["seq"])
+    return first is None or bool(data["type"] in PIECES and first <= data["seq"])
 
 
 class _Order:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from streamlab.events import (
     ENVELOPE,
     MERGED_CHARACTERS,
+    PIECES,
     EventType,
     Status,
     StreamEvent,
@@ -128,9 +129,7 @@ def test_decode_fails_only_with_value_error(value: Any) -> None:
             continue
 
 
-deltas = st.builds(
-    StreamEvent, st.sampled_from(["text_delta", "thinking"]), st.just(0), numbers, st.integers(1, 2), content=texts
-)
+deltas = st.builds(StreamEvent, st.sampled_from(PIECES), st.just(0), numbers, st.integers(1, 2), content=texts)
 others = st.builds(StreamEvent, st.sampled_from(get_args(EventType)), st.just(0), numbers, st.integers(1, 2))
 long = st.builds(
     lambda length, step: StreamEvent("text_delta", 0, 0, step, content="x" * length),
@@ -162,7 +161,7 @@ def test_merging_keeps_every_seq_and_every_character(log: list[StreamEvent], cut
             assert event is covered[0]
         else:
             assert {(each.type, each.step) for each in covered} == {(event.type, event.step)}
-            assert event.type in ("text_delta", "thinking")
+            assert event.type in PIECES
             assert event.content == "".join(each.content or "" for each in covered)
 
 
@@ -179,6 +178,6 @@ def test_merging_stays_below_the_bound_and_leaves_nothing_to_merge(log: list[Str
     merged = merge_deltas(log)
     assert all(len(event.content or "") <= MERGED_CHARACTERS for event in merged if len(span(event)) > 1)
     for left, right in pairwise(merged):
-        if left.type == right.type and left.type in ("text_delta", "thinking") and left.step == right.step:
+        if left.type == right.type and left.type in PIECES and left.step == right.step:
             first = log[span(right)[0] - 1]
             assert len(left.content or "") + len(first.content or "") > MERGED_CHARACTERS

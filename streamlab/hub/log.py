@@ -167,7 +167,7 @@ class Log:
         return time.monotonic() - self.began - self._events[seq - self.first].at
 
     def merged_since(self, seq: int) -> list[StreamEvent]:
-        """The same for a reader that lags: adjacent deltas are one."""
+        """As `since`, for a reader that lags: adjacent deltas are one."""
         end = self.seq - self.seq % CHAPTER
         begin = max(seq + -seq % CHAPTER, end - CHAPTER * len(self._chapters))
         if begin >= end:
