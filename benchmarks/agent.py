@@ -30,13 +30,13 @@ from langgraph.checkpoint.memory import InMemorySaver
 from pydantic import SecretStr
 
 from benchmarks.harness import Claim, print_claims, print_table, write_json
-from streamlab.agent import AgentAttempt, Thread, chat_agent
-from streamlab.connections import async_http_client
+from streamlab.agent.graph import AgentAttempt, Thread, chat_agent
 from streamlab.demo_model.process import DemoModel
 from streamlab.hub import MemoryHub
-from streamlab.models import Models
-from streamlab.questions import DEFAULT_TEMPERATURE
-from streamlab.runs import Runs
+from streamlab.models.catalog import Models
+from streamlab.models.connections import async_http_client
+from streamlab.models.options import DEFAULT_TEMPERATURE
+from streamlab.runs.run import Runs
 from streamlab.settings import Settings
 
 TARGET = 1.15

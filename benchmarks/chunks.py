@@ -20,16 +20,16 @@ from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from benchmarks.harness import Claim, print_claims, print_table, write_json
-from streamlab.agents import Agents
-from streamlab.chains import PROMPT, chat_chain, chat_input
+from streamlab.agent.tasks import Agents
 from streamlab.chats import Chats
-from streamlab.connections import LIMITS, TIMEOUT, async_http_client
 from streamlab.demo_model.process import DemoModel
 from streamlab.events import StreamEvent
 from streamlab.hub import MemoryHub
-from streamlab.models import Models
-from streamlab.questions import Options
-from streamlab.runs import Runs
+from streamlab.models.catalog import Models
+from streamlab.models.connections import LIMITS, TIMEOUT, async_http_client
+from streamlab.models.options import Options
+from streamlab.runs.chain import PROMPT, chat_chain, chat_input
+from streamlab.runs.run import Runs
 from streamlab.settings import Settings
 
 TARGET = 1.15

@@ -26,7 +26,7 @@ from starlette.routing import Route
 from benchmarks.harness import ROOT, Claim, asgi_server, print_claims, print_table, write_json
 from streamlab.events import StreamEvent, encode
 from streamlab.gateway.feed import Entry
-from streamlab.gateway.sse import encode_event
+from streamlab.gateway.protocols.sse import encode_event
 
 sys.path.append(str(ROOT / "clients" / "python" / "src"))
 

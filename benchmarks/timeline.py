@@ -26,11 +26,11 @@ from typing import Any
 from playwright.sync_api import Browser, Page
 
 from benchmarks.harness import ROOT, Claim, chromium, medians, print_claims, print_table, streamlit_server, write_json
-from components.replay import SPEEDS, paced
-from components.texts import texts
+from components.page.texts import texts
+from components.timeline.replay import SPEEDS, paced
 from streamlab.demo_model.chunks import cut, synthetic
 from streamlab.events import EventType, StreamEvent, Usage
-from streamlab.recording import read_recording, write_recording
+from streamlab.events.recording import read_recording, write_recording
 
 SIZES = (500, 5_000, 10_000)
 DELTA = 3  # characters

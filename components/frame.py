@@ -1,16 +1,16 @@
 """The script that the server runs for every page: the page table, the language, the sidebar, the page itself."""
 
-from pathlib import Path
+from importlib.resources import files
 
 import streamlit as st
 
-from components import sidebar
-from components.texts import t
+from components.page import sidebar
+from components.page.texts import t
 
-ASSETS = Path(__file__).parent.parent / "assets"
+ASSETS = files("assets")
 
-st.set_page_config(page_title=t("app.title"), page_icon=ASSETS / "icon.png", layout="wide")
-st.logo(ASSETS / "logo.svg", size="large")
+st.set_page_config(page_title=t("app.title"), page_icon=str(ASSETS / "icon.png"), layout="wide")
+st.logo(str(ASSETS / "logo.svg"), size="large")
 sidebar.choose_language()
 chat = st.Page("../pages/chat.py", title=t("chat.title"), icon=":material/chat:", url_path="chat")
 timeline = st.Page(

@@ -27,8 +27,8 @@ from rich.text import Text
 
 from streamlab.demo_model import DEMO, is_demo
 from streamlab.demo_model.process import DemoModel
-from streamlab.failures import classify
-from streamlab.questions import QUESTION_CHARACTERS
+from streamlab.models.failures import classify
+from streamlab.models.options import QUESTION_CHARACTERS
 from streamlab.settings import Settings, SettingsError, load_settings
 
 GOOD, FAILED, INTERRUPTED = 0, 1, 130  # exit statuses; argparse's own is 2, for wrong arguments

@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from components import lesson
-from components.state import engine, session
-from components.texts import t
+from components.page import lesson
+from components.page.state import engine, session
+from components.page.texts import t
 from streamlab.hub import Follower, Log
-from streamlab.runs import Runs
+from streamlab.runs.run import Runs
 
 
 def diagram() -> str:

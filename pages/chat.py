@@ -5,16 +5,17 @@ from contextlib import suppress
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from components import answer, lesson, questions, sidebar
-from components.export import to_json, to_markdown
-from components.state import CHAT, RUN, engine, find_chat, find_task, following, named, session, show
-from components.texts import t
-from streamlab.agent import chat_agent
-from streamlab.chains import chat_chain
+from components.answer import answer
+from components.answer.export import to_json, to_markdown
+from components.page import lesson, questions, sidebar
+from components.page.state import CHAT, RUN, engine, find_chat, find_task, following, named, session, show
+from components.page.texts import t
+from streamlab.agent.graph import chat_agent
 from streamlab.chats import Busy, Chat, Turn
 from streamlab.engine import Engine
 from streamlab.hub import HubUnreachable
-from streamlab.runs import Runs
+from streamlab.runs.chain import chat_chain
+from streamlab.runs.run import Runs
 
 SUGGESTIONS = ("one", "two", "three", "four")
 WITH_TOOLS = ("parallel", "two_tools", "table")

@@ -2,10 +2,11 @@
 
 import streamlit as st
 
-from components import chunks, lesson
-from components.state import READING, find_reading, named, show
-from components.texts import t
-from streamlab import ways
+from components.chunks import chunks
+from components.page import lesson
+from components.page.state import READING, find_reading, named, show
+from components.page.texts import t
+from streamlab.chunks import modes as ways
 
 EVERY = 0.25  # seconds between two looks at readings that go on
 CODE = {

@@ -5,19 +5,22 @@ import time
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from components import access, answer, attempts, faults, lesson, questions, replay, sidebar
-from components.excerpts import Code
-from components.handling import draw_handling
-from components.places import draw_notice, fresh_place
-from components.state import TRIAL, Tried, engine, find_trial, following, keep_trial, named, session, show
-from components.texts import t
-from streamlab.chains import ChainAttempt
+from components.answer import answer
+from components.faults import attempts, faults
+from components.faults.handling import draw_handling
+from components.page import access, lesson, questions, sidebar
+from components.page.excerpts import Code
+from components.page.slots import draw_notice, fresh_place
+from components.page.state import TRIAL, Tried, engine, find_trial, following, keep_trial, named, session, show
+from components.page.texts import t
+from components.timeline import replay
 from streamlab.events import StreamEvent
-from streamlab.failures import classify
+from streamlab.events.outcome import outcome_of
+from streamlab.faults.trials import Trial, Trials, phases
 from streamlab.hub import UnknownRun
-from streamlab.outcome import outcome_of
-from streamlab.runs import RunLimits, Runs
-from streamlab.trials import Trial, Trials, phases
+from streamlab.models.failures import classify
+from streamlab.runs.chain import ChainAttempt
+from streamlab.runs.run import RunLimits, Runs
 
 lab = engine()
 

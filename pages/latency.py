@@ -2,16 +2,17 @@
 
 import streamlit as st
 
-from components import latency, lesson, measuring
-from components.places import draw_notice
-from components.state import MEASUREMENT, Measured, engine, find_measuring, keep_measurement, named, session, show
-from components.texts import plain, t
+from components.latency import latency, measuring
+from components.page import lesson
+from components.page.slots import draw_notice
+from components.page.state import MEASUREMENT, Measured, engine, find_measuring, keep_measurement, named, session, show
+from components.page.texts import plain, t
 from streamlab.latency.client import Client
 from streamlab.latency.difference import SURE, paired_difference
 from streamlab.latency.gateway import GatewayClient
 from streamlab.latency.measurement import Measurement
+from streamlab.latency.measurements import Measuring
 from streamlab.latency.summary import Summary, compare_measurements
-from streamlab.measurements import Measuring
 
 EVERY = 1.0  # seconds between two looks at a measurement that goes on
 

@@ -4,13 +4,16 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from components import access, comparing, lesson, prompt_editor, prompt_files, questions
-from components.draft import draft, load
-from components.places import draw_notice, fresh_place
-from components.state import COMPARISON, engine, find_comparison, named, rest, session, show
-from components.texts import t
-from streamlab.comparisons import MOST_ANSWERS, Comparison, Comparisons, TooManyAnswers, answers_of
+from components.page import access, lesson, questions
+from components.page.slots import draw_notice, fresh_place
+from components.page.state import COMPARISON, engine, find_comparison, named, rest, session, show
+from components.page.texts import t
+from components.prompts import comparing
+from components.prompts import editor as prompt_editor
+from components.prompts import files as prompt_files
+from components.prompts.draft import draft, load
 from streamlab.prompts.checks import run_check
+from streamlab.prompts.comparisons import MOST_ANSWERS, Comparison, Comparisons, TooManyAnswers, answers_of
 from streamlab.prompts.prompt_set import PromptSet
 from streamlab.prompts.template import fill
 

@@ -4,13 +4,17 @@ import time
 
 import streamlit as st
 
-from components import access, lesson, questions, relay, relay_cards, relay_figures, relay_remote, sidebar
-from components.places import draw_notice
-from components.state import RUN, engine, find_log, gateway, session
-from components.texts import t
+from components.page import access, lesson, questions, sidebar
+from components.page.slots import draw_notice
+from components.page.state import RUN, engine, find_log, gateway, session
+from components.page.texts import t
+from components.relay import cards as relay_cards
+from components.relay import figures as relay_figures
+from components.relay import relay
+from components.relay import remote as relay_remote
 from streamlab.gateway.delivery import Delivery
-from streamlab.gateway.sse import EventStream
-from streamlab.gateway.websocket import FollowSocket
+from streamlab.gateway.protocols.sse import EventStream
+from streamlab.gateway.protocols.websocket import FollowSocket
 from streamlab.hub import Follower, Log
 
 EVERY = 1.0  # seconds between two looks at the log and at the gateway

@@ -5,15 +5,17 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from components import answer, lesson, questions, recordings, replay, sidebar, timeline
-from components.state import RUN, Recording, engine, find_task, following, keep, named, session, show
-from components.texts import t
-from streamlab.agent import chat_agent
-from streamlab.agents import Task
+from components.answer import answer
+from components.page import lesson, questions, sidebar
+from components.page.state import RUN, Recording, engine, find_task, following, keep, named, session, show
+from components.page.texts import t
+from components.timeline import recordings, replay, timeline
+from streamlab.agent.graph import chat_agent
+from streamlab.agent.tasks import Task
+from streamlab.agent.translate import Translator
 from streamlab.events import StreamEvent
-from streamlab.outcome import outcome_of
-from streamlab.timeline import overlapping_calls, spans, until
-from streamlab.translate import Translator
+from streamlab.events.outcome import outcome_of
+from streamlab.timeline.spans import overlapping_calls, spans, until
 
 SUGGESTIONS = ("parallel", "two_tools", "three_steps", "table", "failing")
 

@@ -9,13 +9,14 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import date, timedelta
+from importlib.resources import files
 from pathlib import Path
 from random import Random
 from typing import TypeVar
 
 T = TypeVar("T")
 
-TARGET = Path(__file__).parents[1] / "streamlab" / "data" / "sales.sqlite"
+TARGET = Path(str(files("streamlab") / "data" / "sales.sqlite"))
 YEAR = 2025
 ORDERS_A_DAY = 4.4
 

@@ -12,7 +12,7 @@ from typing import Literal
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from benchmarks.harness import ROOT, chromium, free_port, streamlit_server
-from components.texts import texts
+from components.page.texts import texts
 
 FOLDER = ROOT / "artifacts" / "screenshots"
 IMAGES = ROOT / "docs" / "images"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from playwright.sync_api import Locator, Page, expect
 
 from benchmarks.harness import ROOT, chromium, streamlit_server
-from components.texts import texts
+from components.page.texts import texts
 from scripts.screenshots import LOCALES, SIZES, WAIT, address, measure, middle, opened, settle
 
 FOLDER = ROOT / "docs" / "images" / "workshop"

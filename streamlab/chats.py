@@ -17,17 +17,17 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable
 from pydantic import TypeAdapter
 
-from streamlab.agents import Agents
-from streamlab.chains import ChainAttempt, chat_chain, chat_input
+from streamlab.agent.tasks import Agents
 from streamlab.events import StreamEvent
+from streamlab.events.outcome import UNKNOWN, Account, Outcome
+from streamlab.events.timings import Timings
 from streamlab.hub import Hub, HubFull, HubUnreachable, Log, UnknownRun
-from streamlab.hub.recent import Recent
+from streamlab.hub.lru import Recent
 from streamlab.hub.shared import Kept, Kind
-from streamlab.models import Models
-from streamlab.outcome import UNKNOWN, Account, Outcome
-from streamlab.questions import Options, check_question
-from streamlab.runs import Runs, new_run_id
-from streamlab.timings import Timings
+from streamlab.models.catalog import Models
+from streamlab.models.options import Options, check_question
+from streamlab.runs.chain import ChainAttempt, chat_chain, chat_input
+from streamlab.runs.run import Runs, new_run_id
 
 KEPT = 24 * 3600.0  # seconds after the last use
 CAPACITY = 64 * 1024 * 1024  # characters of all conversations together that one process holds

@@ -12,17 +12,17 @@ from typing import ClassVar, Self
 import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from streamlab.agents import Agents
+from streamlab.agent.tasks import Agents
 from streamlab.chats import Chats
-from streamlab.comparisons import Comparisons
+from streamlab.chunks.captures import Readings
 from streamlab.demo_model.process import DemoModel
+from streamlab.faults.trials import Trials
 from streamlab.hub import Follower, Hub, Item, MemoryHub
-from streamlab.measurements import Measurements
-from streamlab.models import Models
-from streamlab.readings import Readings
-from streamlab.runs import RunLimits, Runs
+from streamlab.latency.measurements import Measurements
+from streamlab.models.catalog import Models
+from streamlab.prompts.comparisons import Comparisons
+from streamlab.runs.run import RunLimits, Runs
 from streamlab.settings import Settings
-from streamlab.trials import Trials
 
 Arrived = SimpleQueue[list[Item] | None]  # it never holds more than the log does; None is the end
 
@@ -138,7 +138,7 @@ def make_hub(settings: Settings) -> Hub:
     """The logs in this process's memory, or in Redis."""
     if settings.redis_url is None:
         return MemoryHub()
-    from streamlab.hub.redis import RedisHub  # the driver is loaded only where it is used
+    from streamlab.hub.redis.hub import RedisHub  # the driver is loaded only where it is used
 
     return RedisHub(settings.redis_url.get_secret_value())
 

@@ -15,14 +15,14 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from pydantic import HttpUrl, SecretStr
 
-from streamlab.chains import ChainAttempt, chat_chain, chat_input
 from streamlab.demo_model.process import DemoModel
 from streamlab.engine import Engine, engine_in_thread
 from streamlab.events import StreamEvent
+from streamlab.events.outcome import Outcome
 from streamlab.hub import Gap, MemoryHub, Snapshot
-from streamlab.models import Models
-from streamlab.outcome import Outcome
-from streamlab.runs import RunLimits, Runs
+from streamlab.models.catalog import Models
+from streamlab.runs.chain import ChainAttempt, chat_chain, chat_input
+from streamlab.runs.run import RunLimits, Runs
 from streamlab.settings import Settings
 
 # Times on a shared machine say nothing about the laws.

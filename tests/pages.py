@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from benchmarks.harness import ROOT
-from components.texts import LANGUAGE_KEY
+from components.page.texts import LANGUAGE_KEY
 from streamlab.engine import Engine, engine_in_thread
 from streamlab.settings import Settings
 

@@ -220,8 +220,8 @@ def producer(url: str, run_id: str, lease: float) -> Iterator[Producer]:
 
 async def _produce(url: str, run_id: str, lease: float) -> None:
     from streamlab.events import StreamEvent
-    from streamlab.hub.redis import RedisHub
-    from streamlab.hub.store import Times
+    from streamlab.hub.redis.hub import RedisHub
+    from streamlab.hub.redis.store import Times
 
     loop, told = asyncio.get_running_loop(), asyncio.Event()
 

@@ -18,15 +18,15 @@ from playwright.sync_api import Page, WebSocket, expect
 from pydantic import ValidationError
 from streamlit.testing.v1 import AppTest
 
-from components.access import CODE, COOKIE
-from components.state import Session
-from components.texts import LANGUAGES, texts
+from components.page.access import CODE, COOKIE
+from components.page.state import Session
+from components.page.texts import LANGUAGES, texts
 from streamlab.access_code import GUESSES, LONGEST, TICKET_SECONDS, WINDOW, AccessCode, TooManyGuesses, cost_money
 from streamlab.demo_model.process import DemoModel
 from streamlab.engine import Engine
+from streamlab.models.options import Options
 from streamlab.prompts.prompt_set import PromptSet, Variant
 from streamlab.prompts.saved import to_address
-from streamlab.questions import Options
 from streamlab.settings import Settings, SettingsError, load_settings
 from tests.browser import Site, button, needs_chromium, site
 from tests.pages import checked, languages, serving, visit

@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.harness import chromium, streamlit_server
-from components.texts import texts
+from components.page.texts import texts
 from tests.browser import needs_chromium
 
 ROOT = Path(__file__).parent.parent

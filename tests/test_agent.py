@@ -9,12 +9,12 @@ from langchain_core.messages import HumanMessage
 from langchain_core.tools import ToolException, tool
 from langgraph.checkpoint.memory import InMemorySaver
 
-from components.replay import paced
-from streamlab.agent import STEPS, AgentAttempt, Thread, chat_agent
+from components.timeline.replay import paced
+from streamlab.agent.graph import STEPS, AgentAttempt, Thread, chat_agent
+from streamlab.agent.tools import TIMEOUTS
 from streamlab.events import StreamEvent
-from streamlab.outcome import outcome_of
-from streamlab.recording import read_recording, write_recording
-from streamlab.tools import TIMEOUTS
+from streamlab.events.outcome import outcome_of
+from streamlab.events.recording import read_recording, write_recording
 from tests.conftest import Lab, MakeLab, demo_model, until
 
 pytestmark = pytest.mark.anyio
@@ -114,7 +114,7 @@ async def test_a_tool_that_hangs_is_ended(lab: Lab, monkeypatch: pytest.MonkeyPa
         await asyncio.sleep(60)
         return 0.0
 
-    monkeypatch.setattr("streamlab.agent.TOOLS", (calculate,))
+    monkeypatch.setattr("streamlab.agent.graph.TOOLS", (calculate,))
     monkeypatch.setitem(TIMEOUTS, "calculate", 0.1)
     (result,) = of(await ask(lab, "What is 17.5 % of 2,480?"), "tool_result")
     assert (result.result, result.status) == ("The tool calculate did not answer within 0.1 s.", "failed")
@@ -131,7 +131,7 @@ async def test_a_stop_in_the_midst_of_a_tool_answers_its_call(
         await asyncio.sleep(60)
         raise ToolException("too late")
 
-    monkeypatch.setattr("streamlab.agent.TOOLS", (calculate,))
+    monkeypatch.setattr("streamlab.agent.graph.TOOLS", (calculate,))
     lab = make_lab()
     run_id = start(lab, "What is 17.5 % of 2,480?")
     await lab.until(run_id, "tool_call")

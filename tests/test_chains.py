@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, SystemMessage
 
-from streamlab.chains import PROMPT, ChainAttempt, chat_chain, chat_input, count_tokens, reasoning_text
 from streamlab.events import StreamEvent, Usage
-from streamlab.models import Models
-from streamlab.pump import Pump
-from streamlab.questions import DEFAULT_TEMPERATURE
-from streamlab.tokens import estimate_tokens
+from streamlab.models.catalog import Models
+from streamlab.models.options import DEFAULT_TEMPERATURE
+from streamlab.runs.chain import PROMPT, ChainAttempt, chat_chain, chat_input, count_tokens, reasoning_text
+from streamlab.runs.pump import Pump
+from streamlab.text.tokens import estimate_tokens
 from tests.conftest import PATIENCE, Lab, MakeLab, demo_model, http, provider, raw_endpoint, shown, sse, threads_gone
 
 pytestmark = [

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from benchmarks.harness import ROOT, chromium, streamlit_server, wait_until
-from components.texts import texts
+from components.page.texts import texts
 from streamlab.demo_model.chunks import synthetic
 from streamlab.demo_model.process import DemoModel
 from tests.browser import is_error, needs_chromium

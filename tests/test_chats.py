@@ -9,12 +9,12 @@ import anyio
 import pytest
 
 from streamlab import chats as module
-from streamlab.agents import Agents
+from streamlab.agent.tasks import Agents
 from streamlab.chats import Busy, Chat, Chats, UnknownChat
 from streamlab.hub import UnknownRun
-from streamlab.hub.shared_memory import MemoryShared
-from streamlab.questions import QUESTION_CHARACTERS, InvalidQuestion, Options
-from streamlab.runs import TooManyRuns
+from streamlab.hub.memory.shared import MemoryShared
+from streamlab.models.options import QUESTION_CHARACTERS, InvalidQuestion, Options
+from streamlab.runs.run import TooManyRuns
 from tests.conftest import PATIENCE, Asked, Endpoint, Lab, MakeLab, demo_model, http, provider, raw_endpoint, sse, until
 
 pytestmark = pytest.mark.anyio

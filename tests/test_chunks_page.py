@@ -9,11 +9,11 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 from streamlit.testing.v1 import AppTest
 
-from components.texts import LANGUAGES, texts
+from components.page.texts import LANGUAGES, texts
+from streamlab.chunks.captures import AT_ONCE, TOPICS, Question, ReadingSet, Topic
+from streamlab.chunks.views import joined
 from streamlab.engine import Engine
-from streamlab.questions import QUESTION_CHARACTERS, Options
-from streamlab.readings import AT_ONCE, TOPICS, Question, ReadingSet, Topic
-from streamlab.tiles import joined
+from streamlab.models.options import QUESTION_CHARACTERS, Options
 from tests.browser import Site, button, needs_chromium, site
 from tests.conftest import demo_model, http, raw_endpoint
 from tests.pages import checked, languages, serving, visit

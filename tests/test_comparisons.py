@@ -8,9 +8,9 @@ from typing import Any
 import anyio
 import pytest
 
-from streamlab import comparisons
-from streamlab.comparisons import Comparison, Comparisons, Place, TooManyAnswers, UnknownComparison
+from streamlab.prompts import comparisons
 from streamlab.prompts.checks import Contains
+from streamlab.prompts.comparisons import Comparison, Comparisons, Place, TooManyAnswers, UnknownComparison
 from streamlab.prompts.prompt_set import PromptSet, Variant
 from tests.conftest import PATIENCE, Asked, Lab, MakeLab, demo_model, until
 

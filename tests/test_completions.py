@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamlab.completions import TEXTS, join
-from streamlab.connections import LONGEST
+from streamlab.models.chunks import TEXTS, join
+from streamlab.models.connections import LONGEST
 from tests.conftest import PATIENCE, http, provider, sse
 
 
@@ -144,7 +144,7 @@ def test_the_first_words_do_not_gather(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = [sse(word, finish=None) for word in words]
     with gated_endpoint(http(b""), *parts, sse()) as (url, gates), provider(url) as models:
         stream = models.chat_model("m", 1.0).stream("hi")
-        monkeypatch.setattr("streamlab.connections.time.sleep", slept.append)
+        monkeypatch.setattr("streamlab.models.connections.time.sleep", slept.append)
         gates[0].set()
         for word, gate, pauses in zip(words, gates[1:], [0, 0, 0, 1, 2], strict=False):
             gate.set()

@@ -21,8 +21,8 @@ from pydantic import BaseModel, SecretStr
 from streamlab.demo_model.chunks import cut, synthetic
 from streamlab.demo_model.log import KEPT, FaultCounter
 from streamlab.demo_model.notes import Language, topics
-from streamlab.demo_model.process import ROOT, DemoModel
-from streamlab.tokens import estimate_tokens
+from streamlab.demo_model.process import DemoModel
+from streamlab.text.tokens import estimate_tokens
 
 FAST = "demo?first=0&rate=100000"
 MIXED = "Streaming は、届いた順に。\n\n🙂 **OK**?  "
@@ -623,7 +623,7 @@ def test_start_that_fails_says_so(demo: DemoModel, capfd: pytest.CaptureFixture[
 def test_signals_end_the_child_quietly(number: signal.Signals) -> None:
     command = [sys.executable, "-m", "streamlab.demo_model"]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, cwd=ROOT) as child:
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as child:
         assert child.stdout
         assert child.stderr
         child.stdout.readline()

@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 from pydantic import BaseModel, SecretStr
 
 from streamlab.demo_model.process import DemoModel
-from streamlab.tokens import estimate_tokens
+from streamlab.text.tokens import estimate_tokens
 
 FAST = "demo?first=0&rate=100000"
 THREE_STEPS = (

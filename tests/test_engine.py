@@ -12,7 +12,7 @@ import pytest
 from streamlab.engine import Engine, engine_in_thread, open_engine
 from streamlab.events import StreamEvent
 from streamlab.hub import UnknownRun
-from streamlab.questions import Options
+from streamlab.models.options import Options
 from streamlab.settings import Settings
 from tests.conftest import PATIENCE, check_laws, demo_model, shown, threads_gone
 

@@ -21,7 +21,7 @@ from nbclient import NotebookClient
 from examples import console_stream
 from examples.program import SENTENCES, read_arguments
 from streamlab.demo_model.process import DemoModel
-from streamlab.failures import CODES
+from streamlab.models.failures import CODES
 from streamlab.settings import Settings
 from tests.conftest import PATIENCE, demo_model, http, raw_endpoint, sse
 

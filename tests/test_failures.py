@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from streamlab.demo_model.process import DemoModel
 from streamlab.events import StreamEvent, encode
-from streamlab.failures import CODES, RETRIED, Code, Failure, classify, redacted
+from streamlab.models.failures import CODES, RETRIED, Code, Failure, classify, redacted
 from tests.conftest import Lab, MakeLab, demo_model, http, provider, raw_endpoint, sse
 
 KEYS = [

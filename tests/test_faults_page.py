@@ -11,15 +11,15 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 from streamlit.testing.v1 import AppTest
 
-from components.excerpts import cases
-from components.faults import TIMES
-from components.texts import texts
-from streamlab import failures
+from components.faults.faults import TIMES
+from components.page.excerpts import cases
+from components.page.texts import texts
 from streamlab.demo_model.process import DemoModel
 from streamlab.engine import Engine
-from streamlab.failures import CODES, classify
-from streamlab.questions import QUESTION_CHARACTERS, Options
-from streamlab.trials import DEMO_FAULTS, OTHER_FAULTS, WRONG_KEY, Fault, Policy
+from streamlab.faults.trials import DEMO_FAULTS, OTHER_FAULTS, WRONG_KEY, Fault, Policy
+from streamlab.models import failures
+from streamlab.models.failures import CODES, classify
+from streamlab.models.options import QUESTION_CHARACTERS, Options
 from tests.browser import Site, button, needs_chromium, site
 from tests.conftest import http, raw_endpoint
 from tests.pages import checked, languages, serving, visit

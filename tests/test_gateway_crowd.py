@@ -23,7 +23,7 @@ from streamlab.gateway.delivery import Pace, ProtocolName, Reason
 from streamlab.gateway.gateway import Gateway
 from streamlab.hub import Log
 from streamlab.hub.log import Bounds
-from streamlab.hub.redis import RedisHub
+from streamlab.hub.redis.hub import RedisHub
 from streamlab.v1 import streamlab_pb2 as pb
 from streamlab.v1.streamlab_pb2_grpc import StreamlabStub
 from tests import redis_server as servers

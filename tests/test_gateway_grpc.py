@@ -26,10 +26,10 @@ from streamlab.engine import open_engine
 from streamlab.events import StreamEvent, Usage, encode
 from streamlab.gateway.delivery import Pace
 from streamlab.gateway.feed import Entry, control
-from streamlab.gateway.grpc_events import encode_event
-from streamlab.gateway.grpc_server import grpc_port
-from streamlab.gateway.grpc_service import SERVICE
 from streamlab.gateway.http import create_app
+from streamlab.gateway.protocols.grpc_events import encode_event
+from streamlab.gateway.protocols.grpc_server import grpc_port
+from streamlab.gateway.protocols.grpc_service import SERVICE
 from streamlab.gateway.serving import serving
 from streamlab.hub import Log
 from streamlab.hub.log import Bounds

@@ -20,10 +20,10 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from streamlab.events import StreamEvent
-from streamlab.gateway.asking import ChatRequest
 from streamlab.gateway.limits import BODY
+from streamlab.gateway.submissions import ChatRequest
 from streamlab.hub.log import Bounds
-from streamlab.questions import QUESTION_CHARACTERS
+from streamlab.models.options import QUESTION_CHARACTERS
 from tests.conftest import check_laws, demo_model, until
 from tests.gateway import Served, delta, ending, is_refusal, log_events, parse_stream, seqs, served
 

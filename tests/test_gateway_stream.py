@@ -19,13 +19,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from streamlab.engine import open_engine
 from streamlab.events import StreamEvent, encode
-from streamlab.gateway import feed, sse
+from streamlab.gateway import feed
 from streamlab.gateway.access import Caller
 from streamlab.gateway.delivery import Pace
 from streamlab.gateway.feed import FRAME_BYTES, Frame
 from streamlab.gateway.gateway import open_gateway
 from streamlab.gateway.http import create_app
-from streamlab.gateway.transport import Wire
+from streamlab.gateway.protocols import sse
+from streamlab.gateway.protocols.uvicorn_socket import Wire
 from streamlab.hub import Log, parse_token
 from streamlab.hub.log import Bounds
 from streamlab.settings import Settings

@@ -16,7 +16,7 @@ from streamlab.events import StreamEvent, merge_deltas, wire_size
 from streamlab.hub import Follower, Gap, HubFull, Item, Log, LogFull, MemoryHub, Position, Snapshot, UnknownRun
 from streamlab.hub import parse_token as parse
 from streamlab.hub.log import CHAPTER, LAG_EVENTS, LAG_SECONDS, Bounds
-from streamlab.hub.redis import RedisHub
+from streamlab.hub.redis.hub import RedisHub
 from tests import redis_server as servers
 from tests.conftest import shown
 

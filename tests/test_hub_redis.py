@@ -14,16 +14,16 @@ import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
-from streamlab.chains import Clock
 from streamlab.engine import engine_in_thread
 from streamlab.events import StreamEvent, Usage
+from streamlab.events.outcome import Outcome
 from streamlab.hub import Gap, HubUnreachable, Item, Log, Snapshot, UnknownRun
 from streamlab.hub.log import Bounds
-from streamlab.hub.redis import RedisHub
-from streamlab.hub.store import Times, events_key
-from streamlab.outcome import Outcome
-from streamlab.questions import Options
-from streamlab.runs import RunLimits, Runs
+from streamlab.hub.redis.hub import RedisHub
+from streamlab.hub.redis.store import Times, events_key
+from streamlab.models.options import Options
+from streamlab.runs.chain import Clock
+from streamlab.runs.run import RunLimits, Runs
 from streamlab.settings import Settings
 from tests import redis_server as servers
 from tests.conftest import check_laws, shown, until

@@ -22,10 +22,10 @@ from streamlab.latency.address import GatewayAddress
 from streamlab.latency.gateway import issued
 from streamlab.latency.measure import measure
 from streamlab.latency.measurement import read_measurement
+from streamlab.latency.measurements import Measurements
 from streamlab.latency.observation import Observation, write_csv, write_lines
 from streamlab.latency.plan import WAYS, Plan
 from streamlab.latency.summary import Side, summarize
-from streamlab.measurements import Measurements
 from streamlab.settings import Settings
 from tests.conftest import demo_model, http, raw_endpoint
 from tests.gateway import Served, served

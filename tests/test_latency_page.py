@@ -20,15 +20,15 @@ from playwright.sync_api import Locator, Page, expect
 from streamlit.testing.v1 import AppTest
 
 from benchmarks.harness import ROOT
-from components.latency import COLUMNS
-from components.state import KEPT
-from components.texts import LANGUAGES, texts
+from components.latency.latency import COLUMNS
+from components.page.state import KEPT
+from components.page.texts import LANGUAGES, texts
 from streamlab.demo_model.process import DemoModel
 from streamlab.engine import Engine
 from streamlab.latency.measurement import Measurement, read_measurement, write_measurement
+from streamlab.latency.measurements import AT_ONCE, Measuring
 from streamlab.latency.observation import Observation, encode_observation, write_lines
 from streamlab.latency.plan import DIRECT, Plan, Way
-from streamlab.measurements import AT_ONCE, Measuring
 from streamlab.settings import Settings
 from tests.browser import Site, button, needs_chromium, site
 from tests.pages import LIMIT, checked, languages, serving, visit

@@ -9,8 +9,7 @@ import psutil
 import pytest
 
 from streamlab.demo_model.process import DemoModel
-from streamlab.latency.plan import DIRECT, Plan
-from streamlab.measurements import (
+from streamlab.latency.measurements import (
     AT_ONCE,
     KEPT,
     Measurements,
@@ -18,6 +17,7 @@ from streamlab.measurements import (
     TooManyMeasurements,
     UnknownMeasurement,
 )
+from streamlab.latency.plan import DIRECT, Plan
 from tests.conftest import demo_model, raw_endpoint, sse
 from tests.conftest import http as http_answer
 

@@ -16,12 +16,12 @@ import streamlit as st
 from google.protobuf.message import Message
 from streamlit.testing.v1 import AppTest
 
-from components.texts import LANGUAGE_KEY, LANGUAGES, texts
+from components.page.texts import LANGUAGE_KEY, LANGUAGES, texts
 from streamlab.demo_model.notes import Language, phrases
 from streamlab.demo_model.process import DemoModel
 from streamlab.engine import Engine
-from streamlab.failures import CODES
-from streamlab.questions import QUESTION_CHARACTERS, Options
+from streamlab.models.failures import CODES
+from streamlab.models.options import QUESTION_CHARACTERS, Options
 from tests.conftest import http, raw_endpoint
 from tests.pages import languages, new_session, serving
 
@@ -339,8 +339,8 @@ def test_an_export_holds_the_conversation(language: str) -> None:
     def exports(chat_id: str, language: str) -> None:
         import streamlit as st
 
-        from components.export import to_json, to_markdown
-        from components.state import engine
+        from components.answer.export import to_json, to_markdown
+        from components.page.state import engine
 
         st.session_state["lang"] = language
         chat = engine().portal.call(engine().chats.get, chat_id)

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from streamlit.testing.v1 import AppTest
 
 from benchmarks.harness import ROOT, chromium, streamlit_server, wait_until
-from components.texts import texts
+from components.page.texts import texts
 from streamlab.demo_model.process import DemoModel
 from streamlab.engine import Engine
 from streamlab.prompts.checks import Contains, Json, JsonSchema, MaxWords, NotContains, Regex

@@ -14,7 +14,7 @@ from streamlab.prompts.checks import Contains, Json, Verdict
 from streamlab.prompts.exports import MARKDOWN_WORDS, to_csv, to_markdown
 from streamlab.prompts.prompt_set import PromptSet, Variant
 from streamlab.prompts.results import Cell, Row, summary
-from streamlab.tables import harmless
+from streamlab.text.tables import harmless
 
 GOOD = Verdict(True, "contained")
 BAD = Verdict(False, "not_contained")

@@ -41,8 +41,8 @@ from streamlab_client.transport import ProtocolName
 
 from streamlab.events import StreamEvent, Usage, encode
 from streamlab.gateway.feed import Entry
-from streamlab.gateway.grpc_server import grpc_port
-from streamlab.gateway.sse import encode_event
+from streamlab.gateway.protocols.grpc_server import grpc_port
+from streamlab.gateway.protocols.sse import encode_event
 from streamlab.hub.log import Bounds
 from tests.conftest import PATIENCE, demo_model, until
 from tests.gateway import FAST, Served, delta, ending, parse_stream, served

@@ -13,10 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import HttpUrl
 
-from streamlab import readings as module
-from streamlab.demo_model.process import DemoModel
-from streamlab.questions import QUESTION_CHARACTERS, InvalidQuestion, Options
-from streamlab.readings import (
+from streamlab.chunks import captures as module
+from streamlab.chunks.captures import (
     AT_ONCE,
     KEPT,
     TOPICS,
@@ -27,9 +25,11 @@ from streamlab.readings import (
     Topic,
     UnknownReading,
 )
+from streamlab.chunks.modes import BEAT, BLOCKED, Way, blocked, pauses
+from streamlab.chunks.views import joined, joined_text
+from streamlab.demo_model.process import DemoModel
+from streamlab.models.options import QUESTION_CHARACTERS, InvalidQuestion, Options
 from streamlab.settings import Settings
-from streamlab.tiles import joined, joined_text
-from streamlab.ways import BEAT, BLOCKED, Way, blocked, pauses
 from tests.conftest import PATIENCE, Asked, demo_model, http, raw_endpoint, sse
 
 pytestmark = pytest.mark.anyio

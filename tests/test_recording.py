@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamlab import recording
-from streamlab.events import Status, StreamEvent, Usage, encode, merge_deltas
-from streamlab.recording import BrokenRecording, Flaw, Replay, read_recording, write_recording
+from streamlab.events import Status, StreamEvent, Usage, encode, merge_deltas, recording
+from streamlab.events.recording import BrokenRecording, Flaw, Replay, read_recording, write_recording
 from tests.test_events import counts, strings, values
 
 # Runs

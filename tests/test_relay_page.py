@@ -18,18 +18,20 @@ from redis.asyncio import Redis
 from streamlit.testing.v1 import AppTest
 
 from benchmarks.harness import ROOT, free_port, streamlit_server
-from components import relay, relay_cards, relay_figures
-from components.relay_remote import Standing
-from components.texts import texts
+from components.page.texts import texts
+from components.relay import cards as relay_cards
+from components.relay import figures as relay_figures
+from components.relay import relay
+from components.relay.remote import Standing
 from streamlab.engine import Engine
 from streamlab.events import StreamEvent, Usage
 from streamlab.gateway.access import Grant
 from streamlab.gateway.gateway import Gateway, open_gateway
-from streamlab.gateway.grpc_server import grpc_port
+from streamlab.gateway.protocols.grpc_server import grpc_port
 from streamlab.grpc_follower import GrpcFollower, Look, State, local_address
 from streamlab.hub import Gap, HubUnreachable, Item, Log, MemoryHub, Outage, Snapshot
-from streamlab.hub.redis import RedisHub
-from streamlab.questions import QUESTION_CHARACTERS, Options
+from streamlab.hub.redis.hub import RedisHub
+from streamlab.models.options import QUESTION_CHARACTERS, Options
 from tests import redis_server as servers
 from tests.browser import Site, button, needs_chromium, site
 from tests.conftest import check_laws

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamlab.chains import Clock
 from streamlab.demo_model.process import DemoModel
 from streamlab.events import StreamEvent, Usage
-from streamlab.failures import Failure
+from streamlab.events.outcome import Outcome
+from streamlab.events.timings import timings
 from streamlab.hub import HubFull, MemoryHub
-from streamlab.models import Models
-from streamlab.outcome import Outcome
-from streamlab.runs import RunLimits, Runs, TooManyRuns
-from streamlab.timings import timings
+from streamlab.models.catalog import Models
+from streamlab.models.failures import Failure
+from streamlab.runs.chain import Clock
+from streamlab.runs.run import RunLimits, Runs, TooManyRuns
 from tests.conftest import PATIENCE, Asked, Lab, MakeLab, check_laws, demo_model, provider, shown, threads_gone, until
 
 pytestmark = pytest.mark.anyio

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from streamlab.engine import run_limits
-from streamlab.runs import RunLimits
+from streamlab.runs.run import RunLimits
 from streamlab.settings import Settings, SettingsError, load_settings
 
 ROOT = Path(__file__).parents[1]

@@ -21,24 +21,24 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 from streamlit.testing.v1 import AppTest
 
-from components.texts import texts
+from components.page.texts import texts
 from streamlab import chats as conversations
-from streamlab.agents import Agents
+from streamlab.agent.tasks import Agents
 from streamlab.chats import CHATS, Busy, Chat, Chats, Turn, UnknownChat
 from streamlab.engine import engine_in_thread
 from streamlab.events import StreamEvent, Usage
-from streamlab.gateway import asking
+from streamlab.events.outcome import Outcome, ToolUse
+from streamlab.events.timings import Timings
+from streamlab.gateway import submissions as asking
 from streamlab.gateway.access import Caller
 from streamlab.hub import Hub, HubUnreachable, MemoryHub
-from streamlab.hub.redis import RedisHub
+from streamlab.hub.redis.hub import RedisHub
+from streamlab.hub.redis.store import Times
 from streamlab.hub.shared import Kind, Roll, Shared
-from streamlab.hub.store import Times
-from streamlab.models import Models
-from streamlab.outcome import Outcome, ToolUse
-from streamlab.questions import Options
-from streamlab.runs import RunLimits, Runs, TooManyRuns, new_run_id
+from streamlab.models.catalog import Models
+from streamlab.models.options import Options
+from streamlab.runs.run import RunLimits, Runs, TooManyRuns, new_run_id
 from streamlab.settings import Settings
-from streamlab.timings import Timings
 from tests import redis_server as servers
 from tests.conftest import Asked, demo_model, until
 from tests.gateway import Served, delta, is_refusal, log_events, parse_stream, served

@@ -11,9 +11,9 @@ from typing import get_args
 
 import pytest
 
-from components.texts import LANGUAGES, texts
-from streamlab.failures import CODES
-from streamlab.runs import StopReason
+from components.page.texts import LANGUAGES, texts
+from streamlab.models.failures import CODES
+from streamlab.runs.run import StopReason
 
 ROOT = Path(__file__).parent.parent
 SCREEN = [*ROOT.glob("components/*.py"), *ROOT.glob("pages/*.py")]

@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.prompt_values import StringPromptValue
 
-from streamlab.tiles import Kind, Tile, as_json, joined, joined_text, readable, tile
+from streamlab.chunks.views import Kind, Tile, as_json, joined, joined_text, readable, tile
 
 texts = st.text(st.characters())
 halves = st.text(st.characters(categories=["Cs"]) | st.sampled_from("aé日👩"))  # whole characters and lone surrogates

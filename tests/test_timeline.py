@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamlab.diagram import MESSAGES, mermaid
 from streamlab.events import StreamEvent, merge_deltas
-from streamlab.timeline import PREVIEW, STRETCHES, Span, StepTotals, row, spans, totals, until
+from streamlab.timeline.diagram import MESSAGES, mermaid
+from streamlab.timeline.spans import PREVIEW, STRETCHES, Span, StepTotals, row, spans, totals, until
 
 LABELS = {
     "user": "あなた",

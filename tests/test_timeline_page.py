@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from components.state import KEPT
-from components.texts import texts
+from components.page.state import KEPT
+from components.page.texts import texts
 from streamlab.engine import Engine
-from streamlab.recording import read_recording
+from streamlab.events.recording import read_recording
 from tests.browser import Site, needs_chromium, site
 from tests.pages import languages, new_session, serving, visit
 

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from langchain_core.tools import ToolException
 
 from scripts.make_sales import write
+from streamlab.agent.tools import TIMEOUTS, TOOLS, calculate, query_sales, sales, search_notes
+from streamlab.agent.tools.notes import _passages
 from streamlab.demo_model.answers import JAPANESE
-from streamlab.tools import TIMEOUTS, TOOLS, calculate, query_sales, sales, search_notes
-from streamlab.tools.notes import _passages
 
 PROMPT = timedelta(seconds=5)  # for a call that takes milliseconds
 

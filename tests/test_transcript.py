@@ -11,8 +11,8 @@ from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 from streamlit.testing.v1 import AppTest
 
-from components import transcript
-from components.markdown_blocks import MarkdownBlocks
+from components.answer import transcript
+from components.answer.markdown_blocks import MarkdownBlocks
 from tests.browser import needs_chromium, opened
 
 # Each is one top-level block (two lists side by side may become one), whatever comes before and after.
@@ -249,7 +249,7 @@ def test_a_stopped_answer_is_rendered_as_a_whole() -> None:
     def script() -> None:
         import streamlit as st
 
-        from components import transcript
+        from components.answer import transcript
 
         st.text(transcript.write(st.empty(), iter(["- a\n\n- b\n\nText\n\n", "1"])))
 
@@ -271,7 +271,7 @@ def test_streamlits_own_interruption_passes_through() -> None:
 
         import streamlit as st
 
-        from components import transcript
+        from components.answer import transcript
 
         def arriving() -> Iterator[str]:
             yield "One\n\nTwo"
@@ -298,7 +298,7 @@ SAMPLE = "\n\n".join(
 
 COMPARISON = f"""
 import streamlit as st
-from components import transcript
+from components.answer import transcript
 
 SAMPLE = {SAMPLE!r}
 with st.container(key="whole"):

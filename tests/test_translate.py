@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AIMessageChunk, ToolMessage
 
+from streamlab.agent.translate import Translator, parsed
 from streamlab.events import StreamEvent, encode
 from streamlab.hub.log import Bounds
-from streamlab.translate import Translator, parsed
 
 
 def upstream(

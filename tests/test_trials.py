@@ -9,10 +9,8 @@ from hypothesis import strategies as st
 
 from streamlab.demo_model.process import DemoModel
 from streamlab.events import StreamEvent, encode
-from streamlab.outcome import outcome_of
-from streamlab.questions import InvalidQuestion, Options
-from streamlab.runs import Retries, TooManyRuns
-from streamlab.trials import (
+from streamlab.events.outcome import outcome_of
+from streamlab.faults.trials import (
     DEMO_FAULTS,
     OTHER_FAULTS,
     SHORT_TIME,
@@ -27,6 +25,8 @@ from streamlab.trials import (
     offered,
     phases,
 )
+from streamlab.models.options import InvalidQuestion, Options
+from streamlab.runs.run import Retries, TooManyRuns
 from tests.conftest import Lab, MakeLab, demo_model, http, provider, raw_endpoint, sse
 
 pytestmark = pytest.mark.anyio

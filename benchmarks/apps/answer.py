@@ -3,7 +3,7 @@
 import streamlit as st
 
 from benchmarks.arrivals import Arrivals
-from components import transcript
+from components.answer import transcript
 
 if st.button("Start"):
     arrivals = Arrivals(int(st.query_params["chunks"]))

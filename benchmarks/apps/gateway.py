@@ -16,12 +16,12 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from benchmarks.apps.prepared import Prepared
-from streamlab.chains import Clock
 from streamlab.engine import Engine, open_engine
 from streamlab.events import StreamEvent, Usage
 from streamlab.gateway.http import create_app
 from streamlab.gateway.serving import serving
-from streamlab.runs import RunLimits
+from streamlab.runs.chain import Clock
+from streamlab.runs.run import RunLimits
 from streamlab.settings import Settings
 
 LIMITS = RunLimits(total=3_600, first_token=3_600, silence=3_600, unwatched=None)

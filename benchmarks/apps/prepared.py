@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from streamlab.chains import Clock
 from streamlab.events import StreamEvent
+from streamlab.runs.chain import Clock
 
 WORDS = ("Each ", "token ", "is ", "sent ", "while ", "the ", "next ", "comes ")  # five characters on average
 

@@ -12,7 +12,7 @@ from typing import cast
 from redis.asyncio import Redis
 
 from streamlab.events import StreamEvent
-from streamlab.hub.redis import RedisHub
+from streamlab.hub.redis.hub import RedisHub
 
 Entry = tuple[bytes, dict[bytes, bytes]]
 

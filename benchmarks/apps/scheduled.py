@@ -13,11 +13,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from components import answer
-from components.state import engine, following
-from streamlab.chains import Clock
+from components.answer import answer
+from components.page.state import engine, following
 from streamlab.demo_model.chunks import cut, synthetic
 from streamlab.events import StreamEvent, Usage
+from streamlab.runs.chain import Clock
 
 RATE = 50
 SIZE = 5

@@ -14,10 +14,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from benchmarks.apps import gateway
-from streamlab.chains import chat_chain, chat_input
-from streamlab.connections import LIMITS, TIMEOUT
-from streamlab.models import Models
-from streamlab.questions import DEFAULT_TEMPERATURE
+from streamlab.models.catalog import Models
+from streamlab.models.connections import LIMITS, TIMEOUT
+from streamlab.models.options import DEFAULT_TEMPERATURE
+from streamlab.runs.chain import chat_chain, chat_input
 
 QUESTION = "What is streaming?"
 INPUT = chat_input("", [], QUESTION, 1_000)

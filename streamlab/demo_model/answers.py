@@ -15,7 +15,7 @@ from streamlab.demo_model.request import ChatRequest
 from streamlab.demo_model.schema import SchemaFiller
 from streamlab.demo_model.tool_use.calls import Call
 from streamlab.demo_model.tool_use.turn import take_turn
-from streamlab.tokens import estimate_tokens
+from streamlab.text.tokens import estimate_tokens
 
 JAPANESE = re.compile(r"[ぁ-ゖァ-ヺー一-鿿]")
 IN_LANGUAGE = re.compile(r"\b(?:in|use|speak|write) (?:japanese|english)\b|(?:日本語|英語)(?:で|のみ|だけ)", re.I)

@@ -5,12 +5,12 @@ import tomllib
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from importlib.resources import files
 from typing import Literal
 
 Language = Literal["en", "ja"]
 
-FOLDER = Path(__file__).parent / "notes"
+FOLDER = files("streamlab.demo_model") / "notes"
 MORE = "<!-- more -->"
 
 
@@ -47,10 +47,15 @@ class Phrases:
     closings: list[str]
 
 
+def note_files() -> list[str]:
+    """List the names of the notes' files, which are the same in every language, in the order of a course."""
+    return sorted(path.name for path in (FOLDER / "en").iterdir() if path.name.endswith(".md"))
+
+
 @cache
 def topics() -> list[Topic]:
-    """In the order of a course. Later ones are more special."""
-    return [_topic(path.name) for path in sorted((FOLDER / "en").glob("*.md"))]
+    """Read all notes, in the order of `note_files`. Later ones are more special."""
+    return [_topic(name) for name in note_files()]
 
 
 @cache

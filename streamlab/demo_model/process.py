@@ -5,17 +5,15 @@ import os
 import subprocess
 import sys
 from contextlib import suppress
-from pathlib import Path
 from threading import Timer
 from typing import Self
 
-ROOT = Path(__file__).parents[2]
 START_SECONDS = 20
 CLOSE_SECONDS = 3
 
 # What Python needs to start on any system. An allowlist, because the rest may hold keys.
 INHERITED = {
-    "PATH", "PYTHONPATH", "PYTHONHOME", "PYTHONUTF8", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "HOME", "USERPROFILE",
+    "PATH", "PYTHONHOME", "PYTHONUTF8", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "HOME", "USERPROFILE",
     "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "SYSTEMDRIVE", "APPDATA", "LOCALAPPDATA",
 }  # fmt: skip
 
@@ -76,11 +74,16 @@ def _start(port: int) -> subprocess.Popen[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        cwd=ROOT,
-        env={name: value for name, value in os.environ.items() if name.upper() in INHERITED},
+        env=_environment(),
         # Ctrl-C in a terminal is for the parent, which closes the child in its own time.
         start_new_session=True,
     )
+
+
+def _environment() -> dict[str, str]:
+    """Give the child what Python needs and the places where this process finds its modules, and no secret."""
+    inherited = {name: value for name, value in os.environ.items() if name.upper() in INHERITED}
+    return inherited | {"PYTHONPATH": os.pathsep.join(sys.path)}
 
 
 def _read_port(child: subprocess.Popen[str]) -> int:

@@ -17,7 +17,7 @@ from streamlab.demo_model.options import Fault, Options
 from streamlab.demo_model.request import ChatRequest, Message
 from streamlab.demo_model.tool_use.calls import Call, CallPiece, cut_calls
 from streamlab.demo_model.wire import Wire
-from streamlab.tokens import estimate_tokens
+from streamlab.text.tokens import estimate_tokens
 
 FAULTY_ENDS: dict[Fault | None, str] = {"filter": "content_filter", "empty": "stop"}
 

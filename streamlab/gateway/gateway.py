@@ -7,16 +7,16 @@ from time import monotonic
 from typing import Any, ClassVar, Self
 
 from streamlab.engine import Engine
+from streamlab.events.outcome import Outcome
 from streamlab.gateway.access import Access, Grant
-from streamlab.gateway.asking import Asking, ChatRequest, Started
 from streamlab.gateway.delivery import Deliveries, Delivery, Pace, ProtocolName
 from streamlab.gateway.errors import draining, invalid_resume_token, unavailable, unknown_run
 from streamlab.gateway.limits import LEASE, Limits
 from streamlab.gateway.metrics import Figures, Metrics
 from streamlab.gateway.privacy import hide_tokens
+from streamlab.gateway.submissions import Asking, ChatRequest, Started
 from streamlab.hub import HubFull, HubUnreachable, Log, Position, UnknownRun, parse_token
 from streamlab.hub.shared import Roll
-from streamlab.outcome import Outcome
 
 TICK = 1.0  # seconds between two looks at what the other processes say
 NOTICE = 1.0  # seconds between "not ready" and the end of the streams, for balancers to look elsewhere

@@ -10,9 +10,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from streamlab.gateway import limits
 from streamlab.gateway.errors import Refused, problems
+from streamlab.gateway.protocols.websocket import FollowSocket
 from streamlab.gateway.requests import caller_of, gateway_of
 from streamlab.gateway.routes import router
-from streamlab.gateway.websocket import FollowSocket
 from streamlab.settings import Settings
 
 DESCRIPTION = """

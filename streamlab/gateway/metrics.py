@@ -10,8 +10,8 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
 from streamlab.events import Status
+from streamlab.events.outcome import Outcome
 from streamlab.gateway.delivery import Details, ProtocolName, Reason, Traffic
-from streamlab.outcome import Outcome
 
 BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)  # seconds
 

@@ -1,6 +1,6 @@
 """What can be asked over HTTP: each address, what it takes and what it answers."""
 
-from pathlib import Path
+from importlib.resources import files
 from typing import Annotated, Any, Literal, get_args
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response, Security
@@ -11,16 +11,16 @@ from starlette.responses import FileResponse
 
 from streamlab.events import EventType
 from streamlab.gateway.access import Grant
-from streamlab.gateway.asking import ChatRequest, Started
 from streamlab.gateway.errors import ErrorBody, draining, unavailable
 from streamlab.gateway.gateway import Gateway
 from streamlab.gateway.page import Page, page_of
+from streamlab.gateway.protocols.sse import EventStream
 from streamlab.gateway.requests import LimitedRoute, caller_of, gateway_of
-from streamlab.gateway.sse import EventStream
 from streamlab.gateway.state import RunState, state_of
+from streamlab.gateway.submissions import ChatRequest, Started
 
 CONTROL_EVENTS = ("open", "gap", "snapshot", "drain", "close")
-EXAMPLE = Path(__file__).parents[2] / "examples" / "browser.html"
+EXAMPLE = files("examples") / "browser.html"
 
 
 bearer = HTTPBearer(auto_error=False, description="one of the server's GATEWAY_TOKENS")
@@ -222,7 +222,7 @@ async def metrics(gateway: TheGateway) -> Response:
 )
 async def browser_example() -> FileResponse:
     """A page that asks and shows the answer with what every browser has; its source is the example."""
-    return FileResponse(EXAMPLE, media_type="text/html")
+    return FileResponse(str(EXAMPLE), media_type="text/html")
 
 
 @router.get("/healthz", responses={500: {"model": ErrorBody}})

@@ -18,7 +18,7 @@ async def serving(api: FastAPI, engine: Engine, *, shared: bool = False) -> Asyn
     """
     async with open_gateway(engine) as gateway, AsyncExitStack() as stack:
         if port := engine.settings.lab_grpc_port:
-            from streamlab.gateway.grpc_server import grpc_port  # which takes a while to load
+            from streamlab.gateway.protocols.grpc_server import grpc_port  # which takes a while to load
 
             listening = grpc_port(gateway, engine.settings.lab_grpc_host, port, shared=shared)
             gateway.grpc_port = await stack.enter_async_context(listening)

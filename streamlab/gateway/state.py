@@ -5,8 +5,8 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from streamlab.events import StepText
+from streamlab.events.timings import Stopwatch
 from streamlab.hub import Log
-from streamlab.timings import Stopwatch
 
 
 class RunUsage(BaseModel):

@@ -2,7 +2,7 @@
 
 from streamlab.hub.hub import Hub, HubFull, HubUnreachable, Outage, Stop, UnknownRun
 from streamlab.hub.log import Follower, Gap, Item, Log, LogFull, Position, Snapshot, parse_token
-from streamlab.hub.memory import MemoryHub
+from streamlab.hub.memory.hub import MemoryHub
 
 __all__ = [
     "Follower",

@@ -19,11 +19,11 @@ from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
 from pydantic import SecretStr
 
 from streamlab.demo_model import is_demo
-from streamlab.failures import classify
 from streamlab.latency.clock import now
 from streamlab.latency.plan import Direct, Plan
 from streamlab.latency.wire import Wire
-from streamlab.questions import DEFAULT_TEMPERATURE
+from streamlab.models.failures import classify
+from streamlab.models.options import DEFAULT_TEMPERATURE
 
 # Longer than the usual 5 s: a connection must outlast the calls of the other ways, or its set-up would be measured.
 LIMITS = httpx2.Limits(max_connections=10, max_keepalive_connections=10, keepalive_expiry=60)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from streamlab.events.timings import Timings
 from streamlab.latency.observation import Observation
 from streamlab.latency.plan import Way
 from streamlab.latency.reading import noticed_wait
-from streamlab.timings import Timings
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ import httpx2
 
 from streamlab.demo_model import is_demo
 from streamlab.events import EventType, StreamEvent, decode
-from streamlab.failures import CODES
 from streamlab.latency.address import GatewayAddress
 from streamlab.latency.client import LIMITS, Taken, undisturbed
 from streamlab.latency.clock import now
 from streamlab.latency.plan import Plan
 from streamlab.latency.wire import Wire
-from streamlab.questions import DEFAULT_TEMPERATURE
+from streamlab.models.failures import CODES
+from streamlab.models.options import DEFAULT_TEMPERATURE
 
 LOGGED = get_args(EventType)  # what a run's log holds; the rest is between the gateway and its client
 KNOWN = (*CODES, "gateway_access", "gateway_refused", "gateway_unavailable")

@@ -16,9 +16,9 @@ from streamlab.latency.reading import reading_seconds
 from streamlab.latency.ticker import Ticker
 from streamlab.latency.truth import Truth
 from streamlab.latency.wire import Wire
-from streamlab.models import endpoint
+from streamlab.models.catalog import endpoint
 from streamlab.settings import Settings
-from streamlab.tokens import estimate_tokens
+from streamlab.text.tokens import estimate_tokens
 
 REPEATS = 3  # of a call that met the provider's rate limit
 LONGEST_PAUSE = 60.0  # seconds, whatever the provider asks for

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from streamlab.latency.plan import Way
-from streamlab.tables import harmless
+from streamlab.text.tables import harmless
 
 DIGITS = 6  # microseconds: no clock of a network is finer
 
@@ -39,7 +39,7 @@ class Observation:
     - `reading`: how long people take to read the text
     - `streamed`: what went over the wire was an event stream, whatever the program asked for
     - `waits`: how often the next bytes of the body had to be waited for; the rest lay ready
-    - `error`: a code of `streamlab.failures`, one that begins with `gateway_`, or `no_text` for an answer without any
+    - `error`: a code of `models.failures`, one that begins with `gateway_`, or `no_text` for an answer without any
     - `late`: how late a thread woke that sleeps for 10 ms at a time, 95th percentile over the call
     - `written`: when the server wrote each chunk, or the body, by its own account; None when that is not known. What
       comes through a gateway is late by what the gateway takes, so there it is no measure of error, and None

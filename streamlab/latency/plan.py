@@ -5,7 +5,7 @@ from typing import Annotated, Literal, NamedTuple, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from streamlab.questions import DEFAULT_TEMPERATURE
+from streamlab.models.options import DEFAULT_TEMPERATURE
 
 Direct = Literal["invoke", "stream", "astream"]  # the model is asked
 Way = Literal[Direct, "gateway"]  # or a gateway that asks it

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from streamlab.prompts.checks import Verdict
 from streamlab.prompts.prompt_set import PromptSet
 from streamlab.prompts.results import CRITERIA, TIME_DIGITS, Cell, Criterion, Row, summary
-from streamlab.tables import harmless, inline, markdown_table
+from streamlab.text.tables import harmless, inline, markdown_table
 
 _COLUMNS = (
     "variant",

@@ -5,13 +5,13 @@ import tomllib
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 
 from streamlab.demo_model import is_demo
 from streamlab.events import Usage
 
-FILE = Path(__file__).parents[1] / "data" / "prices.toml"
+FILE = files("streamlab") / "data" / "prices.toml"
 
 _DATED = re.compile(r"(.+)-\d{4}-\d{2}-\d{2}")
 

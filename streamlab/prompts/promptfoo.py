@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from streamlab.demo_model import is_demo
+from streamlab.models.options import DEFAULT_TEMPERATURE
 from streamlab.prompts import template
 from streamlab.prompts.checks import (
     Check,
@@ -21,7 +22,6 @@ from streamlab.prompts.checks import (
 )
 from streamlab.prompts.prompt_set import PromptSet, Variant
 from streamlab.prompts.saved import dump_yaml
-from streamlab.questions import DEFAULT_TEMPERATURE
 
 SCHEMA = "https://promptfoo.dev/config-schema.json"
 DEMO_URL = "DEMO_BASE_URL"  # the environment variable that holds the demo model's address, when a build has one

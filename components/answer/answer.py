@@ -1,0 +1,182 @@
+"""An answer on the page: as it arrives, and as it stands."""
+
+import time
+from collections.abc import Iterator
+from itertools import chain
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from components.answer import transcript
+from components.answer.arrivals import Arrivals
+from components.answer.tools import LiveTools, draw_uses
+from components.page.sidebar import model_label
+from components.page.texts import t
+from streamlab.events import StreamEvent
+from streamlab.events.outcome import UNKNOWN, Outcome
+from streamlab.hub import Item, Snapshot
+from streamlab.models.failures import CODES
+
+
+def draw_outcome(outcome: Outcome) -> None:
+    """An answer whose run has ended, without its figures. Each part takes the place that it had while it arrived."""
+    st.empty()
+    thoughts, tools = st.empty(), st.empty()
+    if outcome.thinking:
+        with thoughts.expander(t("chat.thought"), icon=":material/psychology:", type="compact"):
+            st.markdown(outcome.thinking)
+    if outcome.tools:
+        with tools.container():
+            draw_uses(outcome.tools)
+    if outcome.text:
+        st.markdown(outcome.text)
+
+
+def draw_ending(outcome: Outcome, model: str | None = None) -> None:
+    """How the run ended, where that needs words, and its figures."""
+    match outcome.status:
+        case "failed" | "lost":
+            _draw_error(outcome)
+        case "stopped":
+            reason = outcome.code if outcome.code in ("unwatched", "shutdown") else "stopped"
+            st.info(t(f"chat.{reason}"), icon=":material/stop_circle:")
+        case _ if outcome.code == "length":
+            st.info(t("chat.cut_short"), icon=":material/content_cut:")
+        case _ if not outcome.text:
+            st.info(t("chat.empty"), icon=":material/info:")
+    _draw_figures(outcome, model)
+
+
+def follow(batches: Iterator[list[Item]], frames: float = 1.0) -> None:
+    """Draw a live answer until its run ends: all there is so far at once, then what arrives."""
+    notices, thoughts, tools = _LiveNotices(st.empty()), _LiveThoughts(st.empty()), LiveTools(st.empty())
+    first = next(batches, [])
+    if not any(map(_readable, first)):
+        notices.wait()
+
+    def begun() -> None:
+        notices.clear()
+        thoughts.show()
+
+    arrivals = Arrivals(chain([first], batches), thinking=thoughts.add, tool=tools.observe, begun=begun)
+    while not arrivals.ended:
+        # A place of its own for each stretch: a block that is put where one was keeps the former one's children.
+        place = st.empty()
+        text = transcript.write(place, arrivals.stretch(), frames)
+        if not arrivals.ended:
+            place.empty()
+        if arrivals.retry:
+            thoughts.clear()
+            tools.clear()
+            notices.retry(arrivals.retry, shown=bool(text))
+    begun()
+
+
+def _readable(item: Item) -> bool:
+    match item:
+        case Snapshot(text=text):
+            return bool(text)
+        case StreamEvent(type="text_delta" | "thinking"):
+            return True
+        case _:
+            return False
+
+
+class _LiveNotices:
+    """The line above the answer while there is nothing to read."""
+
+    def __init__(self, place: DeltaGenerator) -> None:
+        self._place = place
+        self._attempt = 1
+
+    def wait(self) -> None:
+        self._place.markdown(f":shimmer[{t('chat.thinking')} …]")
+
+    def clear(self) -> None:
+        self._place.empty()
+
+    def retry(self, event: StreamEvent, *, shown: bool) -> None:
+        self._attempt += 1
+        seconds = f"{event.wait or 0:.1f}".removesuffix(".0")
+        key = "chat.retry_void" if shown else "chat.retry_wait"
+        text = t(key, reason=t(f"error.{event.code}"), seconds=seconds, number=self._attempt)
+        self._place.warning(text, icon=":material/autorenew:")
+
+
+class _LiveThoughts:
+    """The model's reasoning, shown open while it arrives."""
+
+    def __init__(self, place: DeltaGenerator) -> None:
+        self._place = place
+        self._inner: DeltaGenerator | None = None
+        self._text = ""
+        self._due = 0.0
+
+    def add(self, text: str) -> None:
+        """Shown a few times a second, for each showing sends the whole again."""
+        self._text += text
+        if time.monotonic() >= self._due:
+            self.show()
+            self._due = time.monotonic() + 0.2 + len(self._text) / 20_000
+
+    def show(self) -> None:
+        if not self._text:
+            return
+        if self._inner is None:
+            label, icon = t("chat.thought"), ":material/psychology:"
+            self._inner = self._place.expander(label, expanded=True, icon=icon, type="compact").empty()
+        self._inner.markdown(self._text)
+
+    def clear(self) -> None:
+        self._place.empty()
+        self._inner, self._text = None, ""
+
+
+def _draw_error(outcome: Outcome) -> None:
+    code = _known(outcome.code)
+    lines = [f"**{error_text(code)}** {t(f'error.{code}_next', detail=outcome.detail or '')}"]
+    if outcome.text:
+        lines.append(t("chat.partial_kept"))
+    st.error("  \n".join(lines), icon=":material/error:")
+
+
+def error_text(code: str | None) -> str:
+    return t(f"error.{_known(code)}")
+
+
+def _known(code: str | None) -> str:
+    """A recording may come from elsewhere."""
+    return code if code in CODES else "internal"
+
+
+def _draw_figures(outcome: Outcome, model: str | None) -> None:
+    """The same row under every answer; what the figures mean on hover."""
+    usage, timings = outcome.usage, outcome.timings
+    rate = timings.tokens_per_second(usage.output_tokens)
+    about = "≈ " if usage.estimated else ""
+    tokens_help = t("figures.tokens_estimated" if usage.estimated else "figures.tokens_help")
+    figures = {
+        "ttft": _seconds(timings.ttft),
+        "total": _seconds(timings.total),
+        "rate": t("figures.rate_value", value=f"{about}{rate:.1f}") if rate else "–",
+        "tokens_in": f"{about}{usage.input_tokens:,}",
+        "tokens_out": f"{about}{usage.output_tokens:,}",
+    }
+    if usage == UNKNOWN:  # in a recording that does not say
+        figures |= {"tokens_in": "–", "tokens_out": "–"}
+    if outcome.retries:
+        figures["retries"] = str(outcome.retries)
+    items = [f"{t(f'figures.{name}')} **{value}**" for name, value in figures.items()]
+    named = [f"{t('figures.model')} **{model_label(model)}**"] if model else []
+    row = " · ".join([*map(_unbroken, items), *named])
+    meanings = [f"**{t(f'figures.{name}')}**: {t(f'figures.{name}_help')}" for name in ("ttft", "total", "rate")]
+    st.caption(row, help="\n\n".join([*meanings, tokens_help]))
+
+
+def _unbroken(figure: str) -> str:
+    """A label and its value stay on one line."""
+    return figure.replace(" ", "\u00a0")
+
+
+def _seconds(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f} s"

@@ -1,0 +1,176 @@
+"""A trial's attempts on a time axis, and its log in words."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+import altair as alt
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from components.answer.answer import error_text
+from components.page import colors
+from components.page.texts import t
+from streamlab.events import StreamEvent
+from streamlab.faults.trials import Phase
+
+LANE = 46  # pixels
+AROUND = 150  # pixels of the chart's height that its legend and its axis take
+PHASES = {"waiting": colors.WAITING, "writing": colors.MODEL, "pause": colors.TOOL}
+RIGHT = 0.6  # of the axis: a failure beyond it has its code on its left
+
+
+def draw_phases(place: DeltaGenerator, name: str, made: Sequence[Phase]) -> None:
+    """One lane for each attempt. A pause is a thin bar, a failure a cross with its code."""
+    if not made:
+        place.caption(f":shimmer[{t('chat.thinking')} …]")
+        return
+    # Another number of lanes is another chart: one that is there keeps its size.
+    key = f"faults.chart.{name}.{made[-1].attempt}"
+    place.vega_lite_chart(spec=_chart(made).to_dict(), key=key, alt=_described(made))
+
+
+def _chart(made: Sequence[Phase]) -> alt.LayerChart | alt.FacetChart:
+    end = max(phase.end for phase in made)
+    lanes = [_lane(number) for number in range(1, made[-1].attempt + 1)]
+    names = {kind: t(f"faults.phase_{kind}") for kind in PHASES}
+    encoding = {
+        "x": alt.X("start:Q", title=t("faults.axis"), scale=alt.Scale(domain=[0, end * 1.02], nice=False)),
+        "y": alt.Y("lane:N", title=None, sort=lanes, scale=alt.Scale(domain=lanes), axis=alt.Axis(labelLimit=120)),
+    }
+    bar = {
+        "x2": "end:Q",
+        "color": alt.Color(
+            "what:N",
+            title=None,
+            scale=alt.Scale(domain=list(names.values()), range=list(PHASES.values())),
+            legend=alt.Legend(orient="top", symbolType="square", labelLimit=300, columns=1),
+        ),
+        "tooltip": [
+            alt.Tooltip("what:N", title=t("faults.tip_what")),
+            alt.Tooltip("duration:N", title=t("faults.tip_duration")),
+        ],
+        **encoding,
+    }
+    stretches = [phase for phase in made if phase.kind != "pause"]
+    pauses = [phase for phase in made if phase.kind == "pause"]
+    ends = [phase for phase in made if phase.code or phase.stopped]
+    left = [phase for phase in ends if phase.end <= end * RIGHT]
+    right = [phase for phase in ends if phase.end > end * RIGHT]
+    code: dict[str, Any] = {"dy": -18, "fontWeight": "bold", "color": _text_color()}
+    cross: dict[str, Any] = {
+        "shape": "cross",
+        "angle": 45,
+        "size": 170,
+        "filled": True,
+        "color": colors.FAILED,
+        "opacity": 1,
+    }
+    layers = [
+        (stretches, _bars(stretches, names).mark_bar(cornerRadius=3, height=LANE * 0.4).encode(**bar)),
+        (pauses, _bars(pauses, names).mark_bar(height=5).encode(**bar)),
+        (ends, _ends(ends).mark_point(**cross).encode(**encoding)),
+        (left, _ends(left).mark_text(align="left", dx=-4, **code).encode(text="code:N", **encoding)),
+        (right, _ends(right).mark_text(align="right", dx=4, **code).encode(text="code:N", **encoding)),
+    ]
+    marked = [layer for data, layer in layers if data]  # a group of no marks has no name for who hears the page
+    return alt.layer(*marked).properties(height=LANE * len(lanes) + AROUND, width="container")
+
+
+def _text_color() -> str:
+    """Streamlit colours the axes of a chart for light or dark, but not the words in it."""
+    return str(st.get_option(f"theme.{st.context.theme.type or 'light'}.textColor"))
+
+
+def _bars(some: Sequence[Phase], names: dict[str, str]) -> alt.Chart:
+    return alt.Chart(
+        alt.InlineData(
+            values=[
+                {
+                    "lane": _lane(phase.attempt),
+                    "start": phase.start,
+                    "end": phase.end,
+                    "what": names[phase.kind],
+                    "duration": f"{phase.end - phase.start:.2f} s",
+                }
+                for phase in some
+            ]
+        )
+    )
+
+
+def _ends(some: Sequence[Phase]) -> alt.Chart:
+    values = [{"lane": _lane(phase.attempt), "start": phase.end, "code": _ending(phase)} for phase in some]
+    return alt.Chart(alt.InlineData(values=values))
+
+
+def _ending(phase: Phase) -> str:
+    return phase.code or t("faults.end_stopped")
+
+
+def _lane(attempt: int) -> str:
+    return t("faults.attempt", number=attempt)
+
+
+def _described(made: Sequence[Phase]) -> str:
+    """The chart for who cannot see it."""
+    parts = []
+    for phase in made:
+        what = t(f"faults.phase_{phase.kind}")
+        ending = f", {_ending(phase)}" if phase.code or phase.stopped else ""
+        parts.append(f"{_lane(phase.attempt)}: {what} {phase.start:.2f}–{phase.end:.2f} s{ending}")
+    return "; ".join(parts)
+
+
+def draw_log(place: DeltaGenerator, events: Sequence[StreamEvent]) -> None:
+    """The log's events in words; text that came in one go is one row."""
+    rows = [
+        {
+            t("faults.column_at"): f"{event.at:.3f}",
+            t("faults.column_event"): f"`{event.type}`",
+            t("faults.column_meaning"): meaning,
+        }
+        for event, meaning in _rows(events)
+    ]
+    if rows:
+        place.table(rows, hide_index=True, alt=t("faults.log"))
+
+
+def _rows(events: Sequence[StreamEvent]) -> Iterator[tuple[StreamEvent, str]]:
+    """The first event of each row, and what the row means."""
+    attempt, shown = 1, False
+    for _, group in groupby(events, _kind):
+        row = list(group)
+        yield row[0], _meaning(row, attempt, shown=shown)
+        match row[0].type:
+            case "text_delta":
+                shown = True
+            case "retry":
+                attempt, shown = attempt + 1, False
+
+
+def _meaning(row: Sequence[StreamEvent], attempt: int, *, shown: bool) -> str:
+    """`shown`: the attempt has brought some text before."""
+    event = row[0]
+    characters = f"{sum(len(each.content or '') for each in row):,}"
+    match event.type:
+        case "text_delta":
+            return t("faults.row_text", characters=characters, pieces=len(row), end=f"{row[-1].at:.2f}")
+        case "thinking":
+            return t("faults.row_thinking", characters=characters)
+        case "retry":
+            key = "faults.row_retry_void" if shown else "faults.row_retry"
+            seconds, reason = f"{event.wait or 0:.1f}", error_text(event.code)
+            return t(key, number=attempt, next=attempt + 1, reason=reason, seconds=seconds)
+        case "error":
+            return t("faults.row_error", reason=error_text(event.code))
+        case "final_answer":
+            return t("faults.row_final_answer", characters=characters)
+        case "done":
+            return t(f"faults.row_done_{event.status}")
+        case _:
+            return ""
+
+
+def _kind(event: StreamEvent) -> str | int:
+    return event.type if event.type in ("text_delta", "thinking") else event.seq

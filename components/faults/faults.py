@@ -1,0 +1,208 @@
+"""What is asked of a trial, and what a session's trials came to."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import get_args
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from components.page import sidebar
+from components.page.state import TRIAL, Tried, session, show
+from components.page.texts import t
+from streamlab.demo_model import is_demo
+from streamlab.events.outcome import outcome_of
+from streamlab.faults.trials import LEAST_SECONDS, MOST_ATTEMPTS, MOST_SECONDS, WRONG_KEY, Fault, Policy, Trial, offered
+from streamlab.runs.run import Retries
+
+TIMES: dict[str, int | None] = {"first": 1, "first_two": 2, "all": None}  # attempts that meet the fault
+RETRIES: tuple[Retries, ...] = get_args(Retries)
+SECONDS = ("first_token", "silence", "total")
+QUESTION, MET, CHOSEN_RETRIES, ATTEMPTS = (f"faults.{name}" for name in ("question", "times", "retries", "attempts"))
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What the switchboard says now."""
+
+    question: str
+    fault: Fault
+    times: int | None
+    policy: Policy
+
+
+def draw_switchboard(start: Callable[[], None]) -> DeltaGenerator:
+    """The controls and the button that starts; gives the place for the one that stops."""
+    with st.container(border=True):
+        _draw_fault()
+        with st.container(horizontal=True, gap="medium"):
+            _draw_times()
+            _draw_retries()
+        st.session_state.setdefault(QUESTION, t("faults.question_default"))
+        st.text_area(t("faults.question"), key=QUESTION, height=68, persist_state="session")
+        with st.container(horizontal=True):
+            st.button(
+                t("faults.start"), key="faults.start", type="primary", icon=":material/play_arrow:", on_click=start
+            )
+            stop_place = st.empty()
+            with st.popover(_limits_label(), icon=":material/timer:"):
+                _draw_limits()
+    return stop_place
+
+
+def chosen() -> Chosen:
+    state = st.session_state
+    seconds = {name: state[f"faults.{name}"] for name in SECONDS}
+    policy = Policy(state[CHOSEN_RETRIES], state[ATTEMPTS], **seconds)
+    return Chosen(state[QUESTION], state[_fault_key()], TIMES[state[MET]], policy)
+
+
+def _limits_label() -> str:
+    """The limits at a glance."""
+    return t(
+        "faults.limits",
+        attempts=_limit("attempts"),
+        first_token=_limit("first_token"),
+        silence=_limit("silence"),
+        total=_limit("total"),
+    )
+
+
+def _limit(name: str) -> str:
+    return f"{st.session_state.get(f'faults.{name}', getattr(Policy(), name)):g}"
+
+
+def _fault_key() -> str:
+    """The demo model and others offer different faults, and each keeps what was chosen for it."""
+    return f"faults.fault.{'demo' if is_demo(sidebar.options().model) else 'other'}"
+
+
+def _draw_fault() -> None:
+    model = sidebar.options().model
+    fault = st.pills(
+        t("faults.fault"),
+        offered(model),
+        default="cut" if is_demo(model) else "none",
+        required=True,
+        format_func=lambda fault: t(f"faults.fault_{fault}"),
+        key=_fault_key(),
+        wrap=True,
+        persist_state="session",
+    )
+    st.caption(t(f"faults.about_{fault}"))
+    if not is_demo(model):
+        st.caption(t("faults.not_demo", wrong_key=WRONG_KEY))
+
+
+def _draw_times() -> None:
+    st.segmented_control(
+        t("faults.times"),
+        list(TIMES),
+        default="first",
+        required=True,
+        format_func=lambda name: t(f"faults.times_{name}"),
+        help=t("faults.times_help"),
+        key=MET,
+        persist_state="session",
+    )
+
+
+def _draw_retries() -> None:
+    """Without any at first: what a fault does is to be seen before what helps."""
+    st.segmented_control(
+        t("faults.retries"),
+        RETRIES,
+        default="never",
+        required=True,
+        format_func=lambda name: t(f"faults.retries_{name}"),
+        help=t("faults.retries_help"),
+        key=CHOSEN_RETRIES,
+        persist_state="session",
+    )
+
+
+def _draw_limits() -> None:
+    usual = Policy()
+    st.number_input(t("faults.limit_attempts"), 1, MOST_ATTEMPTS, usual.attempts, key=ATTEMPTS, persist_state="session")
+    for name in SECONDS:
+        st.number_input(
+            t(f"faults.limit_{name}"),
+            LEAST_SECONDS,
+            MOST_SECONDS,
+            float(getattr(usual, name)),
+            0.5,
+            "%.2f",
+            help=t(f"faults.limit_{name}_help"),
+            key=f"faults.{name}",
+            persist_state="session",
+        )
+
+
+def describe(trial: Trial) -> str:
+    """A trial in one line."""
+    return " · ".join((t(f"faults.fault_{trial.fault}"), _times(trial), t(f"faults.retries_{trial.policy.retries}")))
+
+
+def _times(trial: Trial) -> str:
+    name = next(name for name, times in TIMES.items() if times == trial.times)
+    return t(f"faults.times_{name}")
+
+
+def draw_difference(current: str | None) -> None:
+    """The session's trials, the newest first; the one that is chosen is shown."""
+    kept = list(reversed(session().trials.values()))
+    if not kept:
+        return
+    st.subheader(t("faults.difference"))
+    st.caption(t("faults.difference_what"))
+    ids = [tried.trial.run_id for tried in kept]
+    shown = ids.index(current) if current in ids else None
+    chosen = st.dataframe(
+        [_figures(tried) for tried in kept],
+        hide_index=True,
+        column_config={
+            t(f"faults.column_{name}"): st.column_config.NumberColumn(format="%.2f") for name in ("ttft", "total")
+        },
+        # One that shows another trial is another table: it begins with that row chosen.
+        key=f"faults.difference.{current}.{len(ids)}",
+        on_select="rerun",
+        selection_mode="single-row" if shown is None else "single-row-required",
+        selection_default=None if shown is None else {"selection": {"rows": [shown]}},
+        placeholder="–",
+        alt=t("faults.difference"),
+    )
+    for row in chosen["selection"]["rows"]:
+        if row != shown:
+            show(TRIAL, ids[row])
+            st.rerun()
+
+
+def _figures(tried: Tried) -> dict[str, object]:
+    trial, events = tried.trial, tried.events
+    known: dict[str, object] = dict.fromkeys(("attempts", "ttft", "total"))
+    end = t("faults.end_running")
+    if events:
+        outcome = outcome_of(events)
+        known = {
+            "attempts": outcome.retries + 1,
+            "ttft": outcome.timings.ttft,
+            "total": outcome.timings.total,
+        }
+        end = _end(outcome.status, outcome.code)
+    asked = {
+        "fault": t(f"faults.fault_{trial.fault}"),
+        "times": _times(trial),
+        "retries": t(f"faults.retries_{trial.policy.retries}"),
+        "end": end,
+    }
+    return {t(f"faults.column_{name}"): value for name, value in (asked | known).items()}
+
+
+def _end(status: str, code: str | None) -> str:
+    match status:
+        case "completed":
+            return t("faults.end_completed")
+        case "stopped":
+            return t("faults.end_stopped")
+        case _:
+            return t("faults.end_failed", code=code)

@@ -1,0 +1,69 @@
+"""A measurement as a report: Markdown, its charts as pictures, and the raw observations."""
+
+import io
+import zipfile
+
+import vl_convert
+
+from components.latency import charts, latency
+from components.page.texts import t
+from streamlab.latency.measurement import Measurement
+from streamlab.latency.observation import write_lines
+from streamlab.latency.summary import Summary
+from streamlab.text.tables import markdown_table
+
+WIDTH = 720  # pixels of a chart
+
+
+def report(measurement: Measurement) -> bytes:
+    """A ZIP archive of `report.md`, the charts that it shows, and `observations.jsonl`."""
+    summary, seen = measurement.summary, measurement.observations
+    label = latency.labels(summary.figures)
+    pictures = {
+        "phases": (charts.phases(summary.figures, label), t("latency.phases_what")),
+        "gaps": (charts.gaps(seen, summary.figures, label), t("latency.gaps_what")),
+        "ttft": (charts.times(seen, summary.figures, label, "ttft"), t("latency.spread_ttft")),
+        "e2e": (charts.times(seen, summary.figures, label, "e2e"), t("latency.spread_e2e")),
+    }
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as files:
+        for name, (chart, _) in pictures.items():
+            files.writestr(f"charts/{name}.svg", _picture(chart))
+        texts = {name: text for name, (_, text) in pictures.items()}
+        files.writestr("report.md", _markdown(measurement, summary, texts))
+        files.writestr("observations.jsonl", write_lines(seen))
+    return archive.getvalue()
+
+
+def _picture(chart: charts.Chart) -> str:
+    drawn: str = vl_convert.vegalite_to_svg(chart.properties(width=WIDTH, background="white").to_dict())
+    return drawn
+
+
+def _markdown(measurement: Measurement, summary: Summary, pictures: dict[str, str]) -> str:
+    rows = latency.written_table(summary)
+    parts = [f"# {t('latency.report_title')}", *latency.sentences(summary), *latency.reader(summary)]
+    parts += [f"> {told}" for told in latency.doubts(measurement, summary)]
+    parts += ["\n".join(f"- {told}" for told in latency.uncertainty(summary))]
+    parts += [markdown_table(list(rows[0]), [list(row.values()) for row in rows])] if rows else []
+    parts += [f"![{text}](charts/{name}.svg)\n\n{text}" for name, text in pictures.items()]
+    parts += [t("latency.definitions"), f"## {t('latency.report_how')}", "\n".join(_facts(measurement))]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _facts(measurement: Measurement) -> list[str]:
+    """How it was made; of observations alone, nothing is known."""
+    facts: dict[str, object] = {"calls": len(measurement.observations)}
+    if plan := measurement.plan:
+        facts |= {"models": ", ".join(plan.models), "pairs": plan.pairs, "length": plan.max_tokens or "–"}
+        facts |= {"temperature": plan.temperature, "seed": plan.seed}
+    if measurement.made_at:
+        facts["made_at"] = measurement.made_at.isoformat(timespec="seconds")
+    if machine := measurement.machine:
+        facts["machine"] = f"Python {machine.python}, {machine.platform}, {machine.cpus} CPU"
+    lines = [f"- {t(f'latency.fact_{name}')}: {value}" for name, value in facts.items()]
+    if measurement.plan:
+        lines.append(
+            f"- {t('latency.prompt')}:\n\n" + "\n".join(f"  > {line}" for line in measurement.plan.prompt.splitlines())
+        )
+    return lines

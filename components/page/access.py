@@ -1,0 +1,99 @@
+"""The access code of the pages: asked for where a model that costs money is about to be used, once a browser."""
+
+from collections.abc import Iterable
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from components.page.state import engine, session
+from components.page.texts import t
+from streamlab.access_code import LONGEST, AccessCode, CodeNeeded, TooManyGuesses, cost_money
+from streamlab.settings import Settings
+
+CODE = "access.code"
+COOKIE = "streamlab_access"
+
+# A cookie is there again after a reload, when Streamlit begins a new session; it goes when the browser is closed.
+_JS = f"""
+export default function({{ data }}) {{
+    const secure = location.protocol === 'https:' ? '; Secure' : '';
+    document.cookie = `{COOKIE}=${{data}}; Path=/; SameSite=Strict${{secure}}`;
+}}
+"""
+
+_keep_ticket = st.components.v2.component("keep_access_ticket", js=_JS)
+
+
+def check(models: Iterable[str]) -> None:
+    """Raises CodeNeeded where one of these models costs money and this session has not given the code."""
+    if is_needed(models):
+        raise CodeNeeded
+
+
+def is_needed(models: Iterable[str]) -> bool:
+    code = _access_code(engine().settings)
+    return code is not None and cost_money(models) and not _admitted(code)
+
+
+def draw(models: Iterable[str], place: DeltaGenerator) -> None:
+    """The box for the code, if these models need it. In a container that is always there: what stands below stays."""
+    needed, state = is_needed(models), session()
+    with place.container():
+        if needed:
+            _draw_box()
+        elif state.ticket:
+            _keep_ticket(data=state.ticket, height=0)
+
+
+def _draw_box() -> None:
+    with st.form("access.form"):
+        st.markdown(f":material/lock: {t('access.why')}")
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            st.text_input(
+                t("access.code"),
+                key=CODE,
+                max_chars=LONGEST,
+                type="password",  # the screen may be shown to a room
+                autocomplete="one-time-code",  # no browser offers to save it
+                width=200,  # with the button beside it on a phone
+            )
+            st.form_submit_button(t("access.enter"), key="access.enter", type="primary", on_click=_enter)
+        if refusal := session().refusal:
+            st.error(t(f"access.refused_{refusal}"), icon=":material/error:")
+
+
+def _enter() -> None:
+    """Let the session in, or note why not."""
+    state, code, typed = session(), _access_code(engine().settings), st.session_state[CODE] or ""
+    if code is None:
+        return
+    try:
+        if not typed.strip():
+            state.refusal = "empty"
+        elif code.fits(typed):
+            state.admitted, state.refusal, state.ticket = True, None, code.issue()
+            st.toast(t("access.given"), icon=":material/lock_open:")
+        else:
+            state.refusal = "wrong"
+    except TooManyGuesses:
+        state.refusal = "too_many"
+
+
+def _admitted(code: AccessCode) -> bool:
+    state = session()
+    if not state.admitted:
+        state.admitted = code.knows(st.context.cookies.get(COOKIE))
+    return state.admitted
+
+
+def _values(settings: Settings) -> tuple[str | None, str | None]:
+    """The code, and what signs the tickets."""
+    code, secret = settings.lab_access_code, settings.gateway_secret
+    return code.get_secret_value() if code else None, secret.get_secret_value() if secret else None
+
+
+@st.cache_resource(show_spinner=False, hash_funcs={Settings: _values})
+def _access_code(settings: Settings) -> AccessCode | None:
+    """One for the whole process: everybody's wrong guesses count together. None where no code is set."""
+    code, secret = _values(settings)
+    return AccessCode(code, secret) if code else None

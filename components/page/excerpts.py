@@ -1,0 +1,48 @@
+"""Lines of this app's own source, read when they are shown."""
+
+import ast
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from textwrap import dedent
+from typing import Any
+
+import streamlit as st
+
+Code = Callable[..., Any] | type
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """Some lines of a source file, the first of them being number `line`."""
+
+    path: str
+    line: int
+    text: str
+
+    def draw(self, title: str = "") -> None:
+        place = f"`{self.path}:{self.line}`"
+        st.caption(f"{title} · {place}" if title else place)
+        st.code(self.text, language="python", wrap_lines=True)
+
+
+def whole(code: Code) -> Excerpt:
+    lines, first = inspect.getsourcelines(code)
+    return _excerpt(code, first, lines)
+
+
+def cases(function: Callable[..., Any], name: str) -> Iterator[Excerpt]:
+    """The `case`s of a function's `match` in which a string stands."""
+    lines, first = inspect.getsourcelines(function)
+    for node in ast.walk(ast.parse(dedent("".join(lines)))):
+        if isinstance(node, ast.match_case) and name in _strings(node.body):
+            start = node.pattern.lineno
+            yield _excerpt(function, first + start - 1, lines[start - 1 : node.body[-1].end_lineno])
+
+
+def _strings(body: Sequence[ast.stmt]) -> set[object]:
+    return {node.value for part in body for node in ast.walk(part) if isinstance(node, ast.Constant)}
+
+
+def _excerpt(code: Code, line: int, lines: Sequence[str]) -> Excerpt:
+    return Excerpt(f"{code.__module__.replace('.', '/')}.py", line, dedent("".join(lines)))

@@ -1,0 +1,45 @@
+"""What every page has beside its demonstration: what it shows, the code that ran, and something to try."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from components.page.excerpts import Code, whole
+from components.page.state import session
+from components.page.texts import t
+
+
+def draw_title(page: str, code: Sequence[Code], *, tried: bool) -> None:
+    """The page's title and, beside it, its lesson. `page` is the section of its texts: `title`, `what` and `try`.
+
+    `code` are the functions that the page has run. `tried`: what the page proposes to try has been done; that holds
+    for the rest of the session.
+    """
+    done = session().tried
+    if tried and page not in done:
+        done.add(page)
+        st.toast(t("lesson.done"), icon=":material/task_alt:")
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        st.header(t(f"{page}.title"), width="stretch")
+        with st.container(horizontal=True, width="content", gap="xsmall"):
+            _draw_popovers(page, code, done=page in done)
+
+
+def _draw_popovers(page: str, code: Sequence[Code], *, done: bool) -> None:
+    with st.popover(t("lesson.what"), icon=":material/info:"):
+        st.markdown(t(f"{page}.what"))
+    with st.popover(t("lesson.code"), icon=":material/code:"):
+        _draw_code(code)
+    icon = ":material/task_alt:" if done else ":material/assignment:"
+    with st.popover(t("lesson.try"), icon=icon):
+        st.markdown(t(f"{page}.try"))
+        if done:
+            st.caption(f":material/task_alt: {t('lesson.done')}")
+        else:
+            st.caption(f":material/radio_button_unchecked: {t('lesson.open')}")
+
+
+def _draw_code(code: Sequence[Code]) -> None:
+    st.caption(t("lesson.code_what"))
+    for part in code:
+        whole(part).draw()

@@ -1,0 +1,67 @@
+"""Asking: the box for it, suggestions, and what became of a question that cannot be asked now."""
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from components.page import access, sidebar
+from components.page.slots import draw_notice
+from components.page.state import session
+from components.page.texts import t
+from streamlab.access_code import CodeNeeded
+from streamlab.chats import Busy
+from streamlab.hub import HubFull, HubUnreachable
+from streamlab.models.options import QUESTION_CHARACTERS, InvalidQuestion
+from streamlab.runs.run import TooManyRuns
+
+T = TypeVar("T")
+
+
+def started(models: Iterable[str], start: Callable[[], T]) -> T | None:
+    """What `start` began, which asks these models; None where it could not, and then there is a notice that says why.
+
+    The one gate: whatever a page starts, it starts here.
+    """
+    try:
+        access.check(models)
+        return start()
+    except CodeNeeded:
+        session().notice = t("access.needed")
+    except InvalidQuestion as error:
+        session().notice = t(f"notice.{error.code}", length=f"{error.length:,}", limit=f"{QUESTION_CHARACTERS:,}")
+    except Busy:
+        session().notice = t("notice.busy")
+    except (TooManyRuns, HubFull):
+        session().notice = t("notice.too_many")
+    except HubUnreachable:
+        session().notice = t("notice.unreachable")
+    return None
+
+
+def draw_input(key: str, placeholder: str, ask: Callable[[str], None], notices: DeltaGenerator) -> None:
+    """The box, and in `notices` what there is to say and what the model asks for; a question that was not asked comes
+    back into the box."""
+
+    def submit() -> None:
+        question = st.session_state[key]
+        ask(question)
+        if session().notice:
+            st.session_state[key] = question
+
+    draw_notice(notices)
+    access.draw([sidebar.options().model], notices)
+    st.chat_input(placeholder, key=key, on_submit=submit)
+
+
+def draw_suggestions(prefix: str, texts: dict[str, str], ask: Callable[[str], None]) -> None:
+    st.caption(t("chat.suggest"))
+    with st.container(horizontal=True):
+        for name, text in texts.items():
+            st.button(text, key=f"{prefix}.{name}", on_click=ask, args=(text,), wrap=True)
+
+
+def draw_question(question: str) -> None:
+    with st.chat_message("user", avatar=":material/person:"):
+        st.text(question)  # as typed: no Markdown, no formulas

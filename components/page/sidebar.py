@@ -1,0 +1,108 @@
+"""The sidebar: how the next question is answered, and the language."""
+
+from contextlib import suppress
+
+import streamlit as st
+
+from components.page import access
+from components.page.state import engine, find_chat, session
+from components.page.texts import LANGUAGE_KEY, LANGUAGES, preferred_language, t
+from streamlab.demo_model import DEMO, is_demo
+from streamlab.hub import HubUnreachable
+from streamlab.models.options import DEFAULT_TEMPERATURE, SYSTEM_CHARACTERS, Options
+
+MODEL_KEY = "settings.model"
+SYSTEM_KEY = "settings.system"
+TEMPERATURE_KEY = "settings.temperature"
+TOOLS_KEY = "settings.tools"
+
+
+def choose_language() -> None:
+    """Settle the session's language before anything is drawn: the address, else the setting, else the browser.
+
+    One that was named or chosen stays in the address, also where it is the browser's: a reload is to keep it.
+    """
+    state = session()
+    if LANGUAGE_KEY not in st.session_state:
+        named = st.query_params.get(LANGUAGE_KEY)
+        state.language_chosen = named in LANGUAGES
+        configured = engine().settings.lab_language
+        st.session_state[LANGUAGE_KEY] = named if state.language_chosen else preferred_language(configured)
+    if state.language_chosen:
+        st.query_params[LANGUAGE_KEY] = st.session_state[LANGUAGE_KEY]
+
+
+def _language_chosen() -> None:
+    session().language_chosen = True
+
+
+def draw() -> None:
+    with st.sidebar:
+        _restore_options()
+        st.subheader(t("sidebar.settings"))
+        _draw_model()
+        st.text_area(
+            t("sidebar.system"),
+            key=SYSTEM_KEY,
+            max_chars=SYSTEM_CHARACTERS,
+            placeholder=t("sidebar.system_placeholder"),
+            help=t("sidebar.system_help"),
+        )
+        st.slider(t("sidebar.temperature"), 0.0, 2.0, step=0.1, key=TEMPERATURE_KEY, help=t("sidebar.temperature_help"))
+        st.selectbox(
+            t("sidebar.language"),
+            LANGUAGES,
+            format_func=LANGUAGES.__getitem__,
+            key=LANGUAGE_KEY,
+            on_change=_language_chosen,
+        )
+
+
+def options() -> Options:
+    """What the sidebar says now."""
+    state = st.session_state
+    return Options(state[MODEL_KEY], state[SYSTEM_KEY].strip(), state[TEMPERATURE_KEY], state.get(TOOLS_KEY, False))
+
+
+def draw_tools_switch() -> None:
+    """On the pages where one may choose: it belongs to the settings, and is drawn where the question is asked."""
+    st.toggle(t("chat.tools"), key=TOOLS_KEY, help=t("chat.tools_help"), persist_state="session")
+
+
+def model_label(name: str) -> str:
+    """The name as people read it: the demo model always says that it is scripted."""
+    if not is_demo(name):
+        return name
+    variant = name.partition("?")[2]
+    return t("sidebar.demo_variant", options=variant.replace("&", ", ")) if variant else t("sidebar.demo_name")
+
+
+def _draw_model() -> None:
+    lab = engine()
+    names = lab.portal.call(lab.models.names)
+    if st.session_state[MODEL_KEY] not in names:
+        st.session_state[MODEL_KEY] = names[0]
+    st.selectbox(t("sidebar.model"), names, key=MODEL_KEY, format_func=model_label, help=t("sidebar.model_help"))
+    if is_demo(st.session_state[MODEL_KEY]):
+        st.caption(t("sidebar.demo_note"))
+    elif access.is_needed([st.session_state[MODEL_KEY]]):
+        st.caption(f":material/lock: {t('access.sidebar')}")
+    if lab.models.has_provider and names == (DEMO,) and not lab.settings.lab_models:
+        st.warning(t("sidebar.no_models"))
+
+
+def _restore_options() -> None:
+    """A new session at a conversation's address begins with the options of its last question."""
+    state = session()
+    if state.restored:
+        return
+    state.restored = True
+    chat = None
+    with suppress(HubUnreachable):
+        chat = find_chat()
+    state.came_back = bool(chat and chat.live)
+    options = chat.turns[-1].options if chat else Options("", "", DEFAULT_TEMPERATURE)
+    st.session_state[MODEL_KEY] = options.model
+    st.session_state[SYSTEM_KEY] = options.system
+    st.session_state[TEMPERATURE_KEY] = options.temperature
+    st.session_state[TOOLS_KEY] = options.tools

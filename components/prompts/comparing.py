@@ -1,0 +1,267 @@
+"""A comparison of prompts on the page: its answers side by side, the grid of all, and what they come to."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any, Literal
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from components.answer import answer
+from components.page.sidebar import model_label
+from components.page.state import engine, find_comparison, following, rest
+from components.page.texts import plain, t
+from streamlab.prompts.checks import Verdict
+from streamlab.prompts.comparisons import Answer, Comparison, Place
+from streamlab.prompts.diff import word_diff
+from streamlab.prompts.prices import price_of
+from streamlab.prompts.prompt_set import PromptSet
+from streamlab.prompts.results import CRITERIA, Cell, Row, summary
+
+IN_A_ROW = 3
+PAGE = 25  # cases of the grid that are sent at a time
+LOOK = 0.25  # seconds between two looks at an answer that has not begun
+PREVIEW = 80  # characters
+WINS = "★"
+DIFF_COLORS = {"removed": "rgba(210, 59, 59, 0.28)", "added": "rgba(46, 160, 90, 0.30)"}
+
+Thumbs: Mapping[int, Literal["up", "down"]] = {0: "down", 1: "up"}
+
+
+Stops = dict[Place, DeltaGenerator]
+
+
+def draw_columns(found: Comparison, case: int, repeat: int) -> Stops:
+    """Every variant's answer to one case, live; answers where the buttons stand that stop what has not ended."""
+    stops: Stops = {}
+    variants = range(len(found.prompts.variants))
+    for start in range(0, len(variants), IN_A_ROW):
+        row = variants[start : start + IN_A_ROW]
+        for column, variant in zip(st.columns(len(row)), row, strict=True):
+            with column.container(border=True):
+                _draw_column(found, Place(case, repeat, variant), stops)
+    return stops
+
+
+def _draw_column(found: Comparison, place: Place, stops: Stops) -> None:
+    variant = found.prompts.variants[place.variant]
+    st.markdown(f"**{plain(variant.name)}**")
+    st.caption(f"{model_label(variant.model)} · {t('sidebar.temperature')} {variant.temperature:g}")
+    given = found.answers.get(place)
+    if given is None or not given.ended:
+        if found.state == "running":
+            stops[place] = st.empty()
+            stops[place].button(
+                t("prompts.stop_one", variant=variant.name),
+                key=f"prompts.stop.{place}",
+                icon=":material/stop_circle:",
+                disabled=given is None,
+                on_click=_stop,
+                args=(found.id, place),
+            )
+        _follow(found.id, place)
+    else:
+        _draw_ended(found, place, given)
+
+
+def _stop(comparison_id: str, place: Place) -> None:
+    engine().portal.call(engine().comparisons.stop, comparison_id, place)
+
+
+@st.fragment(parallel=True)
+def _follow(comparison_id: str, place: Place) -> None:
+    """An answer from before its beginning to its end, whatever comes between."""
+    notice, followed = st.empty(), None
+    while found := find_comparison(comparison_id):
+        given = found.answers.get(place)
+        if given is None and found.state == "running":
+            notice.caption(f":shimmer[{t('prompts.waiting')} …]")
+        elif given is None:
+            notice.caption(t("prompts.not_answered"))
+            return
+        elif given.waits:
+            notice.caption(f":shimmer[{t('prompts.rate_limited')} …]")
+        elif given.ended:
+            notice.empty()
+            _draw_ending(found, place, given)
+            return
+        elif given.run_id != followed:
+            notice.empty()
+            followed = given.run_id
+            with st.container(), following(followed) as batches:  # each try in a place of its own
+                answer.follow(batches)
+            continue
+        rest(LOOK)
+
+
+def _draw_ended(found: Comparison, place: Place, given: Answer) -> None:
+    assert given.outcome
+    answer.draw_outcome(given.outcome)
+    _draw_ending(found, place, given)
+    key = f"prompts.thumb.{found.id}.{place}"
+    st.session_state.setdefault(key, {"down": 0, "up": 1}.get(given.thumb or ""))
+    st.feedback("thumbs", key=key, on_change=_rate, args=(found.id, place, key))
+
+
+def _draw_ending(found: Comparison, place: Place, given: Answer) -> None:
+    assert given.outcome
+    answer.draw_ending(given.outcome)
+    cell = next(cell for cell in found.cells() if (cell.case, cell.repeat, cell.variant) == place)
+    st.caption(cost_text(found.prompts, cell), help=price_text(found.prompts.variants[place.variant].model))
+    if cell.verdicts:
+        st.markdown(" ".join(map(_verdict, range(1, len(cell.verdicts) + 1), cell.verdicts)))
+
+
+def _rate(comparison_id: str, place: Place, key: str) -> None:
+    thumb = Thumbs.get(st.session_state[key])
+    engine().portal.call(engine().comparisons.rate, comparison_id, place, thumb)
+
+
+def cost_text(prompts: PromptSet, cell: Cell) -> str:
+    price = price_of(prompts.variants[cell.variant].model)
+    if price and price.free:
+        return t("prompts.cost_free")
+    if cell.cost is None:
+        return t("prompts.cost_unknown")
+    return t("prompts.cost", value=f"{'≈ ' if cell.estimated else ''}{cell.cost:.6f}")
+
+
+def price_text(model: str) -> str:
+    price = price_of(model)
+    if price is None:
+        return t("prompts.price_unknown")
+    if price.free:
+        return t("prompts.price_free")
+    return t("prompts.price", input=f"{price.input:g}", output=f"{price.output:g}", date=price.date)
+
+
+def _verdict(number: int, verdict: Verdict) -> str:
+    """A check's mark; why, in words."""
+    color, mark = {True: ("green", "✓"), False: ("red", "✕"), None: ("gray", "?")}[verdict.passed]
+    return f":{color}-badge[{mark} {number}: {t(f'prompts.verdict_{verdict.code}')}]"
+
+
+def draw_grid(found: Comparison, first: int) -> None:
+    """The cases from `first` on, a row for each and its repeats, a column for each variant."""
+    prompts = found.prompts
+    cells: dict[tuple[int, int], dict[int, Cell]] = {}
+    for cell in found.cells():
+        if first <= cell.case < first + PAGE:
+            cells.setdefault((cell.case, cell.repeat), {})[cell.variant] = cell
+    names = [f"{number}. {variant.name}" for number, variant in enumerate(prompts.variants, 1)]
+    rows = []
+    for (case, repeat), answers in sorted(cells.items()):
+        row: dict[str, Any] = {t("prompts.case"): case + 1}
+        if prompts.repeats > 1:
+            row[t("prompts.repeat")] = repeat + 1
+        row |= prompts.inputs()[case]
+        row |= {name: _preview(answers[place]) for place, name in enumerate(names)}
+        rows.append(row)
+    st.dataframe(rows, hide_index=True, height="content")
+
+
+def _preview(cell: Cell) -> str:
+    text = " ".join(cell.text[: 2 * PREVIEW].split())[:PREVIEW]
+    match cell.status:
+        case "waiting":
+            return "·"
+        case "running":
+            return "…"
+        case "completed":
+            passed = sum(verdict.passed is True for verdict in cell.verdicts)
+            return f"✓ {passed}/{len(cell.verdicts)}  {text}" if cell.verdicts else f"✓ {text}"
+        case "stopped":
+            return f"■ {text}"
+        case _:
+            return f"✕ {answer.error_text(cell.code)}"
+
+
+def draw_summary(found: Comparison) -> None:
+    """Which variant wins on what."""
+    rows = [row for row in summary(found.prompts, found.cells()) if any(value is not None for value in row.values)]
+    if not rows:
+        return
+    st.subheader(t("prompts.summary"))
+    names = _unique([variant.name for variant in found.prompts.variants])
+    table = [
+        {t("prompts.criterion"): t(f"prompts.criterion_{row.criterion}")}
+        | {plain(name): _figure(row, place) for place, name in enumerate(names)}
+        for row in rows
+    ]
+    st.table(table, hide_index=True)
+    st.caption(t("prompts.summary_what"))
+
+
+def _figure(row: Row, place: int) -> str:
+    value = row.values[place]
+    if value is None:
+        return t("prompts.unknown")
+    match row.criterion:
+        case "ttft" | "total" | "total_range":
+            text = t("latency.seconds", value=f"{value:.2f}")
+        case "good" | "passed" | "failed":
+            text = f"{value * 100:.0f} %"
+        case "cost":
+            text = f"US\\${value:.6f}".rstrip("0").rstrip(".")
+        case _:
+            text = f"{value:.4g}"
+    count = f" ({row.counts[place]})" if row.uneven else ""
+    return f"**{text}** {WINS}{count}" if place in row.winners else f"{text}{count}"
+
+
+def draw_difference(found: Comparison, case: int) -> None:
+    """Two answers to a case, word by word."""
+    texts = {(cell.variant, cell.repeat): cell.text for cell in found.cells() if cell.case == case and cell.text}
+    if len(texts) < 2:
+        return
+    st.subheader(t("prompts.difference"))
+    left, right = st.columns(2)
+    options = list(texts)
+    label = {place: _named(found.prompts, *place) for place in options}
+    before = left.selectbox(
+        t("prompts.before"), options, format_func=label.__getitem__, key=f"prompts.before.{found.id}.{case}"
+    )
+    after = right.selectbox(
+        t("prompts.after"), options, index=1, format_func=label.__getitem__, key=f"prompts.after.{found.id}.{case}"
+    )
+    st.html(diff_html(texts[before], texts[after]))
+    st.caption(t("prompts.difference_what"))
+
+
+def _named(prompts: PromptSet, variant: int, repeat: int) -> str:
+    name = prompts.variants[variant].name
+    return t("prompts.variant_repeat", variant=name, number=repeat + 1) if prompts.repeats > 1 else name
+
+
+def diff_html(before: str, after: str) -> str:
+    """`ins` and `del` say what changed without colours, too."""
+    parts = []
+    for piece in word_diff(before, after):
+        text = escape(piece.text)
+        if piece.kind == "same":
+            parts.append(text)
+        else:
+            tag = "del" if piece.kind == "removed" else "ins"
+            parts.append(f'<{tag} style="background: {DIFF_COLORS[piece.kind]}">{text}</{tag}>')
+    return f'<div style="white-space: pre-wrap; overflow-wrap: anywhere">{"".join(parts)}</div>'
+
+
+def words() -> dict[str, str]:
+    """The words of the results as Markdown."""
+    criteria: dict[str, str] = {name: t(f"prompts.criterion_{name}") for name in CRITERIA}
+    return criteria | {
+        "wins": WINS,
+        "summary": t("prompts.summary"),
+        "all_answers": t("prompts.all_answers"),
+        "criterion": t("prompts.criterion"),
+        "case": t("prompts.case"),
+        "repeat": t("prompts.repeat"),
+        "variant": t("prompts.variant"),
+        "status": t("prompts.status"),
+        "answer": t("prompts.answer"),
+        "unknown": t("prompts.unknown"),
+    }
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    return [name if names.count(name) == 1 else f"{name} {number}" for number, name in enumerate(names, 1)]

@@ -1,0 +1,237 @@
+"""Editing a set of prompts: its variants, its cases, its checks, and what is wrong with them."""
+
+import pandas as pd  # type: ignore[import-untyped]
+import streamlit as st
+
+from components.page import sidebar
+from components.page.state import engine, session
+from components.page.texts import t
+from components.page.typing import read_while_typing
+from components.prompts import draft as drafts
+from components.prompts.draft import AT_ONCE, REPEATS, Draft, check_key, draft, variant_key
+from streamlab.prompts import template
+from streamlab.prompts.cases import BrokenCases, read_cases
+from streamlab.prompts.checks import Contains
+from streamlab.prompts.problems import Problem, problems
+from streamlab.prompts.prompt_set import PromptSet
+
+IN_A_ROW = 3
+KINDS = ("contains", "not_contains", "regex", "json", "json_schema", "max_words")
+PASTED, UPLOADED = "prompts.pasted", "prompts.uploaded"
+
+
+def draw() -> PromptSet | None:
+    """The editor; answers the set, or None when it cannot be run as it stands."""
+    found = draft()
+    variants, cases, checks = st.tabs([t(f"prompts.tab_{name}") for name in ("variants", "cases", "checks")])
+    with variants:
+        _draw_variants(found)
+        read_while_typing(t("prompts.template"))
+    drafts.fit_columns(drafts.wanted_columns())
+    with cases:
+        _draw_cases(found)
+    with checks:
+        _draw_checks(found)
+    prompts = drafts.try_set()
+    if prompts is None:
+        st.error(t("prompts.too_large"), icon=":material/error:")
+        return None
+    wrong = problems(prompts)
+    for problem in wrong:
+        told = st.error if problem.blocking else st.caption
+        told(problem_text(prompts, problem))
+    return None if any(problem.blocking for problem in wrong) else prompts
+
+
+def problem_text(prompts: PromptSet, problem: Problem) -> str:
+    """One sentence that says where."""
+    variant = prompts.variants[problem.variant].name if problem.variant is not None else ""
+    cases = ", ".join(str(number + 1) for number in problem.cases[:10]) + (" …" if len(problem.cases) > 10 else "")
+    return t(
+        f"prompts.problem_{problem.code}",
+        variant=variant,
+        check=(problem.check or 0) + 1,
+        names=", ".join(problem.names),
+        cases=cases,
+        position=(problem.position or 0) + 1,
+    )
+
+
+def _draw_variants(found: Draft) -> None:
+    for start in range(0, len(found.variants), IN_A_ROW):
+        row = found.variants[start : start + IN_A_ROW]
+        for column, number in zip(st.columns(len(row)), row, strict=True):
+            with column.container(border=True):
+                _draw_variant(found, number)
+    st.button(
+        t("prompts.add_variant"),
+        key="prompts.add_variant",
+        icon=":material/add:",
+        disabled=len(found.variants) >= drafts.MOST,
+        on_click=drafts.copy_variant,
+        args=(found.variants[-1],),
+    )
+
+
+def _draw_variant(found: Draft, number: int) -> None:
+    names = engine().portal.call(engine().models.names)
+    model = st.session_state[variant_key(number, "model")]
+    st.text_input(t("prompts.name"), key=variant_key(number, "name"), max_chars=60, persist_state="session")
+    st.selectbox(
+        t("sidebar.model"),
+        tuple(dict.fromkeys((*names, model))),
+        key=variant_key(number, "model"),
+        format_func=sidebar.model_label,
+        persist_state="session",
+    )
+    st.slider(
+        t("sidebar.temperature"), 0.0, 2.0, step=0.1, key=variant_key(number, "temperature"), persist_state="session"
+    )
+    st.text_area(
+        t("sidebar.system"), key=variant_key(number, "system"), max_chars=32_000, height=100, persist_state="session"
+    )
+    text = st.text_area(
+        t("prompts.template"),
+        key=variant_key(number, "template"),
+        max_chars=template.MAX_CHARACTERS,
+        height=120,
+        help=t("prompts.template_help"),
+        persist_state="session",
+    )
+    st.caption(_named_variables(text or ""))
+    with st.container(horizontal=True):
+        st.button(
+            t("prompts.copy"),
+            key=f"prompts.copy.{number}",
+            icon=":material/content_copy:",
+            type="tertiary",
+            disabled=len(found.variants) >= drafts.MOST,
+            on_click=drafts.copy_variant,
+            args=(number,),
+        )
+        st.button(
+            t("prompts.remove"),
+            key=f"prompts.remove.{number}",
+            icon=":material/delete:",
+            type="tertiary",
+            disabled=len(found.variants) <= drafts.FEWEST,
+            on_click=drafts.remove_variant,
+            args=(number,),
+        )
+
+
+def _named_variables(text: str) -> str:
+    try:
+        found = template.variables(text)
+    except template.TemplateError as error:
+        return f":material/error: {t(f'prompts.template_{error.code}', position=error.position + 1)}"
+    if not found:
+        return t("prompts.no_variables")
+    return t("prompts.variables", names=", ".join(f"**{name}**" for name in found))
+
+
+def _draw_cases(found: Draft) -> None:
+    if not found.columns:
+        st.info(t("prompts.no_columns"), icon=":material/info:")
+    else:
+        _draw_table(found)
+    with st.popover(t("prompts.csv"), icon=":material/table:"):
+        st.caption(t("prompts.csv_what"))
+        st.text_area(t("prompts.pasted"), key=PASTED, height=150)
+        st.button(t("prompts.take_pasted"), key="prompts.take_pasted", on_click=_take_pasted)
+        st.file_uploader(t("prompts.uploaded"), type=["csv", "tsv", "txt"], key=UPLOADED, on_change=_take_uploaded)
+
+
+def _draw_table(found: Draft) -> None:
+    key = f"prompts.cases.{found.version}"
+    if key not in st.session_state and found.table != found.cases:  # back from another page, which ended its edits
+        drafts.replace_cases(found.cases)
+        key = f"prompts.cases.{found.version}"
+    frame = pd.DataFrame(list(found.table), columns=list(found.columns), dtype=str)
+    edited = st.data_editor(frame, key=key, num_rows="dynamic", hide_index=True, height="content")
+    rows = edited.fillna("").astype(str).to_dict("records")
+    found.cases = tuple({str(name): value for name, value in row.items()} for row in rows)
+    st.caption(t("prompts.cases_count", number=len(found.cases)))
+
+
+def _take_pasted() -> None:
+    if _take(st.session_state[PASTED]):
+        st.session_state[PASTED] = ""
+
+
+def _take_uploaded() -> None:
+    if file := st.session_state[UPLOADED]:
+        _take(file.getvalue())
+
+
+def _take(data: bytes | str) -> bool:
+    """The cases take the place of those that are there; broken ones change nothing."""
+    try:
+        table = read_cases(data)
+    except BrokenCases as error:
+        session().notice = t(
+            f"prompts.csv_{error.code}", row=error.row or 1, got=error.got or 0, expected=error.expected or 0
+        )
+        return False
+    found = draft()
+    found.columns = table.columns
+    drafts.replace_cases(table.cases())
+    return True
+
+
+def _draw_checks(found: Draft) -> None:
+    st.caption(t("prompts.checks_what"))
+    for place, number in enumerate(found.checks, 1):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            _draw_check(place, number)
+    st.button(
+        t("prompts.add_check"),
+        key="prompts.add_check",
+        icon=":material/add:",
+        disabled=len(found.checks) >= drafts.MOST_CHECKS,
+        on_click=drafts.add_check,
+        args=(Contains(value=""),),
+    )
+    repeats, at_once = st.columns(2)
+    repeats.number_input(
+        t("prompts.repeats"), 1, 10, key=REPEATS, help=t("prompts.repeats_help"), persist_state="session"
+    )
+    at_once.number_input(
+        t("prompts.at_once"), 1, 16, key=AT_ONCE, help=t("prompts.at_once_help"), persist_state="session"
+    )
+
+
+def _draw_check(place: int, number: int) -> None:
+    kind = st.selectbox(
+        t("prompts.check_type", number=place),
+        KINDS,
+        key=check_key(number, "type"),
+        format_func=lambda name: t(f"prompts.kind_{name}"),
+        width=220,
+        persist_state="session",
+    )
+    if kind in ("contains", "not_contains", "regex", "json_schema"):
+        key, label = check_key(number, "value"), t("prompts.check_value", number=place)
+        if kind == "json_schema":
+            st.text_area(label, key=key, max_chars=20_000, height=100, persist_state="session")
+        else:
+            st.text_input(label, key=key, max_chars=4_000, persist_state="session")
+    if kind in ("contains", "not_contains"):
+        st.toggle(t("prompts.ignore_case"), key=check_key(number, "ignore_case"), persist_state="session")
+    if kind == "max_words":
+        st.session_state.setdefault(check_key(number, "words"), 100)
+        st.number_input(
+            t("prompts.check_value", number=place),
+            1,
+            1_000_000,
+            key=check_key(number, "words"),
+            persist_state="session",
+        )
+    st.button(
+        t("prompts.remove_check", number=place),
+        key=f"prompts.remove_check.{number}",
+        icon=":material/delete:",
+        type="tertiary",
+        on_click=drafts.remove_check,
+        args=(number,),
+    )

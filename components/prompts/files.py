@@ -1,0 +1,76 @@
+"""A set of prompts as a file or an address, and the results to take away."""
+
+import streamlit as st
+
+from components.page.state import session
+from components.page.texts import t
+from components.prompts import comparing
+from components.prompts.draft import load
+from streamlab.prompts.comparisons import Comparison
+from streamlab.prompts.exports import to_csv, to_markdown
+from streamlab.prompts.prompt_set import PromptSet
+from streamlab.prompts.promptfoo import to_promptfoo
+from streamlab.prompts.saved import BrokenSet, from_address, from_yaml, to_address, to_yaml
+
+SHARED, UPLOAD = "set", "prompts.upload"
+
+
+def open_shared() -> None:
+    """The set that the address holds, once: it stays in the editor, and leaves the address."""
+    if shared := st.query_params.pop(SHARED, None):
+        try:
+            load(from_address(shared))
+        except BrokenSet as error:
+            _refuse(error)
+
+
+def draw(prompts: PromptSet | None, found: Comparison | None) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        with st.popover(t("prompts.open"), icon=":material/upload:"):
+            st.file_uploader(t("prompts.open_what"), type=["yaml", "yml"], key=UPLOAD, on_change=_upload)
+        if prompts:
+            with st.popover(t("prompts.save"), icon=":material/save:"):
+                _draw_saves(prompts)
+        if found and found.done:
+            with st.popover(t("prompts.export"), icon=":material/download:"):
+                _draw_exports(found)
+
+
+def _draw_saves(prompts: PromptSet) -> None:
+    _download("yaml", "prompts.yaml", "application/yaml", to_yaml(prompts))
+    _download("promptfoo", "promptfooconfig.yaml", "application/yaml", to_promptfoo(prompts))
+    if address := to_address(prompts):
+        st.caption(t("prompts.share"))
+        st.code(f"{_base()}?{SHARED}={address}", language=None, wrap_lines=True)
+    else:
+        st.caption(t("prompts.too_long_to_share"))
+
+
+def _draw_exports(found: Comparison) -> None:
+    cells = found.cells()
+    _download("csv", "results.csv", "text/csv", to_csv(found.prompts, cells))
+    _download("markdown", "results.md", "text/markdown", to_markdown(found.prompts, cells, comparing.words()))
+
+
+def _download(name: str, file: str, mime: str, data: str | bytes) -> None:
+    st.download_button(
+        t(f"prompts.save_{name}"), data, file, mime, key=f"prompts.save.{name}", on_click="ignore", width="stretch"
+    )
+
+
+def _base() -> str:
+    """This page's address without what is behind the question mark."""
+    return (st.context.url or "").partition("?")[0]
+
+
+def _upload() -> None:
+    """A set takes the place of the one in the editor; a broken one changes nothing."""
+    if file := st.session_state[UPLOAD]:
+        try:
+            load(from_yaml(file.getvalue()))
+        except BrokenSet as error:
+            _refuse(error)
+
+
+def _refuse(error: BrokenSet) -> None:
+    session().notice = t(f"prompts.set_{error.code}", detail=error.detail)

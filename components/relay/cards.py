@@ -1,0 +1,82 @@
+"""The cards: one for each client of a run. What is in the browser is in relay_client/."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from components.page import colors
+from components.page.texts import LANGUAGE_KEY, t
+from components.relay.remote import Ask, Standing
+
+CLIENTS = "relay.clients"
+WORDS = (
+    "add", "sse", "websocket", "grpc", "late", "text", "cut", "reconnect", "slow", "leave", "full",
+    "seq", "lag", "bytes", "reconnects", "merged", "wrong",
+    "state_connecting", "state_open", "state_slow", "state_cut", "state_lost", "state_refused", "state_whole",
+    "state_differs", "state_ended",
+    "note_local", "note_refused", "note_gap", "note_slow", "note_grpc",
+)  # fmt: skip
+
+_FOLDER = Path(__file__).with_name("relay_client")
+HTML = """
+<div class="relay">
+    <div class="bar" role="group"></div>
+    <div class="cards"></div>
+    <div class="spoken" role="status"></div>
+</div>
+"""
+_MARKS = {"waiting": colors.WAITING, "model": colors.MODEL, "tool": colors.TOOL, "failed": colors.FAILED}
+
+
+def _read(*names: str) -> str:
+    return "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in names)
+
+
+JS = _read("client.js", "card.js", "bench.js")  # one module
+
+_component = st.components.v2.component(
+    "relay_clients",
+    html=HTML,
+    css=f".relay {{ {' '.join(f'--{name}: {color};' for name, color in _MARKS.items())} }}\n{_read('cards.css')}",
+    js=JS,
+)
+
+
+def draw_clients(run_id: str, token: str, now: Standing, *, served: bool, act: Callable[[Ask, str], None]) -> bool:
+    """The cards of a run that `token` reads. `served`: a client over gRPC can be had; `act` is told what it is to do.
+
+    Answers whether a client of this run was cut here, resumed, and then had all of the text.
+    """
+
+    def asked() -> None:
+        if what := st.session_state[CLIENTS].remote:
+            act(what, run_id)
+
+    result = _component(
+        key=CLIENTS,
+        data={
+            "run": run_id,
+            "token": token,
+            "head": (now.seq, now.at),
+            "remote": _told(now),
+            "served": served,
+            "language": st.session_state[LANGUAGE_KEY],
+            "late": t("relay.card_note_late", seq="{seq}"),
+            "words": {name: t(f"relay.card_{name}") for name in WORDS},
+        },
+        on_resumed_change=lambda: None,
+        on_remote_change=asked,
+    )
+    return bool(result.resumed == run_id)
+
+
+def was_resumed() -> bool:
+    """Whether a client of this session was cut, resumed, and then had all of its text."""
+    return bool(getattr(st.session_state.get(CLIENTS), "resumed", None))
+
+
+def _told(now: Standing) -> dict[str, Any] | None:
+    return asdict(now.look) | {"behind": now.behind, "lag": now.lag} if now.look else None

@@ -1,0 +1,203 @@
+"""What the gateway has to do for all its clients: figures of this second, and small charts of those before it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import isfinite
+from typing import Any
+
+import altair as alt
+import streamlit as st
+from prometheus_client.samples import Sample
+
+from components.page import colors
+from components.page.texts import t
+
+MOMENTS = "relay.moments"  # what the session has seen of the gateway
+WINDOW = 120  # seconds that the charts go back
+PROTOCOLS = {"sse": "SSE", "websocket": "WebSocket", "grpc": "gRPC"}
+REASONS = ("ended", "client", "slow", "drained", "expired", "revoked")
+CHART_HEIGHT = 190  # pixels, with its axes
+
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What the gateway has come to at a time, in seconds of a monotonic clock. Counts are since its start.
+
+    `first_tokens` are how many runs had their first token within at most so many seconds, by that bound.
+    """
+
+    at: float
+    followers: Mapping[str, int]
+    events: int
+    reconnects: int
+    first_tokens: Mapping[float, int]
+    disconnects: Mapping[str, int]
+
+
+def moment(at: float, samples: Iterable[Sample]) -> Moment:
+    """Of the gateway's figures what the page shows."""
+    sums: dict[tuple[str, str], float] = {}
+    for sample in samples:
+        labels = sample.labels
+        label = labels.get("reason") or labels.get("le") or labels.get("protocol", "")
+        name = sample.name.removeprefix("streamlab_")
+        for key in {(name, label), (name, "")}:
+            sums[key] = sums.get(key, 0) + sample.value
+
+    def by_label(name: str) -> dict[str, int]:
+        return {label: int(value) for (of, label), value in sums.items() if of == name and label}
+
+    def total(name: str) -> int:
+        return int(sums.get((name, ""), 0))
+
+    return Moment(
+        at,
+        by_label("followers"),
+        total("events_sent_total"),
+        total("reconnects_total"),
+        {float(bound): count for bound, count in by_label("run_first_token_seconds_bucket").items()},
+        by_label("disconnects_total"),
+    )
+
+
+def seen(now: Moment) -> list[Moment]:
+    """This one, after those that the session has seen in the last minutes."""
+    former: list[Moment] = st.session_state.get(MOMENTS, [])
+    moments = [*(each for each in former if now.at - each.at <= WINDOW), now]
+    st.session_state[MOMENTS] = moments
+    return moments
+
+
+def draw_figures(moments: Sequence[Moment]) -> None:
+    """Of the newest of these, and how it came to it."""
+    rates = _rates(moments)
+    _draw_tiles(moments[-1], rates)
+    left, right = st.columns(2, gap="large")
+    with left:
+        _draw_followers(moments)
+        _draw_first_tokens(moments[-1])
+    with right:
+        _draw_rate(moments[-1], rates)
+        _draw_disconnects(moments[-1])
+
+
+def within(bounds: Mapping[float, int]) -> str:
+    """The least of these seconds within which half of them were."""
+    half = max(bounds.values(), default=0) / 2
+    if not half:
+        return "–"
+    bound = min(bound for bound, count in bounds.items() if count >= half)
+    return f"≤ {bound:g} s" if isfinite(bound) else f"> {_longest(bounds):g} s"
+
+
+def _longest(bounds: Iterable[float]) -> float:
+    return max(filter(isfinite, bounds), default=0.0)
+
+
+def _rates(moments: Sequence[Moment]) -> list[tuple[float, float]]:
+    """Events a second between one moment and the next, at the later one."""
+    return [(after.at, (after.events - before.events) / (after.at - before.at)) for before, after in pairwise(moments)]
+
+
+def _draw_tiles(now: Moment, rates: Sequence[tuple[float, float]]) -> None:
+    values: dict[str, str | int] = {
+        "followers": sum(now.followers.values()),
+        "rate": f"{rates[-1][1]:.0f}" if rates else "–",
+        "first_token": within(now.first_tokens),
+        "resumed": now.reconnects,
+        "disconnects": sum(now.disconnects.values()),
+    }
+    with st.container(horizontal=True):
+        for name, value in values.items():
+            st.metric(t(f"relay.{name}"), value, help=t(f"relay.{name}_help"), border=True)
+
+
+def _draw_followers(moments: Sequence[Moment]) -> None:
+    now = moments[-1]
+    rows = [
+        {"x": moment.at - now.at, "y": moment.followers.get(protocol, 0), "who": name}
+        for moment in moments
+        for protocol, name in PROTOCOLS.items()
+    ]
+    counts = {PROTOCOLS[protocol]: count for protocol, count in now.followers.items()}
+    _draw("followers", t("relay.chart_followers"), rows, t("relay.alt_followers", counts=_listed(counts)))
+
+
+def _draw_rate(now: Moment, rates: Sequence[tuple[float, float]]) -> None:
+    rows = [{"x": at - now.at, "y": rate} for at, rate in rates]
+    newest, most = rates[-1][1] if rates else 0, max((rate for _, rate in rates), default=0)
+    _draw("rate", t("relay.chart_rate"), rows, t("relay.alt_rate", now=f"{newest:.0f}", most=f"{most:.0f}"))
+
+
+def _draw_first_tokens(now: Moment) -> None:
+    """The counts are of all up to a bound; a bar has those between two."""
+    bars, below = dict[str, int](), 0
+    for bound, count in sorted(now.first_tokens.items()):
+        bars[f"≤ {bound:g} s" if isfinite(bound) else f"> {_longest(now.first_tokens):g} s"] = count - below
+        below = count
+    _draw("first_tokens", t("relay.chart_first"), _bars(bars), t("relay.alt_first", counts=_listed(bars)))
+
+
+def _draw_disconnects(now: Moment) -> None:
+    bars = {t(f"relay.reason_{reason}"): now.disconnects.get(reason, 0) for reason in REASONS}
+    alternative = t("relay.alt_disconnects", counts=_listed(bars))
+    _draw("disconnects", t("relay.chart_disconnects"), _bars(bars), alternative)
+
+
+def _bars(counts: Mapping[str, int]) -> Rows:
+    return [{"x": name, "y": count} for name, count in counts.items()]
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    """What is not 0, or that all of it is."""
+    return ", ".join(f"{name}: {count}" for name, count in counts.items() if count) or "0"
+
+
+def _draw(name: str, title: str, rows: Rows, alternative: str) -> None:
+    """A small chart; only its rows change from one second to the next."""
+    st.caption(title)
+    spec = _specs(t("relay.axis_ago"))[name]
+    spec["datasets"][spec["layer"][0]["data"]["name"]] = rows
+    st.vega_lite_chart(spec=spec, key=f"relay.chart.{name}", alt=alternative)
+
+
+@st.cache_data(max_entries=10, show_spinner=False)
+def _specs(ago: str) -> dict[str, dict[str, Any]]:
+    """The charts as Vega-Lite, without their rows. `ago` is the title of the axis of time."""
+    chart = alt.Chart(alt.InlineData(values=[]))
+    time = alt.X("x:Q", title=ago, scale=alt.Scale(domain=[-WINDOW, 0], clamp=True))
+    counts: dict[str, Any] = {
+        "title": None,
+        "scale": alt.Scale(domainMin=0),
+        "axis": alt.Axis(tickMinStep=1, format=",d"),
+    }
+    names = list(PROTOCOLS.values())
+    hues = alt.Scale(domain=names, range=[colors.MODEL, colors.TOOL, colors.THINKING])
+    dashes = alt.Scale(domain=names, range=[[1, 0], [6, 3], [2, 2]])
+    charts = {
+        "followers": chart.mark_line(interpolate="step-after").encode(
+            x=time,
+            y=alt.Y("y:Q", **counts),
+            color=alt.Color("who:N", title=None, scale=hues, legend=alt.Legend(orient="top")),
+            strokeDash=alt.StrokeDash("who:N", title=None, scale=dashes),
+        ),
+        "rate": chart.mark_area(color=colors.MODEL, opacity=0.7).encode(x=time, y=alt.Y("y:Q", **counts)),
+        "first_tokens": chart.mark_bar(color=colors.MODEL).encode(
+            x=alt.X("x:N", title=None, sort=None, axis=alt.Axis(labelAngle=-45, labelOverlap=False)),
+            y=alt.Y("y:Q", **counts),
+        ),
+        "disconnects": chart.mark_bar(color=colors.WAITING).encode(
+            x=alt.X("y:Q", **counts), y=alt.Y("x:N", title=None, sort=None, axis=alt.Axis(labelLimit=220))
+        ),
+    }
+    one = alt.datum(1)  # not to be seen, but the axis reaches there also where there is nothing yet
+    at_least_one = alt.Chart(alt.InlineData(values=[{}])).mark_point(opacity=0, aria=False)
+    return {
+        name: alt.layer(drawn, at_least_one.encode(x=one) if name == "disconnects" else at_least_one.encode(y=one))
+        .properties(height=CHART_HEIGHT, width="container")
+        .to_dict()
+        for name, drawn in charts.items()
+    }

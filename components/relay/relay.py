@@ -1,0 +1,104 @@
+"""A run that several clients follow: how it is begun, what may be done to it, and how others come to follow it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import segno
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from components.page import sidebar
+from components.page.state import RUN, engine, session
+from components.page.texts import t
+from streamlab.hub import Hub, HubUnreachable, Log, Outage
+
+QUESTION = "relay.question"
+_KILLED = "relay.killed"
+
+
+@dataclass(frozen=True, slots=True)
+class Killed:
+    """The connections to Redis were closed when the run had its event `seq`; it had `meanwhile` more when they were
+    back."""
+
+    run_id: str
+    seq: int
+    meanwhile: int
+    outage: Outage
+
+
+def draw_controls(start: Callable[[], None]) -> DeltaGenerator:
+    """The question and the button that starts; gives the place for what belongs to a run."""
+    with st.container(border=True):
+        st.session_state.setdefault(QUESTION, t("relay.question_default"))
+        st.text_area(t("relay.question"), key=QUESTION, height=68, persist_state="session")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.button(t("relay.start"), key="relay.start", type="primary", icon=":material/play_arrow:", on_click=start)
+            sidebar.draw_tools_switch()
+            return st.container(horizontal=True, width="content")
+
+
+def draw_run_controls(log: Log | None) -> None:
+    """What may be done to this run, if there is one and it is live."""
+    live = log is not None and log.done is None
+    if log and live:
+        st.button(t("relay.stop"), key="relay.stop", icon=":material/stop_circle:", on_click=_stop, args=(log.run_id,))
+    shared = engine().settings.redis_url is not None
+    st.button(
+        t("relay.kill"),
+        key="relay.kill",
+        icon=":material/power_off:",
+        disabled=not (shared and live),
+        help=t("relay.kill_help" if live or not shared else "relay.kill_idle") if shared else t("relay.kill_none"),
+        on_click=_kill,
+        args=(log,),
+    )
+    if log and st.context.url:
+        _draw_link(f"{st.context.url}?{RUN}={log.run_id}")
+
+
+def draw_outage(run_id: str, seq: int) -> None:
+    """What became of the connections that were closed, if any were. `seq` is where the run's log ends now."""
+    place = st.container()  # always there: what stands below stays
+    killed: Killed | None = st.session_state.get(_KILLED)
+    if killed and killed.run_id == run_id:
+        text = t(
+            "relay.killed",
+            count=killed.outage.connections,
+            seq=f"{killed.seq:,}",
+            milliseconds=f"{killed.outage.seconds * 1000:,.0f}",
+            meanwhile=f"{killed.meanwhile:,}",
+            since=f"{max(0, seq - killed.seq):,}",
+        )
+        place.info(text, icon=":material/power_off:")
+
+
+def _stop(run_id: str) -> None:
+    lab = engine()
+    lab.portal.call(lab.runs.stop, run_id)
+
+
+def _kill(log: Log) -> None:
+    lab = engine()
+    try:
+        st.session_state[_KILLED] = lab.portal.call(_killed, lab.hub, log)
+    except HubUnreachable:
+        session().notice = t("relay.not_killed")
+
+
+async def _killed(hub: Hub, log: Log) -> Killed:
+    seq = log.seq
+    outage = await hub.disconnect()
+    return Killed(log.run_id, seq, log.seq - seq, outage)
+
+
+def _draw_link(link: str) -> None:
+    """How other devices come to follow the same run."""
+    with st.popover(t("relay.share"), icon=":material/qr_code_2:"):
+        st.markdown(t("relay.share_what"))
+        st.code(link, language=None, wrap_lines=True)
+        code = segno.make(link, micro=False).svg_inline(scale=5, border=4, dark="#000", light="#fff")
+        st.image(code, alt=t("relay.qr_alt", link=link))
+        if urlsplit(link).hostname in ("localhost", "127.0.0.1", "::1"):
+            st.info(t("relay.share_local"), icon=":material/info:")

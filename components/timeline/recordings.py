@@ -1,0 +1,57 @@
+"""The runs that a session keeps: to come back to, to bring along, to take away, to put side by side."""
+
+import secrets
+
+import streamlit as st
+
+from components.page.history import choose_other, draw_kept
+from components.page.state import RUN, Recording, keep, session, show
+from components.page.texts import t
+from streamlab.events.recording import BrokenRecording, read_recording, write_recording
+
+UPLOAD_KEY = "timeline.upload"
+
+
+def draw_list(current: str | None) -> None:
+    recordings = session().recordings
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.button(t("timeline.new"), icon=":material/add:", key="timeline.new", on_click=show, args=(RUN, None))
+        draw_kept("timeline", RUN, recordings, current)
+        with st.popover(t("timeline.upload"), icon=":material/upload:"):
+            st.file_uploader(t("timeline.upload_what"), type=["jsonl"], key=UPLOAD_KEY, on_change=_upload)
+        if current and (shown := recordings.get(current)):
+            st.download_button(
+                t("timeline.download"),
+                _file(current, shown),
+                f"run-{current[:8]}.jsonl",
+                "application/jsonl",
+                key="timeline.download",
+                on_click="ignore",
+                icon=":material/download:",
+            )
+
+
+def draw_comparison(current: str) -> Recording | None:
+    """The other run that was chosen."""
+    return choose_other("timeline", session().recordings, current)
+
+
+@st.cache_data(max_entries=20, show_spinner=False)
+def _file(run_id: str, _recording: Recording) -> bytes:
+    """Made here and not by the button: what it calls runs on the server's event loop."""
+    return write_recording(_recording.events)
+
+
+def _upload() -> None:
+    """A recording becomes one more run of this session; a broken one changes nothing."""
+    file = st.session_state[UPLOAD_KEY]
+    if file is None:
+        return
+    try:
+        events = read_recording(file.getvalue())
+    except BrokenRecording as error:
+        session().notice = t("timeline.broken", line=error.line, reason=t(f"timeline.broken_{error.code}"))
+        return
+    run_id = f"file-{secrets.token_urlsafe(8)}"
+    keep(run_id, Recording(file.name, events))
+    show(RUN, run_id)

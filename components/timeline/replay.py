@@ -1,0 +1,78 @@
+"""A run as it goes by: live, or played again from its recording."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import streamlit as st
+
+from components.page.state import PATIENCE
+from components.page.texts import t
+from streamlab.events import StreamEvent
+from streamlab.events.recording import Replay
+from streamlab.hub import Item
+
+SPEEDS = {"1×": 1.0, "2×": 2.0, "8×": 8.0}
+FRAMES = 0.25  # a replay is one page's own, and is to keep the recorded pace
+CHART = 0.3  # seconds between two drawings of a chart, when something has begun or ended
+GROWTH = 1.0  # the same, when bars have grown only: each drawing holds up the words for 50 ms in the browser
+
+
+def watched(batches: Iterator[list[Item]], events: list[StreamEvent], draw: Callable[[], None]) -> Iterator[list[Item]]:
+    """The batches; what goes by is added to `events`, and `draw` is called now and then."""
+    drawn, news = 0.0, True
+    for batch in batches:
+        new = [item for item in batch if isinstance(item, StreamEvent)]
+        events += new
+        news |= any(event.type not in ("text_delta", "thinking") for event in new)
+        if time.monotonic() - drawn >= (CHART if news else GROWTH):
+            draw()
+            drawn, news = time.monotonic(), False
+        yield batch
+
+
+def paced(events: Sequence[StreamEvent], speed: float, began: float) -> Iterator[list[Item]]:
+    """The events in batches, each when its time has come after `began`; an empty one where that takes long."""
+    replay = Replay(events, speed)
+    while (wait := replay.wait(time.monotonic() - began)) is not None:
+        time.sleep(min(wait, PATIENCE))
+        yield [*replay.due(time.monotonic() - began)]
+
+
+def position_of(run_id: str, events: Sequence[StreamEvent]) -> int:
+    """How many of the events are shown: all, unless someone stepped back."""
+    return int(st.session_state.get(_key(run_id), len(events)))
+
+
+def draw_controls(run_id: str, events: Sequence[StreamEvent]) -> float | None:
+    """The speed at which to play now, if a button says so; and the means to step through the events."""
+    count, speed = len(events), None
+    st.session_state.setdefault(_key(run_id), count)
+    position = position_of(run_id, events)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        for label, value in SPEEDS.items():
+            if st.button(label, key=f"timeline.play.{label}", icon=":material/play_arrow:", help=t("timeline.play")):
+                speed = value
+        for name, icon, to in (
+            ("back", ":material/skip_previous:", position - 1),
+            ("forward", ":material/skip_next:", position + 1),
+            ("at_once", ":material/last_page:", count),
+        ):
+            st.button(
+                t(f"timeline.{name}"),
+                key=f"timeline.{name}",
+                icon=icon,
+                disabled=not 1 <= to <= count or to == position,
+                on_click=_go,
+                args=(run_id, to),
+            )
+    if count > 1:
+        st.slider(t("timeline.position"), 1, count, key=_key(run_id), help=t("timeline.position_help"))
+    return speed
+
+
+def _go(run_id: str, position: int) -> None:
+    st.session_state[_key(run_id)] = position
+
+
+def _key(run_id: str) -> str:
+    return f"timeline.position.{run_id}"

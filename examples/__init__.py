@@ -1,0 +1,1 @@
+"""Programs to start from. A package, so that the gateway finds the page that it serves."""

@@ -1,0 +1,1 @@
+"""The texts of the pages, one file for each language."""

@@ -1,0 +1,98 @@
+"""What a run came to: the sum of its events, which outlives its log."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from streamlab.events.event import Status, StepText, StreamEvent, Usage
+from streamlab.events.timings import Stopwatch, Timings
+
+UNKNOWN = Usage(0, 0, estimated=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """A call and what became of it; `seconds` from the call to its result."""
+
+    tool: str
+    input: Any
+    result: Any
+    status: Status
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is left of a run when its log is gone. Text, thinking and tools are those of the attempt that counts."""
+
+    status: Status
+    code: str | None
+    detail: str | None
+    text: str
+    thinking: str
+    usage: Usage
+    timings: Timings
+    retries: int
+    tools: tuple[ToolUse, ...] = ()
+
+
+@dataclass
+class Account:
+    """Takes a run's events one by one, and knows at any time what they amount to."""
+
+    text: StepText = field(default_factory=StepText)
+    retries: int = 0
+    open_calls: dict[str | None, StreamEvent] = field(default_factory=dict)
+    _thinking: list[str] = field(default_factory=list)
+    _tools: list[ToolUse] = field(default_factory=list)
+    _stopwatch: Stopwatch = field(default_factory=Stopwatch)
+    _detail: str | None = None
+    _done: StreamEvent | None = None
+
+    def observe(self, event: StreamEvent) -> None:
+        self.text.observe(event)
+        self._stopwatch.observe(event)
+        match event.type:
+            case "thinking":
+                self._thinking.append(event.content or "")
+            case "tool_call":
+                self.open_calls[event.call_id] = event
+            case "tool_result":
+                self._returned(event)
+            case "retry":
+                self.retries += 1
+                self._thinking.clear()
+                self._tools.clear()
+            case "error":
+                self._detail = event.message
+            case "done":
+                self._done = event
+
+    @property
+    def outcome(self) -> Outcome:
+        """Of a run that has ended; without its `done`, it was lost."""
+        done = self._done or StreamEvent("done", 0, 0.0, status="lost", code="internal")
+        return Outcome(
+            done.status or "completed",
+            done.code,
+            self._detail,
+            str(self.text),
+            "".join(self._thinking),
+            done.usage or UNKNOWN,
+            self._stopwatch.timings,
+            self.retries,
+            tuple(self._tools),
+        )
+
+    def _returned(self, event: StreamEvent) -> None:
+        call = self.open_calls.pop(event.call_id, None)
+        if call:
+            status = event.status or "completed"
+            self._tools.append(ToolUse(call.tool or "", call.input, event.result, status, event.at - call.at))
+
+
+def outcome_of(events: Iterable[StreamEvent]) -> Outcome:
+    account = Account()
+    for event in events:
+        account.observe(event)
+    return account.outcome

@@ -1,0 +1,256 @@
+"""A recorded run: one event a line, read back strictly and played at a pace. A recording may come from anywhere."""
+
+import codecs
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Literal, get_args
+
+from streamlab.events.event import PIECES, EventType, Status, StreamEvent, decode, encode
+
+MAX_EVENTS = 100_000
+MAX_BYTES = 64 * 1024 * 1024
+
+Flaw = Literal[
+    "not_text",
+    "empty",
+    "not_json",
+    "not_an_event",
+    "out_of_order",
+    "after_done",
+    "no_done",
+    "too_many",
+    "too_large",
+    "result_without_call",
+]
+
+
+class BrokenRecording(ValueError):
+    """What is wrong, as a `code` to make a sentence of, and the `line` it shows at (1-based, blank ones counted)."""
+
+    def __init__(self, line: int, code: Flaw) -> None:
+        super().__init__(f"line {line}: {code}")
+        self.line = line
+        self.code: str = code
+
+
+class _Refused(Exception):
+    """What is wrong with a line, for the one who knows its number."""
+
+    def __init__(self, code: Flaw) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def write_recording(events: Iterable[StreamEvent]) -> bytes:
+    r"""The events as UTF-8 lines of JSON, each ended by "\n". Times to the microsecond; nothing is checked."""
+    return b"".join(encode(event) + b"\n" for event in events)
+
+
+def read_recording(data: bytes) -> list[StreamEvent]:
+    """The events of a whole run, as `write_recording` wrote them or as another program did.
+
+    A byte order mark, CRLF and blank lines are accepted, and any first seq. From there on the seqs are contiguous
+    (merged deltas count as their range), time never goes back, a tool_result answers an open tool_call, and one done
+    stands at the end. Raises BrokenRecording at the first line that breaks this, or that is no event to the last field.
+    """
+    if len(data) > MAX_BYTES:
+        raise BrokenRecording(data.count(b"\n", 0, MAX_BYTES) + 1, "too_large")
+    events: list[StreamEvent] = []
+    order = _Order()
+    line = 1
+    for line, raw in _lines(data):
+        try:
+            order.open()
+            if len(events) == MAX_EVENTS:
+                raise _Refused("too_many")
+            events.append(_event(raw))
+            order.observe(events[-1])
+        except _Refused as refused:
+            raise BrokenRecording(line, refused.code) from None
+    if not order.done:
+        raise BrokenRecording(line, "no_done" if events else "empty")
+    return events
+
+
+class Replay:
+    """Plays events in their order, each once. It knows no clock: the caller says how many seconds have elapsed.
+
+    At `speed` 2 an event comes at half its `at`, with None all come at once; any other is above 0, or a ValueError.
+    Time begins at 0, as the run did, whenever the first event was.
+    """
+
+    def __init__(self, events: Sequence[StreamEvent], speed: float | None) -> None:
+        if speed is not None and not 0 < speed <= sys.float_info.max:
+            raise ValueError("a speed is a finite number above 0")
+        self._events = list(events)
+        self._speed = speed
+        self._next = 0
+
+    def due(self, elapsed: float) -> list[StreamEvent]:
+        """The events whose time has come after `elapsed` seconds and that were not given yet."""
+        first = self._next
+        while (time := self._time()) is not None and time <= elapsed:
+            self._next += 1
+        return self._events[first : self._next]
+
+    def wait(self, elapsed: float) -> float | None:
+        """Seconds until the next event is due, 0 when it is; None after the last."""
+        time = self._time()
+        return None if time is None else max(0.0, time - elapsed)
+
+    def _time(self) -> float | None:
+        """Elapsed seconds at which the next event is due."""
+        if self._next == len(self._events):
+            return None
+        return 0.0 if self._speed is None else self._events[self._next].at / self._speed
+
+
+_WRITTEN = re.compile(rb"[^\r\n\t ][^\n]*")  # a line from its first character that is not blank
+
+
+def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The lines that are not blank, with their numbers."""
+    line, counted = 1, 0
+    start = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
+    for match in _WRITTEN.finditer(data, start):
+        line += data.count(b"\n", counted, match.start())
+        counted = match.start()
+        yield line, match[0]
+
+
+def _event(raw: bytes) -> StreamEvent:
+    try:
+        text = raw.decode()  # json.loads would guess an encoding, and let through what is no UTF-8
+    except UnicodeDecodeError:
+        raise _Refused("not_text") from None
+    _check(_parsed(text))
+    try:
+        return decode(text)
+    except RecursionError:
+        raise _Refused("not_json") from None
+    except ValueError:  # a field that no event has
+        raise _Refused("not_an_event") from None
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return _JSON.decode(text)
+    except (ValueError, RecursionError):
+        raise _Refused("not_json") from None
+
+
+def _finite(text: str) -> float:
+    """JSON has neither NaN nor Infinity, but Python reads them, and 1e999 as the latter."""
+    value = float(text)
+    if not abs(value) <= sys.float_info.max:
+        raise _Refused("not_an_event")
+    return value
+
+
+_JSON = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_whole(value: Any) -> bool:
+    return type(value) is int and value >= 0  # a bool is an int to isinstance
+
+
+def _is_positive(value: Any) -> bool:
+    return _is_whole(value) and value >= 1
+
+
+def _is_seconds(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value <= sys.float_info.max  # an int may be larger than any float
+
+
+def _is_usage(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and _is_whole(value.get("input_tokens"))
+        and _is_whole(value.get("output_tokens"))
+        and isinstance(value.get("estimated", False), bool)
+    )
+
+
+_TYPES = frozenset(get_args(EventType))
+_STATUSES = get_args(Status)
+_REQUIRED: dict[str, Callable[[Any], bool]] = {"seq": _is_positive, "at": _is_seconds, "step": _is_positive}
+_OPTIONAL: dict[str, Callable[[Any], bool]] = {
+    "seq_from": _is_positive,
+    "content": _is_text,
+    "tool": _is_text,
+    "call_id": _is_text,
+    "code": _is_text,
+    "message": _is_text,
+    "wait": _is_seconds,
+    "status": lambda value: value in _STATUSES,
+    "usage": _is_usage,
+}
+_NEEDS: dict[EventType, tuple[str, ...]] = {
+    "thinking": ("content",),
+    "text_delta": ("content",),
+    "final_answer": ("content",),
+    "tool_call": ("tool", "call_id"),
+    "tool_result": ("tool", "call_id"),
+    "retry": ("code",),
+    "error": ("code",),
+    "done": ("status",),
+}
+
+
+def _check(data: Any) -> None:
+    """That every field is of its type, and that what the event's type needs is there. Refuses anything else."""
+    if not (isinstance(data, dict) and _is_text(data.get("type")) and data["type"] in _TYPES):
+        raise _Refused("not_an_event")
+    typed = all(_fits(name, value) for name, value in data.items())
+    whole = all(data.get(name) is not None for name in ("seq", "at", *_NEEDS[data["type"]]))
+    if not (typed and whole and _is_range(data)):
+        raise _Refused("not_an_event")
+
+
+def _fits(name: str, value: Any) -> bool:
+    """A name that is not in the tables takes any value, or `decode` refuses it."""
+    if fits := _REQUIRED.get(name):
+        return fits(value)
+    fits = _OPTIONAL.get(name)
+    return fits is None or value is None or fits(value)
+
+
+def _is_range(data: dict[str, Any]) -> bool:
+    """Only text is ever merged, and a range does not end before it begins."""
+    first = data.get("seq_from")
+    return first is None or bool(data["type"] in PIECES and first <= data["seq"])
+
+
+class _Order:
+    """What the events so far allow the next to be."""
+
+    def __init__(self) -> None:
+        self.done = False
+        self._last: StreamEvent | None = None
+        self._open_calls: set[str | None] = set()
+
+    def open(self) -> None:
+        """Refuses whatever comes after done."""
+        if self.done:
+            raise _Refused("after_done")
+
+    def observe(self, event: StreamEvent) -> None:
+        if self._last and ((event.seq_from or event.seq) != self._last.seq + 1 or event.at < self._last.at):
+            raise _Refused("out_of_order")
+        if event.type == "tool_call":
+            self._open_calls.add(event.call_id)
+        if event.type == "tool_result":
+            self._answer(event.call_id)
+        self.done = event.type == "done"
+        self._last = event
+
+    def _answer(self, call_id: str | None) -> None:
+        if call_id not in self._open_calls:
+            raise _Refused("result_without_call")
+        self._open_calls.remove(call_id)

@@ -1,0 +1,205 @@
+"""Trials: a question asked while something goes wrong on purpose, under a policy for what is done about it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import count
+from math import inf
+from typing import Any, Literal
+from urllib.parse import parse_qsl, urlencode
+
+from pydantic import SecretStr
+
+from streamlab.demo_model import DEMO, is_demo
+from streamlab.events import StreamEvent
+from streamlab.hub import Hub
+from streamlab.models.catalog import CompatibleChatOpenAI, Models
+from streamlab.models.chunks import AsyncPlainCompletions, PlainCompletions
+from streamlab.models.options import Options, check_question
+from streamlab.runs.chain import ChainAttempt, chat_chain, chat_input
+from streamlab.runs.run import Retries, Runs
+
+Fault = Literal["none", "key", "rate_limit", "error", "slow", "stall", "cut", "garbage", "time_limit"]
+
+# What the demo model is told. Some text comes before the last three, so that there is some to lose.
+DEMO_FAULTS: dict[Fault, dict[str, object]] = {
+    "none": {},
+    "key": {"fault": "key"},
+    "rate_limit": {"fault": "rate_limit", "retry_after": 2},
+    "error": {"fault": "error"},
+    "slow": {"first": 8},
+    "stall": {"fault": "stall", "after": 60},
+    "cut": {"fault": "cut", "after": 60},
+    "garbage": {"fault": "garbage", "after": 60},
+}
+OTHER_FAULTS: tuple[Fault, ...] = ("none", "key", "time_limit")  # what can be done to a server that obeys nobody
+SHORT_TIME = 0.05  # seconds to the first token: less than a model takes
+WRONG_KEY = "wrong-key-on-purpose"
+MOST_ATTEMPTS = 10
+LEAST_SECONDS, MOST_SECONDS = SHORT_TIME, 120.0
+
+
+class UnknownTrial(KeyError):
+    """No trial has this id: it never was, or its time is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What is done about failures, as in `RunLimits`; the times are seconds and short enough for a lesson.
+
+    A ValueError where `attempts` is not 1 to MOST_ATTEMPTS, or a time not LEAST_SECONDS to MOST_SECONDS.
+    """
+
+    retries: Retries = "always"
+    attempts: int = 3
+    first_token: float = 3
+    silence: float = 3
+    total: float = 30
+
+    def __post_init__(self) -> None:
+        times = (self.first_token, self.silence, self.total)
+        if not (1 <= self.attempts <= MOST_ATTEMPTS and all(LEAST_SECONDS <= time <= MOST_SECONDS for time in times)):
+            raise ValueError(f"a limit is out of range: {self}")
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A question, what goes wrong in the first `times` attempts to answer it (None: in all), and the run of it."""
+
+    question: str
+    options: Options
+    fault: Fault
+    times: int | None
+    policy: Policy
+    run_id: str
+
+
+class Trials:
+    """The trials whose logs are kept. Belongs to one event loop."""
+
+    def __init__(self, runs: Runs, models: Models, hub: Hub) -> None:
+        self._runs = runs
+        self._models = models
+        self._hub = hub
+        self._trials: dict[str, Trial] = {}
+
+    def start(
+        self, question: str, options: Options, fault: Fault, times: int | None = 1, policy: Policy | None = None
+    ) -> Trial:
+        """Raises InvalidQuestion, TooManyRuns, HubFull, or ValueError for a fault that this model cannot have."""
+        check_question(question)
+        if fault not in offered(options.model):
+            raise ValueError(f"the model cannot be made to have the fault {fault}")
+        policy = policy or Policy()
+        if fault == "time_limit":
+            policy = replace(policy, first_token=SHORT_TIME)
+        inputs = chat_input(options.system, [], question, 0)
+        faults = _row(fault, times)
+
+        def begin() -> ChainAttempt:
+            met = next(faults)
+            return ChainAttempt(lambda: chat_chain(self._chat_model(options, met)), inputs)
+
+        run_id = self._runs.start(begin, limits=replace(self._runs.limits, **asdict(policy)))
+        self._sweep()
+        trial = self._trials[run_id] = Trial(question, options, fault, times, policy, run_id)
+        return trial
+
+    def get(self, run_id: str) -> Trial:
+        """Raises UnknownTrial."""
+        self._sweep()
+        try:
+            return self._trials[run_id]
+        except KeyError:
+            raise UnknownTrial(run_id) from None
+
+    def _chat_model(self, options: Options, fault: Fault) -> CompatibleChatOpenAI:
+        if is_demo(options.model):
+            return self._models.chat_model(faulty(options.model, fault), options.temperature)
+        model = self._models.chat_model(options.model, options.temperature)
+        return with_wrong_key(model) if fault == "key" else model
+
+    def _sweep(self) -> None:
+        self._trials = {run_id: trial for run_id, trial in self._trials.items() if run_id in self._hub}
+
+
+def offered(model: str) -> tuple[Fault, ...]:
+    """What can go wrong on purpose with a model of this name."""
+    return tuple(DEMO_FAULTS) if is_demo(model) else OTHER_FAULTS
+
+
+def faulty(model: str, fault: Fault) -> str:
+    """The demo model's name that asks for a fault; what else its name asks for stays."""
+    asked = dict(parse_qsl(model.partition("?")[2])) | DEMO_FAULTS[fault]
+    return f"{DEMO}?{urlencode(asked)}" if asked else DEMO
+
+
+def with_wrong_key(model: CompatibleChatOpenAI) -> CompatibleChatOpenAI:
+    """The same model with a key that nobody has. The right one is not sent."""
+    client = model.root_client.with_options(api_key=WRONG_KEY)
+    async_client = model.root_async_client.with_options(api_key=WRONG_KEY)
+    changed: dict[str, Any] = {
+        "openai_api_key": SecretStr(WRONG_KEY),
+        "root_client": client,
+        "root_async_client": async_client,
+        "client": PlainCompletions(client),
+        "async_client": AsyncPlainCompletions(async_client),
+    }
+    return model.model_copy(update=changed)
+
+
+def _row(fault: Fault, times: int | None) -> Iterator[Fault]:
+    """What each attempt meets, one after the other."""
+    for number in count(1):
+        yield fault if times is None or number <= times else "none"
+
+
+# What became of it
+
+PhaseKind = Literal["waiting", "writing", "pause"]
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A stretch of one attempt, from `start` to `end` in seconds since the run began.
+
+    It waits for its first text, and then writes; the `pause` is between the failure and the next attempt. `code` is
+    why the attempt failed at the end of the stretch. `stopped`: it was ended there by someone.
+    """
+
+    attempt: int
+    kind: PhaseKind
+    start: float
+    end: float
+    code: str | None = None
+    stopped: bool = False
+
+
+def phases(events: Sequence[StreamEvent], now: float = 0.0) -> list[Phase]:
+    """The stretches of a run without tools, by their start; what is not over yet lasts until `now`."""
+    if not events:
+        return [Phase(1, "waiting", 0.0, now)] if now else []
+    last = events[-1]
+    over = last.type == "done"
+    end = last.at if over else max(last.at, now)
+    found = [replace(phase, end=min(phase.end, end)) for phase in _planned(events) if phase.start < end or phase.code]
+    if over and found:
+        failed = last.status in ("failed", "lost")
+        code = last.code if failed else found[-1].code
+        found[-1] = replace(found[-1], code=code, stopped=last.status == "stopped")
+    return found
+
+
+def _planned(events: Sequence[StreamEvent]) -> Iterator[Phase]:
+    """As they would be if the run went on for ever."""
+    attempt, start = 1, 0.0
+    kind: PhaseKind = "waiting"
+    for event in events:
+        if event.type == "text_delta" and kind == "waiting":
+            yield Phase(attempt, kind, start, event.at)
+            kind, start = "writing", event.at
+        elif event.type == "retry":
+            yield Phase(attempt, kind, start, event.at, event.code)
+            begin = event.at + (event.wait or 0.0)
+            yield Phase(attempt, "pause", event.at, begin)
+            attempt, kind, start = attempt + 1, "waiting", begin
+    yield Phase(attempt, kind, start, inf)

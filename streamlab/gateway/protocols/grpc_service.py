@@ -1,0 +1,228 @@
+"""The gRPC service: protocol/streamlab/v1/streamlab.proto, which says what each status code means."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+from urllib.parse import unquote, urlsplit
+
+import grpc
+from pydantic import ValidationError
+
+from streamlab.events import StreamEvent
+from streamlab.gateway.access import FORWARDING, Caller, Grant, lapsed
+from streamlab.gateway.delivery import Delivery, Reason, farewell
+from streamlab.gateway.errors import Refused, draining, problems, read_only
+from streamlab.gateway.feed import Entry, control
+from streamlab.gateway.gateway import Gateway
+from streamlab.gateway.protocols.grpc_events import encode_event, encode_events
+from streamlab.gateway.submissions import ChatRequest, Started
+from streamlab.hub import Log, Position
+from streamlab.v1 import streamlab_pb2 as pb
+
+logger = logging.getLogger(__name__)
+
+SERVICE = pb.DESCRIPTOR.services_by_name["Streamlab"].full_name
+KEY_CHARACTERS = 255
+SLOW_RETRY = 1  # seconds after which a client that did not read may come back
+ALIVE = pb.Event().SerializeToString()
+
+CODES = {
+    400: grpc.StatusCode.INVALID_ARGUMENT,
+    401: grpc.StatusCode.UNAUTHENTICATED,
+    403: grpc.StatusCode.PERMISSION_DENIED,
+    404: grpc.StatusCode.NOT_FOUND,
+    409: grpc.StatusCode.FAILED_PRECONDITION,
+    422: grpc.StatusCode.INVALID_ARGUMENT,
+    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    503: grpc.StatusCode.UNAVAILABLE,
+}
+
+Unary = grpc.aio.ServicerContext[object, object]
+Stream = grpc.aio.ServicerContext[object, bytes]
+Fields = dict[str, str]
+Answer = TypeVar("Answer")
+
+
+class Service:
+    """Answers for one gateway. Events leave as bytes, for all clients of a run share them."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def handlers(self) -> grpc.GenericRpcHandler:
+        """To be added to a server."""
+        return grpc.method_handlers_generic_handler(
+            SERVICE,
+            {
+                "Chat": grpc.unary_stream_rpc_method_handler(self._chat, pb.ChatRequest.FromString),
+                "Start": grpc.unary_unary_rpc_method_handler(
+                    self._start, pb.ChatRequest.FromString, pb.Run.SerializeToString
+                ),
+                "Follow": grpc.unary_stream_rpc_method_handler(self._follow, pb.FollowRequest.FromString),
+                "Stop": grpc.unary_unary_rpc_method_handler(
+                    self._stop, pb.StopRequest.FromString, pb.StopResponse.SerializeToString
+                ),
+            },
+        )
+
+    async def _chat(self, request: pb.ChatRequest, context: Stream) -> None:
+        async def answer() -> None:
+            fields = _fields(context)
+            grant = self._gateway.access.identify(_caller(context, fields))
+            started = await self._ask(request, grant, fields)
+            log = await self._gateway.log(started.run_id)
+            replayed = (("idempotency-replayed", "true"),) if started.repeated else ()
+            await context.send_initial_metadata((("x-run-id", started.run_id), *replayed))
+            await self._deliver(context, log, grant, None)
+
+        await _answered(context, answer)
+
+    async def _start(self, request: pb.ChatRequest, context: Unary) -> pb.Run:
+        async def answer() -> pb.Run:
+            fields = _fields(context)
+            grant = self._gateway.access.identify(_caller(context, fields))
+            started = await self._ask(request, grant, fields)
+            return pb.Run(
+                id=started.run_id,
+                conversation=started.conversation,
+                model=started.model,
+                replayed=started.repeated,
+            )
+
+        return await _answered(context, answer)
+
+    async def _follow(self, request: pb.FollowRequest, context: Stream) -> None:
+        async def answer() -> None:
+            grant = self._gateway.access.allow_reading(_caller(context, _fields(context)), request.run_id)
+            log = await self._gateway.log(request.run_id)
+            await self._deliver(context, log, grant, self._gateway.position(request.after))
+
+        await _answered(context, answer)
+
+    async def _stop(self, request: pb.StopRequest, context: Unary) -> pb.StopResponse:
+        async def answer() -> pb.StopResponse:
+            grant = self._gateway.access.allow_reading(_caller(context, _fields(context)), request.run_id)
+            if not grant.full:
+                raise read_only()
+            log = await self._gateway.log(request.run_id)
+            ended = log.done is not None
+            if not ended:
+                self._gateway.stop(log)
+            return pb.StopResponse(ended=ended)
+
+        return await _answered(context, answer)
+
+    async def _ask(self, request: pb.ChatRequest, grant: Grant, fields: Fields) -> Started:
+        key = fields.get("idempotency-key")
+        if key is not None and not 0 < len(key) <= KEY_CHARACTERS:
+            raise _invalid(f"idempotency-key: from 1 to {KEY_CHARACTERS} characters.")
+        return await self._gateway.ask(_asked(request), grant, key)
+
+    async def _deliver(self, context: Stream, log: Log, grant: Grant, after: Position | None) -> None:
+        """Send the run to its end. Raises Refused when the stream ends before that."""
+        task = asyncio.current_task()
+        assert task
+        with self._gateway.deliver(log, grant, "grpc", after) as delivery:
+            delivery.abort = task.cancel
+            try:
+                await _send_all(
+                    context,
+                    delivery,
+                    encode_event(Entry(None, "open", control(await self._gateway.opening(log, grant)))),
+                )
+            except asyncio.CancelledError:
+                if delivery.reason != "slow" or task.uncancel():  # the client has left
+                    raise
+        if delivery.reason != "ended":
+            raise _early(delivery.reason)
+
+
+async def _send_all(context: Stream, delivery: Delivery, opening: bytes) -> None:
+    async def send(message: bytes, events: int = 0) -> None:
+        await delivery.send(context.write(message), len(message), events)
+
+    await send(opening)
+    while (frame := await delivery.next()) is not None:
+        for message, item in zip(frame.form(encode_events), frame.items, strict=True):
+            await send(message, int(isinstance(item, StreamEvent)))
+        if not frame.items:
+            await send(ALIVE)
+    if last := farewell(delivery.reason):
+        await send(encode_event(Entry(None, last[0], control(last[1]))))
+
+
+def _early(reason: Reason | None) -> Refused:
+    """What a client is told whose stream ended before the run."""
+    match reason:
+        case "expired" | "revoked":
+            return lapsed(reason)
+        case "slow":
+            hint = "Go on with the last token that you have."
+            return Refused(429, "slow", "What was sent was not read in time.", hint, retry_after=SLOW_RETRY)
+    return draining()
+
+
+async def _answered(context: Unary | Stream, answer: Callable[[], Awaitable[Answer]]) -> Answer:
+    """The answer, or the status that a refusal amounts to. Nothing else that went wrong is told."""
+    try:
+        return await answer()
+    except Refused as error:
+        refused = error
+    except grpc.aio.InternalError:  # what sending raises when the client has gone
+        raise asyncio.CancelledError from None
+    except Exception:
+        logger.exception("unexpected")
+        refused = Refused(500, "internal", "The server failed.", "Its log has the rest.")
+    code = CODES.get(refused.status, grpc.StatusCode.INTERNAL)
+    try:
+        await context.abort(code, refused.message, _trailers(refused))
+    except grpc.aio.InternalError:
+        raise asyncio.CancelledError from None
+
+
+def _trailers(refused: Refused) -> tuple[tuple[str, str | bytes], ...]:
+    trailers: list[tuple[str, str | bytes]] = [("error-code", refused.code), ("error-hint-bin", refused.hint.encode())]
+    if refused.retry_after is not None:
+        trailers.append(("retry-after", f"{refused.retry_after:g}"))
+    return tuple(trailers)
+
+
+def _fields(context: Unary | Stream) -> Fields:
+    """The call's metadata, without what is binary."""
+    return {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}
+
+
+def _caller(context: Unary | Stream, fields: Fields) -> Caller:
+    return Caller(
+        client=_address(context.peer()),
+        host="localhost",  # asked for against pages that name their server as this machine; they cannot speak gRPC
+        origin=fields.get("origin"),
+        forwarded=any(name in fields for name in FORWARDING),
+        authorization=fields.get("authorization"),
+        token=fields.get("follow-token"),
+    )
+
+
+def _address(peer: str) -> str | None:
+    """Of `ipv4:127.0.0.1:50000` or `ipv6:%5B::1%5D:50000`; None for what has none."""
+    family, _, place = peer.partition(":")
+    return urlsplit(f"//{unquote(place)}").hostname if family in ("ipv4", "ipv6") else None
+
+
+def _asked(request: pb.ChatRequest) -> ChatRequest:
+    fields: dict[str, object] = {
+        name: getattr(request, name)
+        for name in ("message", "model", "temperature", "conversation")
+        if request.HasField(name)
+    }
+    if request.messages:
+        fields["messages"] = [{"role": each.role, "content": each.content} for each in request.messages]
+    try:
+        return ChatRequest.model_validate(fields | {"agent": request.agent})
+    except ValidationError as error:
+        raise _invalid(problems(error.errors())) from None
+
+
+def _invalid(message: str) -> Refused:
+    return Refused(422, "invalid_request", message, "See protocol/streamlab/v1/streamlab.proto for what may be sent.")

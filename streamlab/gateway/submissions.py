@@ -1,0 +1,269 @@
+"""What may be asked, and how an asked question becomes a run."""
+
+import asyncio
+import hashlib
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import pairwise
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+
+from streamlab.chats import Busy, UnknownChat
+from streamlab.demo_model import is_demo
+from streamlab.engine import Engine
+from streamlab.gateway.errors import Refused, unavailable
+from streamlab.gateway.limits import Limits
+from streamlab.hub import HubFull, HubUnreachable
+from streamlab.hub.shared import Kind
+from streamlab.models.options import DEFAULT_TEMPERATURE, QUESTION_CHARACTERS, InvalidQuestion, Options
+from streamlab.runs.run import TooManyRuns
+
+KEYS = 10_000  # idempotency keys that one process remembers; beyond that the longest unused leave
+KEY_SECONDS = 24 * 3600.0
+CLAIM_SECONDS = 30.0  # after which a key is free again whose request never came to an end: its process died
+WAIT = 2.0  # seconds that a repeated request waits for what becomes of the first one
+LOOK = 0.05  # seconds between two looks at that
+CAPACITY_RETRY = 5  # seconds
+PROGRESS_RETRY = 1  # seconds
+
+Text = Annotated[str, Field(max_length=QUESTION_CHARACTERS)]
+
+
+class Message(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    role: Literal["system", "user", "assistant"]
+    content: Text
+
+
+class ChatRequest(BaseModel):
+    """A question, as `message` or as the last of `messages`."""
+
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"message": "What is streaming?"},
+                {"message": "What is 17 * 23, and which products sold best?", "agent": True},
+                {
+                    "messages": [
+                        {"role": "system", "content": "Answer in one sentence."},
+                        {"role": "user", "content": "What is a token?"},
+                    ],
+                    "model": "demo",
+                    "temperature": 0,
+                },
+            ]
+        },
+    )
+
+    message: Text | None = Field(None, description="the question")
+    messages: list[Message] | None = Field(
+        None,
+        min_length=1,
+        max_length=1_000,
+        description="the same with what was said before: an optional system message, then user and assistant in turn",
+    )
+    model: str | None = Field(None, max_length=500, description="the server's first model when it is left out")
+    agent: bool = Field(False, description="answer with tools")
+    temperature: float | None = Field(None, ge=0, le=2, allow_inf_nan=False)
+    conversation: str | None = Field(
+        None, max_length=100, description="go on in this conversation, whose id an earlier answer gave"
+    )
+
+    @model_validator(mode="after")
+    def _one_question(self) -> Self:
+        if (self.message is None) == (self.messages is None):
+            raise ValueError("send either message or messages")
+        if self.messages is not None and self.conversation is not None:
+            raise ValueError("a conversation remembers what was said: send message, not messages")
+        roles = [message.role for message in self._spoken]
+        if self.messages is not None and (not roles or roles[0] != "user" or roles[-1] != "user"):
+            raise ValueError("after the system message, messages begin and end with the user's")
+        if "system" in roles or any(before == after for before, after in pairwise(roles)):
+            raise ValueError("messages are an optional system message, then user and assistant in turn")
+        return self
+
+    @property
+    def question(self) -> str:
+        return self._spoken[-1].content if self.messages else self.message or ""
+
+    @property
+    def system(self) -> str:
+        return self.messages[0].content if self.messages and self.messages[0].role == "system" else ""
+
+    @property
+    def told(self) -> Iterator[tuple[str, str]]:
+        """The questions and answers before the question."""
+        texts = [message.content for message in self._spoken[:-1]]
+        return zip(texts[::2], texts[1::2], strict=True)
+
+    @property
+    def _spoken(self) -> list[Message]:
+        messages = self.messages or []
+        return messages[1:] if messages and messages[0].role == "system" else messages
+
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A run that was asked for. `repeated`: it had been, under the same idempotency key."""
+
+    run_id: str
+    conversation: str
+    model: str
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Former:
+    """A request under a key: claimed by the process that began it, and answered once that has `started` its run."""
+
+    fingerprint: str
+    claim: str
+    started: Started | None = None
+
+
+def _encode(document: Started | _Former) -> bytes:
+    return json.dumps(asdict(document)).encode()
+
+
+STARTED = Kind("asked", _encode, TypeAdapter(Started).validate_json, KEY_SECONDS, KEYS)
+FORMERS = Kind("key", _encode, TypeAdapter(_Former).validate_json, KEY_SECONDS, KEYS)
+
+
+class Asking:
+    """Starts runs for callers. What it remembers of them every process knows that shares the hub."""
+
+    def __init__(self, engine: Engine, limits: Limits) -> None:
+        self._engine = engine
+        self._limits = limits
+        self._shared = engine.hub.shared
+        self._formers = self._shared.documents(FORMERS)
+        self._asked = self._shared.documents(STARTED)
+        self._started: dict[str, Started] = {}  # of logs that are here
+
+    async def started(self, run_id: str) -> Started | None:
+        """What is known of a run that was asked for at a gateway."""
+        if run_id not in self._started and self._engine.hub.reachable:
+            with suppress(HubUnreachable):
+                if found := await self._asked.get(run_id):
+                    self._know(found.document)
+        return self._started.get(run_id)
+
+    async def begin(self, asked: ChatRequest, name: str, key: str | None) -> Started:
+        """Start a run for the caller of this name, or answer the one that it started under the same key.
+
+        Of requests with one key that come at once, wherever they arrive, one starts a run; the others wait up to WAIT
+        seconds for it, and are then refused as `idempotency_in_progress`. A caller that leaves meanwhile does not
+        leave half of it done. Raises Refused; then nothing has changed.
+        """
+        names = await self._engine.models.names()
+        try:
+            work = self._start(asked, name, names) if key is None else self._once(asked, name, key, names)
+            return await self._shared.to_its_end(work)
+        except HubUnreachable:
+            raise unavailable() from None
+
+    async def _once(self, asked: ChatRequest, name: str, key: str, names: tuple[str, ...]) -> Started:
+        place = hashlib.sha256(json.dumps([name, key]).encode()).hexdigest()
+        claim = _Former(asked.fingerprint, secrets.token_hex(8))
+        until = time.monotonic() + WAIT
+        while not await self._formers.add(place, claim, CLAIM_SECONDS):
+            if former := await self._recall(place, claim):
+                return replace(former, repeated=True)
+            if time.monotonic() > until:
+                raise _in_progress()
+            await asyncio.sleep(LOOK)
+        try:
+            started = await self._start(asked, name, names)
+            await self._engine.hub.open(started.run_id)  # from here on every process knows the run
+        except Exception:
+            await self._shared.surely(partial(self._formers.remove, place))
+            raise
+        await self._shared.surely(partial(self._formers.put, place, replace(claim, started=started)))
+        return started
+
+    async def _recall(self, place: str, claim: _Former) -> Started | None:
+        """What the first request with the key started, None for as long as it has not."""
+        former = await self._formers.get(place)
+        if former and former.document.fingerprint != claim.fingerprint:
+            hint = "Use a new key for a new request."
+            raise Refused(409, "idempotency_conflict", "The Idempotency-Key was used for another request.", hint)
+        return former.document.started if former else None
+
+    async def _start(self, asked: ChatRequest, name: str, names: tuple[str, ...]) -> Started:
+        place = await self._limits.enter(name)
+        try:
+            started = await self._ask(asked, names)
+        except Exception:
+            await self._limits.leave(name, place)
+            raise
+        self._limits.began(name, place, started.run_id)
+        self._know(started)
+        self._shared.later(partial(self._asked.put, started.run_id, started))
+        return started
+
+    def _know(self, started: Started) -> None:
+        self._started = {run: each for run, each in self._started.items() if run in self._engine.hub}
+        self._started[started.run_id] = started
+
+    async def _ask(self, asked: ChatRequest, names: tuple[str, ...]) -> Started:
+        try:
+            options = await self._options(asked, names)
+            chat = await self._engine.chats.ask(asked.conversation, asked.question, options, asked.told)
+        except InvalidQuestion as error:
+            raise Refused(422, "invalid_request", _said(error), "Send a question.") from None
+        except UnknownChat:
+            hint = "Leave conversation out to begin a new one; one is kept for a day after its last use."
+            raise Refused(404, "unknown_conversation", "There is no conversation of this id.", hint) from None
+        except Busy:
+            hint = "Wait for the end of the run, or stop it."
+            raise Refused(409, "conversation_busy", "Its last question is still being answered.", hint) from None
+        except (TooManyRuns, HubFull):
+            raise Refused(
+                503,
+                "at_capacity",
+                "The server has as many runs as it can hold.",
+                "Ask again in a moment.",
+                retry_after=CAPACITY_RETRY,
+            ) from None
+        return Started(chat.turns[-1].run_id, chat.id, options.model)
+
+    async def _options(self, asked: ChatRequest, names: tuple[str, ...]) -> Options:
+        """How it is to be answered; a conversation goes on as its last question was, but for what is said anew."""
+        chat = await self._engine.chats.get(asked.conversation) if asked.conversation else None
+        last = chat.turns[-1].options if chat else None
+        model = asked.model or (last.model if last else names[0])
+        if model not in names and not is_demo(model):
+            hint = f"There is: {', '.join(names[:20])}."
+            raise Refused(422, "unknown_model", "The server has no model of this name.", hint)
+        system = last.system if last else asked.system
+        temperature = asked.temperature
+        if temperature is None:
+            temperature = last.temperature if last else DEFAULT_TEMPERATURE
+        return Options(model, system, temperature, tools=asked.agent)
+
+
+def _in_progress() -> Refused:
+    return Refused(
+        503,  # and not 409, which clients take for final: this one passes
+        "idempotency_in_progress",
+        "The first request with this Idempotency-Key is still being dealt with.",
+        "Ask again in a moment.",
+        retry_after=PROGRESS_RETRY,
+    )
+
+
+def _said(error: InvalidQuestion) -> str:
+    return "The question is empty." if error.code == "empty" else f"The question has {error.length:,} characters."

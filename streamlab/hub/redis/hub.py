@@ -1,0 +1,369 @@
+"""The hub's Redis engine: logs that several processes share. Each of them produces runs and follows those of all."""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Coroutine, Iterator
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self, cast
+from weakref import WeakValueDictionary
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from streamlab.hub.hub import HubUnreachable, Outage, Stop, UnknownRun
+from streamlab.hub.log import Bounds, Log
+from streamlab.hub.memory.hub import CAPACITY, MemoryHub
+from streamlab.hub.redis.log import RedisLog
+from streamlab.hub.redis.shared import RedisShared
+from streamlab.hub.redis.store import Standing, Store, Times, calls_key, decoded, events_key
+from streamlab.hub.redis.writer import Writer
+
+logger = logging.getLogger(__name__)
+
+Entry = tuple[bytes, dict[bytes, bytes]]
+
+CONNECTIONS = 32
+PAGE = 1_000  # events that are read at once
+READ_BLOCK = 1.0  # seconds that a read waits for something new
+
+
+class RedisHub(MemoryHub):
+    """The logs that this process writes, and those of other processes that it was asked for.
+
+    One connection reads all that is followed here. A log that is read leaves when nobody follows it any more.
+    """
+
+    _logs: dict[str, RedisLog]  # type: ignore[assignment] # a dict is invariant; nothing else is put into this one
+
+    def __init__(
+        self, url: str, *, bounds: Bounds | None = None, times: Times | None = None, capacity: int = CAPACITY
+    ) -> None:
+        self._times = times or Times()
+        super().__init__(bounds=bounds, kept=self._times.kept, capacity=capacity)
+        self._id = secrets.token_hex(8)
+        self._redis = _client(url, CONNECTIONS, self._times.answer, self._name)
+        self._reading = _client(url, 1, READ_BLOCK + self._times.answer, self._name)
+        self._store = Store(self._redis, self._id, self._times)
+        self.shared = RedisShared(self._redis, self._times.answer)
+        self._heard = "0-0"  # the last message to this hub
+        self._hearing = asyncio.Event()  # set with every message
+        self._reachable = True
+        self._looks: dict[str, asyncio.Task[RedisLog]] = {}  # that are still to begin
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._closed = False  # the driver may swallow a cancellation that comes together with an answer
+
+    async def __aenter__(self) -> Self:
+        self._spawn(self._read_all())
+        self._spawn(self._tend_all())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """What was appended is brought to Redis first, if it answers."""
+        writers = [log.writer for log in self._logs.values() if log.writer]
+        until = time.monotonic() + self._times.closing
+        if writing := [writer.task for writer in writers if writer.task]:
+            await asyncio.wait(writing, timeout=self._times.closing)
+        await self.shared.close(max(0.0, until - time.monotonic()))
+        self._closed = True
+        for writer in writers:
+            writer.close()
+        ending = {*self._tasks, *(writer.task for writer in writers if writer.task)}
+        while ending:
+            for task in ending:
+                task.cancel()
+            _, ending = await asyncio.wait(ending, timeout=0.1)
+        await self._reading.aclose()
+        await self._redis.aclose()
+
+    @property
+    def _name(self) -> str:
+        """Of this process's connections, as Redis lists them."""
+        return f"streamlab-{self._id}"
+
+    @property
+    def reachable(self) -> bool:
+        """Whether Redis answers."""
+        return self._reachable
+
+    def create(self, run_id: str, stop: Stop | None = None) -> Log:
+        """A new, empty log, which this process writes. Raises HubFull."""
+        self.sweep()
+        self._make_room()
+        log = self._logs[run_id] = RedisLog(run_id, self._bounds, stop)
+        log.due = time.monotonic() + self._times.renewal
+        self._write(log)
+        return log
+
+    async def open(self, run_id: str) -> Log:
+        """The log with all that was committed to it until now. Raises UnknownRun, HubFull or HubUnreachable."""
+        log = self._logs.get(run_id)
+        if log is None or (log.read and not log.writer):
+            return await self._shared_look(run_id)
+        if log.writer:
+            await log.writer.settled()
+        return log
+
+    async def _shared_look(self, run_id: str) -> RedisLog:
+        """One for all who ask until it begins: hundreds may, at once. One that is under way may have seen less than a
+        caller already has.
+        """
+        look = self._looks.get(run_id)
+        if look is None:
+            look = self._looks[run_id] = asyncio.create_task(self._look(run_id))
+            self._keep_task(look)
+        return await asyncio.shield(look)
+
+    async def _look(self, run_id: str) -> RedisLog:
+        turn = self._turns.setdefault(run_id, asyncio.Lock())
+        async with turn:
+            del self._looks[run_id]
+            log = self._logs.get(run_id)
+            if log is None:
+                return await self._fetched(run_id)
+            try:
+                if log.read:
+                    await self._load(log)
+            except (RedisError, UnknownRun) as error:
+                logger.warning("run %s is served from memory (%s)", run_id, type(error).__name__)
+            return log
+
+    def stop(self, run_id: str) -> None:
+        """Ask whichever other process produces the run to stop it."""
+        log = self._logs.get(run_id)
+        if log is None or log.read:
+            self._spawn(self._ask_to_stop(run_id))
+
+    async def disconnect(self) -> Outage:
+        """Have Redis close all connections of this process; returns when a message has been written and read again.
+
+        Raises HubUnreachable when Redis does not answer or does not allow it.
+        """
+        began = time.monotonic()
+        try:
+            closed = await self._store.kill(self._name)
+            self._hearing.clear()
+            await self._store.call(self._id, wake="1")
+            async with asyncio.timeout(READ_BLOCK + self._times.answer):
+                await self._hearing.wait()
+        except (RedisError, TimeoutError) as error:
+            logger.warning("the connections to Redis were not closed and back (%s)", type(error).__name__)
+            raise HubUnreachable("the store of the logs does not answer") from None
+        return Outage(closed, time.monotonic() - began)
+
+    def sweep(self) -> None:
+        super().sweep()
+        now = time.monotonic()
+        for log in list(self._logs.values()):
+            if self._only_read(log) and now - log.unfollowed_since > self._times.unfollowed:
+                del self._logs[log.run_id]
+
+    def _may_leave(self, log: Log) -> bool:
+        return super()._may_leave(log) or self._only_read(self._logs[log.run_id])
+
+    @staticmethod
+    def _only_read(log: RedisLog) -> bool:
+        return log.writer is None and not log.followers
+
+    # Writing
+
+    def _write(self, log: RedisLog, fence: int = 0) -> Writer:
+        def lost(writer: Writer, taken: bool) -> None:
+            log.writer, log.lost, log.loaded, log.due = None, True, False, 0.0
+            if not taken:
+                log.end_as_lost()
+            if writer.task:
+                self._keep_task(writer.task)
+            if log.stop:
+                log.stop("lost")
+
+        log.writer = Writer(log, self._store, self._times, lost, fence)
+        return log.writer
+
+    # Reading
+
+    async def _fetched(self, run_id: str) -> RedisLog:
+        self._make_room()
+        log = RedisLog(run_id, self._bounds)
+        try:
+            await self._load(log)
+        except ValueError:
+            self._end_unreadable(log)
+        except RedisError:
+            raise HubUnreachable("the store of the logs does not answer") from None
+        log = self._logs.setdefault(run_id, log)  # it may have been begun here meanwhile
+        await self._wake()
+        return log
+
+    async def _load(self, log: RedisLog) -> None:
+        """Bring a log that is read up to what Redis holds now. Raises UnknownRun."""
+        while True:
+            standing = await self._standing(log)
+            if log.epoch != standing.epoch or log.seq < standing.first - 1:
+                standing = await self._standing(log, whole=True)
+                log.restart(standing.epoch, standing.snapshot, standing.age)
+            while log.read and log.seq < standing.seq:
+                if not await self._read_page(log):
+                    break  # the events left while they were being read
+            else:
+                break
+        log.loaded = True
+
+    async def _read_page(self, log: RedisLog) -> bool:
+        events = await self._store.events(log.run_id, log.seq, PAGE)
+        return bool(events) and log.feed(events)
+
+    async def _standing(self, log: RedisLog, *, whole: bool = False) -> Standing:
+        standing = await self._store.look(log.run_id, watched=log.followers > 0, whole=whole)
+        if standing is None:
+            raise UnknownRun(log.run_id)
+        return standing
+
+    async def _read_all(self) -> None:
+        """One connection for all logs that are read, and for the messages to this hub."""
+        while not self._closed:
+            try:
+                await self._read()
+                self._reachable = True
+            except RedisError as error:
+                if self._reachable:
+                    logger.warning("Redis does not answer (%s)", type(error).__name__)
+                self._reachable = False
+                await asyncio.sleep(self._times.tick)
+
+    async def _read(self) -> None:
+        calls = calls_key(self._id)
+        logs = {events_key(log.run_id).encode(): log for log in self._logs.values() if log.read and log.loaded}
+        streams: dict[Any, Any] = {calls: self._heard} | {key: f"{log.seq}-0" for key, log in logs.items()}
+        answer = await self._reading.xread(streams, count=PAGE, block=round(READ_BLOCK * 1000))
+        for key, entries in cast(list[tuple[bytes, list[Entry]]], answer):
+            if log := logs.get(key):
+                await self._feed(log, entries)
+            else:
+                self._hear(entries)
+
+    async def _feed(self, log: RedisLog, entries: list[Entry]) -> None:
+        try:
+            if not log.feed(decoded(entries)):  # the stream was trimmed beyond what was read
+                await self._load(log)
+        except UnknownRun:
+            log.loaded = False
+        except ValueError:
+            self._end_unreadable(log)
+
+    def _end_unreadable(self, log: RedisLog) -> None:
+        logger.exception("run %s: its stream holds what is no event of this version", log.run_id)
+        log.end_as_lost()
+
+    def _hear(self, entries: list[Entry]) -> None:
+        """Messages: `stop` names a run that is to end; `wake` is there to end a read, so that another log joins it."""
+        for message_id, message in entries:
+            self._heard = message_id.decode()
+            self._hearing.set()
+            log = self._logs.get(message.get(b"stop", b"").decode())
+            if log and log.writer and log.stop:
+                log.stop("asked")
+
+    async def _wake(self) -> None:
+        """End the read that waits, so that the next one has all logs; without that it ends after READ_BLOCK."""
+        with suppress(RedisError):
+            await self._store.call(self._id, wake="1")
+
+    async def _ask_to_stop(self, run_id: str) -> None:
+        for _ in range(round(self._times.away / self._times.tick)):
+            try:
+                if hub_id := await self._store.producer(run_id):
+                    await self._store.call(hub_id, stop=run_id)
+                return
+            except RedisError:
+                await asyncio.sleep(self._times.tick)
+
+    # Looking after
+
+    async def _tend_all(self) -> None:
+        """Renew the leases of what is written here, and watch those of what is read."""
+        while not self._closed:
+            await asyncio.sleep(self._times.tick)
+            self.sweep()
+            await asyncio.gather(*(self._tend(log) for log in self._due()))
+
+    def _due(self) -> Iterator[RedisLog]:
+        now = time.monotonic()
+        for log in list(self._logs.values()):
+            if log.due <= now and (log.read or (log.writer and not self._over(log, now))):
+                log.due = now + self._times.renewal
+                yield log
+
+    def _over(self, log: RedisLog, now: float) -> bool:
+        """A finished log whose time is over must not come to life again."""
+        if log.followers or not log.done:
+            return False
+        return now - log.began - log.done.at > self._times.kept - self._times.renewal
+
+    async def _tend(self, log: RedisLog) -> None:
+        try:
+            await (log.writer.renew() if log.writer else self._watch(log))
+        except (RedisError, UnknownRun):
+            # Nothing is known: neither that a producer is dead nor that nobody else follows.
+            log.lapsed_since = None
+            log.unfollowed_since = log.due = time.monotonic()
+        except ValueError:
+            self._end_unreadable(log)
+
+    async def _watch(self, log: RedisLog) -> None:
+        standing = await self._store.look(log.run_id, watched=log.followers > 0)
+        if not log.read:
+            return
+        if standing and (standing.epoch != log.epoch or not log.loaded):
+            await self._load(log)
+            await self._wake()
+        if standing and (standing.done or standing.lease > 0):
+            log.lapsed_since = None
+            log.due = min(log.due, time.monotonic() + max(0.0, standing.lease))
+            return
+        now = log.due = time.monotonic()
+        log.lapsed_since = log.lapsed_since or now
+        if now - log.lapsed_since < self._times.grace:
+            return
+        if standing:
+            await self._end(log)
+        else:
+            log.end_as_lost()
+
+    async def _end(self, log: RedisLog) -> None:
+        """The producer is gone: end its run in its place, unless another does."""
+        log.lapsed_since = None
+        if fence := await self._store.take(log.run_id, log.epoch):
+            await self._load(log)
+            writer = self._write(log, fence)
+            for event in log.last_events():
+                writer.put(event)
+            self.taken_over += 1
+            self.on_taken_over(log.run_id)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self._keep_task(asyncio.get_running_loop().create_task(work))
+
+    def _keep_task(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _client(url: str, connections: int, patience: float, name: str) -> Redis:
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=connections,
+        client_name=name,
+        timeout=patience,
+        socket_timeout=patience,
+        socket_connect_timeout=patience,
+        retry=Retry(NoBackoff(), 1),  # every call may be repeated; a connection may have been closed while it was idle
+    )
+    return Redis.from_pool(pool)

@@ -1,0 +1,128 @@
+"""Documents and rolls that Redis keeps for all processes. A call whose answer was lost may be repeated."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Awaitable, Coroutine, Iterable, Sequence
+from importlib.resources import files
+from typing import Any, Generic, TypeVar
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
+
+from streamlab.hub.hub import HubUnreachable
+from streamlab.hub.shared import Errands, Full, Kept, Kind, Roll
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_SCRIPTS = files("streamlab.hub.redis") / "lua"
+_NOTHING = ""  # the mark of what is not there
+
+
+class _Calls:
+    """Asks Redis, and waits `answer` seconds for what it says."""
+
+    def __init__(self, redis: Redis, answer: float) -> None:
+        self.redis = redis
+        self._answer = answer
+        self.put, self.enter = (
+            redis.register_script((_SCRIPTS / f"{name}.lua").read_text(encoding="utf-8")) for name in ("put", "enter")
+        )
+
+    async def answer(self, call: Awaitable[Any]) -> Any:
+        """Raises HubUnreachable."""
+        try:
+            async with asyncio.timeout(self._answer):
+                return await call
+        except (RedisError, TimeoutError) as error:
+            if isinstance(error, ResponseError):  # it answers, and does not do it
+                logger.warning("Redis: %s", str(error).split(",")[0])
+            raise HubUnreachable("the store that the processes share does not answer") from None
+
+
+class RedisDocuments(Generic[T]):
+    """Each is one string, whose mark is its digest."""
+
+    def __init__(self, kind: Kind[T], calls: _Calls) -> None:
+        self._kind = kind
+        self._calls = calls
+
+    async def get(self, key: str) -> Kept[T] | None:
+        found = await self._calls.answer(self._calls.redis.getex(self._key(key), px=_ms(self._kind.seconds)))
+        if found is None:
+            return None
+        try:
+            return Kept(self._kind.decode(found), _mark(found))
+        except ValueError:
+            logger.exception("a document is of no version that is known here: %s", self._kind.name)
+            return None
+
+    async def put(self, key: str, document: T) -> None:
+        written, kept = self._kind.encode(document), _ms(self._kind.seconds)
+        await self._calls.answer(self._calls.redis.set(self._key(key), written, px=kept))
+
+    async def add(self, key: str, document: T, seconds: float | None = None) -> Kept[T] | None:
+        return await self._swap(key, _NOTHING, document, self._kind.seconds if seconds is None else seconds)
+
+    async def replace(self, key: str, known: Kept[T], document: T) -> Kept[T] | None:
+        return await self._swap(key, known.mark, document, self._kind.seconds)
+
+    async def remove(self, key: str) -> None:
+        await self._calls.answer(self._calls.redis.delete(self._key(key)))
+
+    async def _swap(self, key: str, mark: str, document: T, seconds: float) -> Kept[T] | None:
+        written = self._kind.encode(document)
+        done = await self._calls.answer(self._calls.put([self._key(key)], [mark, written, _ms(seconds)]))
+        return Kept(document, _mark(written)) if done else None
+
+    def _key(self, key: str) -> str:
+        return f"lab:{self._kind.name}:{key}"
+
+
+class RedisShared(Errands):
+    """Over the connections of the hub. `answer` is how many seconds Redis may take for each call."""
+
+    def __init__(self, redis: Redis, answer: float) -> None:
+        super().__init__()
+        self._calls = _Calls(redis, answer)
+
+    def documents(self, kind: Kind[T]) -> RedisDocuments[T]:
+        return RedisDocuments(kind, self._calls)
+
+    async def enter(self, rolls: Sequence[Roll], *names: str) -> Full | None:
+        args: list[str | int] = []
+        for roll in rolls:
+            args += [_ms(roll.seconds), -1 if roll.limit is None else roll.limit]
+        keys = [_roll_key(roll) for roll in rolls]
+        full = await self._calls.answer(self._calls.enter(keys, [*args, *names]))
+        return Full(rolls[full[0] - 1], full[1] / 1000) if full else None
+
+    async def leave(self, rolls: Sequence[Roll], name: str) -> None:
+        async with self._calls.redis.pipeline(transaction=False) as pipe:
+            for roll in rolls:
+                pipe.zrem(_roll_key(roll), name)
+            await self._calls.answer(pipe.execute())
+
+    async def to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
+        """What comes of the work, which goes on when nobody waits for it any more."""
+        task = asyncio.get_running_loop().create_task(work, name="shared")
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be there to be told
+        return await asyncio.shield(task)
+
+    async def names(self, roll: Roll) -> Iterable[str]:
+        found = await self._calls.answer(self._calls.redis.zrange(_roll_key(roll), 0, -1))
+        return [name.decode() for name in found]
+
+
+def _roll_key(roll: Roll) -> str:
+    return f"lab:roll:{roll.name}"
+
+
+def _mark(written: bytes) -> str:
+    return hashlib.sha1(written, usedforsecurity=False).hexdigest()
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -1,0 +1,182 @@
+"""What brings the events of one run to Redis, in order, while the run goes on."""
+
+import asyncio
+import logging
+import random
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import islice
+
+from redis.exceptions import RedisError
+
+from streamlab.events import StreamEvent, numbered
+from streamlab.hub.log import Bounds, new_epoch
+from streamlab.hub.redis.log import RedisLog
+from streamlab.hub.redis.store import Answer, Store, Times
+
+logger = logging.getLogger(__name__)
+
+BATCH_EVENTS = 1_000
+BUFFER = Bounds()  # what may wait for Redis; a run that writes more is given up
+FIRST_DELAY = 0.02  # seconds until a failed call is repeated
+_ENDINGS = ("tool_result", "final_answer", "error", "done")  # a run is not given up in its last moment
+
+Lost = Callable[["Writer", bool], None]
+"""Told that the log is no longer written here; the flag: another process has it, otherwise it was given up."""
+
+
+class Writer:
+    """Numbers a run's events and commits them; what gathers while a call is under way goes with the next one.
+
+    The log has an event once Redis has it. While Redis is away up to BUFFER is held back; beyond that, or after
+    `Times.away` seconds, the run is given up. If Redis comes back without the log, it is written anew from memory.
+    """
+
+    def __init__(self, log: RedisLog, store: Store, times: Times, lost: Lost, fence: int = 0) -> None:
+        self.fence = fence  # 0: not begun
+        self.tail = log.seq
+        self._log = log
+        self._store = store
+        self._times = times
+        self._lost = lost
+        self._stored = log.seq  # of the newest event that Redis is known to have
+        self._queue: deque[tuple[StreamEvent, int]] = deque()
+        self._queued = 0  # bytes
+        self._ended = False
+        self._reached = time.monotonic()
+        self._begun = asyncio.Event()
+        if fence:
+            self._begun.set()
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+        self._restored = 0  # how often the log was written anew; what was asked before that is answered too late
+        self._start()
+
+    @property
+    def task(self) -> asyncio.Task[None] | None:
+        """What is under way, if anything is."""
+        return self._task
+
+    def put(self, event: StreamEvent) -> StreamEvent:
+        """Number the event and have it committed. Raises LogFull, and RuntimeError after `done`."""
+        if self._ended:
+            raise RuntimeError("nothing is appended after done")
+        event = numbered(event, self.tail + 1)
+        size = self._log.admitted(event)
+        self.tail = event.seq
+        self._ended = event.type == "done"
+        self._queue.append((event, size))
+        self._queued += size
+        if event.type not in _ENDINGS and (len(self._queue) > BUFFER.events or self._queued > BUFFER.size):
+            self._close("more waits for Redis than may", taken=False)
+        self._start()
+        return event
+
+    async def settled(self) -> None:
+        """Wait until the log holds all that Redis may hold at this moment, but not for long."""
+        tail = self.tail
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._times.answer):
+                await self._begun.wait()
+                while self._log.seq < tail and not self._closed:
+                    await self._log.grown()
+
+    async def renew(self) -> None:
+        """Tell that the producer lives, and learn whether anybody else follows."""
+        if not self.fence:
+            return
+        log, restored = self._log, self._restored
+        answer, watched = await self._store.renew(
+            log.run_id, log.epoch, self.fence, self._stored, done=log.done is not None, followed=log.followers > 0
+        )
+        if restored != self._restored or self._closed:
+            return
+        self._heed(answer)
+        if watched is not None:
+            log.unfollowed_since = max(log.unfollowed_since, time.monotonic() - watched)
+
+    def close(self) -> None:
+        """Write nothing more."""
+        self._closed = True
+        if self._task:
+            self._task.cancel()
+
+    def _start(self) -> None:
+        if self._task is None and not self._closed and (not self.fence or self._stored < self.tail):
+            self._task = asyncio.get_running_loop().create_task(self._write(), name=f"log {self._log.run_id}")
+
+    async def _write(self) -> None:
+        delay = FIRST_DELAY
+        try:
+            while not self._closed and (not self.fence or self._stored < self.tail):
+                try:
+                    await (self._commit() if self.fence else self._begin())
+                    delay = FIRST_DELAY
+                except RedisError as error:
+                    self._failed(error, first=delay == FIRST_DELAY)
+                    await asyncio.sleep(random.uniform(delay / 2, delay))
+                    delay = min(2 * delay, self._times.tick)
+        finally:
+            self._task = None
+
+    def _failed(self, error: RedisError, *, first: bool) -> None:
+        if first:
+            logger.warning("run %s: Redis does not take its events (%s)", self._log.run_id, type(error).__name__)
+        if time.monotonic() - self._reached > self._times.away:
+            self._close("Redis was away for too long", taken=False)
+
+    async def _begin(self) -> None:
+        log = self._log
+        age, sum_ = time.monotonic() - log.began, log.snapshot()
+        fence = await self._store.begin(log.run_id, log.epoch, age, sum_)
+        if self._closed:
+            return
+        if not fence:
+            self._close("another process produces it", taken=True)
+            return
+        self.fence, self._stored = fence, sum_.seq
+        self._reached = time.monotonic()
+        self._begun.set()
+
+    async def _commit(self) -> None:
+        log, restored = self._log, self._restored
+        again = log.since(self._stored)[:BATCH_EVENTS] if self._stored < log.seq else []
+        batch = [(event, 0) for event in again] or list(islice(self._queue, BATCH_EVENTS))
+        events = [event for event, _ in batch]
+        leaving = [] if again else log.leaving(events, [size for _, size in batch])
+        first = log.first + len(leaving)
+        answer = await self._store.append(log.run_id, log.epoch, self.fence, events, first, log.change(leaving))
+        if restored != self._restored or self._closed:
+            return
+        self._heed(answer)
+        if answer == "ok":
+            self._stored = events[-1].seq
+            for event, size in [] if again else batch:
+                self._queue.popleft()
+                self._queued -= size
+                log.commit(event, size)
+
+    def _heed(self, answer: Answer) -> None:
+        match answer:
+            case "ok":
+                self._reached = time.monotonic()
+            case "fenced":
+                self._close("another process has ended it", taken=True)
+            case "missing" | "behind":
+                self._restore(missing=answer == "missing")
+
+    def _restore(self, *, missing: bool) -> None:
+        """Write the log anew. As the same one, unless another process may have ended it before Redis lost it."""
+        logger.warning("run %s: Redis has lost its log, it is written anew", self._log.run_id)
+        if missing and time.monotonic() - self._reached > self._times.lease:
+            self._log.rename(new_epoch())
+        self.fence, self._restored = 0, self._restored + 1
+        self._start()
+
+    def _close(self, why: str, *, taken: bool) -> None:
+        logger.warning("run %s is lost: %s", self._log.run_id, why)
+        self._closed = True
+        self._queue.clear()
+        self._lost(self, taken)

@@ -1,0 +1,191 @@
+"""Measurements of latency: each runs in a process of its own, and outlives the page that started it.
+
+The process is the command `python -m streamlab.latency`: what this process does for others, under one interpreter
+lock, would be measured as well.
+"""
+
+import logging
+import os
+import secrets
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Literal
+
+from streamlab.latency.address import TOKEN, GatewayAddress
+from streamlab.latency.measurement import Machine, Measurement
+from streamlab.latency.observation import Observation, decode_observation
+from streamlab.latency.plan import Plan, order
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 2  # more would measure each other
+KEPT = 20
+CLOSE_SECONDS = 3
+
+State = Literal["measuring", "completed", "stopped", "failed"]
+
+
+class UnknownMeasurement(KeyError):
+    """No measurement has this id: it never was, or others have taken its place."""
+
+
+class TooManyMeasurements(RuntimeError):
+    """As many as may run at once are running."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measuring:
+    """A measurement as it stood at one moment. `seconds`: how long it has been running, or how long it took."""
+
+    id: str
+    plan: Plan
+    made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    observations: tuple[Observation, ...] = ()
+    state: State = "measuring"
+    began: float = field(default_factory=time.monotonic)
+    ended: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        return (self.ended or time.monotonic()) - self.began
+
+    @property
+    def expected(self) -> int:
+        """Calls, the warm-ups too."""
+        return len(order(self.plan))
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until the end, as the calls so far let expect; None before the first."""
+        done = len(self.observations)
+        return self.seconds / done * (self.expected - done) if done else None
+
+    @property
+    def measurement(self) -> Measurement:
+        complete = len(self.observations) == self.expected
+        return Measurement(self.observations, self.plan, self.made_at, Machine.this(), complete)
+
+
+class Measurements:
+    """The measurements of this process, the newest `KEPT`. For any thread."""
+
+    def __init__(self, demo_url: str) -> None:
+        self._demo_url = demo_url
+        self._lock = threading.Lock()
+        self._known: dict[str, Measuring] = {}  # the oldest first
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, plan: Plan, gateway: GatewayAddress | None = None) -> str:
+        """Begin, and answer the id. `gateway` is asked where the plan says so, and must be there then.
+
+        Raises TooManyMeasurements.
+        """
+        if plan.relayed and gateway is None:
+            raise ValueError("no gateway to ask")
+        with self._lock:
+            if len(self._children) >= AT_ONCE:
+                raise TooManyMeasurements(f"{AT_ONCE} measurements are running")
+            made = Measuring(secrets.token_urlsafe(16), plan)
+            child = self._children[made.id] = self._launch(gateway if plan.relayed else None)
+            self._known[made.id] = made
+            self._forget_oldest()
+        threading.Thread(target=self._read, args=(made.id, child, plan), name="measurement", daemon=True).start()
+        return made.id
+
+    def get(self, measurement_id: str) -> Measuring:
+        """Raises UnknownMeasurement."""
+        try:
+            return self._known[measurement_id]
+        except KeyError:
+            raise UnknownMeasurement(measurement_id) from None
+
+    def stop(self, measurement_id: str) -> None:
+        """What was measured stays. One that has ended is left as it is."""
+        with self._lock:
+            child = self._children.get(measurement_id)
+            if child:
+                self._change(measurement_id, state="stopped")
+                child.terminate()
+                insist = threading.Timer(CLOSE_SECONDS, child.kill)
+                insist.daemon = True
+                insist.start()
+
+    def close(self) -> None:
+        """End all of them."""
+        children = list(self._children.items())
+        for measurement_id, _ in children:
+            self.stop(measurement_id)
+        for _, child in children:
+            try:
+                child.wait(CLOSE_SECONDS)
+            except subprocess.TimeoutExpired:
+                child.kill()
+
+    def _launch(self, gateway: GatewayAddress | None) -> "subprocess.Popen[bytes]":
+        asked = ["--gateway", gateway.url] if gateway else []
+        token = {TOKEN: gateway.token.get_secret_value()} if gateway and gateway.token else {}
+        return subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "streamlab.latency",
+                "--plan",
+                "-",
+                "--lines",
+                "--quiet",
+                "--demo-url",
+                self._demo_url,
+                *asked,
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # The rest of the environment holds the key, which this process needs as ours does.
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUTF8": "1"} | token,
+            start_new_session=True,  # Ctrl-C in a terminal is for this process, which ends the child in its own time
+        )
+
+    def _read(self, measurement_id: str, child: "subprocess.Popen[bytes]", plan: Plan) -> None:
+        assert child.stdin
+        assert child.stdout
+        try:
+            with child.stdin as stdin:
+                stdin.write(plan.model_dump_json().encode())
+        except OSError:
+            logger.warning("measurement %s: its process did not take the plan", measurement_id)
+        try:
+            with child.stdout as lines:
+                for line in lines:
+                    self._add(measurement_id, decode_observation(line))
+        except ValueError:  # a child that was killed may have written half a line
+            logger.warning("measurement %s: its process wrote what is no observation", measurement_id)
+            child.kill()
+        finally:
+            self._finish(measurement_id, child.wait())
+
+    def _add(self, measurement_id: str, made: Observation) -> None:
+        with self._lock:
+            self._change(measurement_id, observations=(*self._known[measurement_id].observations, made))
+
+    def _finish(self, measurement_id: str, code: int) -> None:
+        with self._lock:
+            found = self._known[measurement_id]
+            del self._children[measurement_id]
+            state: State = "completed" if len(found.observations) == found.expected else "failed"
+            if found.state == "measuring":
+                self._change(measurement_id, state=state)
+            self._change(measurement_id, ended=time.monotonic())
+        logger.info("measurement %s %s calls=%d exit=%d", measurement_id, state, len(found.observations), code)
+
+    def _change(self, measurement_id: str, **values: object) -> None:
+        self._known[measurement_id] = replace(self._known[measurement_id], **values)  # type: ignore[arg-type]
+
+    def _forget_oldest(self) -> None:
+        for measurement_id in list(self._known):
+            if len(self._known) <= KEPT:
+                return
+            if measurement_id not in self._children:
+                del self._known[measurement_id]

@@ -1,0 +1,169 @@
+"""The chain that answers, and one attempt at running it.
+
+The chain is driven by `.stream()` in a thread rather than by `.astream()` on the loop. Both do the same work, but
+`.astream()` makes a task for every chunk at every stage of the chain, and at its end it joins all chunks again, on
+the loop, while every other stream waits (figures: `make bench`, ARCHITECTURE.md).
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import Any
+
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessageChunk, BaseMessage, SystemMessage, trim_messages
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.outputs import ChatGenerationChunk, GenerationChunk
+from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
+from langchain_core.runnables import Runnable
+
+from streamlab.events import StreamEvent, Usage
+from streamlab.models.connections import Connections
+from streamlab.models.failures import Failure
+from streamlab.runs.pump import Pump
+from streamlab.text.tokens import estimate_tokens
+
+Clock = Callable[[], float]
+
+LONGEST_DELTA = 32 * 1024  # characters; what one event may hold is counted in bytes
+
+PROMPT = ChatPromptTemplate.from_messages(
+    [MessagesPlaceholder("system"), MessagesPlaceholder("history"), ("human", "{question}")]
+)
+
+
+def chat_chain(model: BaseChatModel) -> Runnable[dict[str, Any], str]:
+    """Takes `chat_input(...)`, gives the answer's text."""
+    return PROMPT | model | StrOutputParser()
+
+
+def chat_input(system: str, history: Sequence[BaseMessage], question: str, history_tokens: int) -> dict[str, Any]:
+    """What `chat_chain` takes: the newest exchanges that fit into `history_tokens`, and always the whole question."""
+    return {
+        "system": [SystemMessage(system)] if system.strip() else [],
+        "history": newest(history, history_tokens),
+        "question": question,
+    }
+
+
+def newest(messages: Sequence[BaseMessage], tokens: int) -> list[BaseMessage]:
+    """The last exchanges that fit; each is whole, from its question on."""
+    return trim_messages(messages, max_tokens=tokens, token_counter=count_tokens, strategy="last", start_on="human")
+
+
+def count_tokens(messages: Sequence[BaseMessage]) -> int:
+    """An estimate that needs no tables; 4 for what a message costs besides its text."""
+    return sum(estimate_tokens(message.text) + 4 for message in messages)
+
+
+class ChainAttempt:
+    """One run of the chain, from its input to its events (`thinking`, `text_delta`)."""
+
+    def __init__(self, build: Callable[[], Runnable[dict[str, Any], str]], inputs: dict[str, Any]) -> None:
+        self._build = build  # called in the thread: a new model's client takes time to make
+        self._inputs = inputs
+        self._observer = _Observer()
+        self._text: list[str] = []
+
+    @property
+    def usage(self) -> Usage:
+        """As the server reported it, otherwise estimated from what was sent and has arrived."""
+        if self._observer.usage:
+            return self._observer.usage
+        sent = PROMPT.invoke(self._inputs).to_messages()
+        return Usage(count_tokens(sent), estimate_tokens("".join(self._text)), estimated=True)
+
+    @property
+    def cut_short(self) -> bool:
+        """The model stopped at its length limit."""
+        return self._observer.finish == "length"
+
+    async def events(self, clock: Clock) -> AsyncIterator[list[StreamEvent]]:
+        """The events in batches, as they gather; `at` is the clock's time in the moment each one arrived."""
+        connections = Connections()
+
+        def produce() -> Iterator[StreamEvent]:
+            connections.adopt()
+            return self._produce(clock)
+
+        with Pump(produce, connections.end) as pump:
+            async for batch in pump.batches():
+                yield batch
+        if self._observer.finish == "content_filter":
+            raise Failure("content_filtered")
+
+    def _produce(self, clock: Clock) -> Iterator[StreamEvent]:
+        thoughts, words = _Halves(), _Halves()
+        for text in self._build().stream(self._inputs, config={"callbacks": [self._observer]}):
+            if reasoning := thoughts.join(self._observer.take_reasoning()):
+                yield StreamEvent("thinking", 0, clock(), content=reasoning)
+            if text := words.join(text):
+                self._text.append(text)
+                for start in range(0, len(text), LONGEST_DELTA):
+                    yield StreamEvent("text_delta", 0, clock(), content=text[start : start + LONGEST_DELTA])
+
+
+class _Halves:
+    """Joins the halves of a character that arrive in two chunks (an escaped surrogate pair cut in the middle)."""
+
+    def __init__(self) -> None:
+        self._half = ""
+
+    def join(self, text: str) -> str:
+        if text.isascii() and not self._half:
+            return text
+        text, self._half = self._half + text, ""
+        if text and "\ud800" <= text[-1] <= "\udbff":
+            text, self._half = text[:-1], text[-1]
+        # Pairs become their character; what stays alone has no meaning and no UTF-8 form.
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+class _Observer(BaseCallbackHandler):
+    """What the parser drops: reasoning, usage and why the model stopped."""
+
+    def __init__(self) -> None:
+        self.usage: Usage | None = None
+        self.finish: str | None = None
+        self._reasoning: list[str] = []
+
+    def take_reasoning(self) -> str:
+        if not self._reasoning:
+            return ""
+        text = "".join(self._reasoning)
+        self._reasoning.clear()
+        return text
+
+    def on_llm_new_token(
+        self, token: Any, *, chunk: GenerationChunk | ChatGenerationChunk | None = None, **kwargs: Any
+    ) -> None:
+        message = chunk.message if isinstance(chunk, ChatGenerationChunk) else None
+        if not isinstance(message, AIMessageChunk):
+            return
+        if reported := message.usage_metadata:
+            self.usage = Usage(reported["input_tokens"], reported["output_tokens"])
+        if chunk and chunk.generation_info and (finish := chunk.generation_info.get("finish_reason")):
+            self.finish = finish
+        if message.additional_kwargs or not isinstance(message.content, str):
+            self._reasoning.append(reasoning_text(message))
+
+
+def reasoning_text(message: AIMessageChunk) -> str:
+    """The reasoning of a chunk: beside the content, or blocks of type `reasoning` or `thinking` within it."""
+    beside = message.additional_kwargs.get("reasoning_content") or ""
+    blocks = message.content if isinstance(message.content, list) else []
+    return beside + "".join(_block_reasoning(block) for block in blocks if isinstance(block, dict))
+
+
+def _block_reasoning(block: dict[str, Any]) -> str:
+    match block.get("type"):
+        case "thinking":
+            inner = block.get("thinking") or ""
+            return inner if isinstance(inner, str) else _texts(inner)
+        case "reasoning":
+            return str(block.get("reasoning") or "") or _texts(block.get("summary") or [])
+        case _:
+            return ""
+
+
+def _texts(parts: list[dict[str, Any]]) -> str:
+    return "".join(part.get("text") or "" for part in parts)

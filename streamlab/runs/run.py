@@ -1,0 +1,277 @@
+"""Runs: each is produced once, into its log, detached from whoever started it."""
+
+import asyncio
+import logging
+import random
+import secrets
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import anyio
+
+from streamlab.events import Status, StreamEvent, Usage
+from streamlab.events.outcome import UNKNOWN, Account, Outcome
+from streamlab.hub import Hub, Log
+from streamlab.models.failures import Failure, classify
+from streamlab.runs.chain import Clock
+
+logger = logging.getLogger(__name__)
+
+DEADLINE_STEP = 0.25  # seconds by which a deadline may be early
+
+StopReason = Literal["asked", "unwatched", "shutdown", "lost"]
+Retries = Literal["never", "before_text", "always"]
+
+
+class Attempt(Protocol):
+    """One try at producing an answer."""
+
+    @property
+    def usage(self) -> Usage: ...
+
+    @property
+    def cut_short(self) -> bool: ...
+
+    def events(self, clock: Clock) -> AsyncIterator[list[StreamEvent]]: ...
+
+
+Observer = Callable[[str, Outcome], None]
+"""Told of each run that has ended, by its id."""
+
+
+class TooManyRuns(RuntimeError):
+    """As many runs are live as may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunLimits:
+    """Seconds, but for `attempts` and `live` (runs at the same time). `unwatched` None: a run needs no follower.
+
+    `retries`: with "before_text" an attempt that fails after some of its text was shown is not tried again.
+    """
+
+    total: float = 120
+    first_token: float = 30
+    silence: float = 30
+    unwatched: float | None = 60
+    attempts: int = 3
+    live: int = 200
+    backoff: float = 0.5
+    retries: Retries = "always"
+
+    def allow_retry(self, failure: Failure, number: int, at: float, *, text_shown: bool) -> bool:
+        """Whether another attempt may follow attempt `number`, which failed, and begin `at` seconds into the run."""
+        if self.retries == "never" or (self.retries == "before_text" and text_shown):
+            return False
+        return failure.retried and number < self.attempts and at < self.total
+
+    def backoff_after(self, number: int) -> float:
+        """Seconds until the attempt after `number`: exponential, with jitter so that not all return at once."""
+        longest: float = self.backoff * 2.0**number
+        return random.uniform(longest / 2, longest)
+
+
+@dataclass
+class _Live:
+    """A run while it is produced."""
+
+    log: Log
+    begin: Callable[[], Attempt]
+    limits: RunLimits
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    stop_reason: StopReason | None = None
+    attempt: Attempt | None = None
+    account: Account = field(default_factory=Account)
+
+    @property
+    def step(self) -> int:
+        return self.account.text.step
+
+    @property
+    def text_shown(self) -> bool:
+        """Whether anybody may have read something of this attempt's text."""
+        return self.account.outcome.timings.ttft is not None
+
+    def clock(self) -> float:
+        return time.monotonic() - self.log.began
+
+    def append(self, event: StreamEvent) -> StreamEvent:
+        """Answers the event with its seq; a log that is written elsewhere has it a moment later."""
+        appended = self.log.append(event)
+        self.account.observe(event)
+        return appended
+
+    def void(self, failure: Failure, wait: float) -> None:
+        """The attempt failed: what it wrote does not count, the next one begins after `wait` seconds."""
+        self.close_calls()
+        self.append(StreamEvent("retry", 0, self.clock(), self.step, code=failure.code, wait=wait))
+
+    def close_calls(self) -> None:
+        """Every tool_call has its tool_result, also when nobody waits for the tool any more."""
+        for call in list(self.account.open_calls.values()):
+            self.append(
+                StreamEvent(
+                    "tool_result",
+                    0,
+                    self.clock(),
+                    step=call.step,
+                    tool=call.tool,
+                    call_id=call.call_id,
+                    status="stopped",
+                )
+            )
+
+
+def new_run_id() -> str:
+    """Random: whoever does not know it cannot guess it."""
+    return secrets.token_urlsafe(16)
+
+
+class Runs:
+    """Starts runs, ends them, and stops those that nobody follows. Belongs to one event loop."""
+
+    def __init__(self, hub: Hub, limits: RunLimits | None = None) -> None:
+        self._hub = hub
+        self.limits = limits or RunLimits()
+        self.started = 0
+        self.ended: Counter[Status] = Counter()
+        self.observers: list[Observer] = []
+        self._live: dict[str, _Live] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def live(self) -> int:
+        return len(self._live)
+
+    def start(
+        self,
+        begin: Callable[[], Attempt],
+        ended: Callable[[Outcome], None] | None = None,
+        limits: RunLimits | None = None,
+        run_id: str | None = None,
+    ) -> str:
+        """Begin a run and answer its id. `begin` makes each attempt; `ended` hears what became of the run.
+
+        `limits` are the run's own, but for `live`; `run_id` is one of `new_run_id` that the caller needed before.
+        Raises TooManyRuns or HubFull when there is no room.
+        """
+        if len(self._live) >= self.limits.live:
+            raise TooManyRuns(f"{self.limits.live} runs are live")
+        id = run_id or new_run_id()
+        log = self._hub.create(id, lambda reason: self.stop(id, reason))
+        run = self._live[id] = _Live(log, begin, limits or self.limits)
+        task = asyncio.get_running_loop().create_task(self._produce(run, ended), name=f"run {id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        self.started += 1
+        return id
+
+    def stop(self, run_id: str, reason: StopReason = "asked") -> None:
+        """End the run at the model; the text so far stays. A run that has ended already is left as it is.
+
+        One that another process produces is asked to stop there.
+        """
+        if run := self._live.get(run_id):
+            run.stop_reason = run.stop_reason or reason
+            run.scope.cancel()
+        elif reason == "asked":
+            self._hub.stop(run_id)
+
+    async def watch(self) -> None:
+        """For as long as it runs: stop the runs that nobody follows, and let go of logs whose time is over."""
+        while True:
+            await asyncio.sleep(1)
+            self._hub.sweep()
+            now = time.monotonic()
+            for run_id, run in list(self._live.items()):
+                limit = run.limits.unwatched
+                if limit is not None and not run.log.followers and now - run.log.unfollowed_since > limit:
+                    self.stop(run_id, "unwatched")
+
+    async def close(self) -> None:
+        """Stop every run and wait until each log has its end."""
+        for run_id in list(self._live):
+            self.stop(run_id, "shutdown")
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5)
+
+    async def _produce(self, run: _Live, ended: Callable[[Outcome], None] | None) -> None:
+        failure = await self._outcome(run)
+        status: Status = "completed" if failure is None else "failed"
+        if run.stop_reason and run.scope.cancelled_caught:
+            status, failure = ("lost", Failure("producer_lost")) if run.stop_reason == "lost" else ("stopped", None)
+        outcome = self._finish(run, status, failure)
+        del self._live[run.log.run_id]
+        self.ended[status] += 1
+        if ended:
+            ended(outcome)
+        for observe in self.observers:
+            observe(run.log.run_id, outcome)
+
+    async def _outcome(self, run: _Live) -> Failure | None:
+        try:
+            with run.scope, anyio.fail_after(run.limits.total):
+                await self._attempts(run)
+        except TimeoutError:
+            return Failure("timeout")
+        except Failure as failure:
+            return failure
+        return None
+
+    def _finish(self, run: _Live, status: Status, failure: Failure | None) -> Outcome:
+        """The end of a log, whatever happened: open calls answered, an error or the final answer, and one `done`."""
+        run.close_calls()
+        usage = run.attempt.usage if run.attempt else UNKNOWN
+        code: str | None = None
+        if failure:
+            code = failure.code
+            run.append(StreamEvent("error", 0, run.clock(), run.step, code=code, message=failure.detail))
+        elif status == "completed":
+            code = "length" if run.attempt and run.attempt.cut_short else None
+            run.append(StreamEvent("final_answer", 0, run.clock(), run.step, content=str(run.account.text)))
+        elif run.stop_reason != "asked":
+            code = run.stop_reason
+        done = run.append(StreamEvent("done", 0, run.clock(), run.step, status=status, code=code, usage=usage))
+        outcome = run.account.outcome
+        logger.info(
+            "run %s %s code=%s events=%d retries=%d total=%.2fs",
+            run.log.run_id,
+            status,
+            code,
+            done.seq,
+            outcome.retries,
+            outcome.timings.total,
+        )
+        return outcome
+
+    async def _attempts(self, run: _Live) -> None:
+        for number in range(1, run.limits.attempts + 1):
+            try:
+                await self._attempt(run)
+                return
+            except Exception as error:
+                failure = classify(error)
+                logger.warning("run %s attempt %d: %s (%s)", run.log.run_id, number, failure.code, type(error).__name__)
+                if failure.code == "internal":
+                    logger.exception("unexpected")
+            wait = run.limits.backoff_after(number) if failure.retry_after is None else failure.retry_after
+            if not run.limits.allow_retry(failure, number, run.clock() + wait, text_shown=run.text_shown):
+                raise failure
+            run.void(failure, wait)
+            await asyncio.sleep(wait)
+
+    async def _attempt(self, run: _Live) -> None:
+        run.attempt = run.begin()
+        loop = asyncio.get_running_loop()  # its time is anyio's
+        with anyio.fail_after(run.limits.first_token) as patience:
+            async with aclosing(run.attempt.events(run.clock)) as batches:  # type: ignore[type-var]
+                async for batch in batches:
+                    deadline = loop.time() + run.limits.silence
+                    if abs(deadline - patience.deadline) > DEADLINE_STEP:  # to set it costs a timer
+                        patience.deadline = deadline
+                    for event in batch:
+                        run.append(event)
