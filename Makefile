@@ -19,6 +19,7 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 bench: $(VENV)/dev.stamp browser ## the figures, each beside its peer; results in benchmarks/results
 	$(BIN)/python -m benchmarks

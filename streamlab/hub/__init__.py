@@ -1,7 +1,8 @@
 """Ordered logs of runs, and followers that read them at their own pace."""
 
-from streamlab.hub.hub import Hub, HubFull, HubUnreachable, Outage, Stop, UnknownRun
-from streamlab.hub.log import Follower, Gap, Item, Log, LogFull, Position, Snapshot, parse_token
+from streamlab.hub.errors import HubFull, HubUnreachable, LogFull, UnknownRun
+from streamlab.hub.hub import Hub, Outage, Stop
+from streamlab.hub.log import Follower, Gap, Item, Log, Position, Snapshot, parse_token
 from streamlab.hub.memory.hub import MemoryHub
 
 __all__ = [

@@ -3,27 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Protocol, Self
+from typing import Literal, Protocol, Self
 
 from streamlab.hub.log import Follower, Log, Position
-
-if TYPE_CHECKING:
-    from streamlab.hub.shared import Shared
+from streamlab.hub.shared import Shared
 
 Stop = Callable[[Literal["asked", "lost"]], None]
 """Told when a run is to end for what happened elsewhere: somebody asked for it, or its log is no longer its own."""
-
-
-class UnknownRun(KeyError):
-    """No log of this id is here: it never was, or it was evicted."""
-
-
-class HubFull(RuntimeError):
-    """The hub holds as much as it may, and all of it belongs to runs that are not finished."""
-
-
-class HubUnreachable(RuntimeError):
-    """What was asked for is not in this process, and the store that the processes share does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +29,7 @@ class Hub(Protocol):
     - `taken_over`: how many runs of processes that died were ended here, each of which `on_taken_over` is told
     """
 
-    shared: "Shared"
+    shared: Shared
     taken_over: int
     on_taken_over: Callable[[str], None]
 

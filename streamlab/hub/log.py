@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from streamlab.events import StepText, StreamEvent, merge_deltas, numbered, wire_size
+from streamlab.hub.errors import LogFull
 
 LAG_EVENTS = 64
 LAG_SECONDS = 0.25
@@ -90,10 +91,6 @@ class Change(NamedTuple):
     tools: list[StreamEvent]
 
 
-class LogFull(ValueError):
-    """The event is larger than one event may be."""
-
-
 class Log:
     """Events 1, 2, 3 … of one run; after `done` nothing is appended.
 
@@ -113,7 +110,7 @@ class Log:
         self._events: deque[StreamEvent] = deque()
         self._sizes: deque[int] = deque()
         self._chapters: deque[list[StreamEvent]] = deque()  # without gaps, up to the last whole one
-        self._evicted = _Sum()
+        self._evicted = Sum()
         self._asked = (0, 0)  # the last question to `since`, which all who follow closely ask, and its answer
         self._answered: list[StreamEvent] = []
         self._idle: set[asyncio.Future[None]] = set()
@@ -211,7 +208,7 @@ class Log:
 
     def change(self, leaving: Iterable[StreamEvent]) -> Change:
         """What it does to the snapshot when these, the oldest, leave."""
-        change = _Sum()
+        change = Sum()
         change.text.step = step = self._evicted.text.step
         reset = False
         for event in leaving:
@@ -240,7 +237,7 @@ class Log:
         self._idle.clear()
 
 
-class _Sum:
+class Sum:
     """What a row of events amounts to."""
 
     def __init__(self) -> None:

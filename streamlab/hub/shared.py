@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from streamlab.hub.hub import HubUnreachable
+from streamlab.hub.errors import HubUnreachable
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from streamlab.hub.hub import HubFull, Outage, Stop, UnknownRun
+from streamlab.hub.errors import HubFull, UnknownRun
+from streamlab.hub.hub import Outage, Stop
 from streamlab.hub.log import Bounds, Follower, Log, Position
 from streamlab.hub.memory.shared import MemoryShared
 from streamlab.hub.shared import Shared
@@ -90,7 +91,7 @@ class MemoryHub:
         now = time.monotonic()
         for log in list(self._logs.values()):
             if log.done and not log.followers and now - log.began - log.done.at > self._kept:
-                del self._logs[log.run_id]
+                self._drop(log)
 
     def _make_room(self) -> None:
         size = self.size
@@ -99,9 +100,12 @@ class MemoryHub:
                 return
             if self._may_leave(log):
                 size -= log.size
-                del self._logs[log.run_id]
+                self._drop(log)
         if size >= self._capacity:
             raise HubFull(f"{size} bytes of unfinished runs, at most {self._capacity} are allowed")
+
+    def _drop(self, log: Log) -> None:
+        del self._logs[log.run_id]
 
     def _may_leave(self, log: Log) -> bool:
         return log.done is not None

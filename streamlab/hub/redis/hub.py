@@ -15,7 +15,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from streamlab.hub.hub import HubUnreachable, Outage, Stop, UnknownRun
+from streamlab.hub.errors import HubUnreachable, UnknownRun
+from streamlab.hub.hub import Outage, Stop
 from streamlab.hub.log import Bounds, Log
 from streamlab.hub.memory.hub import CAPACITY, MemoryHub
 from streamlab.hub.redis.log import RedisLog
@@ -50,6 +51,7 @@ class RedisHub(MemoryHub):
         self._reading = _client(url, 1, READ_BLOCK + self._times.answer, self._name)
         self._store = Store(self._redis, self._id, self._times)
         self.shared = RedisShared(self._redis, self._times.answer)
+        self._writers: dict[str, Writer] = {}  # by run id
         self._heard = "0-0"  # the last message to this hub
         self._hearing = asyncio.Event()  # set with every message
         self._reachable = True
@@ -67,7 +69,7 @@ class RedisHub(MemoryHub):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """What was appended is brought to Redis first, if it answers."""
-        writers = [log.writer for log in self._logs.values() if log.writer]
+        writers = list(self._writers.values())
         until = time.monotonic() + self._times.closing
         if writing := [writer.task for writer in writers if writer.task]:
             await asyncio.wait(writing, timeout=self._times.closing)
@@ -107,8 +109,8 @@ class RedisHub(MemoryHub):
         log = self._logs.get(run_id)
         if log is None or (log.read and not log.writer):
             return await self._shared_look(run_id)
-        if log.writer:
-            await log.writer.settled()
+        if writer := self._writers.get(run_id):
+            await writer.settled()
         return log
 
     async def _shared_look(self, run_id: str) -> RedisLog:
@@ -163,7 +165,11 @@ class RedisHub(MemoryHub):
         now = time.monotonic()
         for log in list(self._logs.values()):
             if self._only_read(log) and now - log.unfollowed_since > self._times.unfollowed:
-                del self._logs[log.run_id]
+                self._drop(log)
+
+    def _drop(self, log: Log) -> None:
+        super()._drop(log)
+        self._writers.pop(log.run_id, None)
 
     def _may_leave(self, log: Log) -> bool:
         return super()._may_leave(log) or self._only_read(self._logs[log.run_id])
@@ -177,6 +183,7 @@ class RedisHub(MemoryHub):
     def _write(self, log: RedisLog, fence: int = 0) -> Writer:
         def lost(writer: Writer, taken: bool) -> None:
             log.writer, log.lost, log.loaded, log.due = None, True, False, 0.0
+            self._writers.pop(log.run_id, None)
             if not taken:
                 log.end_as_lost()
             if writer.task:
@@ -184,8 +191,8 @@ class RedisHub(MemoryHub):
             if log.stop:
                 log.stop("lost")
 
-        log.writer = Writer(log, self._store, self._times, lost, fence)
-        return log.writer
+        log.writer = writer = self._writers[log.run_id] = Writer(log, self._store, self._times, lost, fence)
+        return writer
 
     # Reading
 
@@ -260,6 +267,7 @@ class RedisHub(MemoryHub):
 
     def _end_unreadable(self, log: RedisLog) -> None:
         logger.exception("run %s: its stream holds what is no event of this version", log.run_id)
+        self._writers.pop(log.run_id, None)
         log.end_as_lost()
 
     def _hear(self, entries: list[Entry]) -> None:
@@ -309,7 +317,8 @@ class RedisHub(MemoryHub):
 
     async def _tend(self, log: RedisLog) -> None:
         try:
-            await (log.writer.renew() if log.writer else self._watch(log))
+            writer = self._writers.get(log.run_id)
+            await (writer.renew() if writer else self._watch(log))
         except (RedisError, UnknownRun):
             # Nothing is known: neither that a producer is dead nor that nobody else follows.
             log.lapsed_since = None

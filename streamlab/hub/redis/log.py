@@ -2,15 +2,19 @@
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from streamlab.events import StreamEvent, numbered
 from streamlab.events.outcome import UNKNOWN, Account
 from streamlab.hub.hub import Stop
-from streamlab.hub.log import Bounds, Log, Snapshot, _Sum, new_epoch
+from streamlab.hub.log import Bounds, Log, Snapshot, Sum, new_epoch
 
-if TYPE_CHECKING:
-    from streamlab.hub.redis.writer import Writer
+
+class LogWriter(Protocol):
+    """Brings the events of one log to Redis."""
+
+    def put(self, event: StreamEvent) -> StreamEvent:
+        """Number the event and have it committed. Raises LogFull, and RuntimeError after `done`."""
 
 
 class RedisLog(Log):
@@ -23,7 +27,7 @@ class RedisLog(Log):
     def __init__(self, run_id: str, bounds: Bounds | None = None, stop: Stop | None = None) -> None:
         super().__init__(run_id, bounds)
         self.stop = stop
-        self.writer: Writer | None = None
+        self.writer: LogWriter | None = None
         self.lost = False
         self.loaded = False  # of a log that is read: the reader goes on from its `seq`
         self.due = 0.0  # when it is looked after next, by the monotonic clock
@@ -67,7 +71,7 @@ class RedisLog(Log):
         self.size = 0
         self.seq = sum_.seq
         self.began = time.monotonic() - age
-        self._evicted = _Sum.of(sum_)
+        self._evicted = Sum.of(sum_)
         self._asked = (0, -1)
         self.rename(epoch)
 

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from streamlab.hub.hub import HubUnreachable
+from streamlab.hub.errors import HubUnreachable
 from streamlab.hub.shared import Errands, Full, Kept, Kind, Roll
 
 logger = logging.getLogger(__name__)
