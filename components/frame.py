@@ -8,30 +8,32 @@ from components.page import sidebar
 from components.page.texts import t
 
 ASSETS = files("assets")
+PAGES = {  # in the order of the navigation: the file in pages/, the section of its texts and its address; its icon
+    "chat": "chat",
+    "timeline": "view_timeline",
+    "latency": "timer",
+    "prompts": "compare",
+    "chunks": "grain",
+    "faults": "electrical_services",
+    "relay": "lan",
+    "about": "schema",
+}
 
 st.set_page_config(page_title=t("app.title"), page_icon=str(ASSETS / "icon.png"), layout="wide")
 st.logo(str(ASSETS / "logo.svg"), size="large")
 sidebar.choose_language()
-chat = st.Page("../pages/chat.py", title=t("chat.title"), icon=":material/chat:", url_path="chat")
-timeline = st.Page(
-    "../pages/timeline.py", title=t("timeline.title"), icon=":material/view_timeline:", url_path="timeline"
-)
-latency = st.Page("../pages/latency.py", title=t("latency.title"), icon=":material/timer:", url_path="latency")
-prompts = st.Page("../pages/prompts.py", title=t("prompts.title"), icon=":material/compare:", url_path="prompts")
-chunks = st.Page("../pages/chunks.py", title=t("chunks.title"), icon=":material/grain:", url_path="chunks")
-faults = st.Page(
-    "../pages/faults.py", title=t("faults.title"), icon=":material/electrical_services:", url_path="faults"
-)
-relay = st.Page("../pages/relay.py", title=t("relay.title"), icon=":material/lan:", url_path="relay")
-about = st.Page("../pages/about.py", title=t("about.title"), icon=":material/schema:", url_path="about")
+pages = {
+    name: st.Page(f"../pages/{name}.py", title=t(f"{name}.title"), icon=f":material/{icon}:", url_path=name)
+    for name, icon in PAGES.items()
+}
 
 
 def start() -> None:
-    """The root. Streamlit serves a default page at the root only, but `/chat` is to be an address as well."""
-    st.switch_page(chat, query_params=st.query_params.to_dict())
+    """Lead from the root to the chat: a default page is served at the root only, and `/chat` is an address as well."""
+    st.switch_page(pages["chat"], query_params=st.query_params.to_dict())
 
 
 root = st.Page(start, url_path="start", default=True, visibility="hidden")
-page = st.navigation({"": [root], t("app.title"): [chat, timeline, latency, prompts, chunks, faults, relay, about]})
+page = st.navigation({"": [root], t("app.title"): [*pages.values()]})
 sidebar.draw()
 page.run()

@@ -3,7 +3,8 @@
 import streamlit as st
 
 from components.page import lesson
-from components.page.state import engine, session
+from components.page.lab import engine
+from components.page.session import session
 from components.page.texts import t
 from streamlab.hub import Follower, Log
 from streamlab.runs.run import Runs

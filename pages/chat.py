@@ -8,7 +8,9 @@ from streamlit.delta_generator import DeltaGenerator
 from components.answer import answer
 from components.answer.export import to_json, to_markdown
 from components.page import lesson, questions, sidebar
-from components.page.state import CHAT, RUN, engine, find_chat, find_task, following, named, session, show
+from components.page.address import CHAT, RUN, find_chat, named, show
+from components.page.lab import engine, following
+from components.page.session import session
 from components.page.texts import t
 from streamlab.agent.graph import chat_agent
 from streamlab.chats import Busy, Chat, Turn
@@ -111,7 +113,7 @@ def draw_again(chat: Chat, *, failed: bool) -> None:
 
 def draw_timeline_link(turn: Turn) -> None:
     """For as long as the run's log is there."""
-    if find_task(turn.run_id):
+    if lab.agents.find(turn.run_id):
         st.page_link(
             "../pages/timeline.py",
             label=t("chat.timeline"),

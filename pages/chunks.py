@@ -4,7 +4,8 @@ import streamlit as st
 
 from components.chunks import chunks
 from components.page import lesson
-from components.page.state import READING, find_reading, named, show
+from components.page.address import READING, named, show
+from components.page.lab import engine
 from components.page.texts import t
 from streamlab.chunks import modes as ways
 
@@ -14,10 +15,12 @@ CODE = {
     "calls": (ways.text_chain, ways.read_stream, ways.read_astream, ways.read_invoke, ways.read_events),
 }
 
+lab = engine()
+
 
 @st.fragment(run_every=EVERY)
 def draw_live(reading_id: str) -> None:
-    found = find_reading(reading_id)
+    found = lab.readings.find(reading_id)
     if not found or not found.running:
         st.rerun()
     chunks.draw(found)
@@ -25,13 +28,13 @@ def draw_live(reading_id: str) -> None:
 
 @st.fragment
 def draw_ended(reading_id: str) -> None:
-    if found := find_reading(reading_id):
+    if found := lab.readings.find(reading_id):
         chunks.draw(found)
 
 
 reading_id = named(READING)
 show(READING, reading_id)
-found = find_reading(reading_id)
+found = lab.readings.find(reading_id)
 topic = found.question.topic if found else st.session_state.get(chunks.TOPIC, "parsers")
 lesson.draw_title("chunks", CODE[topic], tried=bool(st.session_state.get(chunks.TRIED)))
 if reading_id and not found:

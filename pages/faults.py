@@ -7,11 +7,13 @@ from streamlit.delta_generator import DeltaGenerator
 
 from components.answer import answer
 from components.faults import attempts, faults
+from components.faults.faults import Tried
 from components.faults.handling import draw_handling
 from components.page import access, lesson, questions, sidebar
+from components.page.address import TRIAL, named, show
 from components.page.excerpts import Code
+from components.page.lab import engine, following
 from components.page.slots import draw_notice, fresh_place
-from components.page.state import TRIAL, Tried, engine, find_trial, following, keep_trial, named, session, show
 from components.page.texts import t
 from components.timeline import replay
 from streamlab.events import StreamEvent
@@ -31,15 +33,15 @@ def start() -> None:
         [options.model],
         lambda: lab.portal.call(lab.trials.start, chosen.question, options, chosen.fault, chosen.times, chosen.policy),
     ):
-        keep_trial(Tried(trial))
+        faults.keep(Tried(trial))
         show(TRIAL, trial.run_id)
 
 
 def look(run_id: str | None) -> None:
     """Keep what the address names, and the events of every trial that has ended since the last look."""
-    if run_id not in session().trials and (trial := find_trial(run_id)):
-        keep_trial(Tried(trial))
-    for tried in list(session().trials.values()):
+    if run_id not in faults.HISTORY.items and (trial := lab.trials.find(run_id)):
+        faults.keep(Tried(trial))
+    for tried in list(faults.HISTORY.items.values()):
         if tried.events is None:
             settle(tried.trial)
 
@@ -48,10 +50,10 @@ def settle(trial: Trial) -> None:
     try:
         log = lab.portal.call(lab.hub.log, trial.run_id)
     except UnknownRun:  # it ended while this session looked elsewhere, and its time is over
-        del session().trials[trial.run_id]
+        del faults.HISTORY.items[trial.run_id]
         return
     if log.done:
-        keep_trial(Tried(trial, lab.portal.call(log.since, 0)))
+        faults.keep(Tried(trial, lab.portal.call(log.since, 0)))
 
 
 def mended(tried: Tried) -> bool:
@@ -112,11 +114,11 @@ run_id = named(TRIAL)
 show(TRIAL, run_id)
 look(run_id)
 code: list[Code] = [Trials.start, ChainAttempt, Runs._attempts, Runs._attempt, RunLimits, classify]
-lesson.draw_title("faults", code, tried=any(map(mended, session().trials.values())))
+lesson.draw_title("faults", code, tried=any(map(mended, faults.HISTORY.items.values())))
 draw_notice(st.container())
 access.draw([sidebar.options().model], st.container())
 stop_place = faults.draw_switchboard(start)
-tried = session().trials.get(run_id or "")
+tried = faults.HISTORY.find(run_id)
 place = fresh_place("faults", (run_id, bool(tried and tried.events)))
 faults.draw_difference(run_id)
 with place:

@@ -3,9 +3,11 @@
 import streamlit as st
 
 from components.latency import latency, measuring
+from components.latency.measuring import Measured
 from components.page import lesson
+from components.page.address import MEASUREMENT, named, show
+from components.page.lab import engine
 from components.page.slots import draw_notice
-from components.page.state import MEASUREMENT, Measured, engine, find_measuring, keep_measurement, named, session, show
 from components.page.texts import plain, t
 from streamlab.latency.client import Client
 from streamlab.latency.difference import SURE, paired_difference
@@ -23,7 +25,7 @@ def proves_something() -> bool:
     """A measurement of this session had enough pairs."""
     pairs = (
         {seen.pair for seen in measured.measurement.observations if not seen.warm_up}
-        for measured in session().measurements.values()
+        for measured in measuring.HISTORY.items.values()
     )
     return any(len(found) >= SURE for found in pairs)
 
@@ -37,7 +39,7 @@ def summarized(measurement_id: str, calls: int, _measurement: Measurement) -> Su
 @st.fragment(run_every=EVERY)
 def draw_live(measuring_id: str) -> None:
     """How far it is, and what is known so far."""
-    found = find_measuring(measuring_id)
+    found = lab.measurements.find(measuring_id)
     if not found or found.state != "measuring":
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -71,20 +73,20 @@ def draw_ended(measurement_id: str, measured: Measured) -> None:
         with st.expander(t("latency.asked", name=plain(measured.name)), icon=":material/help_outline:", type="compact"):
             st.text(plan.prompt)
     latency.draw(measurement, summarized(measurement_id, len(measurement.observations), measurement))
-    if other := measuring.draw_comparison(measurement_id):
+    if other := measuring.HISTORY.choose_other(measurement_id):
         changes = compare_measurements(other.measurement.observations, measurement.observations)
         latency.draw_difference(changes, (other.name, measured.name))
 
 
 measurement_id = named(MEASUREMENT)
 show(MEASUREMENT, measurement_id)
-found = find_measuring(measurement_id)
+found = lab.measurements.find(measurement_id)
 if found and found.state != "measuring":
-    keep_measurement(found.id, Measured(measuring.name_of(found.measurement), found.measurement))
+    measuring.HISTORY.keep(found.id, Measured(measuring.name_of(found.measurement), found.measurement))
 lesson.draw_title("latency", (Client, GatewayClient, paired_difference), tried=proves_something())
 draw_notice(st.container())
 measuring.draw_list(measurement_id)
-if measurement_id and (measured := session().measurements.get(measurement_id)):
+if measurement_id and (measured := measuring.HISTORY.find(measurement_id)):
     draw_ended(measurement_id, measured)
 elif measurement_id and found:
     draw_live(measurement_id)

@@ -5,8 +5,10 @@ from collections.abc import Callable
 import streamlit as st
 
 from components.page import access, lesson, questions
+from components.page.address import COMPARISON, named, show
+from components.page.lab import engine, rest
+from components.page.session import session
 from components.page.slots import draw_notice, fresh_place
-from components.page.state import COMPARISON, engine, find_comparison, named, rest, session, show
 from components.page.texts import t
 from components.prompts import comparing
 from components.prompts import editor as prompt_editor
@@ -135,7 +137,7 @@ def watch(found: Comparison, draw: Callable[[Comparison], None]) -> None:
             done = now.done
             draw(now)
         rest(EVERY)
-        now = find_comparison(found.id)
+        now = comparing.find(found.id)
 
 
 def choose_page(found: Comparison) -> int:
@@ -146,7 +148,7 @@ def choose_page(found: Comparison) -> int:
 
 comparison_id = named(COMPARISON)
 show(COMPARISON, comparison_id)
-found = find_comparison(comparison_id)
+found = comparing.find(comparison_id)
 lesson.draw_title("prompts", (fill, Comparisons.start, run_check), tried=judged(found))
 if "draft" not in st.session_state and found:
     load(found.prompts)

@@ -5,8 +5,10 @@ import time
 import streamlit as st
 
 from components.page import access, lesson, questions, sidebar
+from components.page.address import RUN
+from components.page.lab import engine, find_log, gateway
+from components.page.session import session
 from components.page.slots import draw_notice
-from components.page.state import RUN, engine, find_log, gateway, session
 from components.page.texts import t
 from components.relay import cards as relay_cards
 from components.relay import figures as relay_figures

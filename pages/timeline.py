@@ -7,9 +7,11 @@ import streamlit as st
 
 from components.answer import answer
 from components.page import lesson, questions, sidebar
-from components.page.state import RUN, Recording, engine, find_task, following, keep, named, session, show
+from components.page.address import RUN, named, show
+from components.page.lab import engine, following
 from components.page.texts import t
 from components.timeline import recordings, replay, timeline
+from components.timeline.recordings import Recording
 from streamlab.agent.graph import chat_agent
 from streamlab.agent.tasks import Task
 from streamlab.agent.translate import Translator
@@ -55,7 +57,7 @@ def draw_live(task: Task) -> None:
     with left.container(), following(task.run_id) as batches:
         answer.follow(replay.watched(batches, events, draw))
     if log.done:  # all of its events: who came late was given merged ones
-        keep(task.run_id, Recording(task.question, lab.portal.call(log.since, 0)))
+        recordings.HISTORY.keep(task.run_id, Recording(task.question, lab.portal.call(log.since, 0)))
     stop_place.empty()
     st.rerun()
 
@@ -63,7 +65,7 @@ def draw_live(task: Task) -> None:
 def draw_recording(run_id: str, recording: Recording) -> None:
     events = recording.events
     speed = replay.draw_controls(run_id, events)
-    other = recordings.draw_comparison(run_id)
+    other = recordings.HISTORY.choose_other(run_id)
     made, others = spans(events), spans(other.events) if other else []
     axis = timeline.axis_of(made, max((span.end for span in others), default=0.1))
     left, right = st.columns([2, 3], gap="large")
@@ -101,7 +103,7 @@ def play(events: list[StreamEvent], speed: float, draw: Callable[[float], None])
 
 run_id = named(RUN)
 show(RUN, run_id)
-recorded = session().recordings.get(run_id or "")
+recorded = recordings.HISTORY.find(run_id)
 lesson.draw_title(
     "timeline",
     (chat_agent, Translator.translate),
@@ -116,7 +118,7 @@ start_place = st.empty()  # also where nothing comes: the suggestions go as soon
 if run_id and recorded:
     questions.draw_question(recorded.name)
     draw_recording(run_id, recorded)
-elif task := find_task(run_id):
+elif task := lab.agents.find(run_id):
     questions.draw_question(task.question)
     draw_live(task)
 else:

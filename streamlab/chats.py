@@ -22,7 +22,7 @@ from streamlab.events import StreamEvent
 from streamlab.events.outcome import UNKNOWN, Account, Outcome
 from streamlab.events.timings import Timings
 from streamlab.hub import Hub, HubFull, HubUnreachable, Log, UnknownRun
-from streamlab.hub.lru import Recent
+from streamlab.hub.lru import LRU
 from streamlab.hub.shared import Kept, Kind
 from streamlab.models.catalog import Models
 from streamlab.models.options import Options, check_question
@@ -271,7 +271,7 @@ class _Threads:
 
     def __init__(self, agents: Agents) -> None:
         self._agents = agents
-        self._recent: Recent[_Remembered] = Recent(CAPACITY, lambda each: each.size, left=self._forget)
+        self._recent: LRU[_Remembered] = LRU(CAPACITY, lambda each: each.size, left=self._forget)
 
     def of(self, chat: Chat) -> dict[str, str]:
         """Thread by run."""

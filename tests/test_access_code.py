@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from streamlit.testing.v1 import AppTest
 
 from components.page.access import CODE, COOKIE
-from components.page.state import Session
+from components.page.session import Session
 from components.page.texts import LANGUAGES, texts
 from streamlab.access_code import GUESSES, LONGEST, TICKET_SECONDS, WINDOW, AccessCode, TooManyGuesses, cost_money
 from streamlab.demo_model.process import DemoModel

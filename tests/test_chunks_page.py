@@ -17,6 +17,7 @@ from streamlab.models.options import QUESTION_CHARACTERS, Options
 from tests.browser import Site, button, needs_chromium, site
 from tests.conftest import demo_model, http, raw_endpoint
 from tests.pages import checked, languages, serving, visit
+from tests.present import present
 
 FAST = "demo?first=0&seed=1"
 CUT = "demo?first=0&fault=cut&after=5&chunks=50"
@@ -66,7 +67,7 @@ def shown(app: AppTest, engine: Engine) -> ReadingSet:
 
 def ended(engine: Engine, reading_id: str) -> ReadingSet:
     deadline = time.monotonic() + LIMIT
-    while (found := engine.readings.get(reading_id)).running:
+    while (found := present(engine.readings.find(reading_id))).running:
         assert time.monotonic() < deadline, "the readings did not end"
         time.sleep(0.02)
     return found
@@ -288,7 +289,7 @@ def test_a_stop_keeps_what_came(engine: Engine, language: str) -> None:
     app = choose(visit("chunks", language), topic="calls", model=ENDLESS, rate=100)
     checked(app.button(key="chunks.start").click().run())
     reading_id = address(app)
-    while not engine.readings.get(reading_id).readings[1].tiles:
+    while not present(engine.readings.find(reading_id)).readings[1].tiles:
         time.sleep(0.02)
     checked(app.button(key="chunks.stop").click().run())
     found = shown(app, engine)

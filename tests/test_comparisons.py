@@ -10,9 +10,10 @@ import pytest
 
 from streamlab.prompts import comparisons
 from streamlab.prompts.checks import Contains
-from streamlab.prompts.comparisons import Comparison, Comparisons, Place, TooManyAnswers, UnknownComparison
+from streamlab.prompts.comparisons import Comparison, Comparisons, Place, TooManyAnswers
 from streamlab.prompts.prompt_set import PromptSet, Variant
 from tests.conftest import PATIENCE, Asked, Lab, MakeLab, demo_model, until
+from tests.present import present
 
 pytestmark = pytest.mark.anyio
 
@@ -47,10 +48,15 @@ def prompt_set(*models: str, topics: tuple[str, ...] = (), **values: Any) -> Pro
     )
 
 
+def known(found: Comparisons, comparison_id: str) -> Comparison:
+    """Return the comparison as it stands; it must be there."""
+    return present(found.find(comparison_id))
+
+
 async def ended(all_of_it: Comparisons, comparison_id: str) -> Comparison:
-    await until(lambda: all_of_it.get(comparison_id).state != "running")
-    await until(lambda: all(answer.ended for answer in all_of_it.get(comparison_id).answers.values()))
-    return all_of_it.get(comparison_id)
+    await until(lambda: known(all_of_it, comparison_id).state != "running")
+    await until(lambda: all(answer.ended for answer in known(all_of_it, comparison_id).answers.values()))
+    return known(all_of_it, comparison_id)
 
 
 async def test_every_variant_answers_every_case_as_often_as_asked(compare: Compare, asked: Asked) -> None:
@@ -74,11 +80,11 @@ async def test_no_more_than_so_many_answers_are_asked_for_at_once(compare: Compa
     models = [demo_model(chunks=20, rate=200) for _ in range(3)]
     comparison_id = found.start(prompt_set(*models, topics=tuple("abcde"), at_once=2))
     with anyio.fail_after(PATIENCE):
-        while found.get(comparison_id).state == "running":
+        while known(found, comparison_id).state == "running":
             most = max(most, lab.runs.live)
             await anyio.sleep(0.002)
     assert most == 2
-    assert found.get(comparison_id).done == 15
+    assert known(found, comparison_id).done == 15
 
 
 async def test_the_answers_to_one_case_arrive_at_the_same_time(compare: Compare, make_lab: MakeLab) -> None:
@@ -95,7 +101,7 @@ async def test_what_has_arrived_stays_when_it_is_stopped(compare: Compare, make_
     found = compare(lab)
     comparison_id = found.start(prompt_set(*(demo_model(**SLOW) for _ in range(2)), topics=tuple("abcdefgh")))
     await until(lambda: lab.runs.live == 4)
-    await until(lambda: all(lab.hub.log(one.run_id).seq > 2 for one in found.get(comparison_id).answers.values()))
+    await until(lambda: all(lab.hub.log(one.run_id).seq > 2 for one in known(found, comparison_id).answers.values()))
     found.stop(comparison_id)
     made = await ended(found, comparison_id)
     assert made.state == "stopped"
@@ -110,7 +116,7 @@ async def test_one_answer_can_be_stopped_alone(compare: Compare) -> None:
     found = compare()
     comparison_id = found.start(prompt_set(demo_model(**SLOW), demo_model(chunks=30, rate=20)))
     first, second = Place(0, 0, 0), Place(0, 0, 1)
-    await until(lambda: len(found.get(comparison_id).answers) == 2)
+    await until(lambda: len(known(found, comparison_id).answers) == 2)
     found.stop(comparison_id, first)
     made = await ended(found, comparison_id)
     assert made.state == "completed"
@@ -154,9 +160,11 @@ async def test_an_answer_that_waits_can_be_stopped(compare: Compare, monkeypatch
     comparison_id = found.start(prompt_set(demo_model(fault="rate_limit", retry_after=0.01), demo_model()))
     place = Place(0, 0, 0)
     await until(
-        lambda: bool((found.get(comparison_id).answers.get(place)) and found.get(comparison_id).answers[place].waits)
+        lambda: bool(
+            (known(found, comparison_id).answers.get(place)) and known(found, comparison_id).answers[place].waits
+        )
     )
-    run_id = found.get(comparison_id).answers[place].run_id
+    run_id = known(found, comparison_id).answers[place].run_id
     found.stop(comparison_id, place)
     made = await ended(found, comparison_id)
     assert made.answers[place].run_id == run_id
@@ -174,8 +182,8 @@ async def test_only_what_nobody_looks_at_is_stopped(compare: Compare, make_lab: 
         while True:
             await anyio.sleep(0.1)
             if watched:
-                found.get(comparison_id)
-    made = found.get(comparison_id)
+                known(found, comparison_id)
+    made = known(found, comparison_id)
     assert made.state == ("running" if watched else "unwatched")
     assert [cell.status for cell in made.cells()] == 2 * ["running" if watched else "stopped"]
     assert watched or "unwatched" in {cell.code for cell in made.cells()}
@@ -199,9 +207,9 @@ async def test_a_thumb_stays(compare: Compare) -> None:
     comparison_id = found.start(prompt_set(demo_model(), demo_model()))
     await ended(found, comparison_id)
     found.rate(comparison_id, Place(0, 0, 1), "up")
-    assert [cell.thumb for cell in found.get(comparison_id).cells()] == [None, "up"]
+    assert [cell.thumb for cell in known(found, comparison_id).cells()] == [None, "up"]
     found.rate(comparison_id, Place(0, 0, 1), None)
-    assert [cell.thumb for cell in found.get(comparison_id).cells()] == [None, None]
+    assert [cell.thumb for cell in known(found, comparison_id).cells()] == [None, None]
 
 
 async def test_a_set_that_asks_for_too_much_is_refused(compare: Compare) -> None:
@@ -221,10 +229,9 @@ async def test_the_oldest_leave(compare: Compare) -> None:
     for _ in range(comparisons.KEPT + 1):
         ids.append(found.start(prompt_set(demo_model(), demo_model())))
         await ended(found, ids[-1])
-    assert found.get(live).state == "running"
-    with pytest.raises(UnknownComparison):
-        found.get(ids[0])
-    assert found.get(ids[-1])
+    assert present(found.find(live)).state == "running"
+    assert found.find(ids[0]) is None
+    assert present(found.find(ids[-1]))
 
 
 async def test_more_runs_than_there_is_room_for_wait(

@@ -29,6 +29,7 @@ from streamlab.latency.summary import Side, summarize
 from streamlab.settings import Settings
 from tests.conftest import demo_model, http, raw_endpoint
 from tests.gateway import Served, served
+from tests.present import present
 from tests.test_latency_command import run as run_command
 
 TOKEN = "gw-secret-0123456789"
@@ -275,12 +276,12 @@ def test_a_gateway_with_tokens_wants_one(demo: DemoModel) -> None:
             plan = plan_of(models=(demo_model(chunks=12, rate=100),), pairs=1)
             address = GatewayAddress(there.url, SecretStr(TOKEN))
             measurement_id = measurements.start(plan, address)
-            until(lambda: bool(measurements.get(measurement_id).observations))
+            until(lambda: bool(present(measurements.find(measurement_id)).observations))
             lines = [argument for child in psutil.Process().children() for argument in child.cmdline()]
             assert there.url in lines
             assert TOKEN not in "".join(lines)
-            until(lambda: measurements.get(measurement_id).ended is not None)
-            found = measurements.get(measurement_id)
+            until(lambda: present(measurements.find(measurement_id)).ended is not None)
+            found = present(measurements.find(measurement_id))
     assert found.state == "completed"
     assert [(one.error, one.way in plan.ways) for one in found.observations] == [(None, True)] * 4
 

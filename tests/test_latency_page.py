@@ -21,7 +21,7 @@ from streamlit.testing.v1 import AppTest
 
 from benchmarks.harness import ROOT
 from components.latency.latency import COLUMNS
-from components.page.state import KEPT
+from components.page.history import KEPT
 from components.page.texts import LANGUAGES, texts
 from streamlab.demo_model.process import DemoModel
 from streamlab.engine import Engine
@@ -32,6 +32,7 @@ from streamlab.latency.plan import DIRECT, Plan, Way
 from streamlab.settings import Settings
 from tests.browser import Site, button, needs_chromium, site
 from tests.pages import LIMIT, checked, languages, serving, visit
+from tests.present import present
 
 FIRST, RATE, CHUNKS = 0.05, 100, 20
 KNOWN = f"demo?first={FIRST}&rate={RATE}&jitter=0&chunks={CHUNKS}"
@@ -122,7 +123,7 @@ def warned(app: AppTest) -> str:
 
 def ended(engine: Engine, measurement_id: str) -> Measuring:
     deadline = time.monotonic() + LIMIT
-    while (found := engine.measurements.get(measurement_id)).ended is None:
+    while (found := present(engine.measurements.find(measurement_id))).ended is None:
         assert time.monotonic() < deadline, "the measurement did not end"
         time.sleep(0.02)
     return found
@@ -366,9 +367,8 @@ def test_two_measurements_are_compared(engine: Engine, language: str) -> None:
     app = upload(visit("latency", language), document(pairs()), "before.json")
     after = [call for pair in range(1, 7) for call in (invoked(pair), streamed(pair, first=1.0, gap=0.05))]
     upload(app, document(after), "after.json")
-    chosen = next(
-        key for key, measured in app.session_state["session"].measurements.items() if measured.name == "before.json"
-    )
+    kept = app.session_state["latency.history"]
+    chosen = next(key for key, measured in kept.items() if measured.name == "before.json")
     checked(next(box for box in app.selectbox if "latency.compare" in str(box.key)).set_value(chosen).run())
     assert words["latency.compared"].format(before="before.json", after="after.json") in [
         text.value for text in app.markdown

@@ -15,11 +15,11 @@ from streamlab.latency.measurements import (
     Measurements,
     Measuring,
     TooManyMeasurements,
-    UnknownMeasurement,
 )
 from streamlab.latency.plan import DIRECT, Plan
 from tests.conftest import demo_model, raw_endpoint, sse
 from tests.conftest import http as http_answer
+from tests.present import present
 
 LIMIT = 60.0  # seconds; a child that starts loads its libraries first
 END_LIMIT = 20.0  # seconds in which a child that is to end does
@@ -52,8 +52,8 @@ def until(condition: Callable[[], bool], limit: float = LIMIT) -> None:
 
 def ended(measurements: Measurements, measurement_id: str, limit: float = END_LIMIT) -> Measuring:
     """The measurement, once its process is gone."""
-    until(lambda: measurements.get(measurement_id).ended is not None, limit)
-    return measurements.get(measurement_id)
+    until(lambda: present(measurements.find(measurement_id)).ended is not None, limit)
+    return present(measurements.find(measurement_id))
 
 
 def processes() -> set[psutil.Process]:
@@ -70,11 +70,11 @@ def test_observations_come_one_by_one(measurements: Measurements) -> None:
     """While others are still to be made the first are there; at the end there is one for each call of the plan."""
     plan = short_plan(models=(demo_model(chunks=12, rate=100),))
     measurement_id = measurements.start(plan)
-    begun = measurements.get(measurement_id)
+    begun = present(measurements.find(measurement_id))
     assert (begun.state, begun.plan, begun.observations, begun.left) == ("measuring", plan, (), None)
     assert begun.expected == (plan.warm_ups + plan.pairs) * len(DIRECT)
-    until(lambda: bool(measurements.get(measurement_id).observations))
-    partly = measurements.get(measurement_id)
+    until(lambda: bool(present(measurements.find(measurement_id)).observations))
+    partly = present(measurements.find(measurement_id))
     assert partly.state == "measuring"
     assert 0 < len(partly.observations) < partly.expected
     assert partly.left
@@ -86,7 +86,7 @@ def test_observations_come_one_by_one(measurements: Measurements) -> None:
         (pair, None) for pair in range(plan.pairs + 1) for _ in DIRECT
     ]
     assert whole.left == 0
-    assert whole.seconds == measurements.get(measurement_id).seconds
+    assert whole.seconds == present(measurements.find(measurement_id)).seconds
     assert whole.measurement.complete is True
     assert whole.measurement.summary.failures == 0
     assert not processes()
@@ -125,18 +125,18 @@ def test_two_measure_at_once_and_each_keeps_what_it_has(measurements: Measuremen
     (child,) = processes() - before
     with pytest.raises(TooManyMeasurements):
         measurements.start(short_plan())
-    until(lambda: all(len(measurements.get(each).observations) > 3 for each in (stopped, killed)))
+    until(lambda: all(len(present(measurements.find(each)).observations) > 3 for each in (stopped, killed)))
 
-    kept = measurements.get(stopped).observations
+    kept = present(measurements.find(stopped)).observations
     measurements.stop(stopped)
-    assert measurements.get(stopped).state == "stopped"
+    assert present(measurements.find(stopped)).state == "stopped"
     found = ended(measurements, stopped)
     assert found.state == "stopped"
     assert found.observations[: len(kept)] == kept
     assert len(found.observations) <= len(kept) + 2, "nothing was measured after the stop"
-    assert measurements.get(killed).state == "measuring"
+    assert present(measurements.find(killed)).state == "measuring"
 
-    kept = measurements.get(killed).observations
+    kept = present(measurements.find(killed)).observations
     child.kill()
     found = ended(measurements, killed)
     assert found.state == "failed"
@@ -178,9 +178,8 @@ def test_the_oldest_leaves(measurements: Measurements) -> None:
         measurements.stop(made[-1])
         ended(measurements, made[-1])
     for gone in (*made[:2], "nowhere"):
-        with pytest.raises(UnknownMeasurement):
-            measurements.get(gone)
-    assert [measurements.get(kept).id for kept in made[2:]] == made[2:]
+        assert measurements.find(gone) is None
+    assert [present(measurements.find(kept)).id for kept in made[2:]] == made[2:]
 
 
 def test_one_that_runs_does_not_leave(measurements: Measurements) -> None:
@@ -190,7 +189,7 @@ def test_one_that_runs_does_not_leave(measurements: Measurements) -> None:
         other = measurements.start(long_plan())
         measurements.stop(other)
         ended(measurements, other)
-    assert measurements.get(running).id == running
+    assert present(measurements.find(running)).id == running
 
 
 def test_closing_leaves_no_process(demo: DemoModel) -> None:
@@ -212,5 +211,5 @@ def test_one_that_has_ended_is_not_changed_by_a_stop(measurements: Measurements)
         child.kill()
     found = ended(measurements, measurement_id)
     measurements.stop(measurement_id)
-    assert measurements.get(measurement_id) == found
+    assert present(measurements.find(measurement_id)) == found
     assert found.state == "failed"

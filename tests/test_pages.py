@@ -340,7 +340,7 @@ def test_an_export_holds_the_conversation(language: str) -> None:
         import streamlit as st
 
         from components.answer.export import to_json, to_markdown
-        from components.page.state import engine
+        from components.page.lab import engine
 
         st.session_state["lang"] = language
         chat = engine().portal.call(engine().chats.get, chat_id)

@@ -23,7 +23,6 @@ from streamlab.chunks.captures import (
     Readings,
     TooManyReadings,
     Topic,
-    UnknownReading,
 )
 from streamlab.chunks.modes import BEAT, BLOCKED, Way, blocked, pauses
 from streamlab.chunks.views import joined, joined_text
@@ -31,6 +30,7 @@ from streamlab.demo_model.process import DemoModel
 from streamlab.models.options import QUESTION_CHARACTERS, InvalidQuestion, Options
 from streamlab.settings import Settings
 from tests.conftest import PATIENCE, Asked, demo_model, http, raw_endpoint, sse
+from tests.present import present
 
 pytestmark = pytest.mark.anyio
 
@@ -57,7 +57,7 @@ def reading_of(*answers: bytes, **settings: Any) -> Iterator[Readings]:
 
 def ended(readings: Readings, reading_id: str) -> dict[Way, Reading]:
     deadline = time.monotonic() + PATIENCE
-    while (found := readings.get(reading_id)).running:
+    while (found := present(readings.find(reading_id))).running:
         assert time.monotonic() < deadline, "the readings did not end"
         time.sleep(0.01)
     return {reading.way: reading for reading in found.readings}
@@ -66,7 +66,7 @@ def ended(readings: Readings, reading_id: str) -> dict[Way, Reading]:
 def begun(readings: Readings, reading_id: str, tiles: int = 3) -> None:
     """Every reading that gets chunks has some."""
     deadline = time.monotonic() + PATIENCE
-    while any(len(each.tiles) < tiles for each in readings.get(reading_id).readings if each.way != "invoke"):
+    while any(len(each.tiles) < tiles for each in present(readings.find(reading_id)).readings if each.way != "invoke"):
         assert time.monotonic() < deadline, "no chunks came"
         time.sleep(0.01)
 
@@ -237,7 +237,7 @@ async def test_a_stop_reaches_the_model_in_every_way(readings: Readings, asked: 
             assert len(records) == len(ways)
             assert all(len(found[way].tiles) >= 3 for way in ways if way != "invoke")
         readings.stop(reading_id)  # once more, which changes nothing
-        assert readings.get(reading_id).readings == tuple(found.values())
+        assert present(readings.find(reading_id)).readings == tuple(found.values())
 
 
 def test_no_thread_is_left(readings: Readings) -> None:
@@ -379,17 +379,15 @@ def test_as_many_run_at_once_as_may(readings: Readings) -> None:
 
 def test_the_newest_are_kept(readings: Readings) -> None:
     """The oldest leaves when another comes, but none that goes on; an unknown id says so."""
-    with pytest.raises(UnknownReading):
-        readings.get("nowhere")
+    assert readings.find("nowhere") is None
     endless = readings.start(Question("calls", "Go on", Options(demo_model(**ENDLESS))))
     others = []
     for _ in range(KEPT):
         others.append(readings.start(Question("parsers", "Hello", Options("demo?fault=key"))))
         ended(readings, others[-1])
-    assert readings.get(endless).running
-    with pytest.raises(UnknownReading):
-        readings.get(others[0])
-    assert len([readings.get(reading_id) for reading_id in others[1:]]) == KEPT - 1
+    assert present(readings.find(endless)).running
+    assert readings.find(others[0]) is None
+    assert len([present(readings.find(reading_id)) for reading_id in others[1:]]) == KEPT - 1
 
 
 def test_a_reading_keeps_so_many_tiles(readings: Readings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from components.page.state import KEPT
+from components.page.history import KEPT
 from components.page.texts import texts
 from streamlab.engine import Engine
 from streamlab.events.recording import read_recording

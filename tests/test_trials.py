@@ -20,7 +20,6 @@ from streamlab.faults.trials import (
     Policy,
     Trial,
     Trials,
-    UnknownTrial,
     faulty,
     offered,
     phases,
@@ -28,6 +27,7 @@ from streamlab.faults.trials import (
 from streamlab.models.options import InvalidQuestion, Options
 from streamlab.runs.run import Retries, TooManyRuns
 from tests.conftest import Lab, MakeLab, demo_model, http, provider, raw_endpoint, sse
+from tests.present import present
 
 pytestmark = pytest.mark.anyio
 
@@ -156,7 +156,7 @@ async def test_there_is_no_trial_where_there_is_no_room(make_lab: MakeLab) -> No
     first = some.start(QUESTION, DEMO, "stall", None, Policy(silence=120))
     with pytest.raises(TooManyRuns):
         some.start(QUESTION, DEMO, "none")
-    assert some.get(first.run_id) == first
+    assert present(some.find(first.run_id)) == first
 
 
 async def test_a_trial_is_known_as_long_as_its_log(lab: Lab) -> None:
@@ -164,13 +164,12 @@ async def test_a_trial_is_known_as_long_as_its_log(lab: Lab) -> None:
     some = trials(lab)
     trial = some.start(QUESTION, DEMO, "key", None, QUICK)
     assert trial == Trial(QUESTION, DEMO, "key", None, QUICK, trial.run_id)
-    assert some.get(trial.run_id) == trial
+    assert present(some.find(trial.run_id)) == trial
     await lab.read(trial.run_id)
     lab.hub.log(trial.run_id).began -= 301  # it is kept for five minutes
     lab.hub.sweep()
     for run_id in (trial.run_id, "nobody"):
-        with pytest.raises(UnknownTrial):
-            some.get(run_id)
+        assert some.find(run_id) is None
 
 
 def test_the_demo_model_offers_what_others_cannot() -> None:

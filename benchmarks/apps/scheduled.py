@@ -14,7 +14,7 @@ from pathlib import Path
 import streamlit as st
 
 from components.answer import answer
-from components.page.state import engine, following
+from components.page.lab import engine, following
 from streamlab.demo_model.chunks import cut, synthetic
 from streamlab.events import StreamEvent, Usage
 from streamlab.runs.chain import Clock

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from components.page.state import give_way
+from components.page.lab import give_way
 from streamlab.events import StreamEvent
 from streamlab.hub import Gap, Item, Snapshot
 

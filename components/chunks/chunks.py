@@ -9,8 +9,10 @@ import streamlit as st
 from components.answer import answer
 from components.chunks.views import draw_tiles
 from components.page import access, colors, questions, sidebar
+from components.page.address import READING, show
+from components.page.lab import engine
+from components.page.session import session
 from components.page.slots import draw_notice
-from components.page.state import READING, engine, session, show
 from components.page.texts import t
 from streamlab.chunks.captures import TOPICS, Question, Reading, ReadingSet, TooManyReadings, Topic
 from streamlab.chunks.modes import blocked, pauses

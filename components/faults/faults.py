@@ -8,9 +8,11 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from components.page import sidebar
-from components.page.state import TRIAL, Tried, session, show
+from components.page.address import TRIAL, show
+from components.page.history import History
 from components.page.texts import t
 from streamlab.demo_model import is_demo
+from streamlab.events import StreamEvent
 from streamlab.events.outcome import outcome_of
 from streamlab.faults.trials import LEAST_SECONDS, MOST_ATTEMPTS, MOST_SECONDS, WRONG_KEY, Fault, Policy, Trial, offered
 from streamlab.runs.run import Retries
@@ -29,6 +31,26 @@ class Chosen:
     fault: Fault
     times: int | None
     policy: Policy
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A trial of this session; its events once it has ended."""
+
+    trial: Trial
+    events: list[StreamEvent] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.trial.question
+
+
+HISTORY: History[Tried] = History("faults", TRIAL)
+
+
+def keep(tried: Tried) -> None:
+    """Keep the trial as it is now."""
+    HISTORY.keep(tried.trial.run_id, tried)
 
 
 def draw_switchboard(start: Callable[[], None]) -> DeltaGenerator:
@@ -150,7 +172,7 @@ def _times(trial: Trial) -> str:
 
 def draw_difference(current: str | None) -> None:
     """The session's trials, the newest first; the one that is chosen is shown."""
-    kept = list(reversed(session().trials.values()))
+    kept = list(reversed(HISTORY.items.values()))
     if not kept:
         return
     st.subheader(t("faults.difference"))

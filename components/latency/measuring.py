@@ -1,14 +1,17 @@
 """What is to be measured, and the measurements of this session: to come back to, to bring along, to take away."""
 
 import secrets
+from dataclasses import dataclass
 
 import streamlit as st
 from pydantic import SecretStr
 
 from components.latency.report import report
 from components.page import access, questions, sidebar
-from components.page.history import choose_other, draw_kept
-from components.page.state import MEASUREMENT, Measured, engine, keep_measurement, session, show
+from components.page.address import MEASUREMENT, show
+from components.page.history import History
+from components.page.lab import engine
+from components.page.session import session
 from components.page.texts import LANGUAGE_KEY, t
 from streamlab.gateway.access import Access, named
 from streamlab.gateway.gateway import Gateway
@@ -27,6 +30,17 @@ LOOK_AGAIN = 60.0  # seconds
 MODELS, PROMPT, LENGTH, PAIRS, CHOSEN_WAYS, TARGET, UPLOAD = (
     f"latency.{name}" for name in ("models", "prompt", "length", "pairs", "ways", "target", "upload")
 )
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measurement whose end is known, or one that was uploaded."""
+
+    name: str
+    measurement: Measurement
+
+
+HISTORY: History[Measured] = History("latency", MEASUREMENT)
 
 
 def draw_plan() -> None:
@@ -180,23 +194,17 @@ def name_of(measurement: Measurement) -> str:
 
 
 def draw_list(current: str | None) -> None:
-    kept = session().measurements
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if current:
             st.button(
                 t("latency.new"), icon=":material/add:", key="latency.new", on_click=show, args=(MEASUREMENT, None)
             )
-        draw_kept("latency", MEASUREMENT, kept, current)
+        HISTORY.draw(current)
         with st.popover(t("latency.upload"), icon=":material/upload:"):
             st.file_uploader(t("latency.upload_what"), type=["json", "jsonl"], key=UPLOAD, on_change=_upload)
-        if current and (shown := kept.get(current)):
+        if current and (shown := HISTORY.find(current)):
             with st.popover(t("latency.download"), icon=":material/download:"):
                 _draw_downloads(current, shown.measurement)
-
-
-def draw_comparison(current: str) -> Measured | None:
-    """The former measurement that was chosen."""
-    return choose_other("latency", session().measurements, current)
 
 
 def _draw_downloads(measurement_id: str, measurement: Measurement) -> None:
@@ -254,5 +262,5 @@ def _upload() -> None:
         )
         return
     measurement_id = f"file-{secrets.token_urlsafe(8)}"
-    keep_measurement(measurement_id, Measured(file.name, measurement))
+    HISTORY.keep(measurement_id, Measured(file.name, measurement))
     show(MEASUREMENT, measurement_id)

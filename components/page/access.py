@@ -5,7 +5,8 @@ from collections.abc import Iterable
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from components.page.state import engine, session
+from components.page.lab import engine
+from components.page.session import session
 from components.page.texts import t
 from streamlab.access_code import LONGEST, AccessCode, CodeNeeded, TooManyGuesses, cost_money
 from streamlab.settings import Settings

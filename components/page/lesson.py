@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from components.page.excerpts import Code, whole
-from components.page.state import session
+from components.page.session import session
 from components.page.texts import t
 
 

@@ -7,8 +7,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from components.page import access, sidebar
+from components.page.session import session
 from components.page.slots import draw_notice
-from components.page.state import session
 from components.page.texts import t
 from streamlab.access_code import CodeNeeded
 from streamlab.chats import Busy

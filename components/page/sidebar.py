@@ -5,7 +5,9 @@ from contextlib import suppress
 import streamlit as st
 
 from components.page import access
-from components.page.state import engine, find_chat, session
+from components.page.address import find_chat
+from components.page.lab import engine
+from components.page.session import session
 from components.page.texts import LANGUAGE_KEY, LANGUAGES, preferred_language, t
 from streamlab.demo_model import DEMO, is_demo
 from streamlab.hub import HubUnreachable

@@ -3,7 +3,7 @@
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from components.page.state import session
+from components.page.session import session
 
 
 def draw_notice(place: DeltaGenerator) -> None:

@@ -8,8 +8,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from components.answer import answer
+from components.page.lab import engine, following, rest
 from components.page.sidebar import model_label
-from components.page.state import engine, find_comparison, following, rest
 from components.page.texts import plain, t
 from streamlab.prompts.checks import Verdict
 from streamlab.prompts.comparisons import Answer, Comparison, Place
@@ -29,6 +29,12 @@ Thumbs: Mapping[int, Literal["up", "down"]] = {0: "down", 1: "up"}
 
 
 Stops = dict[Place, DeltaGenerator]
+
+
+def find(comparison_id: str | None) -> Comparison | None:
+    """Return the comparison as it stands. Looking keeps it going."""
+    lab = engine()
+    return lab.portal.call(lab.comparisons.find, comparison_id)
 
 
 def draw_columns(found: Comparison, case: int, repeat: int) -> Stops:
@@ -72,7 +78,7 @@ def _stop(comparison_id: str, place: Place) -> None:
 def _follow(comparison_id: str, place: Place) -> None:
     """An answer from before its beginning to its end, whatever comes between."""
     notice, followed = st.empty(), None
-    while found := find_comparison(comparison_id):
+    while found := find(comparison_id):
         given = found.answers.get(place)
         if given is None and found.state == "running":
             notice.caption(f":shimmer[{t('prompts.waiting')} …]")

@@ -4,7 +4,8 @@ import pandas as pd  # type: ignore[import-untyped]
 import streamlit as st
 
 from components.page import sidebar
-from components.page.state import engine, session
+from components.page.lab import engine
+from components.page.session import session
 from components.page.texts import t
 from components.page.typing import read_while_typing
 from components.prompts import draft as drafts

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from components.page.state import session
+from components.page.session import session
 from components.page.texts import t
 from components.prompts import comparing
 from components.prompts.draft import load

@@ -9,7 +9,9 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from components.page import sidebar
-from components.page.state import RUN, engine, session
+from components.page.address import RUN
+from components.page.lab import engine
+from components.page.session import session
 from components.page.texts import t
 from streamlab.hub import Hub, HubUnreachable, Log, Outage
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from components.page.state import engine, gateway, session
+from components.page.lab import engine, gateway
+from components.page.session import session
 from streamlab.hub import Log
 
 if TYPE_CHECKING:  # what speaks gRPC takes a while to load

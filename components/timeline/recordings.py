@@ -1,25 +1,38 @@
 """The runs that a session keeps: to come back to, to bring along, to take away, to put side by side."""
 
 import secrets
+from dataclasses import dataclass
 
 import streamlit as st
 
-from components.page.history import choose_other, draw_kept
-from components.page.state import RUN, Recording, keep, session, show
+from components.page.address import RUN, show
+from components.page.history import History
+from components.page.session import session
 from components.page.texts import t
+from streamlab.events import StreamEvent
 from streamlab.events.recording import BrokenRecording, read_recording, write_recording
 
 UPLOAD_KEY = "timeline.upload"
 
 
+@dataclass(frozen=True)
+class Recording:
+    """A run of the agent whose end is known, or one that was uploaded."""
+
+    name: str
+    events: list[StreamEvent]
+
+
+HISTORY: History[Recording] = History("timeline", RUN)
+
+
 def draw_list(current: str | None) -> None:
-    recordings = session().recordings
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.button(t("timeline.new"), icon=":material/add:", key="timeline.new", on_click=show, args=(RUN, None))
-        draw_kept("timeline", RUN, recordings, current)
+        HISTORY.draw(current)
         with st.popover(t("timeline.upload"), icon=":material/upload:"):
             st.file_uploader(t("timeline.upload_what"), type=["jsonl"], key=UPLOAD_KEY, on_change=_upload)
-        if current and (shown := recordings.get(current)):
+        if current and (shown := HISTORY.find(current)):
             st.download_button(
                 t("timeline.download"),
                 _file(current, shown),
@@ -29,11 +42,6 @@ def draw_list(current: str | None) -> None:
                 on_click="ignore",
                 icon=":material/download:",
             )
-
-
-def draw_comparison(current: str) -> Recording | None:
-    """The other run that was chosen."""
-    return choose_other("timeline", session().recordings, current)
 
 
 @st.cache_data(max_entries=20, show_spinner=False)
@@ -53,5 +61,5 @@ def _upload() -> None:
         session().notice = t("timeline.broken", line=error.line, reason=t(f"timeline.broken_{error.code}"))
         return
     run_id = f"file-{secrets.token_urlsafe(8)}"
-    keep(run_id, Recording(file.name, events))
+    HISTORY.keep(run_id, Recording(file.name, events))
     show(RUN, run_id)

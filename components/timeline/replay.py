@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import streamlit as st
 
-from components.page.state import PATIENCE
+from components.page.lab import POLL_INTERVAL
 from components.page.texts import t
 from streamlab.events import StreamEvent
 from streamlab.events.recording import Replay
@@ -34,7 +34,7 @@ def paced(events: Sequence[StreamEvent], speed: float, began: float) -> Iterator
     """The events in batches, each when its time has come after `began`; an empty one where that takes long."""
     replay = Replay(events, speed)
     while (wait := replay.wait(time.monotonic() - began)) is not None:
-        time.sleep(min(wait, PATIENCE))
+        time.sleep(min(wait, POLL_INTERVAL))
         yield [*replay.due(time.monotonic() - began)]
 
 

@@ -9,13 +9,10 @@ from langgraph.checkpoint.memory import InMemorySaver
 from streamlab.agent.graph import Agent, AgentAttempt, Thread, chat_agent
 from streamlab.events.outcome import Outcome
 from streamlab.hub import Hub
+from streamlab.hub.registry import Registry
 from streamlab.models.catalog import Models
 from streamlab.models.options import Options, check_question
 from streamlab.runs.run import Runs
-
-
-class UnknownTask(KeyError):
-    """No run of the agent has this id: it never had, or its time is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +31,10 @@ class Agents:
     def __init__(self, runs: Runs, models: Models, hub: Hub, history_tokens: int) -> None:
         self._runs = runs
         self._models = models
-        self._hub = hub
         self._history_tokens = history_tokens
         self._memory = InMemorySaver()
-        self._tasks: dict[str, Task] = {}
+        self._tasks: Registry[Task] = Registry(0, lambda task: task.run_id in hub)
+        self.find = self._tasks.find
 
     def ask(self, question: str, options: Options) -> Task:
         """Start the agent on a question of its own. Raises InvalidQuestion, TooManyRuns or HubFull."""
@@ -64,8 +61,8 @@ class Agents:
             return chat_agent(model, options.system, self._memory, self._history_tokens)
 
         run_id = self._runs.start(lambda: AgentAttempt(build, thread), ended, run_id=run_id)
-        self._sweep()
-        task = self._tasks[run_id] = Task(question, options, run_id, thread.id)
+        task = Task(question, options, run_id, thread.id)
+        self._tasks.keep(run_id, task)
         return task
 
     @property
@@ -73,17 +70,6 @@ class Agents:
         """How many it remembers."""
         return len({found.config["configurable"]["thread_id"] for found in self._memory.list(None)})
 
-    def get(self, run_id: str) -> Task:
-        """Raises UnknownTask."""
-        self._sweep()
-        try:
-            return self._tasks[run_id]
-        except KeyError:
-            raise UnknownTask(run_id) from None
-
     def forget(self, threads: Iterable[str]) -> None:
         for thread in threads:
             self._memory.delete_thread(thread)
-
-    def _sweep(self) -> None:
-        self._tasks = {run_id: task for run_id, task in self._tasks.items() if run_id in self._hub}

@@ -27,6 +27,7 @@ from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
 
 from streamlab.chunks.modes import CALLS, PARSERS, WAYS, Inputs, Model, Way, beside_a_heartbeat
 from streamlab.chunks.views import Tile, tile
+from streamlab.hub.registry import Registry
 from streamlab.models.catalog import endpoint
 from streamlab.models.connections import Connections
 from streamlab.models.failures import Failure, classify
@@ -47,10 +48,6 @@ TOPICS: dict[Topic, tuple[Way, ...]] = {"parsers": PARSERS, "calls": CALLS}
 
 State = Literal["running", "completed", "stopped", "failed"]
 Remark = Literal["empty", "only_usage", "not_json", "broken_json", "length"]
-
-
-class UnknownReading(KeyError):
-    """No set of readings has this id: it never was, or others have taken its place."""
 
 
 class TooManyReadings(RuntimeError):
@@ -110,40 +107,38 @@ class Readings:
         self._settings = settings
         self._demo_url = demo_url
         self._lock = threading.Lock()
-        self._known: dict[str, _Set] = {}  # the oldest first
+        self._known: Registry[_Set] = Registry(KEPT, lambda known: known.running)
 
     def start(self, question: Question) -> str:
         """Begin all ways of the question's topic, and answer the id. Raises InvalidQuestion or TooManyReadings."""
         check_question(question.text)
         with self._lock:
-            if sum(known.running for known in self._known.values()) >= AT_ONCE:
+            if sum(known.running for known in self._known) >= AT_ONCE:
                 raise TooManyReadings(f"{AT_ONCE} sets of readings are running")
             made = _Set(question, [self._reader(question, way) for way in TOPICS[question.topic]])
             reading_id = secrets.token_hex(16)
-            self._known[reading_id] = made
-            self._forget_oldest()
+            self._known.keep(reading_id, made)
             for reader in made.readers:
                 reader.start()
         return reading_id
 
-    def get(self, reading_id: str) -> ReadingSet:
-        """Raises UnknownReading."""
-        try:
-            found = self._known[reading_id]
-        except KeyError:
-            raise UnknownReading(reading_id) from None
+    def find(self, reading_id: str | None) -> ReadingSet | None:
+        """Return the set as it stands."""
+        found = self._known.find(reading_id)
+        if not found or not reading_id:
+            return None
         return ReadingSet(reading_id, found.question, tuple(reader.reading for reader in found.readers))
 
     def stop(self, reading_id: str) -> None:
         """End them at the model; the tiles so far stay. Those that have ended are left as they are."""
-        if found := self._known.get(reading_id):
+        if found := self._known.find(reading_id):
             for reader in found.readers:
                 reader.stop()
 
     def close(self) -> None:
         """End all of them."""
         with self._lock:
-            readers = [reader for known in self._known.values() for reader in known.readers]
+            readers = [reader for known in self._known for reader in known.readers]
         for reader in readers:
             reader.stop()
         for reader in readers:
@@ -160,13 +155,6 @@ class Readings:
         silence = total if way == "invoke" else self._settings.lab_silence_timeout
         client = _Client(question, endpoint(question.options.model, self._settings, self._demo_url), silence, self._tls)
         return _Reader(way, client, total)
-
-    def _forget_oldest(self) -> None:
-        for reading_id, known in list(self._known.items()):
-            if len(self._known) <= KEPT:
-                return
-            if not known.running:
-                del self._known[reading_id]
 
 
 @dataclass(frozen=True, slots=True)

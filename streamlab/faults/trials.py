@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from streamlab.demo_model import DEMO, is_demo
 from streamlab.events import StreamEvent
 from streamlab.hub import Hub
+from streamlab.hub.registry import Registry
 from streamlab.models.catalog import CompatibleChatOpenAI, Models
 from streamlab.models.chunks import AsyncPlainCompletions, PlainCompletions
 from streamlab.models.options import Options, check_question
@@ -36,10 +37,6 @@ SHORT_TIME = 0.05  # seconds to the first token: less than a model takes
 WRONG_KEY = "wrong-key-on-purpose"
 MOST_ATTEMPTS = 10
 LEAST_SECONDS, MOST_SECONDS = SHORT_TIME, 120.0
-
-
-class UnknownTrial(KeyError):
-    """No trial has this id: it never was, or its time is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +76,8 @@ class Trials:
     def __init__(self, runs: Runs, models: Models, hub: Hub) -> None:
         self._runs = runs
         self._models = models
-        self._hub = hub
-        self._trials: dict[str, Trial] = {}
+        self._trials: Registry[Trial] = Registry(0, lambda trial: trial.run_id in hub)
+        self.find = self._trials.find
 
     def start(
         self, question: str, options: Options, fault: Fault, times: int | None = 1, policy: Policy | None = None
@@ -100,26 +97,15 @@ class Trials:
             return ChainAttempt(lambda: chat_chain(self._chat_model(options, met)), inputs)
 
         run_id = self._runs.start(begin, limits=replace(self._runs.limits, **asdict(policy)))
-        self._sweep()
-        trial = self._trials[run_id] = Trial(question, options, fault, times, policy, run_id)
+        trial = Trial(question, options, fault, times, policy, run_id)
+        self._trials.keep(run_id, trial)
         return trial
-
-    def get(self, run_id: str) -> Trial:
-        """Raises UnknownTrial."""
-        self._sweep()
-        try:
-            return self._trials[run_id]
-        except KeyError:
-            raise UnknownTrial(run_id) from None
 
     def _chat_model(self, options: Options, fault: Fault) -> CompatibleChatOpenAI:
         if is_demo(options.model):
             return self._models.chat_model(faulty(options.model, fault), options.temperature)
         model = self._models.chat_model(options.model, options.temperature)
         return with_wrong_key(model) if fault == "key" else model
-
-    def _sweep(self) -> None:
-        self._trials = {run_id: trial for run_id, trial in self._trials.items() if run_id in self._hub}
 
 
 def offered(model: str) -> tuple[Fault, ...]:

@@ -17,7 +17,7 @@ class _Entry(Generic[T]):
     over: float  # when its time is over, by the clock
 
 
-class Recent(Generic[T]):
+class LRU(Generic[T]):
     """Up to `capacity` of them, by the sum of their sizes. Those that must stay do, full or not.
 
     Whoever leaves by itself is told to `left`. To get an item is to use it.

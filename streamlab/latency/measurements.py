@@ -11,10 +11,12 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
 
+from streamlab.hub.registry import Registry
 from streamlab.latency.address import TOKEN, GatewayAddress
 from streamlab.latency.measurement import Machine, Measurement
 from streamlab.latency.observation import Observation, decode_observation
@@ -27,10 +29,6 @@ KEPT = 20
 CLOSE_SECONDS = 3
 
 State = Literal["measuring", "completed", "stopped", "failed"]
-
-
-class UnknownMeasurement(KeyError):
-    """No measurement has this id: it never was, or others have taken its place."""
 
 
 class TooManyMeasurements(RuntimeError):
@@ -76,8 +74,9 @@ class Measurements:
     def __init__(self, demo_url: str) -> None:
         self._demo_url = demo_url
         self._lock = threading.Lock()
-        self._known: dict[str, Measuring] = {}  # the oldest first
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._known: Registry[Measuring] = Registry(KEPT, lambda made: made.id in self._children)
+        self.find = self._known.find
 
     def start(self, plan: Plan, gateway: GatewayAddress | None = None) -> str:
         """Begin, and answer the id. `gateway` is asked where the plan says so, and must be there then.
@@ -91,24 +90,16 @@ class Measurements:
                 raise TooManyMeasurements(f"{AT_ONCE} measurements are running")
             made = Measuring(secrets.token_urlsafe(16), plan)
             child = self._children[made.id] = self._launch(gateway if plan.relayed else None)
-            self._known[made.id] = made
-            self._forget_oldest()
+            self._known.keep(made.id, made)
         threading.Thread(target=self._read, args=(made.id, child, plan), name="measurement", daemon=True).start()
         return made.id
-
-    def get(self, measurement_id: str) -> Measuring:
-        """Raises UnknownMeasurement."""
-        try:
-            return self._known[measurement_id]
-        except KeyError:
-            raise UnknownMeasurement(measurement_id) from None
 
     def stop(self, measurement_id: str) -> None:
         """What was measured stays. One that has ended is left as it is."""
         with self._lock:
             child = self._children.get(measurement_id)
             if child:
-                self._change(measurement_id, state="stopped")
+                self._change(measurement_id, lambda now: replace(now, state="stopped"))
                 child.terminate()
                 insist = threading.Timer(CLOSE_SECONDS, child.kill)
                 insist.daemon = True
@@ -168,24 +159,22 @@ class Measurements:
 
     def _add(self, measurement_id: str, made: Observation) -> None:
         with self._lock:
-            self._change(measurement_id, observations=(*self._known[measurement_id].observations, made))
+            self._change(measurement_id, lambda now: replace(now, observations=(*now.observations, made)))
 
     def _finish(self, measurement_id: str, code: int) -> None:
+        def end(now: Measuring) -> Measuring:
+            state: State = "completed" if len(now.observations) == now.expected else "failed"
+            return replace(now, state=state if now.state == "measuring" else now.state, ended=time.monotonic())
+
         with self._lock:
-            found = self._known[measurement_id]
+            made = self._change(measurement_id, end)
             del self._children[measurement_id]
-            state: State = "completed" if len(found.observations) == found.expected else "failed"
-            if found.state == "measuring":
-                self._change(measurement_id, state=state)
-            self._change(measurement_id, ended=time.monotonic())
-        logger.info("measurement %s %s calls=%d exit=%d", measurement_id, state, len(found.observations), code)
+        logger.info("measurement %s %s calls=%d exit=%d", measurement_id, made.state, len(made.observations), code)
 
-    def _change(self, measurement_id: str, **values: object) -> None:
-        self._known[measurement_id] = replace(self._known[measurement_id], **values)  # type: ignore[arg-type]
-
-    def _forget_oldest(self) -> None:
-        for measurement_id in list(self._known):
-            if len(self._known) <= KEPT:
-                return
-            if measurement_id not in self._children:
-                del self._known[measurement_id]
+    def _change(self, measurement_id: str, change: Callable[[Measuring], Measuring]) -> Measuring:
+        """Change a measurement whose process is still known, so that it is."""
+        known = self._known.find(measurement_id)
+        assert known
+        made = change(known)
+        self._known.keep(measurement_id, made)
+        return made

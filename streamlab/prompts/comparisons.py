@@ -14,6 +14,7 @@ from langchain_core.runnables import Runnable
 
 from streamlab.events.outcome import UNKNOWN, Outcome
 from streamlab.hub import Hub, HubFull
+from streamlab.hub.registry import Registry
 from streamlab.models.catalog import Models
 from streamlab.prompts.checks import Verdict, run_check
 from streamlab.prompts.prices import cost
@@ -29,10 +30,6 @@ RATE_LIMITED = (5.0, 10.0, 20.0, 40.0, 60.0)  # seconds to wait after a run whos
 NO_ROOM = 1.0  # seconds to wait when no run can be started
 
 State = Literal["running", "completed", "stopped", "unwatched"]
-
-
-class UnknownComparison(KeyError):
-    """No comparison has this id: it never was, or others have taken its place."""
 
 
 class TooManyAnswers(ValueError):
@@ -133,7 +130,7 @@ class Comparisons:
         self._runs = runs
         self._models = models
         self._hub = hub
-        self._known: dict[str, _Work] = {}  # the oldest first
+        self._known: Registry[_Work] = Registry(KEPT, lambda work: work.state == "running")
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, prompts: PromptSet) -> str:
@@ -142,23 +139,26 @@ class Comparisons:
             raise TooManyAnswers(answers)
         work = _Work(prompts)
         comparison_id = secrets.token_urlsafe(16)
-        self._known[comparison_id] = work
-        self._forget_oldest()
+        self._known.keep(comparison_id, work)
         task = asyncio.get_running_loop().create_task(self._work(work), name=f"comparison {comparison_id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return comparison_id
 
-    def get(self, comparison_id: str) -> Comparison:
-        """Raises UnknownComparison. Who asks is watching: its runs are not stopped for being followed by nobody."""
-        work = self._find(comparison_id)
+    def find(self, comparison_id: str | None) -> Comparison | None:
+        """Return the comparison as it stands. Who asks is watching: its runs are not stopped as followed by nobody."""
+        work = self._known.find(comparison_id)
+        if not work or not comparison_id:
+            return None
         for run_id in work.live:
             self._hub.log(run_id).unfollowed_since = time.monotonic()
         return Comparison(comparison_id, work.prompts, work.state, dict(work.answers))
 
     def stop(self, comparison_id: str, place: Place | None = None) -> None:
         """End one answer, or all of it. What has arrived stays."""
-        work = self._find(comparison_id)
+        work = self._known.find(comparison_id)
+        if not work:
+            return
         if place is None:
             self._end(work, "stopped")
         elif answer := work.answers.get(place):
@@ -166,20 +166,16 @@ class Comparisons:
             self._runs.stop(answer.run_id)
 
     def rate(self, comparison_id: str, place: Place, thumb: Thumb | None) -> None:
-        self._find(comparison_id).change(place, thumb=thumb)
+        """Rate one answer, or take its rating back."""
+        if work := self._known.find(comparison_id):
+            work.change(place, thumb=thumb)
 
     async def close(self) -> None:
         """Stop all of them."""
-        for work in self._known.values():
+        for work in self._known:
             self._end(work, "stopped")
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5)
-
-    def _find(self, comparison_id: str) -> _Work:
-        try:
-            return self._known[comparison_id]
-        except KeyError:
-            raise UnknownComparison(comparison_id) from None
 
     def _end(self, work: _Work, state: State) -> None:
         if work.state == "running":
@@ -257,13 +253,6 @@ class Comparisons:
             return chat_chain(self._models.chat_model(variant.model, variant.temperature))
 
         return lambda: ChainAttempt(build, inputs)
-
-    def _forget_oldest(self) -> None:
-        for comparison_id, work in list(self._known.items()):
-            if len(self._known) <= KEPT:
-                return
-            if work.state != "running":
-                del self._known[comparison_id]
 
 
 def _verdicts(prompts: PromptSet, place: Place, text: str) -> tuple[Verdict, ...]:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
-from streamlab.hub.lru import Clock, Recent
+from streamlab.hub.lru import LRU, Clock
 from streamlab.hub.shared import Errands, Full, Kept, Kind, Roll
 
 T = TypeVar("T")
@@ -15,7 +15,7 @@ class MemoryDocuments(Generic[T]):
 
     def __init__(self, kind: Kind[T], clock: Clock) -> None:
         self._seconds = kind.seconds
-        self._recent = Recent(kind.capacity, kind.size, stays=kind.stays, clock=clock)
+        self._recent = LRU(kind.capacity, kind.size, stays=kind.stays, clock=clock)
 
     async def get(self, key: str) -> Kept[T] | None:
         document = self._recent.get(key)

@@ -1,0 +1,37 @@
+"""What the page's address names: a refresh keeps it, and whoever has the address sees the same."""
+
+import streamlit as st
+
+from components.page.lab import engine
+from components.page.session import session
+from streamlab.chats import Chat, UnknownChat
+
+CHAT, RUN, MEASUREMENT, COMPARISON = "chat", "run", "measurement", "comparison"  # parameters
+TRIAL, READING = "trial", "reading"
+
+
+def show(parameter: str, id: str | None) -> None:
+    """Show this conversation, run, measurement or comparison, or none, from the next drawing on."""
+    if id:
+        session().shown[parameter] = st.query_params[parameter] = id
+    else:
+        session().shown.pop(parameter, None)
+        st.query_params.pop(parameter, None)
+
+
+def named(parameter: str) -> str | None:
+    """Return the id that the address names, or else the one that was shown last."""
+    return st.query_params.get(parameter) or session().shown.get(parameter)
+
+
+def find_chat() -> Chat | None:
+    """Return the conversation that the address names, None when it names none or one that is not there.
+
+    Raises HubUnreachable.
+    """
+    lab = engine()
+    chat_id = st.query_params.get(CHAT)
+    try:
+        return lab.portal.call(lab.chats.get, chat_id) if chat_id else None
+    except UnknownChat:
+        return None

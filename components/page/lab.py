@@ -1,0 +1,66 @@
+"""The engine and the gateway of the process, for the threads in which pages run."""
+
+import atexit
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+
+import streamlit as st
+
+from streamlab.engine import Engine, engine_in_thread
+from streamlab.gateway.gateway import Gateway
+from streamlab.hub import HubFull, HubUnreachable, Item, Log, UnknownRun
+from streamlab.settings import load_settings
+
+POLL_INTERVAL = 0.1  # seconds between two looks at whether a script that follows a run is to stop
+
+
+def engine() -> Engine:
+    """Return the server's engine, or one of our own where no server runs (AppTest)."""
+    return Engine.running or _own_engine()
+
+
+@st.cache_resource
+def _own_engine() -> Engine:
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(engine_in_thread(load_settings()))
+
+
+def gateway() -> Gateway:
+    """Return what serves the engine's runs to other clients, or one without any where no server runs (AppTest)."""
+    return Gateway.running or _idle_gateway(engine())
+
+
+@st.cache_resource(hash_funcs={Engine: id})
+def _idle_gateway(lab: Engine) -> Gateway:
+    return Gateway(lab)
+
+
+@contextmanager
+def following(run_id: str) -> Iterator[Iterator[list[Item]]]:
+    """Give the batches of a run's log, from its beginning. Raises UnknownRun."""
+    with closing(engine().follow(run_id, POLL_INTERVAL)) as batches:
+        yield batches
+
+
+def find_log(run_id: str | None) -> Log | None:
+    """Return the log of any run, None when there is none, its time is over or it cannot be had."""
+    lab = engine()
+    try:
+        return lab.portal.call(lab.hub.open, run_id) if run_id else None
+    except (UnknownRun, HubFull, HubUnreachable):
+        return None
+
+
+def give_way() -> None:
+    """Let a click end the script: reading the session's state is where Streamlit interrupts one that draws nothing."""
+    _ = "session" in st.session_state
+
+
+def rest(seconds: float) -> None:
+    """Wait, and let a click end the script meanwhile."""
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, POLL_INTERVAL))
+        give_way()

@@ -1,0 +1,35 @@
+"""What one browser session keeps between reruns, besides its widgets."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import streamlit as st
+
+if TYPE_CHECKING:  # what speaks gRPC takes a while to load
+    from streamlab.grpc_follower import GrpcFollower
+
+Refusal = Literal["empty", "wrong", "too_many"]
+
+
+@dataclass
+class Session:
+    """Keeps what several parts of the page share; what one page alone keeps is in its `History`."""
+
+    notice: str | None = None  # a sentence to show once, at the next drawing
+    shown: dict[str, str] = field(default_factory=dict)  # parameter -> the id to come back to from another page
+    language_chosen: bool = False  # by the address or in the sidebar; then the address keeps it
+    came_back: bool = False  # the session began at a conversation whose answer was live
+    tried: set[str] = field(default_factory=set)  # pages whose task has been done
+    admitted: bool = False  # the access code was given, here or before in the same browser
+    ticket: str | None = None  # for the browser to keep, if it was given here
+    refusal: Refusal | None = None  # why the last code that was entered did not open anything
+    restored: bool = False  # the sidebar was set to the options of the conversation that the address names
+    relayed: str | None = None  # the run to come back to on the page that shows it at several clients
+    follower: "GrpcFollower | None" = None  # there, this session's client over gRPC
+    follower_left: bool = False
+
+
+def session() -> Session:
+    """Return this browser session's own."""
+    state: Session = st.session_state.setdefault("session", Session())
+    return state
