@@ -14,7 +14,6 @@ import statistics
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from itertools import chain
 
 import httpx2
 import openai
@@ -24,7 +23,7 @@ from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
 from benchmarks.harness import ROOT, Claim, asgi_server, print_claims, print_table, write_json
-from streamlab.events import StreamEvent, encode
+from streamlab.events import Done, FinalAnswer, StreamEvent, TextDelta, encode
 from streamlab.gateway.feed import Entry
 from streamlab.gateway.protocols.sse import encode_event
 
@@ -53,10 +52,10 @@ def application() -> Starlette:
 
 def _events(request: Request) -> StreamingResponse:
     count = request.path_params["count"]
-    text = [StreamEvent("text_delta", seq, seq / 50, content=PIECE) for seq in range(1, count + 1)]
-    answer = StreamEvent("final_answer", count + 1, count / 50, content=PIECE * count)
-    end = StreamEvent("done", count + 2, count / 50, status="completed")
-    entries = (Entry(f"{EPOCH}-{event.seq}", event.type, encode(event)) for event in chain(text, [answer, end]))
+    text: list[StreamEvent] = [TextDelta(PIECE, seq=seq, at=seq / 50) for seq in range(1, count + 1)]
+    answer = FinalAnswer(PIECE * count, seq=count + 1, at=count / 50)
+    end = Done("completed", seq=count + 2, at=count / 50)
+    entries = (Entry(f"{EPOCH}-{event.seq}", event.type, encode(event)) for event in [*text, answer, end])
     return _stream([encode_event(entry) for entry in entries], request.path_params["pace"])
 
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import uvloop
 
 from benchmarks.harness import Claim, print_claims, write_json
-from streamlab.events import StreamEvent
+from streamlab.events import StreamEvent, TextDelta
 from streamlab.hub import Log
 
 FOLLOWERS = 1_000
@@ -94,7 +94,7 @@ async def deliver(board: Board, burst: int, bursts: int) -> float:
             missing += burst * FOLLOWERS
             at = time.monotonic() - began
             for _ in range(burst):
-                await board.append(StreamEvent("text_delta", 0, at, content="word "))
+                await board.append(TextDelta("word ", at=at))
             await delivered.wait()
             delivered.clear()
         spent = time.process_time() - spent

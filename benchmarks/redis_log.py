@@ -27,7 +27,7 @@ from redis.asyncio import Redis
 
 from benchmarks.harness import ROOT, Claim, free_port, listens, print_claims, print_table, wait_until, write_json
 from benchmarks.sse_clients import percentile
-from streamlab.events import StreamEvent, encode
+from streamlab.events import Done, StreamEvent, TextDelta, Thinking, encode
 from streamlab.hub.redis.hub import RedisHub
 
 APPENDS = 10_000
@@ -53,7 +53,7 @@ def redis_server() -> Iterator[str]:
 
 
 def _event(text: str, step: int = 1) -> StreamEvent:
-    return StreamEvent("thinking", 0, 1.0, step, content=text)
+    return Thinking(text, at=1.0, step=step)
 
 
 async def hub_appends(url: str) -> float:
@@ -69,7 +69,7 @@ async def hub_appends(url: str) -> float:
             while follower.position.seq < APPENDS:
                 await follower.batch()
         seconds = time.perf_counter() - began
-        log.append(StreamEvent("done", 0, 1.0, status="completed"))
+        log.append(Done("completed", at=1.0))
     return APPENDS / seconds
 
 
@@ -88,7 +88,7 @@ async def hub_lags(url: str, seconds: float) -> list[float]:
     """Milliseconds."""
     async with RedisHub(url) as hub:
         log = hub.create(uuid4().hex)
-        log.append(StreamEvent("text_delta", 0, 0.0, content="so that it is there"))
+        log.append(TextDelta("so that it is there", at=0.0))
         with log.follow() as follower:
             await follower.batch()
 
@@ -99,7 +99,7 @@ async def hub_lags(url: str, seconds: float) -> list[float]:
 
         async with _follower(url, log.run_id, "hub") as follower_process:
             await _pace(append, seconds)
-            log.append(StreamEvent("done", 0, 1.0, status="completed"))
+            log.append(Done("completed", at=1.0))
             return await _lags(follower_process)
 
 

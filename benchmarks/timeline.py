@@ -29,7 +29,7 @@ from benchmarks.harness import ROOT, Claim, chromium, medians, print_claims, pri
 from components.page.texts import texts
 from components.timeline.replay import SPEEDS, paced
 from streamlab.demo_model.chunks import cut, synthetic
-from streamlab.events import EventType, StreamEvent, Usage
+from streamlab.events import EVENTS, EventType, StreamEvent, Usage
 from streamlab.events.recording import read_recording, write_recording
 
 SIZES = (500, 5_000, 10_000)
@@ -89,7 +89,7 @@ def recording(pieces: Sequence[str], times: Sequence[float], steps: int = STEPS)
     events: list[StreamEvent] = []
 
     def add(type_: EventType, at: float, step: int, **fields: Any) -> None:
-        events.append(StreamEvent(type_, len(events) + 1, at, step, **fields))
+        events.append(EVENTS[type_](**fields, seq=len(events) + 1, at=at, step=step))
 
     for step in range(1, steps + 1):
         at = step / (steps + 1)

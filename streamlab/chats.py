@@ -18,7 +18,7 @@ from langchain_core.runnables import Runnable
 from pydantic import TypeAdapter
 
 from streamlab.agent.tasks import Agents
-from streamlab.events import StreamEvent
+from streamlab.events import StepText
 from streamlab.events.outcome import UNKNOWN, Account, Outcome
 from streamlab.events.timings import Timings
 from streamlab.hub import Hub, HubFull, HubUnreachable, Log, UnknownRun
@@ -298,7 +298,7 @@ class _Threads:
 def _outcome_of(log: Log) -> Outcome:
     """Of a log that has its end, with the text that left it."""
     account, left = Account(), log.snapshot()
-    account.text.observe(StreamEvent("text_delta", left.seq, 0.0, left.step, content=left.text))
+    account.text = StepText(left.step, left.text)
     for event in log.since(0):
         account.observe(event)
     return account.outcome

@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import inf
-from typing import Literal
+from typing import Any, Literal
 
 import grpc
 
-from streamlab.events import Status, StepText, StreamEvent
+from streamlab.events import Done, FinalAnswer, Retry, Status, StepText, StreamEvent, TextDelta, Thinking, first_seq
 from streamlab.v1 import streamlab_pb2 as pb
 
 AGAIN = 1.0  # seconds until a lost client comes back
@@ -119,25 +119,24 @@ class GrpcFollower:
                 look.gaps += 1
             case "snapshot":
                 look.seq = message.snapshot.seq
-                self._text = StepText()
-                self._text.observe(_text_of(message.snapshot))
+                self._text = StepText(message.snapshot.step, message.snapshot.text)
             case _ if message.token:
                 self._resume_token = message.token
                 self._observe(_event_of(message))
 
     def _observe(self, event: StreamEvent) -> None:
-        look, first = self._look, event.seq_from or event.seq
+        look, first = self._look, first_seq(event)
         look.missing += max(0, first - look.seq - 1)
         look.twice += max(0, min(look.seq, event.seq) - first + 1)
-        look.merged += event.seq - first + 1 if event.seq_from else 0
+        look.merged += event.seq - first + 1 if first != event.seq else 0
         look.seq, look.at = event.seq, event.at
         offset = time.monotonic() - event.at
         self._offset = min(self._offset, offset)
         look.late = offset - self._offset
         self._text.observe(event)
-        if event.type == "final_answer":
+        if isinstance(event, FinalAnswer):
             self._answer = event.content
-        if event.type == "done":
+        if isinstance(event, Done):
             look.status = event.status
             look.state = self._end()
 
@@ -149,20 +148,17 @@ class GrpcFollower:
         return "whole" if whole or look.gaps else "differs"
 
 
-def _text_of(snapshot: pb.Snapshot) -> StreamEvent:
-    return StreamEvent("text_delta", snapshot.seq, 0.0, snapshot.step, content=snapshot.text)
-
-
 def _event_of(message: pb.Event) -> StreamEvent:
     """As much of it as is looked at here."""
-    content: str | None = None
-    status: Status | None = None
+    common: dict[str, Any] = {"seq": message.seq, "at": message.at, "step": message.step}
     match message.type:
         case "text_delta":
-            content = message.text_delta.content
+            first = message.seq_from if message.HasField("seq_from") else None
+            return TextDelta(message.text_delta.content, first, **common)
         case "final_answer":
-            content = message.final_answer.content
+            return FinalAnswer(message.final_answer.content, **common)
         case "done":
-            status = message.done.status  # type: ignore[assignment] # the service sends no other
-    type, seq_from = message.type, message.seq_from if message.HasField("seq_from") else None
-    return StreamEvent(type, message.seq, message.at, message.step, seq_from, content, status=status)  # type: ignore[arg-type] # as above
+            return Done(message.done.status, **common)  # type: ignore[arg-type] # the service sends no other
+        case "retry":
+            return Retry("", **common)
+    return Thinking("", message.seq_from if message.HasField("seq_from") else None, **common)

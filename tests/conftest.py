@@ -17,13 +17,14 @@ from pydantic import HttpUrl, SecretStr
 
 from streamlab.demo_model.process import DemoModel
 from streamlab.engine import Engine, engine_in_thread
-from streamlab.events import StreamEvent
+from streamlab.events import Retry, StreamEvent, TextDelta, ToolCall, ToolResult
 from streamlab.events.outcome import Outcome
 from streamlab.hub import Gap, MemoryHub, Snapshot
 from streamlab.models.catalog import Models
 from streamlab.runs.chain import ChainAttempt, chat_chain, chat_input
 from streamlab.runs.run import RunLimits, Runs
 from streamlab.settings import Settings
+from tests.events import answer, end
 
 # Times on a shared machine say nothing about the laws.
 hypothesis_settings.register_profile("laws", deadline=None, max_examples=50)
@@ -167,12 +168,12 @@ def shown(events: Sequence[StreamEvent | Gap | Snapshot]) -> str:
             case Snapshot():
                 step, text = event.step, event.text
                 continue
-            case StreamEvent(type="tool_result"):  # may come late, in the midst of a later step
+            case ToolResult():  # may come late, in the midst of a later step
                 continue
-        if event.step != step or event.type == "retry":
+        if event.step != step or isinstance(event, Retry):
             step, text = event.step, ""
-        if event.type == "text_delta":
-            text += event.content or ""
+        if isinstance(event, TextDelta):
+            text += event.content
     return text
 
 
@@ -182,21 +183,22 @@ def check_laws(events: list[StreamEvent]) -> None:
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     assert [event.at for event in events] == sorted(event.at for event in events)
     assert types.index("done") == len(events) - 1, "one done, and it is the last"
-    done = events[-1]
+    done = end(events)
     assert done.status in ("completed", "stopped", "failed")
     assert done.usage is not None
     endings = [event.type for event in events if event.type in ("final_answer", "error")]
-    assert endings == {"completed": ["final_answer"], "failed": ["error"], "stopped": []}[done.status]
+    expected: dict[str, list[str]] = {"completed": ["final_answer"], "failed": ["error"], "stopped": []}
+    assert endings == expected[done.status]
     if endings:
         assert types[-2] == endings[0]
     if done.status == "completed":
-        assert events[-2].content == shown(events)
-    open_calls: set[str | None] = set()
+        assert answer(events) == shown(events)
+    open_calls: set[str] = set()
     for event in events:
-        if event.type == "tool_call":
+        if isinstance(event, ToolCall):
             assert event.call_id not in open_calls
             open_calls.add(event.call_id)
-        if event.type == "tool_result":
+        if isinstance(event, ToolResult):
             open_calls.remove(event.call_id)
     assert not open_calls
 

@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from streamlab.engine import open_engine
-from streamlab.events import StreamEvent
+from streamlab.events import StreamEvent, Thinking
 from streamlab.gateway.delivery import Pace
 from streamlab.gateway.gateway import Gateway, open_gateway
 from streamlab.gateway.http import create_app
@@ -243,7 +243,7 @@ class Peak:
 
 def thought(number: int, size: int) -> StreamEvent:
     """An event of so many characters that is never merged with another, so that everyone gets the same bytes."""
-    return StreamEvent("thinking", 0, FAR_AHEAD, 1 + number % 2, content=f"{number} ".ljust(size, "."))
+    return Thinking(f"{number} ".ljust(size, "."), at=FAR_AHEAD, step=1 + number % 2)
 
 
 def figure(gateway: Gateway, name: str, **labels: str) -> float:

@@ -16,13 +16,14 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from streamlab.engine import Engine, open_engine
-from streamlab.events import StreamEvent, decode
+from streamlab.events import Done, FinalAnswer, StreamEvent, TextDelta, decode
 from streamlab.gateway.delivery import Pace
 from streamlab.gateway.gateway import Gateway, open_gateway
 from streamlab.gateway.http import create_app
 from streamlab.hub import Log
 from streamlab.settings import Settings
 from tests.conftest import until
+from tests.events import span
 
 FAST = Pace(frame=0.005, heartbeat=15, send=10, check=0.05)
 
@@ -109,7 +110,7 @@ def log_events(sent: list[Sent]) -> list[StreamEvent]:
 
 def seqs(events: list[StreamEvent]) -> list[int]:
     """Every seq that the events stand for."""
-    return [seq for event in events for seq in range(event.seq_from or event.seq, event.seq + 1)]
+    return [seq for event in events for seq in span(event)]
 
 
 class Server(uvicorn.Server):
@@ -221,12 +222,12 @@ async def listening(api: FastAPI) -> AsyncIterator[int]:
 
 
 def delta(content: str = "x", at: float = 0.0) -> StreamEvent:
-    return StreamEvent("text_delta", 0, at, content=content)
+    return TextDelta(content, at=at)
 
 
 def ending(content: str) -> tuple[StreamEvent, StreamEvent]:
     """The last two events of a run that came to this."""
-    return StreamEvent("final_answer", 0, 0.0, content=content), StreamEvent("done", 0, 0.0, status="completed")
+    return FinalAnswer(content, at=0.0), Done("completed", at=0.0)
 
 
 def is_refusal(response: httpx2.Response, status: int, code: str) -> bool:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from streamlab.events import Done, TextDelta
+
 PROGRAM = shutil.which("redis-server")
 ROOT = Path(__file__).parents[1]
 
@@ -219,7 +221,6 @@ def producer(url: str, run_id: str, lease: float) -> Iterator[Producer]:
 
 
 async def _produce(url: str, run_id: str, lease: float) -> None:
-    from streamlab.events import StreamEvent
     from streamlab.hub.redis.hub import RedisHub
     from streamlab.hub.redis.store import Times
 
@@ -236,15 +237,15 @@ async def _produce(url: str, run_id: str, lease: float) -> None:
     loop.run_in_executor(None, heard)
     async with RedisHub(url, times=Times(lease=lease)) as hub:
         log = hub.create(run_id, stop)
-        log.append(StreamEvent("text_delta", 0, 0.0, content="begin "))
+        log.append(TextDelta("begin ", at=0.0))
         await hub.open(run_id)
         print("ready", flush=True)
         number = 0
         while not told.is_set():
             number += 1
-            log.append(StreamEvent("text_delta", 0, time.monotonic() - log.began, content=f"{number} "))
+            log.append(TextDelta(f"{number} ", at=time.monotonic() - log.began))
             await asyncio.sleep(0.01)
-        log.append(StreamEvent("done", 0, time.monotonic() - log.began, status="completed"))
+        log.append(Done("completed", at=time.monotonic() - log.began))
     print("ended", flush=True)
 
 

@@ -482,7 +482,7 @@ STARTERS = {
 def test_whatever_a_page_starts_goes_through_the_gate() -> None:
     """What begins a run or a call is only ever named within a call of `started`, or in what such a call is given."""
     found, outside = set[str](), list[str]()
-    for path in (*ROOT.glob("pages/*.py"), *ROOT.glob("components/*.py")):
+    for path in (*ROOT.glob("pages/*.py"), *ROOT.glob("components/**/*.py")):
         tree = ast.parse(path.read_text("utf-8"))
         guarded = {id(inner) for node in guarded_parts(tree) for inner in ast.walk(node)}
         for node in ast.walk(tree):

@@ -12,10 +12,11 @@ from langgraph.checkpoint.memory import InMemorySaver
 from components.timeline.replay import paced
 from streamlab.agent.graph import STEPS, AgentAttempt, Thread, chat_agent
 from streamlab.agent.tools import TIMEOUTS
-from streamlab.events import StreamEvent
+from streamlab.events import Error, Event, FinalAnswer, StreamEvent, TextDelta, ToolCall, ToolResult
 from streamlab.events.outcome import outcome_of
 from streamlab.events.recording import read_recording, write_recording
 from tests.conftest import Lab, MakeLab, demo_model, until
+from tests.events import content, of
 
 pytestmark = pytest.mark.anyio
 
@@ -36,20 +37,16 @@ def start(lab: Lab, question: str, **options: object) -> str:
     return run_id
 
 
-def of(events: list[StreamEvent], type: str) -> list[StreamEvent]:
-    return [event for event in events if event.type == type]
-
-
 @pytest.mark.parametrize(
     ("question", "said"), [("What is 17.5 % of 2,480?", "434"), ("2,480の17.5%はいくつですか？", "434")]
 )
 async def test_a_tool_is_called_and_its_result_is_in_the_answer(lab: Lab, question: str, said: str) -> None:
     """One call, its result, then the answer that uses it."""
     events = await ask(lab, question)
-    (call,), (result,) = of(events, "tool_call"), of(events, "tool_result")
+    (call,), (result,) = of(events, ToolCall), of(events, ToolResult)
     assert (call.tool, call.call_id, call.step) == ("calculate", result.call_id, 1)
     assert (result.result["value"], result.status) == (434, "completed")
-    assert said in (of(events, "final_answer")[0].content or "")
+    assert said in of(events, FinalAnswer)[0].content
 
 
 async def test_two_tools_run_at_the_same_time(lab: Lab) -> None:
@@ -57,9 +54,9 @@ async def test_two_tools_run_at_the_same_time(lab: Lab) -> None:
     events = await ask(lab, "Compare our sales in Q1 and Q2 2025")
     kinds = [event.type for event in events if event.type.startswith("tool")]
     assert kinds == ["tool_call", "tool_call", "tool_result", "tool_result"]
-    calls = {call.call_id: call for call in of(events, "tool_call")}
+    calls = {call.call_id: call for call in of(events, ToolCall)}
     assert {call.input["sql"].count("2025-01-01") for call in calls.values()} == {0, 1}
-    assert {result.call_id for result in of(events, "tool_result")} == calls.keys()
+    assert {result.call_id for result in of(events, ToolResult)} == calls.keys()
 
 
 async def test_the_answer_of_three_steps_is_that_of_the_last(lab: Lab) -> None:
@@ -69,40 +66,40 @@ async def test_the_answer_of_three_steps_is_that_of_the_last(lab: Lab) -> None:
         "Which region sold most in 2025, what share of the total is that, "
         "and what do the notes say about sharing results live?",
     )
-    assert [call.tool for call in of(events, "tool_call")] == [
+    assert [call.tool for call in of(events, ToolCall)] == [
         "query_sales",
         "query_sales",
         "calculate",
         "search_notes",
     ]
-    final = of(events, "final_answer")[0]
-    early = "".join(event.content or "" for event in of(events, "text_delta") if event.step < final.step)
+    final = of(events, FinalAnswer)[0]
+    early = "".join(content(event) for event in of(events, TextDelta) if event.step < final.step)
     assert early
-    assert early not in (final.content or "")
-    assert "37.5" in (final.content or "")
+    assert early not in content(final)
+    assert "37.5" in content(final)
 
 
 async def test_a_tool_that_refuses_is_a_failed_result(lab: Lab) -> None:
     """The model gets the tool's sentence and answers with it."""
     events = await ask(lab, "What is 1 / 0?")
-    (result,) = of(events, "tool_result")
+    (result,) = of(events, ToolResult)
     assert (result.result, result.status) == ("The expression divides by zero.", "failed")
-    assert "divides by zero" in (of(events, "final_answer")[0].content or "")
+    assert "divides by zero" in of(events, FinalAnswer)[0].content
 
 
 @pytest.mark.parametrize("spoiled", ["unknown_tool", "bad_arguments", "broken_arguments"])
 async def test_a_call_that_cannot_be_made_is_answered(lab: Lab, spoiled: str) -> None:
     """An unknown tool, arguments that do not fit, arguments that are no JSON: a failed result, and the run goes on."""
     events = await ask(lab, "What is 17.5 % of 2,480?", **{spoiled: 1})
-    assert [result.status for result in of(events, "tool_result")] == ["failed", "completed"]
-    assert "434" in (of(events, "final_answer")[0].content or "")
+    assert [result.status for result in of(events, ToolResult)] == ["failed", "completed"]
+    assert "434" in of(events, FinalAnswer)[0].content
 
 
 async def test_a_model_that_never_stops_asking_is_ended(lab: Lab) -> None:
     """After the last step that is allowed, with all calls answered."""
     events = await ask(lab, "What is 17.5 % of 2,480?", tool_loop=1)
-    assert len(of(events, "tool_call")) == STEPS
-    assert of(events, "error")[0].code == "step_limit"
+    assert len(of(events, ToolCall)) == STEPS
+    assert of(events, Error)[0].code == "step_limit"
 
 
 async def test_a_tool_that_hangs_is_ended(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +113,7 @@ async def test_a_tool_that_hangs_is_ended(lab: Lab, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr("streamlab.agent.graph.TOOLS", (calculate,))
     monkeypatch.setitem(TIMEOUTS, "calculate", 0.1)
-    (result,) = of(await ask(lab, "What is 17.5 % of 2,480?"), "tool_result")
+    (result,) = of(await ask(lab, "What is 17.5 % of 2,480?"), ToolResult)
     assert (result.result, result.status) == ("The tool calculate did not answer within 0.1 s.", "failed")
 
 
@@ -137,7 +134,7 @@ async def test_a_stop_in_the_midst_of_a_tool_answers_its_call(
     await lab.until(run_id, "tool_call")
     lab.runs.stop(run_id)
     events = await lab.read(run_id)
-    assert [(result.status, result.tool) for result in of(events, "tool_result")] == [("stopped", "calculate")]
+    assert [(result.status, result.tool) for result in of(events, ToolResult)] == [("stopped", "calculate")]
     assert lab.outcomes[run_id].status == "stopped"
 
 
@@ -148,7 +145,7 @@ async def test_a_recorded_run_is_played_again_as_it_was(lab: Lab) -> None:
     await until(lambda: run_id in lab.outcomes)
     recorded = read_recording(write_recording(live))
     batches = paced(recorded, 1_000.0, time.monotonic())
-    replayed = [event for batch in batches for event in batch if isinstance(event, StreamEvent)]
+    replayed = [event for batch in batches for event in batch if isinstance(event, Event)]
     assert replayed == [replace(event, at=round(event.at, 6)) for event in live]
     outcome = outcome_of(replayed)
     assert replace(outcome, timings=lab.outcomes[run_id].timings, tools=()) == replace(lab.outcomes[run_id], tools=())

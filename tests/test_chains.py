@@ -19,6 +19,7 @@ from streamlab.runs.chain import PROMPT, ChainAttempt, chat_chain, chat_input, c
 from streamlab.runs.pump import Pump
 from streamlab.text.tokens import estimate_tokens
 from tests.conftest import PATIENCE, Lab, MakeLab, demo_model, http, provider, raw_endpoint, shown, sse, threads_gone
+from tests.events import content, end
 
 pytestmark = [
     pytest.mark.anyio,
@@ -29,7 +30,7 @@ MIXED = "Streaming は、届いた順に。\n\n\t🙂 **OK**?\u2028\x85 e\u0301 
 
 
 def thinking(events: list[StreamEvent]) -> str:
-    return "".join(event.content or "" for event in events if event.type == "thinking")
+    return "".join(content(event) for event in events if event.type == "thinking")
 
 
 # Servers' manners
@@ -57,7 +58,7 @@ def thinking(events: list[StreamEvent]) -> str:
 async def test_the_text_is_right_whatever_the_server_s_manners(lab: Lab, shape: dict[str, Any]) -> None:
     """Off-standard openings, line ends, cuts in the midst of characters, content as blocks."""
     events = await lab.run(demo_model(text=MIXED, **shape))
-    assert events[-1].status == "completed"
+    assert end(events).status == "completed"
     assert shown(events) == MIXED
     assert bool(thinking(events)) == ("reasoning" in shape)
 
@@ -126,7 +127,7 @@ def test_characters_cut_in_halves_are_joined(text: str, data: st.DataObject) -> 
         events = asyncio.run(Lab(models, {}).run("any"))
     assert (thinking(events), shown(events)) == (text, text)
     for event in events:
-        (event.content or "").encode()  # none holds a half
+        content(event).encode()  # none holds a half
 
 
 async def test_half_a_character_without_its_other_half_harms_nothing(make_lab: MakeLab) -> None:
@@ -143,8 +144,8 @@ async def test_an_answer_may_be_ended_without_a_word(make_lab: MakeLab) -> None:
     with raw_endpoint(*answers) as endpoint, provider(endpoint.base_url) as models:
         lab = make_lab(models)
         thought, nothing = await lab.run("any"), await lab.run("any")
-    assert (thinking(thought), shown(thought), thought[-1].status) == ("hm", "", "completed")
-    assert (shown(nothing), nothing[-1].status) == ("", "completed")
+    assert (thinking(thought), shown(thought), end(thought).status) == ("hm", "", "completed")
+    assert (shown(nothing), end(nothing).status) == ("", "completed")
 
 
 # Usage
@@ -152,29 +153,30 @@ async def test_an_answer_may_be_ended_without_a_word(make_lab: MakeLab) -> None:
 
 async def test_usage_is_what_the_server_reports(lab: Lab) -> None:
     """Not an estimate of ours, and said so."""
-    usage = (await lab.run(demo_model(text="word " * 40), "A question."))[-1].usage
+    usage = end(await lab.run(demo_model(text="word " * 40), "A question.")).usage
     assert usage == Usage(estimate_tokens("A question."), estimate_tokens("word " * 40))
 
 
 async def test_usage_is_estimated_when_the_server_does_not_say(lab: Lab) -> None:
     """From what was sent and what has arrived."""
-    usage = (await lab.run(demo_model(text="word " * 40, usage=False), "A question."))[-1].usage
+    usage = end(await lab.run(demo_model(text="word " * 40, usage=False), "A question.")).usage
     assert usage == Usage(estimate_tokens("A question.") + 4, estimate_tokens("word " * 40), estimated=True)
 
 
 async def test_usage_of_an_answer_that_was_cut_is_estimated(make_lab: MakeLab) -> None:
     """The report would have come last; only the last attempt's text is counted."""
     events = await make_lab(attempts=2).run(demo_model(text="abcd" * 9, size=4, fault="cut", after=5))
-    assert events[-1].usage
-    assert events[-1].usage.estimated
-    assert events[-1].usage.output_tokens == 5
+    usage = end(events).usage
+    assert usage
+    assert usage.estimated
+    assert usage.output_tokens == 5
 
 
 async def test_an_answer_at_its_length_limit_says_so(make_lab: MakeLab) -> None:
     """The run is completed, with the code `length`."""
     with raw_endpoint(http(sse("half", finish="length"))) as endpoint, provider(endpoint.base_url) as models:
         events = await make_lab(models).run("any")
-    assert (events[-1].status, events[-1].code, shown(events)) == ("completed", "length", "half")
+    assert (end(events).status, end(events).code, shown(events)) == ("completed", "length", "half")
 
 
 # What is sent

@@ -25,7 +25,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from prometheus_client.parser import text_string_to_metric_families
 from websockets.asyncio.client import connect
 
-from streamlab.events import Status, StreamEvent, decode
+from streamlab.events import Done, Error, Status, StreamEvent, decode
 from streamlab.gateway.delivery import ProtocolName, Reason
 from streamlab.gateway.routes import CONTROL_EVENTS
 from streamlab.settings import Settings
@@ -34,6 +34,7 @@ from streamlab.v1.streamlab_pb2_grpc import StreamlabStub
 from tests import redis_server as servers
 from tests import stack as deployment
 from tests.conftest import demo_model
+from tests.events import content, end
 from tests.gateway import Sent, StreamParser, is_refusal, log_events, parse_stream, seqs
 from tests.stack import (
     BEARER,
@@ -170,8 +171,8 @@ async def stored(gateway: GatewayProcess, run_id: str) -> list[StreamEvent]:
 
 def has_all(client: Client, events: Sequence[StreamEvent]) -> bool:
     """Whether nothing is missing and nothing came twice."""
-    text = "".join(event.content or "" for event in client.events if event.type == "text_delta")
-    whole = "".join(event.content or "" for event in events if event.type == "text_delta")
+    text = "".join(content(event) for event in client.events if event.type == "text_delta")
+    whole = "".join(content(event) for event in events if event.type == "text_delta")
     return (seqs(client.events), text) == (list(range(1, events[-1].seq + 1)), whole)
 
 
@@ -203,7 +204,7 @@ async def test_words_come_one_by_one(stack: Stack) -> None:
     produced = arrivals[-1][1].at - arrivals[0][1].at
     assert produced > 0
     assert arrivals[-1][0] - arrivals[0][0] > produced / 2  # one burst would be 0
-    assert log_events(parser.events)[-1].status == "completed"
+    assert end(log_events(parser.events)).status == "completed"
 
 
 @needs_nginx
@@ -670,10 +671,12 @@ async def test_a_killed_gateway_harms_only_its_own_runs(stack: Stack) -> None:
         async with browser(stack.url) as client:
             assert (await client.delete(f"/runs/{kept}")).status_code == 202
     events = await stored(survivor, kept)
-    assert events[-1].status == "stopped"
+    assert end(events).status == "stopped"
     assert all(has_all(client, events) for client in keepers)
     events = await stored(survivor, lost)
-    ends = [(event.type, event.code, event.status) for event in events if event.type in ("error", "done")]
+    ends = [
+        (event.type, event.code, getattr(event, "status", None)) for event in events if isinstance(event, Error | Done)
+    ]
     assert ends == [("error", "producer_lost", None), ("done", "producer_lost", "lost")]
     assert all(has_all(client, events) for client in losers)
     assert await figure(survivor, "streamlab_runs_taken_over_total") == before + 1

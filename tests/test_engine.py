@@ -10,11 +10,12 @@ import anyio
 import pytest
 
 from streamlab.engine import Engine, engine_in_thread, open_engine
-from streamlab.events import StreamEvent
+from streamlab.events import Done, Event, StreamEvent
 from streamlab.hub import UnknownRun
 from streamlab.models.options import Options
 from streamlab.settings import Settings
 from tests.conftest import PATIENCE, check_laws, demo_model, shown, threads_gone
+from tests.events import end, of
 
 ENDLESS = {"chunks": 100_000, "rate": 50}
 
@@ -28,7 +29,7 @@ def ask(engine: Engine, **options: Any) -> tuple[str, str]:
 def read(engine: Engine, run_id: str) -> list[StreamEvent]:
     """The whole log, by a script thread; merged where it lags."""
     with closing(engine.follow(run_id, 0.05)) as batches:
-        return [item for batch in batches for item in batch if isinstance(item, StreamEvent)]
+        return [item for batch in batches for item in batch if isinstance(item, Event)]
 
 
 def test_a_script_thread_follows_a_run_to_its_end(engine: Engine) -> None:
@@ -59,7 +60,7 @@ def test_a_waiting_script_comes_round(engine: Engine) -> None:
         assert engine.hub.log(run_id).followers == 1
         engine.portal.call(engine.chats.stop, chat_id)
         events = [item for batch in batches for item in batch]
-    assert [event.status for event in events if isinstance(event, StreamEvent)] == ["stopped"]
+    assert [event.status for event in of(events, Done)] == ["stopped"]
 
 
 def test_a_script_that_leaves_no_longer_follows(engine: Engine) -> None:
@@ -72,7 +73,7 @@ def test_a_script_that_leaves_no_longer_follows(engine: Engine) -> None:
     assert log.followers == 0
     assert log.done is None
     engine.portal.call(engine.chats.stop, chat_id)
-    assert read(engine, run_id)[-1].status == "stopped"
+    assert end(read(engine, run_id)).status == "stopped"
 
 
 def test_an_unknown_run_is_said_at_the_first_step(engine: Engine) -> None:

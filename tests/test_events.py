@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import pairwise
 from typing import Any, get_args
 
@@ -12,11 +12,18 @@ from hypothesis import strategies as st
 
 from streamlab.events import (
     ENVELOPE,
+    EVENTS,
     MERGED_CHARACTERS,
     PIECES,
-    EventType,
+    Done,
+    Error,
+    FinalAnswer,
+    Retry,
     Status,
     StreamEvent,
+    TextDelta,
+    ToolCall,
+    ToolResult,
     Usage,
     decode,
     encode,
@@ -24,6 +31,7 @@ from streamlab.events import (
     numbered,
     wire_size,
 )
+from tests.events import content, span
 
 texts = st.text(st.characters(exclude_categories=()))  # any code point, lone surrogates too
 awkward = st.sampled_from(
@@ -37,34 +45,41 @@ values = st.recursive(
     max_leaves=8,
 )
 counts = st.integers(0, 10**9)
-events = st.builds(
-    StreamEvent,
-    st.sampled_from(get_args(EventType)),
-    st.integers(1, 10**15),
-    st.integers(0, 10**11).map(lambda microseconds: microseconds / 1e6),
-    st.integers(1, 1000),
-    seq_from=st.none() | st.integers(1, 10**15),
-    content=st.none() | strings,
-    tool=st.none() | strings,
-    call_id=st.none() | strings,
-    input=values,
-    result=values,
-    code=st.none() | strings,
-    message=st.none() | strings,
-    wait=st.none() | numbers,
-    status=st.none() | st.sampled_from(get_args(Status)),
-    usage=st.none() | st.builds(Usage, counts, counts, st.booleans()),
-)
+times = st.integers(0, 10**11).map(lambda microseconds: microseconds / 1e6)
+ALL_FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "seq": st.integers(1, 10**15),
+    "at": times,
+    "step": st.integers(1, 1000),
+    "seq_from": st.none() | st.just(1),
+    "content": strings,
+    "tool": strings,
+    "call_id": strings,
+    "input": values,
+    "result": values,
+    "code": strings,
+    "message": st.none() | strings,
+    "wait": st.none() | times,
+    "status": st.sampled_from(get_args(Status)),
+    "usage": st.none() | st.builds(Usage, counts, counts, st.booleans()),
+}
 
 
-@pytest.mark.parametrize("content", [None, "\ud800"])
-def test_numbers_that_json_does_not_have_are_strings(content: str | None) -> None:
+def any_of(kind: type[StreamEvent]) -> st.SearchStrategy[StreamEvent]:
+    """Make events of one type with everything that may stand in its fields."""
+    return st.builds(kind, **{field.name: ALL_FIELDS[field.name] for field in fields(kind)})
+
+
+events = st.one_of(*map(any_of, EVENTS.values()))
+
+
+@pytest.mark.parametrize("said", [None, "\ud800"])
+def test_numbers_that_json_does_not_have_are_strings(said: str | None) -> None:
     """A browser could not read the line otherwise. What a tool gives is not ours to choose."""
     result = {"a": [math.inf, -math.inf, {"b": (math.nan, 1.5)}], math.inf: 1}
-    line = encode(StreamEvent("tool_result", 1, 0.0, content=content, result=result))
+    line = encode(ToolResult("a", said or "1", result, seq=1))
     data = json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     assert data["result"] == {"a": ["inf", "-inf", {"b": ["nan", 1.5]}], "inf": 1}
-    assert data.get("content") == content
+    assert data["call_id"] == (said or "1")
 
 
 @given(events)
@@ -83,7 +98,7 @@ def test_a_numbered_event_is_the_same_but_for_its_seq(event: StreamEvent, seq: i
 @given(st.text(st.characters(exclude_characters='"\\', exclude_categories=("Cc", "Cs"))), st.integers(1, 10_000))
 def test_the_size_of_text_is_known_without_encoding_it(text: str, seq: int) -> None:
     """Within what the envelope may differ by, for text that needs no escapes."""
-    event = StreamEvent("text_delta", seq, 12.345678, content=text)
+    event = TextDelta(text, seq=seq, at=12.345678)
     assert 0 <= wire_size(event) - len(encode(event)) <= ENVELOPE
 
 
@@ -100,14 +115,12 @@ def test_an_event_is_one_line_of_json(event: StreamEvent) -> None:
 def test_non_ascii_text_stays_readable(text: str) -> None:
     """A person who looks at the wire reads the text, not escapes."""
     shown = "".join(character for character in text if ord(character) > 127)
-    assert shown in encode(StreamEvent("text_delta", 1, 0, content=shown)).decode()
+    assert shown in encode(TextDelta(shown, seq=1, at=0)).decode()
 
 
 def test_only_what_is_set_is_written() -> None:
     """A text delta costs its own fields, not those of every type."""
-    assert encode(StreamEvent("text_delta", 3, 1.25, content="a")) == (
-        b'{"type":"text_delta","seq":3,"at":1.25,"step":1,"content":"a"}'
-    )
+    assert encode(TextDelta("a", seq=3, at=1.25)) == (b'{"type":"text_delta","seq":3,"at":1.25,"step":1,"content":"a"}')
 
 
 @pytest.mark.parametrize(
@@ -129,10 +142,18 @@ def test_decode_fails_only_with_value_error(value: Any) -> None:
             continue
 
 
-deltas = st.builds(StreamEvent, st.sampled_from(PIECES), st.just(0), numbers, st.integers(1, 2), content=texts)
-others = st.builds(StreamEvent, st.sampled_from(get_args(EventType)), st.just(0), numbers, st.integers(1, 2))
+steps = st.integers(1, 2)
+deltas = st.one_of(*(st.builds(kind, texts, at=times, step=steps) for kind in PIECES))
+others = st.one_of(
+    st.builds(ToolCall, st.just("a"), st.just("1"), at=times, step=steps),
+    st.builds(ToolResult, st.just("a"), st.just("1"), at=times, step=steps),
+    st.builds(FinalAnswer, texts, at=times, step=steps),
+    st.builds(Retry, st.just("timeout"), at=times, step=steps),
+    st.builds(Error, st.just("timeout"), at=times, step=steps),
+    st.builds(Done, st.just("completed"), at=times, step=steps),
+)
 long = st.builds(
-    lambda length, step: StreamEvent("text_delta", 0, 0, step, content="x" * length),
+    lambda length, step: TextDelta("x" * length, at=0, step=step),
     st.sampled_from([MERGED_CHARACTERS // 2, MERGED_CHARACTERS - 1, MERGED_CHARACTERS, MERGED_CHARACTERS + 1]),
     st.integers(1, 2),
 )
@@ -143,11 +164,6 @@ def in_a_row(events: list[StreamEvent]) -> list[StreamEvent]:
 
 
 logs = st.lists(deltas | deltas | others | long, max_size=30).map(in_a_row)
-
-
-def span(event: StreamEvent) -> range:
-    """The seqs that an event stands for."""
-    return range(event.seq_from or event.seq, event.seq + 1)
 
 
 @given(logs, st.integers(0, 30))
@@ -161,8 +177,8 @@ def test_merging_keeps_every_seq_and_every_character(log: list[StreamEvent], cut
             assert event is covered[0]
         else:
             assert {(each.type, each.step) for each in covered} == {(event.type, event.step)}
-            assert event.type in PIECES
-            assert event.content == "".join(each.content or "" for each in covered)
+            assert isinstance(event, PIECES)
+            assert event.content == "".join(content(each) for each in covered)
 
 
 @given(logs)
@@ -176,8 +192,8 @@ def test_merging_twice_is_merging_once(log: list[StreamEvent]) -> None:
 def test_merging_stays_below_the_bound_and_leaves_nothing_to_merge(log: list[StreamEvent]) -> None:
     """No merged delta grows beyond its bound, and two neighbours stay apart only where it would have."""
     merged = merge_deltas(log)
-    assert all(len(event.content or "") <= MERGED_CHARACTERS for event in merged if len(span(event)) > 1)
+    assert all(len(content(event)) <= MERGED_CHARACTERS for event in merged if len(span(event)) > 1)
     for left, right in pairwise(merged):
-        if left.type == right.type and left.type in PIECES and left.step == right.step:
+        if left.type == right.type and isinstance(left, PIECES) and left.step == right.step:
             first = log[span(right)[0] - 1]
-            assert len(left.content or "") + len(first.content or "") > MERGED_CHARACTERS
+            assert len(left.content) + len(content(first)) > MERGED_CHARACTERS

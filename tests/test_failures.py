@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamlab.demo_model.process import DemoModel
-from streamlab.events import StreamEvent, encode
+from streamlab.events import Error, StreamEvent, encode
 from streamlab.models.failures import CODES, RETRIED, Code, Failure, classify, redacted
 from tests.conftest import Lab, MakeLab, demo_model, http, provider, raw_endpoint, sse
+from tests.events import end, of
 
 KEYS = [
     "sk-recognisable-0123456789abcdef",
@@ -75,7 +76,7 @@ async def test_each_way_to_fail_has_its_code(make_lab: MakeLab, answer: bytes, c
 @pytest.mark.anyio
 async def test_the_provider_s_own_words_are_kept(make_lab: MakeLab) -> None:
     """For the reader of the log, who has nothing else to go by when a request is refused."""
-    error = (await fail(make_lab, refusal("400 Bad Request", "temperature must be at most 2")))[-2]
+    (error,) = of(await fail(make_lab, refusal("400 Bad Request", "temperature must be at most 2")), Error)
     assert "temperature must be at most 2" in (error.message or "")
 
 
@@ -159,7 +160,7 @@ async def test_no_key_in_what_a_run_leaves_behind(
         events = await lab.read(lab.start("any"))
         assert key in endpoint.headers[0], "it was sent"
     left = everything(events, lab, caplog)
-    assert events[-1].status == "failed"
+    assert end(events).status == "failed"
     assert "attempt 1" in left
     assert key not in left
 
@@ -175,7 +176,7 @@ async def test_no_key_is_told_by_any_fault(
         lab = make_lab(models, first_token=0.5)
         name = demo_model(fault=fault, after=1, retry_after=0).replace("demo?", "demo-as-provider?")
         events = await lab.read(lab.start(name))
-    assert events[-1].status == "failed"
+    assert end(events).status == "failed"
     assert "recognisable" not in everything(events, lab, caplog)
 
 

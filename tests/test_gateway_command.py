@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from tests.conftest import demo_model
+from tests.events import end
 from tests.gateway import Sent, is_refusal, log_events, parse_stream, seqs
 
 ROOT = Path(__file__).parents[1]
@@ -130,7 +131,7 @@ def test_the_app_serves_pages_and_api_from_one_engine(tmp_path: Path) -> None:
         ThreadPoolExecutor(1) as pool,
     ):
         answer = client.post("/chat", json={"message": "hi", "model": demo_model()})
-        assert log_events(parse_stream(answer.content))[-1].status == "completed"
+        assert end(log_events(parse_stream(answer.content))).status == "completed"
         assert answer.headers["location"] == f"/api/runs/{answer.headers['x-run-id']}"
         assert client.get("/docs").status_code == 200
         assert "<title>" in httpx2.get(f"http://127.0.0.1:{port}/chat").text

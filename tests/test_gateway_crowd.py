@@ -44,6 +44,8 @@ from tests.crowd import (
     thought,
     until,
 )
+from tests.events import answer as final_answer
+from tests.events import end
 from tests.gateway import FAST, delta, ending, log_events, seqs, served
 from tests.redis_server import RedisServer
 from tests.test_gateway_command import LEAVE, free_port, needs_signals, running
@@ -437,9 +439,8 @@ async def test_five_hundred_are_sent_away_and_lose_nothing(tmp_path: Path, redis
         assert (second.whole, second.sent[-1].type) == (True, "done")
         assert seqs(mover.events) == list(range(1, mover.events[-1].seq + 1))
     for mover in movers:
-        *_, final, done = mover.events
-        assert (final.content, done.status) == (shown(mover.events), "completed")
-    assert {(mover.events[-1].status, mover.events[-1].code) for mover in owners} == {("stopped", "shutdown")}
+        assert (final_answer(mover.events), end(mover.events).status) == (shown(mover.events), "completed")
+    assert {(end(mover.events).status, end(mover.events).code) for mover in owners} == {("stopped", "shutdown")}
     assert len({shown(mover.events) for mover in owners}) == 1
 
 

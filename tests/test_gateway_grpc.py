@@ -23,7 +23,19 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from streamlab.engine import open_engine
-from streamlab.events import StreamEvent, Usage, encode
+from streamlab.events import (
+    Done,
+    Error,
+    FinalAnswer,
+    Retry,
+    StreamEvent,
+    TextDelta,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    Usage,
+    encode,
+)
 from streamlab.gateway.delivery import Pace
 from streamlab.gateway.feed import Entry, control
 from streamlab.gateway.http import create_app
@@ -280,7 +292,7 @@ async def test_what_cannot_be_had_is_a_gap_and_its_sum(lab: Lab, seq: int) -> No
     """What was evicted, and a place that the log does not have; both without tokens."""
     log = lab.http.log()
     log.bounds = Bounds(events=3)
-    result = StreamEvent("tool_result", 0, FAR_AHEAD, tool="calculator", call_id="1", result=[391])
+    result = ToolResult("calculator", "1", [391], at=FAR_AHEAD)
     for event in (result, *[delta(letter, FAR_AHEAD) for letter in "abc"], *ending("abc")):
         log.append(event)
     events = await lab.follow(log, f"{log.epoch}-{seq}")
@@ -465,7 +477,7 @@ async def test_limits_say_when_to_come_again() -> None:
 async def test_what_goes_wrong_inside_is_not_told(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
     """The log has it; the client learns that the server failed."""
     log = lab.http.log()
-    log.append(StreamEvent("tool_call", 0, FAR_AHEAD, tool="t", call_id=SECRET, input={"a": 10**400}, step=-1))
+    log.append(ToolCall("t", SECRET, {"a": 10**400}, at=FAR_AHEAD, step=-1))
     with caplog.at_level(logging.CRITICAL, "streamlab"):
         _, error = await cut(lab.stub.Follow(pb.FollowRequest(run_id=log.run_id)))
     assert refused(error) == (grpc.StatusCode.INTERNAL, "internal")
@@ -481,7 +493,7 @@ async def test_a_client_that_does_not_read_is_closed_and_others_go_on() -> None:
         reader = asyncio.create_task(lab.follow(log))
         await until(lambda: log.followers == 2)
         for _ in range(300):
-            log.append(StreamEvent("thinking", 0, FAR_AHEAD, content="x" * 100_000))
+            log.append(Thinking("x" * 100_000, at=FAR_AHEAD))
             await asyncio.sleep(0.001)
         await until(lambda: log.followers == 1)
         assert lab.figure('streamlab_disconnects_total{protocol="grpc",reason="slow"}') == 1
@@ -506,7 +518,7 @@ async def test_a_client_that_did_not_read_may_leave(caplog: pytest.LogCaptureFix
         stalled = lab.stub.Follow(pb.FollowRequest(run_id=log.run_id))
         await stalled.initial_metadata()
         for _ in range(300):
-            log.append(StreamEvent("thinking", 0, FAR_AHEAD, content="x" * 100_000))
+            log.append(Thinking("x" * 100_000, at=FAR_AHEAD))
         await until(lambda: lab.figure('streamlab_followers{protocol="grpc"}') == 0)
         assert _calls()
         stalled.cancel()
@@ -697,17 +709,17 @@ if __name__ == "__main__":
 
 
 EVENTS = [
-    StreamEvent("thinking", 1, 0.5, content="配信 🎈"),
-    StreamEvent("text_delta", 9, 0.5, step=2, seq_from=3, content="\u2028\r\n\x00"),
-    StreamEvent("tool_call", 1, 0.5, tool="t", call_id="c", input={"a": [1, 2.5, None, True, {"": "x"}]}),
-    StreamEvent("tool_result", 1, 0.5, tool="t", call_id="c", result="391", status="failed"),
-    StreamEvent("tool_result", 1, 0.5, tool="t", call_id="c"),
-    StreamEvent("final_answer", 1, 0.5, content="x" * 5_000_000),
-    StreamEvent("retry", 1, 0.5, code="timeout", wait=1.5),
-    StreamEvent("error", 1, 0.5, code="auth", message="no"),
-    StreamEvent("error", 1, 0.5, code="auth"),
-    StreamEvent("done", 1, 0.5, status="failed", code="length", usage=Usage(1, 2, estimated=True)),
-    StreamEvent("done", 1, 0.5, status="completed", usage=Usage(0, 0)),
+    Thinking("配信 🎈", seq=1, at=0.5),
+    TextDelta("\u2028\r\n\x00", 3, seq=9, at=0.5, step=2),
+    ToolCall("t", "c", {"a": [1, 2.5, None, True, {"": "x"}]}, seq=1, at=0.5),
+    ToolResult("t", "c", "391", "failed", seq=1, at=0.5),
+    ToolResult("t", "c", seq=1, at=0.5),
+    FinalAnswer("x" * 5_000_000, seq=1, at=0.5),
+    Retry("timeout", 1.5, seq=1, at=0.5),
+    Error("auth", "no", seq=1, at=0.5),
+    Error("auth", seq=1, at=0.5),
+    Done("failed", "length", Usage(1, 2, estimated=True), seq=1, at=0.5),
+    Done("completed", usage=Usage(0, 0), seq=1, at=0.5),
 ]
 
 
@@ -722,7 +734,7 @@ def test_an_event_says_what_it_says_over_the_other_protocols(event: StreamEvent)
 @given(st.text(st.characters(exclude_categories=()), max_size=20))
 def test_a_surrogate_is_replaced_one_by_one(content: str) -> None:
     """UTF-8 cannot say it; the deltas joined are still the final answer."""
-    whole = sent(StreamEvent("final_answer", 1, 0.0, content=content)).final_answer.content
+    whole = sent(FinalAnswer(content, seq=1, at=0.0)).final_answer.content
     assert "".join(sent(delta(each)).text_delta.content for each in content) == whole
     assert len(whole) == len(content)
 
@@ -741,14 +753,14 @@ values = st.recursive(
 @given(values.filter(lambda value: value is not None))
 def test_what_a_tool_gave_arrives_as_it_was(value: Any) -> None:
     """Any value of JSON."""
-    message = sent(StreamEvent("tool_result", 1, 0.0, tool="t", call_id="c", result=value))
+    message = sent(ToolResult("t", "c", value, seq=1, at=0.0))
     assert MessageToDict(message.tool_result.result) == value
 
 
 @pytest.mark.parametrize("number", [2**53 + 1, -(2**53) - 1, 10**400])
 def test_a_number_that_a_double_cannot_hold_is_sent_by_its_digits(number: int) -> None:
     """A wrong one would be worse than a string."""
-    message = sent(StreamEvent("tool_result", 1, 0.0, tool="t", call_id="c", result=[number]))
+    message = sent(ToolResult("t", "c", [number], seq=1, at=0.0))
     assert message.tool_result.result.list_value.values[0].string_value == str(number)
 
 
@@ -757,7 +769,7 @@ def test_a_value_may_be_deeper_than_protobuf_reads() -> None:
     deep: Any = "bottom"
     for _ in range(200):
         deep = {"a": deep}
-    event = StreamEvent("tool_result", 1, 0.0, tool="t", call_id="c", result=deep)
+    event = ToolResult("t", "c", deep, seq=1, at=0.0)
     snapshot = {"seq": 1, "step": 1, "text": "", "tools": [json.loads(encode(event))]}
     message = pb.Event.FromString(encode_event(Entry(None, "snapshot", control(snapshot))))
     value: Any = MessageToDict(message.snapshot.tools[0].tool_result.result)
@@ -788,7 +800,7 @@ def test_every_body_is_made_from_its_control_event() -> None:
 
 def test_the_events_of_logs_are_those_of_the_merged_law() -> None:
     """The tests' own count of seqs agrees with the other protocols'."""
-    events = [StreamEvent("text_delta", 9, 0.0, seq_from=3, content="x"), StreamEvent("done", 10, 0.0)]
+    events: list[StreamEvent] = [TextDelta("x", 3, seq=9), Done("completed", seq=10)]
     assert seqs([sent(event) for event in events]) == seqs_of(events)
 
 

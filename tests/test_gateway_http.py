@@ -25,6 +25,7 @@ from streamlab.gateway.submissions import ChatRequest
 from streamlab.hub.log import Bounds
 from streamlab.models.options import QUESTION_CHARACTERS
 from tests.conftest import check_laws, demo_model, until
+from tests.events import content, end
 from tests.gateway import Served, delta, ending, is_refusal, log_events, parse_stream, seqs, served
 
 FAR_AHEAD = 1_000.0
@@ -74,7 +75,7 @@ async def test_a_run_is_started_looked_at_read_and_stopped(lab: Served) -> None:
     assert (await lab.client.delete(root + run)).status_code == 204
     state = (await lab.client.get(root + run)).json()
     assert state["status"] == "stopped"
-    assert state["text"] == "".join(event.content or "" for event in log.since(0) if event.type == "text_delta") != ""
+    assert state["text"] == "".join(content(event) for event in log.since(0) if event.type == "text_delta") != ""
     assert state["usage"]["output_tokens"] > 0
     assert 0 <= state["time_to_first_token"] <= state["seconds"]
     check_laws(log.since(0))
@@ -123,7 +124,7 @@ async def test_a_history_is_what_a_new_conversation_begins_with(lab: Served) -> 
     assert turns[0].outcome.text == "A piece of text."
     assert turns[1].options.system == "Be brief."
     alone = await ended(lab, await ask(lab, message="And a chunk?"))
-    told, untold = events[-1].usage, alone[-1].usage
+    told, untold = end(events).usage, end(alone).usage
     assert told
     assert untold
     assert told.input_tokens > untold.input_tokens
@@ -195,8 +196,8 @@ async def test_a_body_that_is_too_large_is_refused(lab: Served) -> None:
             yield b" " * 65_536
 
     headers = {"content-type": "application/json"}
-    for content in (b" " * (BODY + 1), endless()):
-        response = await lab.client.post("/chat", content=content, headers=headers)
+    for body in (b" " * (BODY + 1), endless()):
+        response = await lab.client.post("/chat", content=body, headers=headers)
         assert is_refusal(response, 413, "too_large")
     fits = b'{"message":"hi"}'.ljust(BODY)
     assert (await lab.client.post("/runs", content=fits, headers=headers)).status_code == 201

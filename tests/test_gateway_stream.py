@@ -18,7 +18,7 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from streamlab.engine import open_engine
-from streamlab.events import StreamEvent, encode
+from streamlab.events import Event, StreamEvent, Thinking, ToolCall, ToolResult, encode
 from streamlab.gateway import feed
 from streamlab.gateway.access import Caller
 from streamlab.gateway.delivery import Pace
@@ -31,6 +31,7 @@ from streamlab.hub import Log, parse_token
 from streamlab.hub.log import Bounds
 from streamlab.settings import Settings
 from tests.conftest import PATIENCE, check_laws, demo_model, shown, until
+from tests.events import answer
 from tests.gateway import (
     FAST,
     Sent,
@@ -197,20 +198,20 @@ async def test_clients_that_join_during_a_burst_get_all_of_it(lab: Served) -> No
         for event in ending(text):
             log.append(event)
     assert len(answers) == 30
-    for answer in answers:
-        events = log_events(answer)
+    for sent in answers:
+        events = log_events(sent)
         assert seqs(events) == list(range(1, log.seq + 1))
         assert shown(events) == text
 
 
 async def test_a_client_that_lags_gets_merged_deltas_and_can_go_on_from_them(lab: Served) -> None:
     """One event stands for its range, its id is that of the last; nothing but text is merged."""
-    call = StreamEvent("tool_call", 0, 0.0, tool="t", call_id="1", input={})
-    result = StreamEvent("tool_result", 0, 0.0, tool="t", call_id="1", result=1, status="completed")
+    call = ToolCall("t", "1", {}, at=0.0)
+    result = ToolResult("t", "1", 1, "completed", at=0.0)
     log = lab.log(*[delta("a")] * 100, call, result, *[delta("b")] * 100, *ending("a" * 100 + "b" * 100))
     sent = await lab.events(log)
     events = log_events(sent)
-    assert [(event.type, event.seq_from, event.seq) for event in events] == [
+    assert [(event.type, getattr(event, "seq_from", None), event.seq) for event in events] == [
         ("text_delta", 1, 100),
         ("tool_call", None, 101),
         ("tool_result", None, 102),
@@ -225,14 +226,14 @@ async def test_a_client_that_lags_gets_merged_deltas_and_can_go_on_from_them(lab
 
 async def test_a_large_log_is_sent_in_pieces_and_whole(lab: Served) -> None:
     """A client that catches up takes one frame at a time, so that one that stops reading holds no more than that."""
-    results = [StreamEvent("tool_result", 0, 0.0, result=f"{number} {'x' * 200}") for number in range(5_000)]
+    results = [ToolResult("a", str(number), f"{number} {'x' * 200}") for number in range(5_000)]
     log = lab.log(*results, *ending(""))
     assert log_events(await lab.events(log)) == log.since(0)
     grant = lab.gateway.access.identify(LOCAL_CALLER)
     with lab.gateway.deliver(log, grant, "sse") as delivery:
         frame = await delivery.next()
         assert frame
-        assert 0 < sum(len(encode(item)) for item in frame.items if isinstance(item, StreamEvent)) < 100_000
+        assert 0 < sum(len(encode(item)) for item in frame.items if isinstance(item, Event)) < 100_000
 
 
 async def test_an_answer_goes_on_when_its_starter_leaves(lab: Served) -> None:
@@ -268,7 +269,7 @@ async def test_what_cannot_be_had_is_a_gap_and_its_sum(lab: Served, token: str) 
     assert gap.json["seq"] == snapshot.json["seq"] == 4
     assert snapshot.json["text"] == "abcd"
     assert seqs(log_events(rest)) == [5, 6, 7, 8]
-    assert log_events(rest)[-2].content == snapshot.json["text"] + shown(log_events(rest[:2]))
+    assert answer(log_events(rest)) == snapshot.json["text"] + shown(log_events(rest[:2]))
 
 
 async def test_a_token_ahead_of_a_live_log_does_not_become_right_later(lab: Served) -> None:
@@ -366,7 +367,7 @@ async def test_a_client_that_does_not_read_is_cut_off_and_no_other() -> None:
             await until(lambda: log.followers == 1)
             async with lab.follow(log) as reading:
                 for _ in range(200):
-                    log.append(StreamEvent("thinking", 0, FAR_AHEAD, content="x" * 50_000))
+                    log.append(Thinking("x" * 50_000, at=FAR_AHEAD))
                     await asyncio.sleep(0)
                 await until(lambda: log.followers == 1)
                 for event in ending(""):
@@ -524,7 +525,7 @@ def socket_client() -> Iterator[SocketClient]:
 def burst(log: Log) -> None:
     """More than a frame holds, of what is never merged."""
     for _ in range(6):
-        log.append(StreamEvent("tool_result", 0, FAR_AHEAD, result=f"{log.seq} " + "x" * RESULT))
+        log.append(ToolResult("a", str(log.seq), f"{log.seq} " + "x" * RESULT, at=FAR_AHEAD))
 
 
 @HTTP

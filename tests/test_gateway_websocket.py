@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from streamlab.events import StreamEvent, decode
+from streamlab.events import StreamEvent, Thinking, decode
 from streamlab.gateway.delivery import Pace
 from streamlab.hub import Log
 from streamlab.hub.log import Bounds
@@ -229,7 +229,7 @@ async def test_a_client_that_does_not_read_is_cut_off() -> None:
         async with socket_of(lab, log.run_id, max_queue=1) as client:
             await until(lambda: log.followers == 1)
             for _ in range(300):
-                log.append(StreamEvent("thinking", 0, FAR_AHEAD, content="x" * 100_000))
+                log.append(Thinking("x" * 100_000, at=FAR_AHEAD))
                 await asyncio.sleep(0)
             await until(lambda: log.followers == 0)
             await until(lambda: not len(lab.gateway.deliveries))

@@ -12,13 +12,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamlab.events import StreamEvent, merge_deltas, wire_size
+from streamlab.events import (
+    Done,
+    Error,
+    Event,
+    FinalAnswer,
+    Retry,
+    StreamEvent,
+    TextDelta,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    merge_deltas,
+    wire_size,
+)
 from streamlab.hub import Follower, Gap, HubFull, Item, Log, LogFull, MemoryHub, Position, Snapshot, UnknownRun
 from streamlab.hub import parse_token as parse
 from streamlab.hub.log import CHAPTER, LAG_EVENTS, LAG_SECONDS, Bounds
 from streamlab.hub.redis.hub import RedisHub
 from tests import redis_server as servers
 from tests.conftest import shown
+from tests.events import content, span
 
 redis_server = servers.redis_server  # fixtures are found by their names
 
@@ -28,18 +42,16 @@ LONG_AGO = -1e9  # seconds: every follower does
 
 
 def delta(text: str = "x", at: float = FOREVER, step: int = 1) -> StreamEvent:
-    return StreamEvent("text_delta", 0, at, step, content=text)
+    return TextDelta(text, at=at, step=step)
 
 
 def done(status: Any = "completed") -> StreamEvent:
-    return StreamEvent("done", 0, FOREVER, status=status)
+    return Done(status, at=FOREVER)
 
 
 def seqs(items: list[Item]) -> list[int]:
     """The seqs that a reader was given, those of merged deltas one by one."""
-    return [
-        seq for item in items if isinstance(item, StreamEvent) for seq in range(item.seq_from or item.seq, item.seq + 1)
-    ]
+    return [seq for item in items if isinstance(item, Event) for seq in span(item)]
 
 
 async def drain(follower: Follower) -> list[Item]:
@@ -140,13 +152,13 @@ class Reader:
 
 READERS = 3
 times = st.sampled_from([FOREVER, LONG_AGO])
-appended = st.builds(delta, st.text(max_size=3) | st.just("x" * 99), times, st.integers(1, 3)) | st.builds(
-    StreamEvent,
-    st.sampled_from(["retry", "tool_call", "tool_result", "thinking"]),
-    st.just(0),
-    times,
-    st.integers(1, 3),
-    call_id=st.sampled_from(["a", "b"]),
+steps, call_ids = st.integers(1, 3), st.sampled_from(["a", "b"])
+appended = st.one_of(
+    st.builds(delta, st.text(max_size=3) | st.just("x" * 99), times, steps),
+    st.builds(Retry, st.just("timeout"), at=times, step=steps),
+    st.builds(ToolCall, st.just("t"), call_ids, at=times, step=steps),
+    st.builds(ToolResult, st.just("t"), call_ids, at=times, step=steps),
+    st.builds(Thinking, st.text(max_size=3), at=times, step=steps),
 )
 bursts = st.lists(appended, min_size=1, max_size=12) | st.just([delta()] * (LAG_EVENTS + 6))
 visits = st.tuples(st.sampled_from(["come", "read", "leave"]), st.integers(0, READERS - 1))
@@ -197,12 +209,12 @@ def test_every_reader_gets_every_event_once_and_in_order(engine: Engine) -> None
     def law(acts: list[Any]) -> None:
         history, readers = play(engine, acts, None)
         for reader in readers:
-            assert not [item for item in reader.items if not isinstance(item, StreamEvent)]
+            assert not [item for item in reader.items if not isinstance(item, Event)]
             assert seqs(reader.items) == [event.seq for event in history]
             for item in reader.items:
-                assert isinstance(item, StreamEvent)
+                assert isinstance(item, Event)
                 whole = [history[seq - 1] for seq in seqs([item])]
-                assert item in whole or item.content == "".join(event.content or "" for event in whole)
+                assert item in whole or content(item) == "".join(content(event) for event in whole)
 
     law()
 
@@ -230,7 +242,7 @@ def test_after_eviction_a_reader_has_the_same_text(engine: Engine) -> None:
                         tools = list(snapshot.tools)
                     case Snapshot():
                         assert isinstance(reader.items[index - 1], Gap)
-                    case StreamEvent():
+                    case Event():
                         assert seqs([item])[0] == cursor + 1, "a gap that was not announced"
                         cursor = item.seq
                         tools += [item] if item.type == "tool_result" else []
@@ -289,7 +301,7 @@ def test_who_comes_late_gets_the_same_merged(rows: list[tuple[StreamEvent, int]]
     assert merge_deltas(merged) == merged, "nothing is left to merge"
     for item in merged:
         covered = [whole[number] for number in seqs([item])]
-        assert [item] == covered or item.content == "".join(event.content or "" for event in covered)
+        assert [item] == covered or content(item) == "".join(content(event) for event in covered)
 
 
 # Tokens
@@ -459,7 +471,7 @@ async def test_nothing_is_appended_after_done(engine: Engine) -> None:
     """The end of a log is its end."""
     async with engine.written() as written:
         written.append(done())
-        for event in (delta(), done(), StreamEvent("error", 0, 0)):
+        for event in (delta(), done(), Error("internal")):
             with pytest.raises(RuntimeError, match="after done"):
                 written.append(event)
         log = await written.read()
@@ -495,7 +507,7 @@ async def test_an_event_that_is_too_large_is_refused_and_leaves_no_trace(engine:
             written.append(delta("x" * 100))
         assert written.append(delta("b")).seq == 2
         log = await written.read()
-    assert [event.content for event in log.since(0)] == ["a", "b"]
+    assert [content(event) for event in log.since(0)] == ["a", "b"]
     assert log.size == sum(wire_size(event) for event in log.since(0))
 
 
@@ -503,8 +515,8 @@ async def test_an_event_that_is_too_large_is_refused_and_leaves_no_trace(engine:
 async def test_a_final_answer_may_be_larger_than_one_event(engine: Engine) -> None:
     """It is the sum of many, and a log without it would have no end."""
     async with engine.written(Bounds(event_size=100)) as written:
-        assert written.append(StreamEvent("final_answer", 0, 0, content="x" * 1_000)).seq == 1
-        assert [event.content for event in (await written.read()).since(0)] == ["x" * 1_000]
+        assert written.append(FinalAnswer("x" * 1_000, at=0)).seq == 1
+        assert [content(event) for event in (await written.read()).since(0)] == ["x" * 1_000]
 
 
 # The hub
@@ -514,7 +526,7 @@ def filled(hub: MemoryHub, run_id: str, *, end: bool = True, at: float = FOREVER
     log = hub.create(run_id)
     log.append(delta("x" * 100))
     if end:
-        log.append(StreamEvent("done", 0, at, status="completed"))
+        log.append(Done("completed", at=at))
     return log
 
 

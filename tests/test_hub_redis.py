@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from streamlab.engine import engine_in_thread
-from streamlab.events import StreamEvent, Usage
+from streamlab.events import Done, Error, Event, FinalAnswer, StreamEvent, TextDelta, ToolCall, ToolResult, Usage
 from streamlab.events.outcome import Outcome
 from streamlab.hub import Gap, HubUnreachable, Item, Log, Snapshot, UnknownRun
 from streamlab.hub.log import Bounds
@@ -27,6 +27,7 @@ from streamlab.runs.run import RunLimits, Runs
 from streamlab.settings import Settings
 from tests import redis_server as servers
 from tests.conftest import check_laws, shown, until
+from tests.events import content, end, of
 from tests.redis_server import Proxy, RedisServer, producer, proxy
 
 redis_server, own_redis = servers.redis_server, servers.own_redis  # fixtures are found by their names
@@ -43,11 +44,11 @@ def run_name() -> str:
 
 
 def delta(text: str = "x", at: float = 0.0) -> StreamEvent:
-    return StreamEvent("text_delta", 0, at, content=text)
+    return TextDelta(text, at=at)
 
 
 def done(at: float = 0.0) -> StreamEvent:
-    return StreamEvent("done", 0, at, status="completed", usage=Usage(0, 0))
+    return Done("completed", usage=Usage(0, 0), at=at)
 
 
 async def followed(log: Log) -> list[Item]:
@@ -88,12 +89,12 @@ def check_lost(log: Log) -> None:
     events = log.since(0)
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     assert [event.type for event in events if event.type != "text_delta"] == ["error", "done"]
-    assert (events[-2].code, events[-1].status) == ("producer_lost", "lost")
+    assert (of(events, Error)[-1].code, end(events).status) == ("producer_lost", "lost")
 
 
 def written(log: Log) -> list[int]:
     """The numbers that a second process wrote, as far as they are in the log."""
-    text = "".join(event.content or "" for event in log.since(0))
+    text = "".join(content(event) for event in log.since(0))
     return [int(word) for word in text.split()[1:]]
 
 
@@ -115,7 +116,7 @@ async def test_a_run_of_another_process_is_followed_from_its_beginning_to_its_en
     assert shown(first) == shown(second) == shown(events)
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     assert written(log) == list(range(1, len(events) - 1))
-    assert events[-1].status == "completed"
+    assert end(events).status == "completed"
 
 
 async def test_a_run_that_never_was_is_unknown(redis_server: RedisServer) -> None:
@@ -131,11 +132,11 @@ async def test_an_answer_of_any_content_arrives_as_it_was_written(redis_server: 
     odd = "a\r\n\u2028\x00\ud800 data: 日本語"
     events = [
         delta(odd),
-        StreamEvent("tool_call", 0, 0.1, tool="t", call_id="1", input={odd[0]: [1, None, odd[:4]]}),
-        StreamEvent("tool_result", 0, 0.2, tool="t", call_id="1", result=[True, 1.5], status="completed"),
+        ToolCall("t", "1", {odd[0]: [1, None, odd[:4]]}, at=0.1),
+        ToolResult("t", "1", [True, 1.5], "completed", at=0.2),
         delta(odd, 0.3),
-        StreamEvent("final_answer", 0, 0.4, content=odd + odd),
-        StreamEvent("done", 0, 0.5, status="completed", usage=Usage(1, 2)),
+        FinalAnswer(odd + odd, at=0.4),
+        Done("completed", usage=Usage(1, 2), at=0.5),
     ]
     async with two_hubs(redis_server.url, bounds=Bounds(events=4)) as (here, there):
         log = here.create(run_name())
@@ -208,9 +209,9 @@ async def test_redis_holds_exactly_what_the_log_holds(redis_server: RedisServer)
         log = here.create(run_name())
         for number in range(173):
             step = 1 + number // 80
-            log.append(StreamEvent("text_delta", 0, 0.0, step, content=f"{number} "))
+            log.append(TextDelta(f"{number} ", at=0.0, step=step))
             if number % 40 == 39:
-                log.append(StreamEvent("tool_result", 0, 0.0, step, tool="t", call_id=str(number), result=number))
+                log.append(ToolResult("t", str(number), number, at=0.0, step=step))
                 await here.open(log.run_id)
                 assert await here._redis.xlen(events_key(log.run_id)) == len(log.since(0)) <= 50
         await here.open(log.run_id)
@@ -270,20 +271,22 @@ async def test_a_killed_producer_ends_its_run_with_one_error_for_every_follower(
         assert written(log) == list(range(1, log.seq - 2))
     assert logs[0].since(0) == logs[1].since(0)
     assert all(shown(items) == shown(logs[0].since(0)) for items in read)
-    assert all(sum(isinstance(item, StreamEvent) and item.type == "error" for item in items) == 1 for items in read)
+    assert all(sum(isinstance(item, Event) and item.type == "error" for item in items) == 1 for items in read)
 
 
 async def test_the_calls_of_a_lost_run_are_answered(own_redis: RedisServer) -> None:
     """Every tool_call has its tool_result, also when nobody is left to run the tool."""
     async with proxy(own_redis) as way, two_hubs(way.url, own_redis.url) as (here, there):
         log = here.create(run_name())
-        log.append(StreamEvent("tool_call", 0, 0.0, 2, tool="t", call_id="1", input={}))
+        log.append(ToolCall("t", "1", {}, at=0.0, step=2))
         other = await opened(log, here, there)
         await way.cut()
         await followed(other)
-        _, result, error, end = other.since(0)
-        assert (result.type, result.call_id, result.step, result.status) == ("tool_result", "1", 2, "stopped")
-        assert (error.type, end.type, end.status) == ("error", "done", "lost")
+        events = other.since(0)
+        assert [event.type for event in events] == ["tool_call", "tool_result", "error", "done"]
+        (result,) = of(events, ToolResult)
+        assert (result.call_id, result.step, result.status) == ("1", 2, "stopped")
+        assert end(events).status == "lost"
 
 
 async def test_a_producer_that_was_stopped_past_its_lease_cannot_write_any_more(redis_server: RedisServer) -> None:
@@ -422,7 +425,7 @@ async def test_while_redis_is_away_a_run_loses_nothing(own_redis: RedisServer, f
         read = await asyncio.gather(*reading)
     text = "".join(f"{each} " for each in range(number + 1))
     assert [shown(items) for items in read] == [text] * 2
-    assert not [item for items in read for item in items if not isinstance(item, StreamEvent)]
+    assert not [item for items in read for item in items if not isinstance(item, Event)]
     assert log.since(0) == other.since(0)
     assert stops == []
 
@@ -501,7 +504,7 @@ async def test_followers_of_a_run_that_died_with_its_redis_hear_its_end(own_redi
         own_redis.empty()
         own_redis.start()
         items = await reading
-    assert [item.status for item in items if isinstance(item, StreamEvent) and item.type == "done"] == ["lost"]
+    assert [item.status for item in items if isinstance(item, Event) and item.type == "done"] == ["lost"]
     check_lost(log)
 
 

@@ -16,7 +16,7 @@ from anyio.from_thread import start_blocking_portal
 from pydantic import SecretStr
 
 from streamlab.demo_model.process import DemoModel
-from streamlab.events import StreamEvent, encode
+from streamlab.events import Done, Error, StreamEvent, TextDelta, encode
 from streamlab.gateway.delivery import Pace
 from streamlab.latency.address import GatewayAddress
 from streamlab.latency.gateway import issued
@@ -141,8 +141,8 @@ def test_the_demo_model_says_the_same_in_both_ways(there: Served, demo: DemoMode
 
 def test_everything_that_was_asked_is_passed_on() -> None:
     """System prompt, question and temperature; the token in a header, and in no observation."""
-    done = StreamEvent("done", 2, 0.0, status="completed")
-    stream = events(StreamEvent("text_delta", 1, 0.0, content="Hello"), done)
+    done = Done("completed", seq=2, at=0.0)
+    stream = events(TextDelta("Hello", seq=1, at=0.0), done)
     with raw_endpoint(http(stream)) as endpoint:
         url = endpoint.base_url
         seen = relayed(url, TOKEN, models=("other",), prompt="Why?", system="Be brief.", temperature=0.5)
@@ -226,7 +226,7 @@ def refusal(code: str) -> bytes:
     return json.dumps({"error": {"code": code, "message": "No.", "hint": ""}}).encode()
 
 
-TEXT = StreamEvent("text_delta", 1, 0.0, content="Hello")
+TEXT = TextDelta("Hello", seq=1, at=0.0)
 
 
 @pytest.mark.parametrize(
@@ -244,10 +244,10 @@ TEXT = StreamEvent("text_delta", 1, 0.0, content="Hello")
         (http(events()), "connection_lost"),
         (http(events(TEXT)), "connection_lost"),
         (http(events(TEXT) + b"event: drain\ndata: {}\n\n"), "connection_lost"),
-        (http(events(TEXT, StreamEvent("done", 2, 0.0, status="stopped"))), "connection_lost"),
+        (http(events(TEXT, Done("stopped", seq=2, at=0.0))), "connection_lost"),
         (http(events(TEXT) + b'event: gap\ndata: {"after":0}\n\n'), "connection_lost"),
-        (http(events(StreamEvent("error", 1, 0.0, code="producer_lost"))), "producer_lost"),
-        (http(events(StreamEvent("error", 1, 0.0, code="Key sk-1"))), "internal"),
+        (http(events(Error("producer_lost", seq=1, at=0.0))), "producer_lost"),
+        (http(events(Error("Key sk-1", seq=1, at=0.0))), "internal"),
     ],
 )
 def test_what_is_no_whole_answer_is_a_code(answer: bytes, code: str) -> None:

@@ -162,7 +162,7 @@ def test_a_child_that_dies_within_a_line_has_failed(
     program = 'import os\nos.write(1, b\'{"pair": 1, "way"\')\nos._exit(1)\n'
     (tmp_path / "sitecustomize.py").write_text(program, encoding="utf-8")
     with monkeypatch.context() as environment:
-        environment.setenv("PYTHONPATH", str(tmp_path))
+        environment.syspath_prepend(str(tmp_path))
         broken = [measurements.start(long_plan()) for _ in range(AT_ONCE)]
     for measurement_id in broken:
         found = ended(measurements, measurement_id)

@@ -33,13 +33,25 @@ from streamlab_client import (
     RunFailed,
     StreamlabError,
 )
-from streamlab_client.events import Retry, StepText, TextDelta
+from streamlab_client.events import StepText
 from streamlab_client.patience import seconds_of
 from streamlab_client.reader import Pieces, Reader, message_of
 from streamlab_client.sse import PlainLines
 from streamlab_client.transport import ProtocolName
 
-from streamlab.events import StreamEvent, Usage, encode
+from streamlab.events import (
+    Done,
+    Error,
+    FinalAnswer,
+    Retry,
+    StreamEvent,
+    TextDelta,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    Usage,
+    encode,
+)
 from streamlab.gateway.feed import Entry
 from streamlab.gateway.protocols.grpc_server import grpc_port
 from streamlab.gateway.protocols.sse import encode_event
@@ -147,15 +159,15 @@ def check_whole(events: list[Event], answer: str) -> None:
 
 USAGE = Usage(3, 4, estimated=True)
 EVERYTHING = (
-    StreamEvent("thinking", 0, 0.1, content="Hm."),
-    StreamEvent("text_delta", 0, 0.2, content="日本語 🙂\u2028\r\n"),
-    StreamEvent("tool_call", 0, 0.3, tool="add", call_id="c1", input={"a": 1, "b": [2.5, None, True, {"c": "d"}]}),
-    StreamEvent("tool_result", 0, 0.4, tool="add", call_id="c1", result={"sum": 3.5}, status="failed"),
-    StreamEvent("tool_call", 0, 0.4, tool="none", call_id="c2", input={}),
-    StreamEvent("tool_result", 0, 0.5, tool="none", call_id="c2", result="text"),
-    StreamEvent("retry", 0, 0.6, 2, code="rate_limited", wait=0.0),
-    StreamEvent("error", 0, 0.8, 2, code="internal", message="It broke."),
-    StreamEvent("done", 0, 0.9, 2, status="failed", code="internal", usage=USAGE),
+    Thinking("Hm.", at=0.1),
+    TextDelta("日本語 🙂\u2028\r\n", at=0.2),
+    ToolCall("add", "c1", {"a": 1, "b": [2.5, None, True, {"c": "d"}]}, at=0.3),
+    ToolResult("add", "c1", {"sum": 3.5}, "failed", at=0.4),
+    ToolCall("none", "c2", {}, at=0.4),
+    ToolResult("none", "c2", "text", at=0.5),
+    Retry("rate_limited", 0.0, at=0.6, step=2),
+    Error("internal", "It broke.", at=0.8, step=2),
+    Done("failed", "internal", USAGE, at=0.9, step=2),
 )
 
 
@@ -545,11 +557,11 @@ def test_a_protocol_that_there_is_not_is_told_at_once() -> None:
 
 def recorded() -> tuple[bytes, list[bytes]]:
     """A stream as the gateway sends it, and its events."""
-    events = [
-        StreamEvent("text_delta", number, number / 10, content=text)
+    events: list[StreamEvent] = [
+        TextDelta(text, seq=number, at=number / 10)
         for number, text in enumerate(["a\r", "日本", "🙂\u2028", "\n\n"], 1)
     ]
-    events += [StreamEvent("final_answer", 5, 0.5, content="x"), StreamEvent("done", 6, 0.6, status="completed")]
+    events += [FinalAnswer("x", seq=5, at=0.5), Done("completed", seq=6, at=0.6)]
     lines = [encode(event) for event in events]
     entries = [Entry(f"{'0' * 16}-{event.seq}", event.type, line) for event, line in zip(events, lines, strict=True)]
     return b"retry: 1000\n\n" + b"".join(map(encode_event, entries)), lines

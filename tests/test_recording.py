@@ -9,7 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamlab.events import Status, StreamEvent, Usage, encode, merge_deltas, recording
+from streamlab.events import (
+    Done,
+    Error,
+    FinalAnswer,
+    Retry,
+    Status,
+    StreamEvent,
+    TextDelta,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    Usage,
+    encode,
+    merge_deltas,
+    recording,
+)
 from streamlab.events.recording import BrokenRecording, Flaw, Replay, read_recording, write_recording
 from tests.test_events import counts, strings, values
 
@@ -27,31 +42,28 @@ deltas = texts.filter(lambda text: not "\udc00" <= text[:1] <= "\udfff")  # nor 
 
 
 def delta(content: str) -> list[StreamEvent]:
-    return [StreamEvent("text_delta", 0, 0, content=content)]
+    return [TextDelta(content, at=0)]
 
 
 def calls(count: int, value: Any) -> list[StreamEvent]:
     """Parallel calls that are answered last first. Their ids come again in later steps."""
     ids = [f"call {number}" for number in range(count)]
-    asked = [StreamEvent("tool_call", 0, 0, tool="weather", call_id=call_id, input=value) for call_id in ids]
-    told = [StreamEvent("tool_result", 0, 0, tool="weather", call_id=call_id, result=value) for call_id in ids]
+    asked = [ToolCall("weather", call_id, value, at=0) for call_id in ids]
+    told = [ToolResult("weather", call_id, value, at=0) for call_id in ids]
     return [*asked, *reversed(told)]
 
 
 acts = (
     st.builds(delta, deltas)
     | st.builds(calls, st.integers(1, 3), results)
-    | st.builds(lambda text: [StreamEvent("thinking", 0, 0, content=text)], texts)
-    | st.builds(lambda wait: [StreamEvent("retry", 0, 0, code="timeout", wait=wait)], st.floats(0, 1e9))
+    | st.builds(lambda text: [Thinking(text, at=0)], texts)
+    | st.builds(lambda wait: [Retry("timeout", wait, at=0)], st.floats(0, 1e9))
 )
-endings = st.builds(lambda text: [StreamEvent("final_answer", 0, 0, content=text)], texts) | st.sampled_from(
-    [[], [StreamEvent("error", 0, 0, code="internal", message="why")]]
+endings = st.builds(lambda text: [FinalAnswer(text, at=0)], texts) | st.sampled_from(
+    [[], [Error("internal", "why", at=0)]]
 )
 dones = st.builds(
-    StreamEvent,
-    st.just("done"),
-    st.just(0),
-    st.just(0),
+    Done,
     status=st.sampled_from(get_args(Status)),
     usage=st.none() | st.builds(Usage, counts, counts, st.booleans()),
 )
@@ -110,8 +122,8 @@ def test_what_editors_do_to_a_file_is_accepted(events: list[StreamEvent], ends: 
 
 def test_a_long_run_is_read_whole() -> None:
     """As many events as a log may hold, and more."""
-    events = [StreamEvent("text_delta", seq, seq / 50, content="wörd ") for seq in range(1, 12_000)]
-    events.append(StreamEvent("done", 12_000, 240, status="completed"))
+    events: list[StreamEvent] = [TextDelta("wörd ", seq=seq, at=seq / 50) for seq in range(1, 12_000)]
+    events.append(Done("completed", seq=12_000, at=240))
     assert read_recording(write_recording(events)) == events
 
 
@@ -206,8 +218,8 @@ def test_the_line_of_the_examples_is_accepted() -> None:
     """So that each of them is refused for what it changes."""
     events = read_recording(f"{first()}\n{DONE}".encode())
     assert events == [
-        StreamEvent("text_delta", 1, 0.5, content="a"),
-        StreamEvent("done", 2, 1, status="completed"),
+        TextDelta("a", seq=1, at=0.5),
+        Done("completed", seq=2, at=1),
     ]
 
 
@@ -394,7 +406,7 @@ def test_who_waits_as_long_as_told_misses_nothing(
 
 def test_time_begins_with_the_run() -> None:
     """The wait for the first token is a part of what is shown."""
-    replay = Replay([StreamEvent("done", 1, 3.0, status="completed")], 2)
+    replay = Replay([Done("completed", seq=1, at=3.0)], 2)
     assert replay.wait(0) == 1.5
     assert replay.due(1.4) == []
     assert [event.seq for event in replay.due(1.5)] == [1]
@@ -402,14 +414,14 @@ def test_time_begins_with_the_run() -> None:
 
 def test_without_a_speed_all_is_due_at_once() -> None:
     """For who wants the end and not the way."""
-    events = [StreamEvent("text_delta", 1, 5, content="a"), StreamEvent("done", 2, 9, status="completed")]
+    events: list[StreamEvent] = [TextDelta("a", seq=1, at=5), Done("completed", seq=2, at=9)]
     assert Replay(events, None).wait(0) == 0
     assert Replay(events, None).due(0) == events
 
 
 def test_a_replay_keeps_its_events() -> None:
     """What the caller does to its list afterwards, or to an answer, does not change what plays."""
-    events = [StreamEvent("text_delta", 1, 0, content="a"), StreamEvent("done", 2, 1, status="completed")]
+    events: list[StreamEvent] = [TextDelta("a", seq=1, at=0), Done("completed", seq=2, at=1)]
     replay = Replay(events, 1)
     events.clear()
     replay.due(0).clear()

@@ -24,7 +24,7 @@ from components.relay import figures as relay_figures
 from components.relay import relay
 from components.relay.remote import Standing
 from streamlab.engine import Engine
-from streamlab.events import StreamEvent, Usage
+from streamlab.events import Done, Event, TextDelta, Usage
 from streamlab.gateway.access import Grant
 from streamlab.gateway.gateway import Gateway, open_gateway
 from streamlab.gateway.protocols.grpc_server import grpc_port
@@ -35,6 +35,7 @@ from streamlab.models.options import QUESTION_CHARACTERS, Options
 from tests import redis_server as servers
 from tests.browser import Site, button, needs_chromium, site
 from tests.conftest import check_laws
+from tests.events import answer, content
 from tests.pages import LIMIT, checked, languages, serving, visit
 from tests.redis_server import RedisServer
 
@@ -245,7 +246,7 @@ def test_the_client_over_grpc_resumes_where_it_was_cut(served: tuple[Engine, Gat
     look = until("whole")
     assert (look.resumes, look.missing, look.twice) == (1, 0, 0)
     assert 0 <= look.late < LIMIT
-    assert look.text == engine.portal.call(log.since, log.seq - 2)[0].content
+    assert look.text == answer(engine.portal.call(log.since, 0))
 
 
 def test_the_client_over_grpc_tells_that_it_was_refused(served: tuple[Engine, Gateway], address: str) -> None:
@@ -322,7 +323,7 @@ async def test_writers_and_readers_are_cut_in_the_middle_and_lose_nothing(redis_
         before = await other.client_id()
         log = writing.create("cut-run")
         for number in range(300):
-            log.append(StreamEvent("text_delta", 0, 0.0, content=f"{number} "))
+            log.append(TextDelta(f"{number} ", at=0.0))
             if number == 0:
                 await writing.open("cut-run")
                 follower = (await reading.open("cut-run")).follow()
@@ -331,7 +332,7 @@ async def test_writers_and_readers_are_cut_in_the_middle_and_lose_nothing(redis_
                 outages = await asyncio.gather(writing.disconnect(), reading.disconnect())
                 assert min(outage.connections for outage in outages) >= 2
             await asyncio.sleep(0.001)
-        log.append(StreamEvent("done", 0, 0.0, status="completed", usage=Usage(0, 0)))
+        log.append(Done("completed", usage=Usage(0, 0), at=0.0))
         with anyio.fail_after(LIMIT):
             assert numbers(await items) == list(range(300))
         assert (await other.client_id(), await writing.open("cut-run")) == (before, log)
@@ -349,7 +350,7 @@ async def read(follower: Any) -> list[Item]:
 def numbers(items: list[Item]) -> list[int]:
     """Of the texts, none of which may have come as a snapshot."""
     assert not [item for item in items if isinstance(item, Gap | Snapshot)]
-    return [int(number) for item in items if isinstance(item, StreamEvent) for number in (item.content or "").split()]
+    return [int(number) for item in items if isinstance(item, Event) for number in (content(item)).split()]
 
 
 @pytest.mark.anyio

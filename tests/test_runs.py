@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamlab.demo_model.process import DemoModel
-from streamlab.events import StreamEvent, Usage
+from streamlab.events import Event, Retry, StreamEvent, TextDelta, Thinking, ToolCall, ToolResult, Usage
 from streamlab.events.outcome import Outcome
 from streamlab.events.timings import timings
 from streamlab.hub import HubFull, MemoryHub
@@ -21,6 +21,7 @@ from streamlab.models.failures import Failure
 from streamlab.runs.chain import Clock
 from streamlab.runs.run import RunLimits, Runs, TooManyRuns
 from tests.conftest import PATIENCE, Asked, Lab, MakeLab, check_laws, demo_model, provider, shown, threads_gone, until
+from tests.events import answer, end, of
 
 pytestmark = pytest.mark.anyio
 
@@ -59,20 +60,20 @@ def test_the_final_answer_is_the_text_since_the_last_retry(
     lab = Lab(models, {})
     events = asyncio.run(lab.run(demo_model(**options)))
     assert types(events).count("retry") == min(times, 2)
-    assert events[-1].status == ("completed" if times < 3 else "failed")
+    assert end(events).status == ("completed" if times < 3 else "failed")
     if times < 3:
-        assert shown(events) == events[-2].content == text
+        assert shown(events) == answer(events) == text
     (outcome,) = lab.outcomes.values()
     assert outcome.text == shown(events)
     assert outcome.timings == timings(events)
-    assert (outcome.status, outcome.code, outcome.retries) == (events[-1].status, events[-1].code, min(times, 2))
+    assert (outcome.status, outcome.code, outcome.retries) == (end(events).status, end(events).code, min(times, 2))
 
 
 async def test_an_answer_longer_than_one_event_may_be_is_whole(lab: Lab) -> None:
     """A model may write more than the bound of one event; its run ends as any other."""
     events = await lab.run(demo_model(chunks=100, size=4_000, rate=100_000))
-    assert events[-1].status == "completed"
-    assert len(events[-2].content or "") == 400_000
+    assert end(events).status == "completed"
+    assert len(answer(events)) == 400_000
 
 
 async def test_an_answer_at_the_length_limit_says_so(models: Models, lab: Lab) -> None:
@@ -81,7 +82,7 @@ async def test_an_answer_at_the_length_limit_says_so(models: Models, lab: Lab) -
     run_id = lab.runs.start(lambda: Script([delta("half")], cut_short=True))
     assert not attempt.cut_short
     events = await lab.read(run_id)
-    assert (events[-1].status, events[-1].code, events[-2].content) == ("completed", "length", "half")
+    assert (end(events).status, end(events).code, answer(events)) == ("completed", "length", "half")
 
 
 # Attempts that are written by hand, for tools and odd orders
@@ -98,7 +99,7 @@ class Script:
     async def events(self, clock: Clock) -> AsyncIterator[list[StreamEvent]]:
         for act in self.acts:
             match act:
-                case StreamEvent():
+                case Event():
                     yield [replace(act, at=clock())]
                 case Exception():
                     raise act
@@ -107,15 +108,15 @@ class Script:
 
 
 def delta(text: str, step: int = 1) -> StreamEvent:
-    return StreamEvent("text_delta", 0, 0, step, content=text)
+    return TextDelta(text, at=0, step=step)
 
 
-def call(call_id: str, step: int = 1) -> StreamEvent:
-    return StreamEvent("tool_call", 0, 0, step, tool="clock", call_id=call_id, input={"of": call_id})
+def call(call_id: str, step: int = 1) -> ToolCall:
+    return ToolCall("clock", call_id, {"of": call_id}, at=0, step=step)
 
 
 def result(call_id: str, step: int = 1) -> StreamEvent:
-    return StreamEvent("tool_result", 0, 0, step, tool="clock", call_id=call_id, result=call_id)
+    return ToolResult("clock", call_id, call_id, at=0, step=step)
 
 
 def play(*attempts: Script, **limits: Any) -> tuple[list[StreamEvent], Outcome]:
@@ -141,20 +142,21 @@ def play(*attempts: Script, **limits: Any) -> tuple[list[StreamEvent], Outcome]:
 def scripts(draw: st.DrawFn) -> Script:
     """What an agent may do: steps in order, calls in parallel whose results come in any order, late or never."""
     acts: list[StreamEvent | float | Exception] = []
-    step, number, open_calls = 1, 0, list[StreamEvent]()
+    step, number, open_calls = 1, 0, list[ToolCall]()
     for act in draw(st.lists(st.sampled_from(["text", "think", "call", "result", "step"]), max_size=20)):
         match act:
             case "text":
                 acts.append(delta(draw(st.text(max_size=3)), step))
             case "think":
-                acts.append(StreamEvent("thinking", 0, 0, step, content="hm"))
+                acts.append(Thinking("hm", at=0, step=step))
             case "call":
                 number += 1
-                open_calls.append(call(str(number), step))
-                acts.append(open_calls[-1])
+                made = call(str(number), step)
+                open_calls.append(made)
+                acts.append(made)
             case "result" if open_calls:
                 done = open_calls.pop(draw(st.integers(0, len(open_calls) - 1)))
-                acts.append(result(done.call_id or "", done.step))
+                acts.append(result(done.call_id, done.step))
             case "step":
                 step += 1
     return Script(acts)
@@ -169,7 +171,7 @@ def test_the_laws_hold_for_any_row_of_attempts(failing: list[tuple[Script, Excep
     broken = [Script([*script.acts, error]) for script, error in failing]
     events, outcome = play(*broken, last)
     assert outcome.text == shown(events)
-    assert outcome.status == events[-1].status
+    assert outcome.status == end(events).status
     calls = {event.call_id: event for event in events if event.type == "tool_call"}
     for event in events:
         if event.type == "tool_result" and event.status != "stopped":
@@ -192,19 +194,19 @@ def test_a_run_that_is_stopped_anywhere_keeps_the_laws(script: Script, place: in
 
     events = asyncio.run(act())
     check_laws(events)
-    assert (events[-1].status, events[-1].code) == ("stopped", None)
+    assert (end(events).status, end(events).code) == ("stopped", None)
     written = [act for act in acts if isinstance(act, StreamEvent)]
     results = {event.call_id for event in written if event.type == "tool_result"}
     for event in events:
         if event.type == "tool_result":
-            assert event.status == (None if event.call_id in results else "stopped")
+            assert event.status == ("completed" if event.call_id in results else "stopped")
     assert shown(events) == shown(written)
 
 
 def test_text_after_a_tool_call_of_the_same_step_counts() -> None:
     """A model may go on writing; only a new step or a retry makes its text void."""
     events, outcome = play(Script([delta("a"), call("1"), delta("b"), result("1")]))
-    assert outcome.text == events[-2].content == "ab"
+    assert outcome.text == answer(events) == "ab"
 
 
 def test_the_text_of_a_step_before_is_not_part_of_the_answer() -> None:
@@ -215,7 +217,7 @@ def test_the_text_of_a_step_before_is_not_part_of_the_answer() -> None:
 
 def test_thinking_of_an_attempt_that_failed_is_void() -> None:
     """As its text is."""
-    thought = StreamEvent("thinking", 0, 0, content="hm")
+    thought = Thinking("hm", at=0)
     _, outcome = play(Script([thought, delta("a"), Failure("connection_lost")]), Script([thought, delta("b")]))
     assert (outcome.thinking, outcome.text) == ("hm", "b")
 
@@ -279,7 +281,7 @@ async def test_stop_reaches_the_model(lab: Lab, asked: Asked, options: dict[str,
         await asked(model, 1, ended=False)
     lab.runs.stop(run_id)
     events = await lab.read(run_id)
-    assert (events[-1].status, events[-1].code) == ("stopped", None)
+    assert (end(events).status, end(events).code) == ("stopped", None)
     assert ended_by(await asked(model)) == ["disconnected"]
     assert lab.outcomes[run_id].text == shown(events)
     await threads_gone()
@@ -292,7 +294,7 @@ async def test_stop_before_anything_has_begun(lab: Lab, asked: Asked) -> None:
     lab.runs.stop(run_id)
     events = await lab.read(run_id)
     assert types(events) == ["done"]
-    assert events[0].status == "stopped"
+    assert end(events).status == "stopped"
     await threads_gone()
     assert set(ended_by(await asked(model))) <= {"disconnected"}
 
@@ -303,7 +305,7 @@ async def test_stopping_twice_is_stopping_once(lab: Lab) -> None:
     await lab.until(run_id, "text_delta")
     lab.runs.stop(run_id, "unwatched")
     lab.runs.stop(run_id)
-    assert (await lab.read(run_id))[-1].code == "unwatched"
+    assert end(await lab.read(run_id)).code == "unwatched"
 
 
 async def test_stopping_what_has_ended_or_never_was_changes_nothing(lab: Lab) -> None:
@@ -314,7 +316,7 @@ async def test_stopping_what_has_ended_or_never_was_changes_nothing(lab: Lab) ->
     lab.runs.stop("nobody")
     await anyio.wait_all_tasks_blocked()
     assert lab.hub.log(run_id).since(0) == events
-    assert events[-1].status == "completed"
+    assert end(events).status == "completed"
 
 
 async def test_stop_while_waiting_for_the_next_attempt(lab: Lab, asked: Asked) -> None:
@@ -325,7 +327,7 @@ async def test_stop_while_waiting_for_the_next_attempt(lab: Lab, asked: Asked) -
     lab.runs.stop(run_id)
     events = await lab.read(run_id)
     assert types(events) == ["retry", "done"]
-    assert events[-1].status == "stopped"
+    assert end(events).status == "stopped"
     assert len(await asked(model)) == 1
 
 
@@ -353,7 +355,7 @@ async def test_a_run_that_nobody_follows_is_stopped(make_lab: MakeLab, asked: As
         assert lab.runs.live == 1
     await lab.until(followed_run, "done")
     for run_id in (lonely_run, followed_run):
-        done = (await lab.read(run_id))[-1]
+        done = end(await lab.read(run_id))
         assert (done.status, done.code) == ("stopped", "unwatched")
     watch.cancel()
 
@@ -364,7 +366,7 @@ async def test_a_run_may_need_no_follower(make_lab: MakeLab) -> None:
     watch = asyncio.create_task(lab.runs.watch())
     run_id = lab.start(demo_model(chunks=100, rate=80))  # longer than the watch takes to look
     await lab.until(run_id, "done")
-    assert (await lab.read(run_id))[-1].status == "completed"
+    assert end(await lab.read(run_id)).status == "completed"
     watch.cancel()
 
 
@@ -391,7 +393,7 @@ async def test_close_ends_every_log(make_lab: MakeLab, asked: Asked) -> None:
     for run_id in run_ids:
         events = lab.hub.log(run_id).since(0)
         check_laws(events)
-        assert (events[-1].status, events[-1].code) == ("stopped", "shutdown")
+        assert (end(events).status, end(events).code) == ("stopped", "shutdown")
     assert set(lab.outcomes) == set(run_ids)
     assert lab.runs.live == 0
     assert ended_by(await asked(models[0])) == ended_by(await asked(models[1])) == ["disconnected"]
@@ -424,14 +426,14 @@ async def test_silence_in_the_middle_is_a_timeout(make_lab: MakeLab, asked: Aske
     events = await make_lab(silence=1).run(model)
     assert codes(events) == ["timeout"]
     assert shown(events[: types(events).index("retry")]) == TEXT[:12]
-    assert events[-2].content == TEXT
+    assert answer(events) == TEXT
     assert ended_by(await asked(model)) == ["disconnected", "completed"]
 
 
 async def test_slow_is_not_silent(make_lab: MakeLab) -> None:
     """The limits are between chunks: an answer may take longer than both of them together."""
     events = await make_lab(first_token=1, silence=1).run(demo_model(chunks=25, rate=10))
-    assert events[-1].status == "completed"
+    assert end(events).status == "completed"
     assert events[-1].at > 2
 
 
@@ -463,8 +465,8 @@ async def test_a_rate_limit_is_waited_out_as_the_provider_wishes(lab: Lab, asked
     model = demo_model(text="whole", fault="rate_limit", retry_after=seconds, times=1)
     events = await lab.run(model)
     assert codes(events) == ["rate_limited"]
-    assert events[0].wait == seconds
-    assert events[-2].content == "whole"
+    assert of(events, Retry)[0].wait == seconds
+    assert answer(events) == "whole"
     refused, answered = await asked(model)
     assert answered["received"] - refused["received"] >= seconds
 
@@ -496,7 +498,7 @@ async def test_what_may_pass_is_tried_again_and_what_cannot_is_not(
     model = demo_model(fault=fault, after=2)
     events = await lab.run(model)
     assert codes(events) == [code] * requests
-    assert events[-1].code == code
+    assert end(events).code == code
     assert ended_by(await asked(model)) == [f"fault:{fault}"] * requests
 
 
@@ -505,14 +507,14 @@ async def test_after_text_was_shown_a_new_attempt_begins_anew(lab: Lab) -> None:
     events = await lab.run(demo_model(text=TEXT, size=4, fault="cut", after=4, times=2))
     assert shown(events[: types(events).index("retry")]) == TEXT[:16]
     assert codes(events) == ["connection_lost", "connection_lost"]
-    assert events[-2].content == TEXT
+    assert answer(events) == TEXT
 
 
 async def test_an_answer_without_text_is_an_answer(lab: Lab) -> None:
     """Some models say nothing; that is no failure."""
     events = await lab.run(demo_model(fault="empty"))
     assert types(events) == ["final_answer", "done"]
-    assert events[0].content == ""
+    assert answer(events) == ""
 
 
 async def test_an_unknown_model_is_not_tried_again(demo: DemoModel, make_lab: MakeLab) -> None:
@@ -548,17 +550,17 @@ async def test_a_policy_says_when_an_attempt_is_tried_again(
     lab = make_lab(retries=retries)
     events = await lab.run(model)
     assert len(codes(events)) == len(await asked(model)) == attempts
-    assert events[-1].status == "failed"
+    assert end(events).status == "failed"
     assert shown(events) == (TEXT[:16] if options.get("after") else "")
 
 
 async def test_thinking_is_no_text(make_lab: MakeLab) -> None:
     """Thoughts may be withdrawn: the answer has not begun."""
-    thought = StreamEvent("thinking", 0, 0, content="hm")
+    thought = Thinking("hm", at=0)
     left = iter([Script([thought, Failure("connection_lost")]), Script([delta("whole")])])
     lab = make_lab(retries="before_text")
     events = await lab.read(lab.runs.start(lambda: next(left)))
-    assert events[-2].content == "whole"
+    assert answer(events) == "whole"
 
 
 async def test_a_run_may_have_limits_of_its_own(lab: Lab) -> None:
@@ -585,7 +587,7 @@ async def test_how_long_a_run_may_be_unwatched_is_its_own(lab: Lab) -> None:
     own = replace(lab.runs.limits, unwatched=0.1)
     run_id = lab.runs.start(lambda: lab.attempt(demo_model(**ENDLESS)), limits=own)
     await lab.until(run_id, "done")
-    assert (await lab.read(run_id))[-1].code == "unwatched"
+    assert end(await lab.read(run_id)).code == "unwatched"
     assert lab.hub.log(other).done is None
     watch.cancel()
 
@@ -602,7 +604,7 @@ async def test_more_runs_than_may_be_are_refused(make_lab: MakeLab) -> None:
     assert (lab.runs.live, len(lab.hub)) == (2, 2)
     lab.runs.stop(first)
     await lab.read(first)
-    assert (await lab.run(demo_model(text="whole")))[-1].status == "completed"
+    assert end(await lab.run(demo_model(text="whole"))).status == "completed"
 
 
 async def test_a_full_hub_refuses_a_run() -> None:

@@ -26,7 +26,7 @@ from streamlab import chats as conversations
 from streamlab.agent.tasks import Agents
 from streamlab.chats import CHATS, Busy, Chat, Chats, Turn, UnknownChat
 from streamlab.engine import engine_in_thread
-from streamlab.events import StreamEvent, Usage
+from streamlab.events import Done, Usage
 from streamlab.events.outcome import Outcome, ToolUse
 from streamlab.events.timings import Timings
 from streamlab.gateway import submissions as asking
@@ -41,6 +41,7 @@ from streamlab.runs.run import RunLimits, Runs, TooManyRuns, new_run_id
 from streamlab.settings import Settings
 from tests import redis_server as servers
 from tests.conftest import Asked, demo_model, until
+from tests.events import content
 from tests.gateway import Served, delta, is_refusal, log_events, parse_stream, served
 from tests.pages import checked, languages, serving, visit
 from tests.redis_server import ROOT, RedisServer, producer, proxy
@@ -376,7 +377,7 @@ async def test_a_producer_that_dies_does_not_leave_its_conversation_busy(
     assert outcome
     assert (outcome.status, outcome.code) == ("lost", "producer_lost")
     await until(lambda: log.done is not None)
-    assert outcome.text == "".join(event.content or "" for event in log.since(0) if event.type == "text_delta")
+    assert outcome.text == "".join(content(event) for event in log.since(0) if event.type == "text_delta")
     assert outcome.text.startswith("begin 1 2 ")
     assert here.hub.taken_over + there.hub.taken_over == 1
     assert len((await here.chats.ask(chat.id, "again", says("a"))).turns) == 2
@@ -454,7 +455,7 @@ async def test_what_ends_while_redis_is_away_is_kept_when_it_is_back(own_redis: 
     outcome = chat.turns[0].outcome
     assert outcome
     assert outcome.status == "completed"
-    assert outcome.text == "".join(event.content or "" for event in log.since(0) if event.type == "text_delta")
+    assert outcome.text == "".join(content(event) for event in log.since(0) if event.type == "text_delta")
     assert here.runs.started == 1
 
 
@@ -676,7 +677,7 @@ async def test_a_revoked_token_ends_its_streams_at_both_gateways(gateways: Pair)
     finally:
         for lab in gateways:
             lab.client.headers.update(BEARER)
-        log.append(StreamEvent("done", 0, 0.0, status="stopped"))
+        log.append(Done("stopped", at=0.0))
 
 
 async def test_a_gateway_that_starts_knows_what_was_revoked(gateways: Pair) -> None:
@@ -691,7 +692,7 @@ async def test_a_gateway_that_starts_knows_what_was_revoked(gateways: Pair) -> N
         await here.engine.hub.open(log.run_id)
         response = await third.client.get(f"/runs/{log.run_id}", params={"token": token})
         assert is_refusal(response, 401, "revoked_follow_token")
-    log.append(StreamEvent("done", 0, 0.0, status="stopped"))
+    log.append(Done("stopped", at=0.0))
 
 
 async def test_limits_hold_over_both_gateways(redis_server: RedisServer) -> None:
@@ -940,7 +941,7 @@ async def test_a_gateway_that_is_killed_leaves_nothing_busy(doomed: GatewayProce
     turn = (await here.engine.chats.get(started["conversation"])).turns[0]
     assert turn.outcome
     assert turn.outcome.status == "lost"
-    assert turn.outcome.text == "".join(event.content or "" for event in log.since(0) if event.type == "text_delta")
+    assert turn.outcome.text == "".join(content(event) for event in log.since(0) if event.type == "text_delta")
     assert figure((await here.client.get("/metrics")).text, "streamlab_runs_taken_over_total") == before + 1
 
 

@@ -16,13 +16,20 @@ from streamlab.models.failures import CODES
 from streamlab.runs.run import StopReason
 
 ROOT = Path(__file__).parent.parent
-SCREEN = [*ROOT.glob("components/*.py"), *ROOT.glob("pages/*.py")]
+SCREEN = [*ROOT.glob("components/**/*.py"), *ROOT.glob("pages/*.py")]
 # Where the codes come from that complete a key, as in `error.{code}` and `timeline.broken_{code}`.
 CORE = [
-    *(ROOT / "streamlab" / name for name in ("failures.py", "questions.py", "recording.py", "runs.py", "trials.py")),
-    *ROOT.glob("streamlab/latency/*.py"),
-    *ROOT.glob("streamlab/prompts/*.py"),
-    *(ROOT / "streamlab" / name for name in ("comparisons.py", "readings.py", "tiles.py", "ways.py")),
+    *(
+        ROOT / "streamlab" / path
+        for path in (
+            "events/recording.py",
+            "models/failures.py",
+            "models/options.py",
+            "runs/run.py",
+            "faults/trials.py",
+        )
+    ),
+    *(path for folder in ("chunks", "latency", "prompts") for path in (ROOT / "streamlab" / folder).glob("*.py")),
 ]
 KEY = re.compile(r"[a-z]+\.[a-z0-9_]+")
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamlab.events import StreamEvent, merge_deltas
+from streamlab.events import EVENTS, StreamEvent, ToolCall, first_seq, merge_deltas
 from streamlab.timeline.diagram import MESSAGES, mermaid
 from streamlab.timeline.spans import PREVIEW, STRETCHES, Span, StepTotals, row, spans, totals, until
+from tests.events import of
 
 LABELS = {
     "user": "あなた",
@@ -38,7 +39,7 @@ HOSTILE = [
 def run(*events: tuple[Any, ...]) -> list[StreamEvent]:
     """Events from (type, at, step, fields)."""
     return [
-        StreamEvent(type_, seq, at, step, **(rest[0] if rest else {}))
+        EVENTS[type_](**(rest[0] if rest else {}), seq=seq, at=at, step=step)
         for seq, (type_, at, step, *rest) in enumerate(events, 1)
     ]
 
@@ -344,14 +345,13 @@ acts = st.lists(st.sampled_from(["text", "text", "thinking", "call", "call", "re
 def runs(draw: st.DrawFn) -> list[StreamEvent]:
     """A run as the producer may write it: every call has its result before the end; live ones are cut anywhere."""
     events: list[StreamEvent] = []
-    open_calls: list[StreamEvent] = []
+    open_calls: list[ToolCall] = []
     at, step = 0.0, 1
 
-    def add(type_: Any, **values: Any) -> StreamEvent:
-        events.append(StreamEvent(type_, len(events) + 1, at, values.pop("step", step), **values))
-        return events[-1]
+    def add(type_: Any, **values: Any) -> None:
+        events.append(EVENTS[type_](**{"step": step} | values, seq=len(events) + 1, at=at))
 
-    def give(asked: StreamEvent, status: Any) -> None:
+    def give(asked: ToolCall, status: Any) -> None:
         add(
             "tool_result", step=asked.step, tool=asked.tool, call_id=asked.call_id, result=draw(contents), status=status
         )
@@ -362,7 +362,8 @@ def runs(draw: st.DrawFn) -> list[StreamEvent]:
             add("text_delta" if act == "text" else "thinking", content=draw(contents))
         elif act == "call":
             call_id = str(len(events))
-            open_calls.append(add("tool_call", tool=draw(tools), call_id=call_id, input={"x": draw(contents)}))
+            add("tool_call", tool=draw(tools), call_id=call_id, input={"x": draw(contents)})
+            open_calls += of(events[-1:], ToolCall)
         elif act == "result" and open_calls:
             give(
                 open_calls.pop(draw(st.integers(0, len(open_calls) - 1))),
@@ -393,7 +394,7 @@ def test_spans_lie_within_the_run_and_those_of_a_lane_never_overlap(
     """And their events are the run's."""
     made = spans(events, now)
     end = totals(events, now).total
-    first, last = (events[0].seq_from or events[0].seq, events[-1].seq) if events else (0, 0)
+    first, last = (first_seq(events[0]), events[-1].seq) if events else (0, 0)
     reached: dict[str, float] = {}
     for span in made:
         assert 0 <= span.start <= span.end <= end
@@ -411,7 +412,7 @@ def test_every_call_is_one_span_with_its_own_result(events: list[StreamEvent], n
     calls = [event for event in events if event.type == "tool_call"]
     assert sorted(span.seqs[0] for span in made) == [event.seq for event in calls]
     for span in made:
-        answer = results.get(span.call_id)
+        answer = results.get(span.call_id or "")
         assert span.result == (answer.result if answer else None)
         if answer:
             assert (span.status, span.end, span.seqs[1]) == (answer.status, answer.at, answer.seq)

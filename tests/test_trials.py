@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamlab.demo_model.process import DemoModel
-from streamlab.events import StreamEvent, encode
+from streamlab.events import Done, Retry, StreamEvent, TextDelta, encode
 from streamlab.events.outcome import outcome_of
 from streamlab.faults.trials import (
     DEMO_FAULTS,
@@ -27,6 +27,7 @@ from streamlab.faults.trials import (
 from streamlab.models.options import InvalidQuestion, Options
 from streamlab.runs.run import Retries, TooManyRuns
 from tests.conftest import Lab, MakeLab, demo_model, http, provider, raw_endpoint, sse
+from tests.events import end
 from tests.present import present
 
 pytestmark = pytest.mark.anyio
@@ -88,7 +89,7 @@ async def test_as_many_attempts_as_were_chosen_meet_the_fault(lab: Lab, times: i
     """The next one is answered as it should be; with all of them the attempts run out."""
     events = await tried(lab, "error", times)
     assert len(codes(events)) == (times or 3)
-    assert events[-1].status == status
+    assert end(events).status == status
 
 
 async def test_without_a_fault_the_answer_is_that_of_the_model(lab: Lab) -> None:
@@ -247,15 +248,15 @@ async def test_an_endpoint_that_repeats_a_key_gives_nothing_away(make_lab: MakeL
 
 
 def delta(at: float) -> StreamEvent:
-    return StreamEvent("text_delta", 0, at, content="a")
+    return TextDelta("a", at=at)
 
 
 def retry(at: float, wait: float) -> StreamEvent:
-    return StreamEvent("retry", 0, at, code="timeout", wait=wait)
+    return Retry("timeout", wait, at=at)
 
 
 def done(at: float, status: Any = "completed", code: str | None = None) -> StreamEvent:
-    return StreamEvent("done", 0, at, status=status, code=code)
+    return Done(status, code, at=at)
 
 
 FAILED = [delta(1), delta(2), retry(3, 2)]  # waits 1 s, writes 2 s, pauses 2 s

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from streamlab.events import StreamEvent
+from streamlab.events import StreamEvent, TextDelta, Thinking
 from streamlab.runs.chain import Clock
 
 WORDS = ("Each ", "token ", "is ", "sent ", "while ", "the ", "next ", "comes ")  # five characters on average
@@ -24,10 +24,11 @@ class Prepared:
 
     def events(self, clock: Clock) -> Iterator[tuple[float, StreamEvent]]:
         """Each event, made in the moment that it is taken, and after how many seconds the next is due."""
+        kind = TextDelta if self.type == "text_delta" else Thinking
         began = clock()
         words = itertools.cycle(WORDS)
         for number in range(1, self.count + 1):
             now = clock()
             due = began + number / self.rate if self.rate else now
             step = 1 + number % 2 if self.turns else 1
-            yield max(0.0, due - now), StreamEvent(self.type, number, now, step, content=next(words))
+            yield max(0.0, due - now), kind(next(words), seq=number, at=now, step=step)

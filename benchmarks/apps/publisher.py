@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 
 from benchmarks.apps.prepared import Prepared
-from streamlab.events import StreamEvent, encode
+from streamlab.events import Done, StreamEvent, encode
 
 UNDER_WAY = 64  # requests
 _ANSWER = b"HTTP/1.1 "
@@ -37,7 +37,7 @@ def _events(prepared: Prepared, began: float) -> Iterator[tuple[float, StreamEve
         return time.monotonic() - began
 
     yield from prepared.events(clock)
-    yield 0, StreamEvent("done", prepared.count + 1, clock(), status="completed")
+    yield 0, Done("completed", seq=prepared.count + 1, at=clock())
 
 
 def _request(channel: str, event: StreamEvent) -> bytes:

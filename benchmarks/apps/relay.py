@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from benchmarks.apps.prepared import Prepared
-from streamlab.events import StreamEvent, encode
+from streamlab.events import Done, StreamEvent, encode
 
 Queue = asyncio.Queue[tuple[StreamEvent, str]]
 
@@ -55,7 +55,7 @@ class Relay:
         for pause, event in self._prepared.events(clock):
             self._put(event)
             await asyncio.sleep(pause)
-        self._put(StreamEvent("done", self._prepared.count + 1, clock(), status="completed"))
+        self._put(Done("completed", seq=self._prepared.count + 1, at=clock()))
 
     def _put(self, event: StreamEvent) -> None:
         data = encode(event).decode()

@@ -16,7 +16,7 @@ import streamlit as st
 from components.answer import answer
 from components.page.lab import engine, following
 from streamlab.demo_model.chunks import cut, synthetic
-from streamlab.events import StreamEvent, Usage
+from streamlab.events import StreamEvent, TextDelta, Usage
 from streamlab.runs.chain import Clock
 
 RATE = 50
@@ -43,7 +43,7 @@ class Scheduled:
     async def events(self, clock: Clock) -> AsyncIterator[list[StreamEvent]]:
         for due, piece in zip(self.due, self.pieces, strict=True):
             await asyncio.sleep(max(0.0, due - time.monotonic()))
-            yield [StreamEvent("text_delta", 0, clock(), content=piece)]
+            yield [TextDelta(piece, at=clock())]
 
     def texts(self) -> Iterator[str]:
         for due, piece in zip(self.due, self.pieces, strict=True):

@@ -12,7 +12,7 @@ from components.answer.arrivals import Arrivals
 from components.answer.tools import LiveTools, draw_uses
 from components.page.sidebar import model_label
 from components.page.texts import t
-from streamlab.events import StreamEvent
+from streamlab.events import Retry, TextDelta, Thinking
 from streamlab.events.outcome import UNKNOWN, Outcome
 from streamlab.hub import Item, Snapshot
 from streamlab.models.failures import CODES
@@ -76,7 +76,7 @@ def _readable(item: Item) -> bool:
     match item:
         case Snapshot(text=text):
             return bool(text)
-        case StreamEvent(type="text_delta" | "thinking"):
+        case TextDelta() | Thinking():
             return True
         case _:
             return False
@@ -95,7 +95,7 @@ class _LiveNotices:
     def clear(self) -> None:
         self._place.empty()
 
-    def retry(self, event: StreamEvent, *, shown: bool) -> None:
+    def retry(self, event: Retry, *, shown: bool) -> None:
         self._attempt += 1
         seconds = f"{event.wait or 0:.1f}".removesuffix(".0")
         key = "chat.retry_void" if shown else "chat.retry_wait"

@@ -2,9 +2,10 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from typing import assert_never
 
 from components.page.lab import give_way
-from streamlab.events import StreamEvent
+from streamlab.events import Done, Error, FinalAnswer, Retry, TextDelta, Thinking, ToolCall, ToolResult
 from streamlab.hub import Gap, Item, Snapshot
 
 
@@ -22,7 +23,7 @@ class Arrivals:
         batches: Iterator[list[Item]],
         *,
         thinking: Callable[[str], None],
-        tool: Callable[[StreamEvent], None],
+        tool: Callable[[ToolCall | ToolResult], None],
         begun: Callable[[], None],
     ) -> None:
         self._batches = batches
@@ -30,7 +31,7 @@ class Arrivals:
         self._tool = tool
         self._begun = begun
         self._waiting: deque[Item] = deque()
-        self.retry: StreamEvent | None = None
+        self.retry: Retry | None = None
         self.ended = False
         self._step = 1
 
@@ -63,27 +64,27 @@ class Arrivals:
         text: list[str] = []
         while self._waiting:
             match self._waiting.popleft():
-                case StreamEvent(type="text_delta", step=step) as event if step != self._step:
-                    self._step = step
+                case TextDelta() as event if event.step != self._step:
+                    self._step = event.step
                     self._waiting.appendleft(event)
                     return "".join(text), True
-                case StreamEvent(type="text_delta", content=content):
-                    text.append(content or "")
-                case StreamEvent(type="thinking", content=content):
-                    self._thinking(content or "")
-                case StreamEvent(type="tool_call" | "tool_result") as event:
+                case TextDelta(content=content):
+                    text.append(content)
+                case Thinking(content=content):
+                    self._thinking(content)
+                case ToolCall() | ToolResult() as event:
                     self._tool(event)
-                case StreamEvent(type="retry") as event:
+                case Retry() as event:
                     self.retry = event
                     return "", True  # what was not shown yet need not be shown any more
                 case Snapshot() as snapshot:
                     self._step = snapshot.step
-                    for event in snapshot.tools:
-                        self._tool(event)
-                    self._waiting.appendleft(
-                        StreamEvent("text_delta", snapshot.seq, 0, snapshot.step, content=snapshot.text)
-                    )
+                    for result in snapshot.tools:
+                        self._tool(result)
+                    self._waiting.appendleft(TextDelta(snapshot.text, seq=snapshot.seq, step=snapshot.step))
                     return "", True
-                case Gap() | StreamEvent():
+                case FinalAnswer() | Error() | Done() | Gap():
                     pass
+                case other:
+                    assert_never(other)
         return "".join(text), False

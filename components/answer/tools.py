@@ -10,7 +10,7 @@ from streamlit.elements.lib.mutable_status_container import StatusContainer
 
 from components.page import colors
 from components.page.texts import t
-from streamlab.events import StreamEvent
+from streamlab.events import ToolCall, ToolResult
 from streamlab.events.outcome import ToolUse
 
 LONGEST_INPUT = 2_000  # characters of the input that are shown
@@ -35,12 +35,12 @@ class LiveTools:
     def __init__(self, place: DeltaGenerator) -> None:
         self._place = place
         self._box: DeltaGenerator | None = None
-        self._open: dict[str | None, StatusContainer] = {}
+        self._open: dict[str, StatusContainer] = {}
 
-    def observe(self, event: StreamEvent) -> None:
-        if event.type == "tool_call" or event.call_id not in self._open:
+    def observe(self, event: ToolCall | ToolResult) -> None:
+        if isinstance(event, ToolCall) or event.call_id not in self._open:
             self._open[event.call_id] = self._begin(event)
-        if event.type == "tool_result":
+        if isinstance(event, ToolResult):
             self._end(self._open.pop(event.call_id), event)
 
     def clear(self) -> None:
@@ -48,14 +48,14 @@ class LiveTools:
         self._box = None
         self._open.clear()
 
-    def _begin(self, event: StreamEvent) -> StatusContainer:
+    def _begin(self, event: ToolCall | ToolResult) -> StatusContainer:
         self._box = self._box or self._place.container()
         status = self._box.status(event.tool or "–", type="compact")
         with status.container():  # to enter the status itself would mark it complete when it is left
-            _draw_call(event.input)
+            _draw_call(event.input if isinstance(event, ToolCall) else None)
         return status
 
-    def _end(self, status: StatusContainer, event: StreamEvent) -> None:
+    def _end(self, status: StatusContainer, event: ToolResult) -> None:
         failed = event.status != "completed"
         with status.container():
             _draw_result(event.result, failed=failed)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, assert_never
 
 import altair as alt
 import streamlit as st
@@ -11,7 +11,18 @@ from streamlit.delta_generator import DeltaGenerator
 from components.answer.answer import error_text
 from components.page import colors
 from components.page.texts import t
-from streamlab.events import StreamEvent
+from streamlab.events import (
+    PIECES,
+    Done,
+    Error,
+    FinalAnswer,
+    Retry,
+    StreamEvent,
+    TextDelta,
+    Thinking,
+    ToolCall,
+    ToolResult,
+)
 from streamlab.faults.trials import Phase
 
 LANE = 46  # pixels
@@ -142,35 +153,41 @@ def _rows(events: Sequence[StreamEvent]) -> Iterator[tuple[StreamEvent, str]]:
     for _, group in groupby(events, _kind):
         row = list(group)
         yield row[0], _meaning(row, attempt, shown=shown)
-        match row[0].type:
-            case "text_delta":
+        match row[0]:
+            case TextDelta():
                 shown = True
-            case "retry":
+            case Retry():
                 attempt, shown = attempt + 1, False
 
 
 def _meaning(row: Sequence[StreamEvent], attempt: int, *, shown: bool) -> str:
     """`shown`: the attempt has brought some text before."""
     event = row[0]
-    characters = f"{sum(len(each.content or '') for each in row):,}"
-    match event.type:
-        case "text_delta":
+    match event:
+        case TextDelta():
+            characters = _characters(row)
             return t("faults.row_text", characters=characters, pieces=len(row), end=f"{row[-1].at:.2f}")
-        case "thinking":
-            return t("faults.row_thinking", characters=characters)
-        case "retry":
+        case Thinking():
+            return t("faults.row_thinking", characters=_characters(row))
+        case Retry():
             key = "faults.row_retry_void" if shown else "faults.row_retry"
             seconds, reason = f"{event.wait or 0:.1f}", error_text(event.code)
             return t(key, number=attempt, next=attempt + 1, reason=reason, seconds=seconds)
-        case "error":
+        case Error():
             return t("faults.row_error", reason=error_text(event.code))
-        case "final_answer":
-            return t("faults.row_final_answer", characters=characters)
-        case "done":
+        case FinalAnswer():
+            return t("faults.row_final_answer", characters=f"{len(event.content):,}")
+        case Done():
             return t(f"faults.row_done_{event.status}")
-        case _:
+        case ToolCall() | ToolResult():
             return ""
+        case _:
+            assert_never(event)
+
+
+def _characters(row: Sequence[StreamEvent]) -> str:
+    return f"{sum(len(each.content) for each in row if isinstance(each, PIECES)):,}"
 
 
 def _kind(event: StreamEvent) -> str | int:
-    return event.type if event.type in ("text_delta", "thinking") else event.seq
+    return event.type if isinstance(event, PIECES) else event.seq

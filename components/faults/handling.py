@@ -6,7 +6,7 @@ import streamlit as st
 
 from components.page.excerpts import Excerpt, cases, whole
 from components.page.texts import t
-from streamlab.events import StreamEvent
+from streamlab.events import Error, Retry, StreamEvent
 from streamlab.faults.trials import Policy
 from streamlab.models.failures import classify
 from streamlab.runs.run import RunLimits, Runs
@@ -14,7 +14,7 @@ from streamlab.runs.run import RunLimits, Runs
 
 def draw_handling(events: Sequence[StreamEvent], policy: Policy) -> None:
     """Of a run that has ended."""
-    codes = list(dict.fromkeys(event.code for event in events if event.type in ("retry", "error") and event.code))
+    codes = list(dict.fromkeys(event.code for event in events if isinstance(event, Retry | Error)))
     st.caption(t("faults.code_what") if codes else t("faults.code_none"))
     late = bool(events) and events[-1].at >= policy.total
     for title, excerpt in handling(codes, late=late):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 
 import streamlit as st
@@ -20,7 +20,7 @@ WORDS = (
     "note_local", "note_refused", "note_gap", "note_slow", "note_grpc",
 )  # fmt: skip
 
-_FOLDER = Path(__file__).with_name("relay_client")
+_FOLDER = files("components.relay") / "client"
 HTML = """
 <div class="relay">
     <div class="bar" role="group"></div>

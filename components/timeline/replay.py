@@ -7,7 +7,7 @@ import streamlit as st
 
 from components.page.lab import POLL_INTERVAL
 from components.page.texts import t
-from streamlab.events import StreamEvent
+from streamlab.events import PIECES, Event, StreamEvent
 from streamlab.events.recording import Replay
 from streamlab.hub import Item
 
@@ -21,9 +21,9 @@ def watched(batches: Iterator[list[Item]], events: list[StreamEvent], draw: Call
     """The batches; what goes by is added to `events`, and `draw` is called now and then."""
     drawn, news = 0.0, True
     for batch in batches:
-        new = [item for item in batch if isinstance(item, StreamEvent)]
+        new = [item for item in batch if isinstance(item, Event)]
         events += new
-        news |= any(event.type not in ("text_delta", "thinking") for event in new)
+        news |= any(not isinstance(event, PIECES) for event in new)
         if time.monotonic() - drawn >= (CHART if news else GROWTH):
             draw()
             drawn, news = time.monotonic(), False

@@ -24,7 +24,7 @@ from langgraph.types import Command
 
 from streamlab.agent.tools import TIMEOUTS, TOOLS
 from streamlab.agent.translate import Translator
-from streamlab.events import StreamEvent, Usage
+from streamlab.events import FinalAnswer, StreamEvent, TextDelta, Usage
 from streamlab.models.failures import Failure
 from streamlab.runs.chain import Clock, count_tokens, newest
 from streamlab.text.tokens import estimate_tokens
@@ -143,8 +143,10 @@ class AgentAttempt:
         )
         try:
             async for event in upstream:
-                batch = [ours for ours in translator.translate(event) if ours.type != "final_answer"]
-                self._text += [ours.content or "" for ours in batch if ours.type == "text_delta"]
+                batch: list[StreamEvent] = [
+                    ours for ours in translator.translate(event) if not isinstance(ours, FinalAnswer)
+                ]
+                self._text += [each.content for each in batch if isinstance(each, TextDelta)]
                 if batch:
                     yield batch
         except ModelCallLimitExceededError:

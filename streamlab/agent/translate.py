@@ -8,7 +8,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolMessage
 from langchain_core.tools import ToolException
 
-from streamlab.events import StreamEvent, Usage
+from streamlab.events import FinalAnswer, StreamEvent, TextDelta, Thinking, ToolCall, ToolResult, Usage
 from streamlab.runs.chain import Clock, reasoning_text
 
 LONGEST_RESULT = 60 * 1024  # characters, each of at most 4 bytes: within the bound of one event
@@ -56,16 +56,18 @@ class Translator:
             case "on_chain_end":
                 yield from self._answered(data.get("output"))
 
-    def _event(self, type_: Any, **values: Any) -> StreamEvent:
-        return StreamEvent(type_, 0, self.clock(), max(1, self.step), **values)
+    @property
+    def _now(self) -> dict[str, Any]:
+        """When and in which step an event arrives."""
+        return {"at": self.clock(), "step": max(1, self.step)}
 
     def _written(self, chunk: Any) -> Iterator[StreamEvent]:
         if not isinstance(chunk, AIMessageChunk):
             return
         if reasoning := reasoning_text(chunk):
-            yield self._event("thinking", content=reasoning)
+            yield Thinking(reasoning, **self._now)
         if text := chunk.text:
-            yield self._event("text_delta", content=text)
+            yield TextDelta(text, **self._now)
 
     def _remember(self, message: Any) -> None:
         if not isinstance(message, AIMessage):
@@ -86,7 +88,7 @@ class Translator:
     def _call(self, call_id: str) -> Iterator[StreamEvent]:
         call = self._asked.pop(call_id)
         self._begun[call_id] = call["name"]
-        yield self._event("tool_call", tool=call["name"], call_id=call_id, input=call["args"])
+        yield ToolCall(call["name"], call_id, call["args"], **self._now)
 
     def _returned(self, output: Any) -> Iterator[StreamEvent]:
         for message in _tool_messages(output):
@@ -98,13 +100,7 @@ class Translator:
             yield from self._call(call_id)
         if call_id is None or self._begun.pop(call_id, None) is None:
             return
-        yield self._event(
-            "tool_result",
-            tool=tool,
-            call_id=call_id,
-            result=_bounded(result),
-            status="failed" if failed else "completed",
-        )
+        yield ToolResult(tool, call_id, _bounded(result), "failed" if failed else "completed", **self._now)
 
     def _answered(self, output: Any) -> Iterator[StreamEvent]:
         """A node of the graph is done; the results among its messages that came from no tool are still to be told."""
@@ -114,7 +110,7 @@ class Translator:
         messages = output.get("messages") if isinstance(output, Mapping) else None
         last = messages[-1] if messages else None
         self.final = last.text if isinstance(last, AIMessage) else ""
-        yield self._event("final_answer", content=self.final)
+        yield FinalAnswer(self.final, **self._now)
 
 
 def parsed(output: Any) -> Any:

@@ -1,90 +1,183 @@
-"""The one shape that every layer passes on. Encoding and decoding live only here."""
+"""What happens in a run: one type for each kind of event, with just its fields. Encoding and decoding live only here.
+
+What the gateway, the recordings, gRPC and the clients know of an event follows from these types, or is checked against
+them by `tests/test_event_schema.py`. Whoever branches on the types ends with `assert_never`: a type that is added here
+is an error of the type checker in every place that has to know it.
+"""
 
 import json
 import math
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, get_args
+from operator import attrgetter
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar, get_args
 
+from pydantic import Field, TypeAdapter
 from pydantic_core import PydanticSerializationError, to_json
 
-EventType = Literal["thinking", "text_delta", "tool_call", "tool_result", "final_answer", "error", "retry", "done"]
 Status = Literal["completed", "stopped", "failed", "lost"]
 
-PIECES = ("text_delta", "thinking")  # text that comes bit by bit, and is merged for those who lag
 ENVELOPE = 80  # bytes of an encoded text event besides its text
 MERGED_CHARACTERS = 64 * 1024  # a merged delta stays far below the bound of one event
+
+# As they are checked when they come from elsewhere.
+Text = Annotated[str, Field(strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
+Whole = Annotated[int, Field(strict=True, ge=0)]
+Number = Annotated[int, Field(strict=True, ge=1)]  # counts from 1
+Moment = Annotated[float, Field(strict=True, ge=-sys.float_info.max, le=sys.float_info.max)]
+Seconds = Annotated[float, Field(strict=True, ge=0, le=sys.float_info.max)]
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one run. `estimated` is true when the server did not report them."""
+    """Counts the tokens of one run. `estimated` is true when the server did not report them."""
 
-    input_tokens: int
-    output_tokens: int
-    estimated: bool = False
+    input_tokens: Whole
+    output_tokens: Whole
+    estimated: Flag = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Has what every entry of a run's log has.
+
+    `seq` counts 1, 2, 3 … within the run, and is 0 until the log has the event; `at` is seconds since the run began, by
+    a monotonic clock; `step` is the model's turn within the run.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 # read by pydantic, and a field if it were annotated
+    type: ClassVar[str]
+
+    seq: Number = 0
+    at: Moment = 0.0
+    step: Number = 1
 
 
 @dataclass(frozen=True, slots=True)
-class StreamEvent:
-    """One entry of a run's log.
-
-    `seq` counts 1, 2, 3 … within the run; `at` is seconds since the run began, by a monotonic clock; `step` is the
-    model's turn within the run. Of the rest, each type fills what it needs:
-
-    - `thinking`, `text_delta`, `final_answer`: `content`
-    - `tool_call`: `tool`, `call_id`, `input`; `tool_result`: `tool`, `call_id`, `result`, `status` ("failed" if it did)
-    - `retry`: the attempt failed with `code` and the text of its step is void; the next begins after `wait` seconds
-    - `error`: `code`, and `message` for the log's reader (never shown to people, who get a sentence made from `code`)
-    - `done`: `status`, `usage`, and `code` when the run was ended for a reason ("unwatched", "length")
-
-    A `text_delta` or `thinking` with `seq_from` stands for those from `seq_from` to `seq`, merged for a follower that
-    lags.
+class Thinking(Event):
+    """A piece of the model's reasoning. With `seq_from` it stands for those from there to `seq`, merged for a follower
+    that lags.
     """
 
-    type: EventType
-    seq: int
-    at: float
-    step: int = 1
-    seq_from: int | None = None
-    content: str | None = None
-    tool: str | None = None
-    call_id: str | None = None
+    type: ClassVar[Literal["thinking"]] = "thinking"
+    content: Text
+    seq_from: Number | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta(Event):
+    """A piece of the answer's text, merged like `Thinking`."""
+
+    type: ClassVar[Literal["text_delta"]] = "text_delta"
+    content: Text
+    seq_from: Number | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall(Event):
+    """The model calls a tool. Exactly one result with the same `call_id` follows."""
+
+    type: ClassVar[Literal["tool_call"]] = "tool_call"
+    tool: Text
+    call_id: Text
     input: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult(Event):
+    """What a call gave, also where it failed or nobody waits for it any more."""
+
+    type: ClassVar[Literal["tool_result"]] = "tool_result"
+    tool: Text
+    call_id: Text
     result: Any = None
-    code: str | None = None
-    message: str | None = None
-    wait: float | None = None
-    status: Status | None = None
+    status: Status = "completed"
+
+
+@dataclass(frozen=True, slots=True)
+class FinalAnswer(Event):
+    """The whole text of the last step."""
+
+    type: ClassVar[Literal["final_answer"]] = "final_answer"
+    content: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Retry(Event):
+    """The attempt failed with `code` and the text of its step is void; the next begins after `wait` seconds."""
+
+    type: ClassVar[Literal["retry"]] = "retry"
+    code: Text
+    wait: Seconds | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Error(Event):
+    """The run failed. `message` is for the log's reader, never for people: they get a sentence made from `code`."""
+
+    type: ClassVar[Literal["error"]] = "error"
+    code: Text
+    message: Text | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Event):
+    """The end of every log. `code` says why, when the run was ended for a reason ("unwatched", "length")."""
+
+    type: ClassVar[Literal["done"]] = "done"
+    status: Status
+    code: Text | None = None
     usage: Usage | None = None
 
 
+StreamEvent: TypeAlias = Thinking | TextDelta | ToolCall | ToolResult | FinalAnswer | Retry | Error | Done
+EventType = Literal["thinking", "text_delta", "tool_call", "tool_result", "final_answer", "retry", "error", "done"]
+Piece: TypeAlias = Thinking | TextDelta
+"""Text that comes bit by bit, and is merged for those who lag."""
+
+E = TypeVar("E", bound=StreamEvent)
+
+EVENTS: dict[str, type[StreamEvent]] = {kind.type: kind for kind in get_args(StreamEvent)}
+PIECES = (TextDelta, Thinking)
+_TEXT_TYPES = (TextDelta, Thinking, FinalAnswer)
+_COMMON = tuple(field.name for field in fields(Event))
+
+
+def payload(kind: type[Event]) -> tuple[str, ...]:
+    """List the fields that a type has besides those of every event."""
+    return tuple(field.name for field in fields(kind) if field.name not in _COMMON)
+
+
+_PAYLOADS = {kind: payload(kind) for kind in EVENTS.values()}
+_ADAPTERS: dict[str, TypeAdapter[StreamEvent]] = {name: TypeAdapter(kind) for name, kind in EVENTS.items()}
+
 _READABLE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _ESCAPED = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
-_NONE = (None,) * 5
-_OPTIONAL = tuple(field.name for field in fields(StreamEvent) if field.name not in ("type", "seq", "at", "step"))
 
 
 def encode(event: StreamEvent) -> bytes:
-    """One line of UTF-8 JSON with the fields that are set. Non-ASCII text stays readable."""
+    """Write the event as one line of UTF-8 JSON with the fields that are set. Non-ASCII text stays readable."""
     try:
-        return _text_line(event) if _is_only_text(event) else _line(event, _READABLE).encode()
+        return _text_line(event) if isinstance(event, _TEXT_TYPES) else _line(event, _READABLE).encode()
     except (UnicodeEncodeError, PydanticSerializationError):  # a lone surrogate has no UTF-8 form, but a JSON escape
         return _line(event, _ESCAPED).encode()
 
 
-def _text_line(event: StreamEvent) -> bytes:
-    """As nearly all are: several times as fast, also for a text of a whole answer."""
-    head = f'{{"type":"{event.type}","seq":{event.seq},"at":{round(event.at, 6)},"step":{event.step},"content":'
+def _text_line(event: TextDelta | Thinking | FinalAnswer) -> bytes:
+    """Write an event of text, as nearly all are, several times as fast, also for a text of a whole answer."""
+    first = f'"seq_from":{event.seq_from},' if not isinstance(event, FinalAnswer) and event.seq_from is not None else ""
+    head = f'{{"type":"{event.type}","seq":{event.seq},"at":{round(event.at, 6)},"step":{event.step},{first}"content":'
     return b"%s%s}" % (head.encode(), to_json(event.content))
 
 
 def _line(event: StreamEvent, json_of: json.JSONEncoder) -> str:
     data: dict[str, Any] = {"type": event.type, "seq": event.seq, "at": round(event.at, 6), "step": event.step}
-    for name in _OPTIONAL:
+    for name in _PAYLOADS[type(event)]:
         value = getattr(event, name)
         if value is not None:
-            data[name] = asdict(value) if name == "usage" else value
+            data[name] = asdict(value) if isinstance(value, Usage) else value
     try:
         return json_of.encode(data)
     except ValueError:
@@ -92,7 +185,7 @@ def _line(event: StreamEvent, json_of: json.JSONEncoder) -> str:
 
 
 def _finite(value: Any) -> Any:
-    """What a tool gave, with strings for the numbers that JSON does not have."""
+    """Replace the numbers that JSON does not have, which a tool may give, by strings."""
     match value:
         case float() if not math.isfinite(value):
             return str(value)
@@ -103,100 +196,106 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def _is_only_text(event: StreamEvent) -> bool:
-    rest = (event.seq_from, event.tool, event.call_id, event.input, event.result)
-    ends = (event.code, event.message, event.wait, event.status, event.usage)
-    return event.content is not None and rest == _NONE and ends == _NONE
-
-
 def wire_size(event: StreamEvent) -> int:
-    """About how many bytes `encode` makes of it. Text is not encoded for that, and counted without its escapes."""
-    if event.type in ("text_delta", "thinking", "final_answer"):
-        return len((event.content or "").encode("utf-8", "surrogatepass")) + ENVELOPE
+    """Tell about how many bytes `encode` makes of it. Text is not encoded for that, and counted without its escapes."""
+    if isinstance(event, _TEXT_TYPES):
+        return len(event.content.encode("utf-8", "surrogatepass")) + ENVELOPE
     return len(encode(event))
 
 
-def numbered(event: StreamEvent, seq: int) -> StreamEvent:
-    """The event as number `seq`. For each event of every run, where `dataclasses.replace` takes twice as long."""
-    return StreamEvent(
-        event.type,
-        seq,
-        event.at,
-        event.step,
-        event.seq_from,
-        event.content,
-        event.tool,
-        event.call_id,
-        event.input,
-        event.result,
-        event.code,
-        event.message,
-        event.wait,
-        event.status,
-        event.usage,
-    )
+def numbered(event: E, seq: int) -> E:
+    """Copy the event as number `seq`. For each event of every run, where `dataclasses.replace` takes twice as long."""
+    kind = type(event)
+    return kind(*_PAYLOAD_OF[kind](event), seq=seq, at=event.at, step=event.step)
+
+
+def _getter(names: tuple[str, ...]) -> Callable[[Any], Iterable[Any]]:
+    """Read several fields at once; of a single one `attrgetter` gives the value without a tuple."""
+    return attrgetter(*names) if len(names) > 1 else lambda event: (getattr(event, names[0]),)
+
+
+_PAYLOAD_OF: dict[type[Event], Callable[[Any], Iterable[Any]]] = {
+    kind: _getter(names) for kind, names in _PAYLOADS.items()
+}
 
 
 def decode(line: bytes | str) -> StreamEvent:
-    """The event that `encode` wrote. Raises ValueError with a reason for anything else."""
-    data = json.loads(line)
-    if not isinstance(data, dict) or data.get("type") not in get_args(EventType):
+    """Read the event that `encode` wrote. Raises ValueError with a reason for anything else."""
+    return event_of(json.loads(line))
+
+
+def event_of(data: object) -> StreamEvent:
+    """Make an event of its JSON, in which null stands for what an event of its type need not have.
+
+    Raises ValueError where a field is missing, of another type, out of its range, or not one of the event's.
+    """
+    if not isinstance(data, dict):
+        raise ValueError("not an event: no object")
+    given = {name: value for name, value in data.items() if value is not None or name in _COMMON}
+    kind = given.pop("type", None)
+    if not isinstance(kind, str) or kind not in _ADAPTERS:
         raise ValueError("not an event: no known type")
-    usage = data.pop("usage", None)
-    try:
-        return StreamEvent(**data, usage=Usage(**usage) if usage else None)
-    except TypeError as error:
-        raise ValueError(f"not an event: {error}") from None
+    if not given.keys() >= {"seq", "at"}:
+        raise ValueError("not an event: without its number or its time")
+    event = _ADAPTERS[kind].validate_python(given)
+    if isinstance(event, PIECES) and event.seq_from is not None and event.seq_from > event.seq:
+        raise ValueError("not an event: it ends before it begins")
+    return event
+
+
+def first_seq(event: StreamEvent) -> int:
+    """Return the seq of the first event that this one stands for, which is its own unless it was merged."""
+    return event.seq_from or event.seq if isinstance(event, PIECES) else event.seq
 
 
 def merge_deltas(events: Iterable[StreamEvent]) -> list[StreamEvent]:
-    """Adjacent text_deltas of one step become one, and so does adjacent thinking; everything else stays as it is."""
+    """Merge adjacent text_deltas of one step, and likewise adjacent thinking; everything else stays as it is."""
     merged: list[StreamEvent] = []
-    first: StreamEvent | None = None
-    last: StreamEvent
-    texts: list[str] = []  # of the deltas from the first to the last, which become one
+    pieces: list[Piece] = []  # which become one
     length = 0
     for event in events:
-        text = event.content or ""
-        length += len(text)
-        if first and event.type == first.type and event.step == first.step and length <= MERGED_CHARACTERS:
-            last = event
-            texts.append(text)
-            continue
-        if first:
-            merged.append(_joined(first, last, texts))
-            first = None
-        if event.type in PIECES:
-            first = last = event
-            texts, length = [text], len(text)
-        else:
+        piece = event if isinstance(event, PIECES) else None
+        length += len(piece.content) if piece else 0
+        if pieces and not (piece and _continues(pieces[0], piece) and length <= MERGED_CHARACTERS):
+            merged.append(_joined(pieces))
+            pieces = []
+        if not piece:
             merged.append(event)
-    if first:
-        merged.append(_joined(first, last, texts))
+            continue
+        if not pieces:
+            length = len(piece.content)
+        pieces.append(piece)
+    if pieces:
+        merged.append(_joined(pieces))
     return merged
 
 
-class StepText:
-    """The text that counts: what the model wrote in its current step, since the last retry."""
+def _continues(first: Piece, piece: Piece) -> bool:
+    return piece.type == first.type and piece.step == first.step
 
-    def __init__(self) -> None:
-        self.step = 1
-        self._parts: list[str] = []
+
+def _joined(pieces: list[Piece]) -> Piece:
+    if len(pieces) == 1:
+        return pieces[0]
+    return replace(pieces[-1], seq_from=first_seq(pieces[0]), content="".join([piece.content for piece in pieces]))
+
+
+class StepText:
+    """Gathers the text that counts: what the model wrote in its current step, since the last retry."""
+
+    def __init__(self, step: int = 1, text: str = "") -> None:
+        self.step = step
+        self._parts = [text] if text else []
 
     def observe(self, event: StreamEvent) -> None:
-        if event.type == "tool_result":  # of the step of its call, which may be over
+        """Take the next event of the run."""
+        if isinstance(event, ToolResult):  # of the step of its call, which may be over
             return
-        if event.step != self.step or event.type == "retry":
+        if event.step != self.step or isinstance(event, Retry):
             self.step = event.step
             self._parts.clear()
-        if event.type == "text_delta":
-            self._parts.append(event.content or "")
+        if isinstance(event, TextDelta):
+            self._parts.append(event.content)
 
     def __str__(self) -> str:
         return "".join(self._parts)
-
-
-def _joined(first: StreamEvent, last: StreamEvent, texts: list[str]) -> StreamEvent:
-    if first is last:
-        return first
-    return replace(last, seq_from=first.seq_from or first.seq, content="".join(texts))

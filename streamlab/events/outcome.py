@@ -2,9 +2,22 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, assert_never
 
-from streamlab.events.event import Status, StepText, StreamEvent, Usage
+from streamlab.events.event import (
+    Done,
+    Error,
+    FinalAnswer,
+    Retry,
+    Status,
+    StepText,
+    StreamEvent,
+    TextDelta,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    Usage,
+)
 from streamlab.events.timings import Stopwatch, Timings
 
 UNKNOWN = Usage(0, 0, estimated=True)
@@ -42,38 +55,42 @@ class Account:
 
     text: StepText = field(default_factory=StepText)
     retries: int = 0
-    open_calls: dict[str | None, StreamEvent] = field(default_factory=dict)
+    open_calls: dict[str, ToolCall] = field(default_factory=dict)
     _thinking: list[str] = field(default_factory=list)
     _tools: list[ToolUse] = field(default_factory=list)
     _stopwatch: Stopwatch = field(default_factory=Stopwatch)
     _detail: str | None = None
-    _done: StreamEvent | None = None
+    _done: Done | None = None
 
     def observe(self, event: StreamEvent) -> None:
         self.text.observe(event)
         self._stopwatch.observe(event)
-        match event.type:
-            case "thinking":
-                self._thinking.append(event.content or "")
-            case "tool_call":
+        match event:
+            case TextDelta() | FinalAnswer():
+                pass
+            case Thinking():
+                self._thinking.append(event.content)
+            case ToolCall():
                 self.open_calls[event.call_id] = event
-            case "tool_result":
+            case ToolResult():
                 self._returned(event)
-            case "retry":
+            case Retry():
                 self.retries += 1
                 self._thinking.clear()
                 self._tools.clear()
-            case "error":
+            case Error():
                 self._detail = event.message
-            case "done":
+            case Done():
                 self._done = event
+            case _:
+                assert_never(event)
 
     @property
     def outcome(self) -> Outcome:
         """Of a run that has ended; without its `done`, it was lost."""
-        done = self._done or StreamEvent("done", 0, 0.0, status="lost", code="internal")
+        done = self._done or Done("lost", "internal")
         return Outcome(
-            done.status or "completed",
+            done.status,
             done.code,
             self._detail,
             str(self.text),
@@ -84,11 +101,9 @@ class Account:
             tuple(self._tools),
         )
 
-    def _returned(self, event: StreamEvent) -> None:
-        call = self.open_calls.pop(event.call_id, None)
-        if call:
-            status = event.status or "completed"
-            self._tools.append(ToolUse(call.tool or "", call.input, event.result, status, event.at - call.at))
+    def _returned(self, event: ToolResult) -> None:
+        if call := self.open_calls.pop(event.call_id, None):
+            self._tools.append(ToolUse(call.tool, call.input, event.result, event.status, event.at - call.at))
 
 
 def outcome_of(events: Iterable[StreamEvent]) -> Outcome:

@@ -4,10 +4,10 @@ import codecs
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Literal, get_args
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal
 
-from streamlab.events.event import PIECES, EventType, Status, StreamEvent, decode, encode
+from streamlab.events.event import Done, StreamEvent, ToolCall, ToolResult, encode, event_of, first_seq
 
 MAX_EVENTS = 100_000
 MAX_BYTES = 64 * 1024 * 1024
@@ -125,13 +125,14 @@ def _event(raw: bytes) -> StreamEvent:
         text = raw.decode()  # json.loads would guess an encoding, and let through what is no UTF-8
     except UnicodeDecodeError:
         raise _Refused("not_text") from None
-    _check(_parsed(text))
+    data = _parsed(text)
     try:
-        return decode(text)
-    except RecursionError:
-        raise _Refused("not_json") from None
-    except ValueError:  # a field that no event has
+        event = event_of(data)
+    except ValueError:
         raise _Refused("not_an_event") from None
+    if event.at < 0:
+        raise _Refused("not_an_event")
+    return event
 
 
 def _parsed(text: str) -> Any:
@@ -152,88 +153,13 @@ def _finite(text: str) -> float:
 _JSON = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_whole(value: Any) -> bool:
-    return type(value) is int and value >= 0  # a bool is an int to isinstance
-
-
-def _is_positive(value: Any) -> bool:
-    return _is_whole(value) and value >= 1
-
-
-def _is_seconds(value: Any) -> bool:
-    return type(value) in (int, float) and 0 <= value <= sys.float_info.max  # an int may be larger than any float
-
-
-def _is_usage(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and _is_whole(value.get("input_tokens"))
-        and _is_whole(value.get("output_tokens"))
-        and isinstance(value.get("estimated", False), bool)
-    )
-
-
-_TYPES = frozenset(get_args(EventType))
-_STATUSES = get_args(Status)
-_REQUIRED: dict[str, Callable[[Any], bool]] = {"seq": _is_positive, "at": _is_seconds, "step": _is_positive}
-_OPTIONAL: dict[str, Callable[[Any], bool]] = {
-    "seq_from": _is_positive,
-    "content": _is_text,
-    "tool": _is_text,
-    "call_id": _is_text,
-    "code": _is_text,
-    "message": _is_text,
-    "wait": _is_seconds,
-    "status": lambda value: value in _STATUSES,
-    "usage": _is_usage,
-}
-_NEEDS: dict[EventType, tuple[str, ...]] = {
-    "thinking": ("content",),
-    "text_delta": ("content",),
-    "final_answer": ("content",),
-    "tool_call": ("tool", "call_id"),
-    "tool_result": ("tool", "call_id"),
-    "retry": ("code",),
-    "error": ("code",),
-    "done": ("status",),
-}
-
-
-def _check(data: Any) -> None:
-    """That every field is of its type, and that what the event's type needs is there. Refuses anything else."""
-    if not (isinstance(data, dict) and _is_text(data.get("type")) and data["type"] in _TYPES):
-        raise _Refused("not_an_event")
-    typed = all(_fits(name, value) for name, value in data.items())
-    whole = all(data.get(name) is not None for name in ("seq", "at", *_NEEDS[data["type"]]))
-    if not (typed and whole and _is_range(data)):
-        raise _Refused("not_an_event")
-
-
-def _fits(name: str, value: Any) -> bool:
-    """A name that is not in the tables takes any value, or `decode` refuses it."""
-    if fits := _REQUIRED.get(name):
-        return fits(value)
-    fits = _OPTIONAL.get(name)
-    return fits is None or value is None or fits(value)
-
-
-def _is_range(data: dict[str, Any]) -> bool:
-    """Only text is ever merged, and a range does not end before it begins."""
-    first = data.get("seq_from")
-    return first is None or bool(data["type"] in PIECES and first <= data["seq"])
-
-
 class _Order:
     """What the events so far allow the next to be."""
 
     def __init__(self) -> None:
         self.done = False
         self._last: StreamEvent | None = None
-        self._open_calls: set[str | None] = set()
+        self._open_calls: set[str] = set()
 
     def open(self) -> None:
         """Refuses whatever comes after done."""
@@ -241,16 +167,16 @@ class _Order:
             raise _Refused("after_done")
 
     def observe(self, event: StreamEvent) -> None:
-        if self._last and ((event.seq_from or event.seq) != self._last.seq + 1 or event.at < self._last.at):
+        if self._last and (first_seq(event) != self._last.seq + 1 or event.at < self._last.at):
             raise _Refused("out_of_order")
-        if event.type == "tool_call":
+        if isinstance(event, ToolCall):
             self._open_calls.add(event.call_id)
-        if event.type == "tool_result":
+        if isinstance(event, ToolResult):
             self._answer(event.call_id)
-        self.done = event.type == "done"
+        self.done = isinstance(event, Done)
         self._last = event
 
-    def _answer(self, call_id: str | None) -> None:
+    def _answer(self, call_id: str) -> None:
         if call_id not in self._open_calls:
             raise _Refused("result_without_call")
         self._open_calls.remove(call_id)

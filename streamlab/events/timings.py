@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from streamlab.events.event import StreamEvent
+from streamlab.events.event import Retry, StreamEvent, TextDelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,10 @@ class Stopwatch:
 
     def observe(self, event: StreamEvent) -> None:
         self._last = event.at
-        if event.type == "text_delta" and self._first is None:
-            self._first = event.at
-        elif event.type == "retry":
+        if isinstance(event, TextDelta):
+            if self._first is None:
+                self._first = event.at
+        elif isinstance(event, Retry):
             self._first = None
 
     @property

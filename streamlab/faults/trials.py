@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 from pydantic import SecretStr
 
 from streamlab.demo_model import DEMO, is_demo
-from streamlab.events import StreamEvent
+from streamlab.events import Done, Retry, StreamEvent, TextDelta
 from streamlab.hub import Hub
 from streamlab.hub.registry import Registry
 from streamlab.models.catalog import CompatibleChatOpenAI, Models
@@ -165,13 +165,13 @@ def phases(events: Sequence[StreamEvent], now: float = 0.0) -> list[Phase]:
     if not events:
         return [Phase(1, "waiting", 0.0, now)] if now else []
     last = events[-1]
-    over = last.type == "done"
-    end = last.at if over else max(last.at, now)
+    done = last if isinstance(last, Done) else None
+    end = last.at if done else max(last.at, now)
     found = [replace(phase, end=min(phase.end, end)) for phase in _planned(events) if phase.start < end or phase.code]
-    if over and found:
-        failed = last.status in ("failed", "lost")
-        code = last.code if failed else found[-1].code
-        found[-1] = replace(found[-1], code=code, stopped=last.status == "stopped")
+    if done and found:
+        failed = done.status in ("failed", "lost")
+        code = done.code if failed else found[-1].code
+        found[-1] = replace(found[-1], code=code, stopped=done.status == "stopped")
     return found
 
 
@@ -180,10 +180,10 @@ def _planned(events: Sequence[StreamEvent]) -> Iterator[Phase]:
     attempt, start = 1, 0.0
     kind: PhaseKind = "waiting"
     for event in events:
-        if event.type == "text_delta" and kind == "waiting":
+        if isinstance(event, TextDelta) and kind == "waiting":
             yield Phase(attempt, kind, start, event.at)
             kind, start = "writing", event.at
-        elif event.type == "retry":
+        elif isinstance(event, Retry):
             yield Phase(attempt, kind, start, event.at, event.code)
             begin = event.at + (event.wait or 0.0)
             yield Phase(attempt, "pause", event.at, begin)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from streamlab.events import StreamEvent, encode, wire_size
+from streamlab.events import Event, StreamEvent, encode, first_seq, wire_size
 from streamlab.hub import Gap, Item, Log, Position, Snapshot
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class Frame:
         self.items = items
         self.position = position
         self.whole = whole
-        self.events = sum(isinstance(item, StreamEvent) for item in items)
+        self.events = sum(isinstance(item, Event) for item in items)
         self._encoded = encoded
         self._forms: dict[Callable[[list[Entry]], Any], Any] = {}
 
@@ -120,7 +120,7 @@ class Feed:
             position = after
 
     def entry(self, epoch: str, item: Item) -> Entry:
-        if isinstance(item, StreamEvent):  # the most of them by far
+        if isinstance(item, Event):  # the most of them by far
             place = Position(epoch, item.seq)
             return Entry(str(place), item.type, self._line(place, item))
         if isinstance(item, Gap):
@@ -128,12 +128,12 @@ class Feed:
         return Entry(None, "snapshot", control(plain_snapshot(item)))
 
     def _line(self, place: Position, event: StreamEvent) -> bytes:
-        if event.seq_from is not None:
+        if first_seq(event) != event.seq:  # made for those who lag here, and for no other
             return encode(event)
         line = self._lines.get(place)
         if line is None:
             line = self._lines[place] = encode(event)
-            logger.debug("run %s %s tool=%s", self.log.run_id, event.type, event.tool)
+            logger.debug("run %s %s", self.log.run_id, event.type)
             if len(self._lines) > LINES_KEPT:
                 del self._lines[next(iter(self._lines))]
         return line
@@ -167,7 +167,7 @@ def _grouped(items: Iterable[Item]) -> Iterator[list[Item]]:
     group: list[Item] = []
     size = 0
     for item in items:
-        if isinstance(item, StreamEvent):
+        if isinstance(item, Event):
             if group and size >= FRAME_BYTES:
                 yield group
                 group, size = [], 0

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from streamlab.events import StepText
+from streamlab.events import Retry, StepText, ToolResult
 from streamlab.events.timings import Stopwatch
 from streamlab.hub import Log
 
@@ -37,15 +37,15 @@ def state_of(log: Log) -> RunState:
     for event in log.since(0):
         text.observe(event)
         stopwatch.observe(event)
-        retries += event.type == "retry"
-        tools += event.type == "tool_result"
+        retries += isinstance(event, Retry)
+        tools += isinstance(event, ToolResult)
     snapshot, done = log.snapshot(), log.done
     cut = snapshot.text if snapshot.step == text.step and not retries else ""
     usage = done.usage if done else None
     return RunState(
         id=log.run_id,
         epoch=log.epoch,
-        status=(done.status or "completed") if done else "live",
+        status=done.status if done else "live",
         code=done.code if done else None,
         seq=log.seq,
         text=_readable(cut + str(text)),

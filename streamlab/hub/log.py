@@ -15,7 +15,17 @@ from itertools import chain, islice
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from streamlab.events import StepText, StreamEvent, merge_deltas, numbered, wire_size
+from streamlab.events import (
+    Done,
+    FinalAnswer,
+    Retry,
+    StepText,
+    StreamEvent,
+    ToolResult,
+    merge_deltas,
+    numbered,
+    wire_size,
+)
 from streamlab.hub.errors import LogFull
 
 LAG_EVENTS = 64
@@ -76,7 +86,7 @@ class Snapshot:
     seq: int
     step: int
     text: str
-    tools: tuple[StreamEvent, ...]
+    tools: tuple[ToolResult, ...]
 
 
 Item = StreamEvent | Gap | Snapshot
@@ -88,7 +98,7 @@ class Change(NamedTuple):
     reset: bool
     step: int
     text: str
-    tools: list[StreamEvent]
+    tools: list[ToolResult]
 
 
 class Log:
@@ -104,7 +114,7 @@ class Log:
         self.bounds = bounds or Bounds()
         self.seq = 0
         self.size = 0
-        self.done: StreamEvent | None = None
+        self.done: Done | None = None
         self.followers = 0
         self.unfollowed_since = self.began
         self._events: deque[StreamEvent] = deque()
@@ -132,7 +142,7 @@ class Log:
     def admitted(self, event: StreamEvent) -> int:
         """The event's size in bytes. Raises LogFull when one event may not be so large."""
         size = wire_size(event)
-        if size > self.bounds.event_size and event.type != "final_answer":
+        if size > self.bounds.event_size and not isinstance(event, FinalAnswer):
             raise LogFull(f"an event of {size} bytes, at most {self.bounds.event_size} are allowed")
         return size
 
@@ -141,7 +151,7 @@ class Log:
         self._events.append(event)
         self._sizes.append(size)
         self.size += size
-        if event.type == "done":
+        if isinstance(event, Done):
             self.done = event
         while len(self._events) > self.bounds.events or self.size > self.bounds.size:
             self._evict()
@@ -212,7 +222,7 @@ class Log:
         change.text.step = step = self._evicted.text.step
         reset = False
         for event in leaving:
-            reset = reset or (event.type != "tool_result" and (event.type == "retry" or event.step != step))
+            reset = reset or (not isinstance(event, ToolResult) and (isinstance(event, Retry) or event.step != step))
             change.add(event)
         return Change(reset, change.text.step, str(change.text), change.tools)
 
@@ -242,17 +252,17 @@ class Sum:
 
     def __init__(self) -> None:
         self.text = StepText()
-        self.tools: list[StreamEvent] = []
+        self.tools: list[ToolResult] = []
 
     def add(self, event: StreamEvent) -> None:
         self.text.observe(event)
-        if event.type == "tool_result":
+        if isinstance(event, ToolResult):
             self.tools.append(event)
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Self:
         known = cls()
-        known.text.observe(StreamEvent("text_delta", snapshot.seq, 0.0, snapshot.step, content=snapshot.text))
+        known.text = StepText(snapshot.step, snapshot.text)
         known.tools += snapshot.tools
         return known
 

@@ -2,13 +2,24 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, get_args
+from typing import Any, assert_never, get_args
 from urllib.parse import parse_qsl
 
 import httpx2
 
 from streamlab.demo_model import is_demo
-from streamlab.events import EventType, StreamEvent, decode
+from streamlab.events import (
+    Done,
+    Error,
+    EventType,
+    FinalAnswer,
+    Retry,
+    TextDelta,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    decode,
+)
 from streamlab.latency.address import GatewayAddress
 from streamlab.latency.client import LIMITS, Taken, undisturbed
 from streamlab.latency.clock import now
@@ -126,19 +137,27 @@ class _Run:
         if sent.event not in LOGGED:
             return
         event = decode(sent.data)
-        self._taken.arrivals.append((at, (event.content or "") if event.type == "text_delta" else ""))
-        self._thought = self._thought or event.type == "thinking"
-        if event.type in ("retry", "error"):
-            raise _Failed(event.code, event.wait)
-        if event.type == "done":
-            self._finish(event)
+        self._taken.arrivals.append((at, event.content if isinstance(event, TextDelta) else ""))
+        match event:
+            case Thinking():
+                self._thought = True
+            case Retry():
+                raise _Failed(event.code, event.wait)
+            case Error():
+                raise _Failed(event.code)
+            case Done():
+                self._finish(event)
+            case TextDelta() | ToolCall() | ToolResult() | FinalAnswer():
+                pass
+            case _:
+                assert_never(event)
 
     def end(self) -> None:
         """Nothing comes any more. Raises _Failed when that was too early."""
         if not self._done:
             raise _Failed("connection_lost")
 
-    def _finish(self, done: StreamEvent) -> None:
+    def _finish(self, done: Done) -> None:
         if done.status != "completed":  # it was stopped: by somebody else, or because its server ends
             raise _Failed("connection_lost")
         self._done = True

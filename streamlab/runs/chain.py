@@ -16,7 +16,7 @@ from langchain_core.outputs import ChatGenerationChunk, GenerationChunk
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 from langchain_core.runnables import Runnable
 
-from streamlab.events import StreamEvent, Usage
+from streamlab.events import StreamEvent, TextDelta, Thinking, Usage
 from streamlab.models.connections import Connections
 from streamlab.models.failures import Failure
 from streamlab.runs.pump import Pump
@@ -95,11 +95,11 @@ class ChainAttempt:
         thoughts, words = _Halves(), _Halves()
         for text in self._build().stream(self._inputs, config={"callbacks": [self._observer]}):
             if reasoning := thoughts.join(self._observer.take_reasoning()):
-                yield StreamEvent("thinking", 0, clock(), content=reasoning)
+                yield Thinking(reasoning, at=clock())
             if text := words.join(text):
                 self._text.append(text)
                 for start in range(0, len(text), LONGEST_DELTA):
-                    yield StreamEvent("text_delta", 0, clock(), content=text[start : start + LONGEST_DELTA])
+                    yield TextDelta(text[start : start + LONGEST_DELTA], at=clock())
 
 
 class _Halves:

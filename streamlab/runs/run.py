@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 
 import anyio
 
-from streamlab.events import Status, StreamEvent, Usage
+from streamlab.events import Done, Error, FinalAnswer, Retry, Status, StreamEvent, ToolResult, Usage
 from streamlab.events.outcome import UNKNOWN, Account, Outcome
 from streamlab.hub import Hub, Log
 from streamlab.models.failures import Failure, classify
@@ -108,22 +108,12 @@ class _Live:
     def void(self, failure: Failure, wait: float) -> None:
         """The attempt failed: what it wrote does not count, the next one begins after `wait` seconds."""
         self.close_calls()
-        self.append(StreamEvent("retry", 0, self.clock(), self.step, code=failure.code, wait=wait))
+        self.append(Retry(failure.code, wait, at=self.clock(), step=self.step))
 
     def close_calls(self) -> None:
         """Every tool_call has its tool_result, also when nobody waits for the tool any more."""
         for call in list(self.account.open_calls.values()):
-            self.append(
-                StreamEvent(
-                    "tool_result",
-                    0,
-                    self.clock(),
-                    step=call.step,
-                    tool=call.tool,
-                    call_id=call.call_id,
-                    status="stopped",
-                )
-            )
+            self.append(ToolResult(call.tool, call.call_id, status="stopped", at=self.clock(), step=call.step))
 
 
 def new_run_id() -> str:
@@ -229,13 +219,13 @@ class Runs:
         code: str | None = None
         if failure:
             code = failure.code
-            run.append(StreamEvent("error", 0, run.clock(), run.step, code=code, message=failure.detail))
+            run.append(Error(failure.code, failure.detail, at=run.clock(), step=run.step))
         elif status == "completed":
             code = "length" if run.attempt and run.attempt.cut_short else None
-            run.append(StreamEvent("final_answer", 0, run.clock(), run.step, content=str(run.account.text)))
+            run.append(FinalAnswer(str(run.account.text), at=run.clock(), step=run.step))
         elif run.stop_reason != "asked":
             code = run.stop_reason
-        done = run.append(StreamEvent("done", 0, run.clock(), run.step, status=status, code=code, usage=usage))
+        done = run.append(Done(status, code, usage, at=run.clock(), step=run.step))
         outcome = run.account.outcome
         logger.info(
             "run %s %s code=%s events=%d retries=%d total=%.2fs",

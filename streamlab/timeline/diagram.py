@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, assert_never
 
-from streamlab.events import StreamEvent
+from streamlab.events import Done, Error, FinalAnswer, Retry, StreamEvent, TextDelta, Thinking, ToolCall, ToolResult
 from streamlab.timeline.spans import MODEL, plain, result_status, short
 
 SHORT = 40  # characters of a text
@@ -25,6 +25,9 @@ def mermaid(events: Sequence[StreamEvent], labels: Mapping[str, str]) -> str:
     for block in story.blocks:
         diagram.add(block)
     return diagram.source(labels)
+
+
+_Said = Thinking | TextDelta | FinalAnswer | Retry | Error | Done  # by the model, or by the run itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,25 +53,25 @@ class _Story:
 
     labels: Mapping[str, str]
     blocks: list[_Block]
-    _open: list[tuple[str | None, str, list[_Message]]] = field(default_factory=list)  # call id, tool, its branch
+    _open: list[tuple[str, str, list[_Message]]] = field(default_factory=list)  # call id, tool, its branch
     _calls: _Block = field(default_factory=lambda: _Block([]))  # of the calls that are open
     _thought: int | None = None  # the step whose thinking was told
 
     def observe(self, event: StreamEvent) -> None:
-        match event.type:
-            case "tool_call":
+        match event:
+            case ToolCall():
                 self._call(event)
-            case "tool_result":
+            case ToolResult():
                 self._returned(event)
-            case "thinking" if self._thought == event.step:
+            case Thinking() if self._thought == event.step:
                 pass
             case _:
                 self.blocks += [_alone(message) for message in _said(event, self.labels)]
-                self._thought = event.step if event.type == "thinking" else self._thought
-        if event.type == "retry":
+                self._thought = event.step if isinstance(event, Thinking) else self._thought
+        if isinstance(event, Retry):
             self._thought = None
 
-    def _call(self, event: StreamEvent) -> None:
+    def _call(self, event: ToolCall) -> None:
         tool = f":{event.tool or 'tool'}"
         branch = [_Message(MODEL, "->>", tool, _brief(event.input))]
         if self._open:
@@ -78,7 +81,7 @@ class _Story:
             self.blocks.append(self._calls)
         self._open.append((event.call_id, tool, branch))
 
-    def _returned(self, event: StreamEvent) -> None:
+    def _returned(self, event: ToolResult) -> None:
         call = next((call for call in self._open if call[0] == event.call_id), None)
         if call:
             self._open.remove(call)
@@ -89,7 +92,7 @@ def _alone(message: _Message) -> _Block:
     return _Block([("", [message])])
 
 
-def _result(tool: str, event: StreamEvent, labels: Mapping[str, str]) -> _Message:
+def _result(tool: str, event: ToolResult, labels: Mapping[str, str]) -> _Message:
     text = _brief(event.result)
     match result_status(event):
         case "failed":
@@ -100,19 +103,26 @@ def _result(tool: str, event: StreamEvent, labels: Mapping[str, str]) -> _Messag
             return _Message(tool, "-->>", MODEL, text)
 
 
-def _said(event: StreamEvent, labels: Mapping[str, str]) -> Iterator[_Message]:
+def _said(
+    event: Thinking | TextDelta | FinalAnswer | Retry | Error | Done, labels: Mapping[str, str]
+) -> Iterator[_Message]:
     """What an event of the model or the run itself shows."""
-    match event.type:
-        case "thinking":
+    match event:
+        case Thinking():
             yield _Message(MODEL, "", None, labels["thinking"])
-        case "retry":
+        case Retry():
             yield _Message(MODEL, "--x", MODEL, _joined(labels["retry"], event.code))
-        case "error":
+        case Error():
             yield _Message(MODEL, "--x", "user", _joined(labels["error"], event.code))
-        case "final_answer":
-            yield _Message(MODEL, "-->>", "user", _joined(labels["answer"], short(event.content or "", SHORT)))
-        case "done" if event.status == "stopped":
-            yield _Message(MODEL, "--x", "user", _joined(labels["stopped"], event.code))
+        case FinalAnswer():
+            yield _Message(MODEL, "-->>", "user", _joined(labels["answer"], short(event.content, SHORT)))
+        case Done():
+            if event.status == "stopped":
+                yield _Message(MODEL, "--x", "user", _joined(labels["stopped"], event.code))
+        case TextDelta():
+            pass
+        case _:
+            assert_never(event)
 
 
 def _brief(value: Any) -> str:

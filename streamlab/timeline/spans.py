@@ -7,9 +7,24 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count, pairwise
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
-from streamlab.events import EventType, StreamEvent
+from streamlab.events import (
+    PIECES,
+    Done,
+    Error,
+    EventType,
+    FinalAnswer,
+    Piece,
+    Retry,
+    Status,
+    StreamEvent,
+    TextDelta,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    first_seq,
+)
 from streamlab.events.timings import timings
 from streamlab.text.tokens import estimate_tokens
 
@@ -117,7 +132,8 @@ def row(events: Sequence[StreamEvent], index: int) -> Row:
     event = events[index]
     before = events[index - 1].at if index else event.at if _cut(events) else 0.0
     since = max(0.0, event.at - before)
-    return Row(event.seq, event.at, since, event.type, event.tool, short(_preview(event), PREVIEW))
+    tool = event.tool if isinstance(event, ToolCall | ToolResult) else None
+    return Row(event.seq, event.at, since, event.type, tool, short(_preview(event), PREVIEW))
 
 
 def totals(events: Sequence[StreamEvent], now: float | None = None) -> Totals:
@@ -125,18 +141,17 @@ def totals(events: Sequence[StreamEvent], now: float | None = None) -> Totals:
     read = _read(events, now)
     model = [span for span in read.spans if span.lane == MODEL]
     tools = [span for span in read.spans if span.kind == "tool"]
-    texts = [event for event in events if event.type == "text_delta"]
     return Totals(
         total=read.clock,
         ttft=None if _cut(events) else timings(events).ttft,
         in_model=_covered(model),
         in_tools=_covered(tools),
         waiting=_covered(span for span in model if span.kind == "waiting"),
-        characters=sum(len(event.content or "") for event in texts),
-        events=sum(event.seq - _first(event) + 1 for event in events),
+        characters=sum(len(event.content) for event in events if isinstance(event, TextDelta)),
+        events=sum(event.seq - first_seq(event) + 1 for event in events),
         calls=len(tools),
         failed_calls=sum(span.status == "failed" for span in tools),
-        retries=sum(event.type == "retry" for event in events),
+        retries=sum(isinstance(event, Retry) for event in events),
         steps=_steps(events, read.spans),
     )
 
@@ -161,15 +176,15 @@ class _Turn:
     seq: int | None
     stretches: list[_Stretch] = field(default_factory=list)
 
-    def write(self, event: StreamEvent, at: float) -> None:
-        kind: Literal["thinking", "writing"] = "thinking" if event.type == "thinking" else "writing"
+    def write(self, event: Piece, at: float) -> None:
+        kind: Literal["thinking", "writing"] = "thinking" if isinstance(event, Thinking) else "writing"
         last = self.stretches[-1] if self.stretches else None
         if last and (last.kind == kind or len(self.stretches) == STRETCHES):
             last.last, last.seqs = at, (last.seqs[0], event.seq)
             return
         if not last:
             self.start, self.step = min(self.start, at), event.step
-        self.stretches.append(_Stretch(kind, at, at, (_first(event), event.seq)))
+        self.stretches.append(_Stretch(kind, at, at, (first_seq(event), event.seq)))
 
     def spans(self, end: float, seq: int, status: SpanStatus) -> Iterator[Span]:
         """What it did until `end`; `status` is how the last of it ended, and all before was completed."""
@@ -201,7 +216,7 @@ class _Turn:
 class _Call:
     lane: str
     start: float
-    event: StreamEvent
+    event: ToolCall
 
     def span(self, end: float, seq: int, status: SpanStatus, result: Any = None) -> Span:
         call = self.event
@@ -225,18 +240,22 @@ class _Reader:
 
     def observe(self, event: StreamEvent) -> None:
         self.clock, self.seq = max(self.clock, event.at), event.seq
-        match event.type:
-            case "thinking" | "text_delta":
+        match event:
+            case Thinking() | TextDelta():
                 self._written(event)
-            case "tool_call":
+            case ToolCall():
                 self._call(event)
-            case "tool_result":
+            case ToolResult():
                 self._returned(event)
-            case "retry":
+            case Retry():
                 self._retried(event)
-            case "done":
+            case FinalAnswer() | Error():
+                pass
+            case Done():
                 self.ended = True
-                self._close(*_ENDS.get(event.status or "completed", ("completed", "stopped")))
+                self._close(*_ENDS[event.status])
+            case _:
+                assert_never(event)
 
     def finish(self, now: float | None) -> None:
         """A run without its end is live: what is open lasts until `now`."""
@@ -245,7 +264,7 @@ class _Reader:
             self._close("running", "running")
         self.spans.sort(key=lambda span: (span.start, span.seqs, span.end))
 
-    def _written(self, event: StreamEvent) -> None:
+    def _written(self, event: Piece) -> None:
         turn = self.turn
         if turn and turn.stretches and turn.step != event.step:
             last = turn.stretches[-1]
@@ -254,7 +273,7 @@ class _Reader:
         self.turn = turn or _Turn(event.step, self.clock, None)
         self.turn.write(event, self.clock)
 
-    def _call(self, event: StreamEvent) -> None:
+    def _call(self, event: ToolCall) -> None:
         turn = self.turn
         if turn and (turn.stretches or event.step != self._called):  # else the model was not asked in between
             turn.step = event.step
@@ -268,7 +287,7 @@ class _Reader:
         names = (tool if number == 1 else f"{tool} {number}" for number in count(1))
         return next(name for name in names if name not in taken)
 
-    def _returned(self, event: StreamEvent) -> None:
+    def _returned(self, event: ToolResult) -> None:
         call = next((call for call in self._open if call.event.call_id == event.call_id), None)
         if call:
             self._open.remove(call)
@@ -276,7 +295,7 @@ class _Reader:
         if not self._open and not self.turn and event.status != "stopped":
             self.turn = _Turn(event.step + 1, self.clock, event.seq)
 
-    def _retried(self, event: StreamEvent) -> None:
+    def _retried(self, event: Retry) -> None:
         if self.turn:
             self.spans += self.turn.spans(self.clock, event.seq, "failed")
         self.turn, self._called = _Turn(event.step, self.clock + (event.wait or 0.0), event.seq), None
@@ -290,7 +309,7 @@ class _Reader:
 
 
 # How the run ended -> how the model's open span ended, and that of a call without a result
-_ENDS: dict[str, tuple[SpanStatus, SpanStatus]] = {
+_ENDS: dict[Status, tuple[SpanStatus, SpanStatus]] = {
     "completed": ("completed", "stopped"),
     "stopped": ("stopped", "stopped"),
     "failed": ("failed", "stopped"),
@@ -306,16 +325,12 @@ def _read(events: Sequence[StreamEvent], now: float | None) -> _Reader:
     return reader
 
 
-def _first(event: StreamEvent) -> int:
-    return event.seq if event.seq_from is None else event.seq_from
-
-
 def _cut(events: Sequence[StreamEvent]) -> bool:
     """Whether the run's beginning is missing."""
-    return bool(events) and _first(events[0]) > 1
+    return bool(events) and first_seq(events[0]) > 1
 
 
-def result_status(result: StreamEvent) -> SpanStatus:
+def result_status(result: ToolResult) -> SpanStatus:
     match result.status:
         case "failed" | "lost":
             return "failed"
@@ -343,8 +358,8 @@ def _steps(events: Iterable[StreamEvent], some: Iterable[Span]) -> tuple[StepTot
     for span in some:
         by_step.setdefault(span.step, []).append(span)
     for event in events:
-        if event.type in ("text_delta", "thinking"):
-            texts.setdefault(event.step, []).append(event.content or "")
+        if isinstance(event, PIECES):
+            texts.setdefault(event.step, []).append(event.content)
     return tuple(_step(step, by_step.get(step, []), texts.get(step, [])) for step in sorted({*by_step, *texts}))
 
 
@@ -369,19 +384,21 @@ def plain(value: Any) -> str:
 
 
 def _preview(event: StreamEvent) -> str:
-    match event.type:
-        case "tool_call":
+    match event:
+        case Thinking() | TextDelta() | FinalAnswer():
+            return event.content
+        case ToolCall():
             return plain(event.input)
-        case "tool_result":
-            return plain(event.result) or event.status or ""
-        case "retry":
-            return f"{event.code or ''} {event.wait or 0:.1f} s"
-        case "error":
-            return event.code or ""
-        case "done":
+        case ToolResult():
+            return plain(event.result) or event.status
+        case Retry():
+            return f"{event.code} {event.wait or 0:.1f} s"
+        case Error():
+            return event.code
+        case Done():
             return " ".join(filter(None, (event.status, event.code)))
         case _:
-            return event.content or ""
+            assert_never(event)
 
 
 def short(text: str, characters: int) -> str:

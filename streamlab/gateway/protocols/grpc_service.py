@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 import grpc
 from pydantic import ValidationError
 
-from streamlab.events import StreamEvent
+from streamlab.events import Event
 from streamlab.gateway.access import FORWARDING, Caller, Grant, lapsed
 from streamlab.gateway.delivery import Delivery, Reason, farewell
 from streamlab.gateway.errors import Refused, draining, problems, read_only
@@ -145,7 +145,7 @@ async def _send_all(context: Stream, delivery: Delivery, opening: bytes) -> None
     await send(opening)
     while (frame := await delivery.next()) is not None:
         for message, item in zip(frame.form(encode_events), frame.items, strict=True):
-            await send(message, int(isinstance(item, StreamEvent)))
+            await send(message, int(isinstance(item, Event)))
         if not frame.items:
             await send(ALIVE)
     if last := farewell(delivery.reason):

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from streamlab.events import StreamEvent
+from streamlab.events import Event
 from streamlab.gateway.access import Grant
 from streamlab.gateway.delivery import Delivery, Reason, alongside, farewell
 from streamlab.gateway.errors import Refused, read_only
@@ -74,7 +74,7 @@ class FollowSocket:
                 while (frame := await delivery.next()) is not None:
                     messages = frame.form(_messages)
                     for message, item in zip(messages, frame.items, strict=True):
-                        await _send(socket, delivery, message, events=int(isinstance(item, StreamEvent)))
+                        await _send(socket, delivery, message, events=int(isinstance(item, Event)))
                 if delivery.reason not in ("client", "slow"):
                     last = farewell(delivery.reason)
                     if last:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from typing import Protocol
 
-from streamlab.events import StreamEvent, numbered
+from streamlab.events import Done, Error, StreamEvent, ToolResult, numbered
 from streamlab.events.outcome import UNKNOWN, Account
 from streamlab.hub.hub import Stop
 from streamlab.hub.log import Bounds, Log, Snapshot, Sum, new_epoch
@@ -95,6 +95,6 @@ class RedisLog(Log):
             account.observe(event)
             step, at = event.step, max(at, event.at)
         for call in list(account.open_calls.values()):
-            yield StreamEvent("tool_result", 0, at, call.step, tool=call.tool, call_id=call.call_id, status="stopped")
-        yield StreamEvent("error", 0, at, step, code="producer_lost")
-        yield StreamEvent("done", 0, at, step, status="lost", code="producer_lost", usage=UNKNOWN)
+            yield ToolResult(call.tool, call.call_id, status="stopped", at=at, step=call.step)
+        yield Error("producer_lost", at=at, step=step)
+        yield Done("lost", "producer_lost", UNKNOWN, at=at, step=step)

@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 
 from redis.asyncio import Redis
 
-from streamlab.events import StreamEvent, decode, encode
+from streamlab.events import StreamEvent, ToolResult, decode, encode
 from streamlab.hub.log import Change, Snapshot
 
 Answer = Literal["ok", "fenced", "missing", "behind"]
@@ -111,7 +111,7 @@ class Store:
         if found is None:
             return None
         epoch, seq, first, done, lease, age, step, text, tools = found
-        sum_ = Snapshot(first - 1, step, text.decode("utf-8", "surrogatepass"), tuple(map(decode, tools)))
+        sum_ = Snapshot(first - 1, step, text.decode("utf-8", "surrogatepass"), _results(tools))
         return Standing(epoch.decode(), seq, first, bool(done), lease / 1000, age / 1000, sum_)
 
     async def take(self, run_id: str, epoch: str) -> int:
@@ -165,6 +165,14 @@ def calls_key(hub_id: str) -> str:
 def decoded(entries: Iterable[tuple[Any, Any]]) -> list[StreamEvent]:
     """The events of a stream's entries. Raises ValueError when one is not an event."""
     return [decode(fields[b"e"]) for _, fields in entries]
+
+
+def _results(lines: Iterable[bytes]) -> tuple[ToolResult, ...]:
+    """Read the tool results of a snapshot. Raises ValueError when one is something else."""
+    results = [decode(line) for line in lines]
+    if not all(isinstance(result, ToolResult) for result in results):
+        raise ValueError("a snapshot holds what is no tool result")
+    return tuple(result for result in results if isinstance(result, ToolResult))
 
 
 def _keys(run_id: str) -> list[str]:
