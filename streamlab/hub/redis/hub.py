@@ -4,10 +4,9 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Coroutine, Iterator
-from contextlib import suppress
+from collections.abc import Coroutine
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self
 from weakref import WeakValueDictionary
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -19,18 +18,16 @@ from streamlab.hub.errors import HubUnreachable, UnknownRun
 from streamlab.hub.hub import Outage, Stop
 from streamlab.hub.log import Bounds, Log
 from streamlab.hub.memory.hub import CAPACITY, MemoryHub
+from streamlab.hub.redis.leases import Leases
 from streamlab.hub.redis.log import RedisLog
+from streamlab.hub.redis.reader import READ_BLOCK, Reader
 from streamlab.hub.redis.shared import RedisShared
-from streamlab.hub.redis.store import Standing, Store, Times, calls_key, decoded, events_key
+from streamlab.hub.redis.store import Store, Times
 from streamlab.hub.redis.writer import Writer
 
 logger = logging.getLogger(__name__)
 
-Entry = tuple[bytes, dict[bytes, bytes]]
-
 CONNECTIONS = 32
-PAGE = 1_000  # events that are read at once
-READ_BLOCK = 1.0  # seconds that a read waits for something new
 
 
 class RedisHub(MemoryHub):
@@ -52,16 +49,15 @@ class RedisHub(MemoryHub):
         self._store = Store(self._redis, self._id, self._times)
         self.shared = RedisShared(self._redis, self._times.answer)
         self._writers: dict[str, Writer] = {}  # by run id
-        self._heard = "0-0"  # the last message to this hub
-        self._hearing = asyncio.Event()  # set with every message
-        self._reachable = True
+        self._reader = Reader(self._reading, self._store, self._id, self._times, self._logs)
+        self._leases = Leases(self._store, self._times, self._logs, self._writers, self._reader, self._take_over)
         self._looks: dict[str, asyncio.Task[RedisLog]] = {}  # that are still to begin
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False  # the driver may swallow a cancellation that comes together with an answer
 
     async def __aenter__(self) -> Self:
-        self._spawn(self._read_all())
+        self._spawn(self._reader.read_all())
         self._spawn(self._tend_all())
         return self
 
@@ -75,6 +71,7 @@ class RedisHub(MemoryHub):
             await asyncio.wait(writing, timeout=self._times.closing)
         await self.shared.close(max(0.0, until - time.monotonic()))
         self._closed = True
+        self._reader.close()
         for writer in writers:
             writer.close()
         ending = {*self._tasks, *(writer.task for writer in writers if writer.task)}
@@ -93,7 +90,7 @@ class RedisHub(MemoryHub):
     @property
     def reachable(self) -> bool:
         """Whether Redis answers."""
-        return self._reachable
+        return self._reader.reachable
 
     def create(self, run_id: str, stop: Stop | None = None) -> Log:
         """A new, empty log, which this process writes. Raises HubFull."""
@@ -132,7 +129,7 @@ class RedisHub(MemoryHub):
                 return await self._fetched(run_id)
             try:
                 if log.read:
-                    await self._load(log)
+                    await self._reader.load(log)
             except (RedisError, UnknownRun) as error:
                 logger.warning("run %s is served from memory (%s)", run_id, type(error).__name__)
             return log
@@ -151,10 +148,10 @@ class RedisHub(MemoryHub):
         began = time.monotonic()
         try:
             closed = await self._store.kill(self._name)
-            self._hearing.clear()
+            self._reader.message_came.clear()
             await self._store.call(self._id, wake="1")
             async with asyncio.timeout(READ_BLOCK + self._times.answer):
-                await self._hearing.wait()
+                await self._reader.message_came.wait()
         except (RedisError, TimeoutError) as error:
             logger.warning("the connections to Redis were not closed and back (%s)", type(error).__name__)
             raise HubUnreachable("the store of the logs does not answer") from None
@@ -200,89 +197,14 @@ class RedisHub(MemoryHub):
         self._make_room()
         log = RedisLog(run_id, self._bounds)
         try:
-            await self._load(log)
+            await self._reader.load(log)
         except ValueError:
-            self._end_unreadable(log)
+            self._reader.give_up(log)
         except RedisError:
             raise HubUnreachable("the store of the logs does not answer") from None
         log = self._logs.setdefault(run_id, log)  # it may have been begun here meanwhile
-        await self._wake()
+        await self._reader.wake()
         return log
-
-    async def _load(self, log: RedisLog) -> None:
-        """Bring a log that is read up to what Redis holds now. Raises UnknownRun."""
-        while True:
-            standing = await self._standing(log)
-            if log.epoch != standing.epoch or log.seq < standing.first - 1:
-                standing = await self._standing(log, whole=True)
-                log.restart(standing.epoch, standing.snapshot, standing.age)
-            while log.read and log.seq < standing.seq:
-                if not await self._read_page(log):
-                    break  # the events left while they were being read
-            else:
-                break
-        log.loaded = True
-
-    async def _read_page(self, log: RedisLog) -> bool:
-        events = await self._store.events(log.run_id, log.seq, PAGE)
-        return bool(events) and log.feed(events)
-
-    async def _standing(self, log: RedisLog, *, whole: bool = False) -> Standing:
-        standing = await self._store.look(log.run_id, watched=log.followers > 0, whole=whole)
-        if standing is None:
-            raise UnknownRun(log.run_id)
-        return standing
-
-    async def _read_all(self) -> None:
-        """One connection for all logs that are read, and for the messages to this hub."""
-        while not self._closed:
-            try:
-                await self._read()
-                self._reachable = True
-            except RedisError as error:
-                if self._reachable:
-                    logger.warning("Redis does not answer (%s)", type(error).__name__)
-                self._reachable = False
-                await asyncio.sleep(self._times.tick)
-
-    async def _read(self) -> None:
-        calls = calls_key(self._id)
-        logs = {events_key(log.run_id).encode(): log for log in self._logs.values() if log.read and log.loaded}
-        streams: dict[Any, Any] = {calls: self._heard} | {key: f"{log.seq}-0" for key, log in logs.items()}
-        answer = await self._reading.xread(streams, count=PAGE, block=round(READ_BLOCK * 1000))
-        for key, entries in cast(list[tuple[bytes, list[Entry]]], answer):
-            if log := logs.get(key):
-                await self._feed(log, entries)
-            else:
-                self._hear(entries)
-
-    async def _feed(self, log: RedisLog, entries: list[Entry]) -> None:
-        try:
-            if not log.feed(decoded(entries)):  # the stream was trimmed beyond what was read
-                await self._load(log)
-        except UnknownRun:
-            log.loaded = False
-        except ValueError:
-            self._end_unreadable(log)
-
-    def _end_unreadable(self, log: RedisLog) -> None:
-        logger.exception("run %s: its stream holds what is no event of this version", log.run_id)
-        self._writers.pop(log.run_id, None)
-        log.end_as_lost()
-
-    def _hear(self, entries: list[Entry]) -> None:
-        """Messages: `stop` names a run that is to end; `wake` is there to end a read, so that another log joins it."""
-        for message_id, message in entries:
-            self._heard = message_id.decode()
-            self._hearing.set()
-            log = self._logs.get(message.get(b"stop", b"").decode())
-            if log and log.writer and log.stop:
-                log.stop("asked")
-
-    async def _wake(self) -> None:
-        """End the read that waits, so that the next one has all logs; without that it ends after READ_BLOCK."""
-        with suppress(RedisError):
-            await self._store.call(self._id, wake="1")
 
     async def _ask_to_stop(self, run_id: str) -> None:
         for _ in range(round(self._times.away / self._times.tick)):
@@ -296,61 +218,15 @@ class RedisHub(MemoryHub):
     # Looking after
 
     async def _tend_all(self) -> None:
-        """Renew the leases of what is written here, and watch those of what is read."""
         while not self._closed:
             await asyncio.sleep(self._times.tick)
             self.sweep()
-            await asyncio.gather(*(self._tend(log) for log in self._due()))
+            await self._leases.tend()
 
-    def _due(self) -> Iterator[RedisLog]:
-        now = time.monotonic()
-        for log in list(self._logs.values()):
-            if log.due <= now and (log.read or (log.writer and not self._over(log, now))):
-                log.due = now + self._times.renewal
-                yield log
-
-    def _over(self, log: RedisLog, now: float) -> bool:
-        """A finished log whose time is over must not come to life again."""
-        if log.followers or not log.done:
-            return False
-        return now - log.began - log.done.at > self._times.kept - self._times.renewal
-
-    async def _tend(self, log: RedisLog) -> None:
-        try:
-            writer = self._writers.get(log.run_id)
-            await (writer.renew() if writer else self._watch(log))
-        except (RedisError, UnknownRun):
-            # Nothing is known: neither that a producer is dead nor that nobody else follows.
-            log.lapsed_since = None
-            log.unfollowed_since = log.due = time.monotonic()
-        except ValueError:
-            self._end_unreadable(log)
-
-    async def _watch(self, log: RedisLog) -> None:
-        standing = await self._store.look(log.run_id, watched=log.followers > 0)
-        if not log.read:
-            return
-        if standing and (standing.epoch != log.epoch or not log.loaded):
-            await self._load(log)
-            await self._wake()
-        if standing and (standing.done or standing.lease > 0):
-            log.lapsed_since = None
-            log.due = min(log.due, time.monotonic() + max(0.0, standing.lease))
-            return
-        now = log.due = time.monotonic()
-        log.lapsed_since = log.lapsed_since or now
-        if now - log.lapsed_since < self._times.grace:
-            return
-        if standing:
-            await self._end(log)
-        else:
-            log.end_as_lost()
-
-    async def _end(self, log: RedisLog) -> None:
-        """The producer is gone: end its run in its place, unless another does."""
-        log.lapsed_since = None
+    async def _take_over(self, log: RedisLog) -> None:
+        """End a run in the place of its producer, which is gone, unless another process does."""
         if fence := await self._store.take(log.run_id, log.epoch):
-            await self._load(log)
+            await self._reader.load(log)
             writer = self._write(log, fence)
             for event in log.last_events():
                 writer.put(event)
