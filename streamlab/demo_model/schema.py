@@ -54,8 +54,7 @@ class SchemaFiller:
         kind = schema.get("type", "object" if "properties" in schema else "string")
         match kind[0] if isinstance(kind, list) and kind else kind:
             case "object":
-                properties = schema.get("properties") or {}
-                return {key: self._value(value, key, path) for key, value in properties.items()}
+                return {key: self._value(value, key, path) for key, value in self._properties(schema).items()}
             case "array":
                 return self._array(schema, name, path)
             case "string":
@@ -67,6 +66,10 @@ class SchemaFiller:
             case "boolean":
                 return True
         return None
+
+    def _properties(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Choose the properties of an object that get a value."""
+        return schema.get("properties") or {}
 
     def _array(self, schema: dict[str, Any], name: str, path: frozenset[str]) -> list[Any]:
         items = schema.get("items")
