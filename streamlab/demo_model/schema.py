@@ -46,7 +46,7 @@ class SchemaFiller:
         return self._typed(schema, name, path)
 
     def _first(self, branches: Sequence[Any], name: str, path: frozenset[str]) -> Any:
-        """The first branch that gives more than null."""
+        """Return the value of the first branch that gives more than null."""
         values = (self._value(branch, name, path) for branch in branches)
         return next((value for value in values if value is not None), None)
 
@@ -86,7 +86,7 @@ class SchemaFiller:
         return text[: schema.get("maxLength")]
 
     def _resolve(self, reference: str) -> Any:
-        """`#/$defs/Name`, or null for what is not there."""
+        """Look up a reference such as `#/$defs/Name`; what is not there is null."""
         found: Any = self._root
         for key in reference.removeprefix("#").strip("/").split("/"):
             found = found.get(key) if key and isinstance(found, dict) else found
@@ -94,7 +94,7 @@ class SchemaFiller:
 
 
 def _number(schema: dict[str, Any]) -> float:
-    """The middle of the bounds, or the one that there is."""
+    """Return the middle of the bounds, or the one that there is."""
     low, high = schema.get("minimum"), schema.get("maximum")
     if low is not None and high is not None:
         return float(low + high) / 2
