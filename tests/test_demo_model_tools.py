@@ -210,6 +210,7 @@ COMPARISON = [["query_sales", "query_sales"]]
         ("monthly sales", SALES, ["| 2025-01 | 4,100 |", "| 2025-12 | 6,100 |"]),
         ("Show me quarterly revenue", SALES, ["| Q1 | 12,300 |", "| Q4 | 18,300 |"]),
         ("top 5 products", SALES, ["| Bag | 66,000 |", "| Pen | 1,200 |"]),
+        ("Which are our top three months?", SALES, ["comes first with **¥6,100**"]),
         ("Which product sold worst in Q4?", SALES, ["**Pen** comes last with **¥300**"]),
         ("How many units did we sell by category?", SALES, ["| Leather | 66 |", "| Category | Units sold |"]),
         ("How many orders were there in March?", SALES, ["Orders in March 2025: **3**."]),
@@ -461,6 +462,13 @@ def test_each_sentence_calls_the_tool_that_it_names(client: httpx2.Client) -> No
     cities = [("get_weather", {"city": city}) for city in ("Oslo", "Rome")]
     assert agent.steps == [[("calculate", {"expression": "2 + 3"}), *cities]]
     assert all(part in answer for part in ("**5**", "\nSunny\n", "brought no result. It said: No idea."))
+
+
+def test_a_foreign_tool_has_its_turn_among_steps(client: httpx2.Client) -> None:
+    agent = Agent(client, f"{THREE_STEPS} What is the weather in Oslo?", tools=[WEATHER, *offer()])
+    agent.functions = FUNCTIONS | {"get_weather": lambda city: f"Sunny in {city}"}
+    assert "Sunny in Oslo" in agent.run()
+    assert agent.names == [["query_sales", "query_sales"], ["calculate"], ["search_notes"], ["get_weather"]]
 
 
 def test_a_tool_by_its_description(client: httpx2.Client) -> None:

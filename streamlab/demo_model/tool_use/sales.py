@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 from streamlab.demo_model.tool_use.calls import Call
@@ -10,6 +9,7 @@ from streamlab.demo_model.tool_use.questions import find_keys, pattern, read_pat
 from streamlab.demo_model.tool_use.toolbox import Toolbox
 
 YEAR = "2025"  # of the sales, where a question names none
+WORDS = {"three": 3, "five": 5, "ten": 10}
 
 
 class Period(NamedTuple):
@@ -89,7 +89,8 @@ def read_queries(question: str, tools: Toolbox) -> list[Query]:
     group = next(iter(find_keys("groups", question)), None)
     limit = 5 if group == "product" and "best" in asked else None
     if group and (match := pattern("sales", "limit").search(question)):
-        limit = int(match[1] or match[2])
+        count = (match[1] or match[2]).lower()
+        limit = WORDS.get(count) or int(count)
     query = Query(tools, find_keys("measures", question)[0], group, None, limit, bool(group) and "worst" in asked)
     return [replace(query, period=period) for period in read_periods(question, tools)] or [query]
 
@@ -103,12 +104,12 @@ def read_periods(question: str, tools: Toolbox) -> list[Period]:
     years = re.findall(r"20\d\d", " ".join(match[0] for match in matches)) or [YEAR]
     matches = [match for match in matches if match.lastindex != len(days)] or matches
     periods: list[Period] = []
-    for before, match in pairwise([None, *matches]):
-        key = days[(match.lastindex or 1) - 1] if match else ""
-        year = (re.findall(r"20\d\d", match[0] if match else "") or years)[0]
+    for index, match in enumerate(matches):
+        key = days[(match.lastindex or 1) - 1]
+        year = (re.findall(r"20\d\d", match[0]) or years)[0]
         first, last = (f"{year}-{day}" for day in key.split())
         period = Period(first, last, tools.word("periods", key).format(year=year))
-        if before and match and pattern("sales", "through").fullmatch(question, before.end(), match.start()):
+        if index and pattern("sales", "through").fullmatch(question, matches[index - 1].end(), match.start()):
             begun = periods.pop()
             period = Period(begun.first, last, tools.say("span", first=begun.label, last=period.label))
         periods.append(period)
