@@ -187,27 +187,65 @@ def calls(response: httpx2.Response) -> list[tuple[str, str]]:
     return [(call["function"]["name"], call["function"]["arguments"]) for call in message.get("tool_calls", [])]
 
 
-# One tool
+# Questions
+
+SUM, SALES, BOTH = [["calculate"]], [["query_sales"]], [["query_sales", "calculate"]]
+COMPARISON = [["query_sales", "query_sales"]]
 
 
 @pytest.mark.parametrize(
-    ("question", "value"),
+    ("question", "names", "expected"),
     [
-        ("What is 17.5 % of 2,480?", "434"),
-        ("How much is 1,234 × 5,678?", "7,006,652"),
-        ("Calculate 3 * (4 + 5)", "27"),
-        ("100 divided by 8", "12.5"),
-        ("2^10 = ?", "1,024"),
-        ("1234*5678 は？", "7,006,652"),
-        ("2,480の17.5%はいくつ？", "434"),
-        ("(820-350)/23 を計算して", "20.4348"),
-        ("２＋３は？", "5"),
+        ("What is 17.5 % of 2,480?", SUM, ["**434**"]),
+        ("How much is 1,234 × 5,678?", SUM, ["**7,006,652**"]),
+        ("Calculate 3 * (4 + 5)", SUM, ["**27**"]),
+        ("100 divided by 8", SUM, ["**12.5**"]),
+        ("2^10 = ?", SUM, ["**1,024**"]),
+        ("Calculate (2 * (3 + 4)) / 7 (roughly)", SUM, ["**2**"]),
+        ("1234*5678 は？", SUM, ["**7,006,652**"]),
+        ("2,480の17.5%はいくつ？", SUM, ["**434**"]),
+        ("(820-350)/23 を計算して", SUM, ["**20.4348**"]),
+        ("２＋３は？", SUM, ["**5**"]),
+        ("Sales by region in 2025", SALES, ["in 2025: **Tokyo** comes first with **¥36,000**", "| Osaka | 31,200 |"]),
+        ("monthly sales", SALES, ["| 2025-01 | 4,100 |", "| 2025-12 | 6,100 |"]),
+        ("Show me quarterly revenue", SALES, ["| Q1 | 12,300 |", "| Q4 | 18,300 |"]),
+        ("top 5 products", SALES, ["| Bag | 66,000 |", "| Pen | 1,200 |"]),
+        ("Which are our top three months?", SALES, ["comes first with **¥6,100**"]),
+        ("Which product sold worst in Q4?", SALES, ["**Pen** comes last with **¥300**"]),
+        ("How many units did we sell by category?", SALES, ["| Leather | 66 |", "| Category | Units sold |"]),
+        ("How many orders were there in March?", SALES, ["Orders in March 2025: **3**."]),
+        ("What were the sales from January to March 2025?", SALES, ["January 2025 to March 2025: **¥12,300**."]),
+        ("What were the total sales in 2024?", SALES, ["There are no sales figures in 2024."]),
+        ("地域別の売上", SALES, ["**Tokyo** が **36,000円** で1位です。", "| Osaka | 31,200 |"]),
+        ("月別の売上を教えて", SALES, ["| 2025-01 | 4,100 |", "| 月 | 売上（円） |"]),
+        ("最も売れた月は？", SALES, ["| 2025-12 | 6,100 |"]),
+        ("売れ筋商品トップ5は？", SALES, ["| かばん | 66,000 |", "| ペン | 1,200 |"]),
+        ("カテゴリ別の販売数", SALES, ["| Leather | 66 |"]),
+        ("2025年の総売上は？", SALES, ["2025年の売上は **67,200円** です。"]),
+        ("1〜3月の売上は？", SALES, ["2025年1月から2025年3月までの売上は **12,300円** です。"]),
+        ("上半期の注文数は？", SALES, ["2025年上半期の注文件数は **18** です。"]),
+        ("Compare our sales in Q1 and Q2 2025", COMPARISON, ["**¥6,000** (48.8 %) above Q1", "| Q2 2025 | 18,300 |"]),
+        (
+            "2025年の第1四半期と第2四半期の売上を比べて",
+            COMPARISON,
+            ["**6,000円** （48.8%）多く", "| 2025年第2四半期 | 18,300 |"],
+        ),
+        ("What is 17 * 23, and which products sold best?", BOTH, ["**391**", "| Bag | 66,000 |"]),
+        ("17 * 23 はいくつですか。また、最も売れた商品は何ですか。", BOTH, ["**391**", "| かばん | 66,000 |"]),
+        ("What is 17 * 23? Use the calculator.", SUM, ["**391**"]),
+        ("17 * 23 は？電卓を使ってください。", SUM, ["**391**"]),
+        ("How do the sales of North and South compare, and what is 839320 / 12?", BOTH, ["¥67,200", "**69,943.3333**"]),
     ],
 )
-def test_arithmetic_is_calculated(client: httpx2.Client, question: str, value: str) -> None:
+def test_questions_are_answered_from_results(
+    client: httpx2.Client, question: str, names: list[list[str]], expected: list[str]
+) -> None:
+    """Also those of the examples and the benchmarks. Calls that need no other result come at once."""
     agent = Agent(client, question)
-    assert f"**{value}**" in agent.run()
-    assert agent.names == [["calculate"]]
+    answer = agent.run()
+    assert agent.names == names
+    for part in expected:
+        assert part in answer
 
 
 @pytest.mark.parametrize(
@@ -234,56 +272,6 @@ def test_notes_are_searched_and_quoted(client: httpx2.Client, question: str, top
     else:
         quote = "> 住所を送れば、全員が同時に見られます。\n>\n> — **共有** (ja/share.md)"
     assert answer.endswith(f"\n\n{quote}")
-
-
-@pytest.mark.parametrize(
-    ("question", "expected"),
-    [
-        ("Sales by region in 2025", ["in 2025: **Tokyo** comes first with **¥36,000**", "| Osaka | 31,200 |"]),
-        ("monthly sales", ["| 2025-01 | 4,100 |", "| 2025-12 | 6,100 |"]),
-        ("Show me quarterly revenue", ["| Q1 | 12,300 |", "| Q4 | 18,300 |"]),
-        ("top 5 products", ["| Bag | 66,000 |", "| Pen | 1,200 |"]),
-        ("Which product sold worst in Q4?", ["**Pen** comes last with **¥300**"]),
-        ("How many units did we sell by category?", ["| Leather | 66 |", "| Category | Units sold |"]),
-        ("How many orders were there in March?", ["Orders in March 2025: **3**."]),
-        ("What were the sales from January to March 2025?", ["Sales in January 2025 to March 2025: **¥12,300**."]),
-        ("What were the total sales in 2024?", ["There are no sales figures in 2024."]),
-        ("地域別の売上", ["**Tokyo** が **36,000円** で1位です。", "| Osaka | 31,200 |"]),
-        ("月別の売上を教えて", ["| 2025-01 | 4,100 |", "| 月 | 売上（円） |"]),
-        ("売れ筋商品トップ5は？", ["| かばん | 66,000 |", "| ペン | 1,200 |"]),
-        ("カテゴリ別の販売数", ["| Leather | 66 |"]),
-        ("2025年の総売上は？", ["2025年の売上は **67,200円** です。"]),
-        ("1〜3月の売上は？", ["2025年1月から2025年3月までの売上は **12,300円** です。"]),
-        ("上半期の注文数は？", ["2025年上半期の注文件数は **18** です。"]),
-    ],
-)
-def test_sales_are_queried(client: httpx2.Client, question: str, expected: list[str]) -> None:
-    agent = Agent(client, question)
-    answer = agent.run()
-    assert agent.names == [["query_sales"]]
-    for part in expected:
-        assert part in answer
-
-
-# Two tools in parallel
-
-
-@pytest.mark.parametrize(
-    ("question", "expected"),
-    [
-        (
-            "Compare our sales in Q1 and Q2 2025",
-            ["Q2 2025 is **¥6,000** (48.8 %) above Q1 2025", "| Q2 2025 | 18,300 |"],
-        ),
-        ("2025年の第1四半期と第2四半期の売上を比べて", ["**6,000円** （48.8%）多く", "| 2025年第2四半期 | 18,300 |"]),
-    ],
-)
-def test_periods_are_compared_by_two_queries_at_once(client: httpx2.Client, question: str, expected: list[str]) -> None:
-    agent = Agent(client, question)
-    answer = agent.run()
-    assert agent.names == [["query_sales", "query_sales"]]
-    for part in expected:
-        assert part in answer
 
 
 @pytest.mark.parametrize(
@@ -397,6 +385,142 @@ def test_a_json_format_holds_the_results(client: httpx2.Client) -> None:
     assert "36,000円" in json.loads(agent.run())["answer"]
 
 
+# Tools of other clients
+
+
+def function(name: str, *required: str, **properties: Any) -> dict[str, Any]:
+    """Describe a tool. Properties are given as JSON schemas or by their types."""
+    schemas = {key: {"type": value} if isinstance(value, str) else value for key, value in properties.items()}
+    parameters = {"type": "object", "properties": schemas, "required": list(required)}
+    return {"type": "function", "function": {"name": name, "parameters": parameters}}
+
+
+CITIES = {"type": "array", "items": {"type": "string"}}
+UNIT = {"enum": ["celsius", "fahrenheit"], "default": "celsius"}
+MONEY = {"enum": ["EUR", "JPY", "USD"]}
+WEATHER = function("get_weather", "city", city="string", unit=UNIT, days={"type": "integer", "maximum": 7})
+CONVERT = function("convertCurrency", "amount", "source", "target", amount="number", source=MONEY, target=MONEY)
+EMAIL = function("send_email", "to", "urgent", to="string", urgent="boolean")
+PLACE = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}, "country": {"type": "string", "default": "Japan"}},
+}
+BOOK = function(
+    "book", "day", "place", "note", day={"type": "string", "format": "date"}, place=PLACE, note={"const": 1}
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "tool", "arguments"),
+    [
+        ("What is the weather in New York?", WEATHER, {"city": "New York"}),
+        ("Weather in Oslo for 3 days, in fahrenheit", WEATHER, {"city": "Oslo", "days": 3, "unit": "fahrenheit"}),
+        ("Will there be rain in Rome for 30 days?", WEATHER, {"city": "Rome", "days": 1}),
+        ("東京の天気を教えて", WEATHER, {"city": "東京"}),
+        (
+            "Compare the weather in Oslo and Rome",
+            function("weather", "cities", cities=CITIES),
+            {"cities": ["Oslo", "Rome"]},
+        ),
+        ("東京と大阪の天気は？", function("weather", "cities", cities=CITIES), {"cities": ["東京", "大阪"]}),
+        ("Convert 2,500.5 USD to JPY", CONVERT, {"amount": 2500.5, "source": "USD", "target": "JPY"}),
+        ("Send an email to Bob, not urgent", EMAIL, {"to": "Bob", "urgent": False}),
+        ("「田中さん」にメールを送って", EMAIL, {"to": "田中さん", "urgent": True}),
+        (
+            "Book 2025-05-01 in Kyoto",
+            BOOK,
+            {"day": "2025-05-01", "place": {"city": "Kyoto", "country": "Japan"}, "note": 1},
+        ),
+        ("What is 17 plus 23?", function("add", "a", "b", a="integer", b="integer"), {"a": 17, "b": 23}),
+        ("What is 17 * 23?", function("reckon", "expression", expression="string"), {"expression": "17 * 23"}),
+        (
+            "ノートで再接続を検索して",
+            function("lookup", "query", "n", query="string", n=UNIT),
+            {"query": "再接続", "n": "celsius"},
+        ),
+    ],
+)
+def test_a_named_tool_is_called_with_what_the_question_says(
+    client: httpx2.Client, question: str, tool: dict[str, Any], arguments: dict[str, Any]
+) -> None:
+    """By its schema: numbers, values of an enum, phrases, defaults. Its result stands in the answer as it is."""
+    name = tool["function"]["name"]
+    agent = Agent(client, question, tools=[tool])
+    agent.functions = {name: lambda **_: "Sunny, 20 degrees"}
+    answer = agent.run()
+    assert agent.steps == [[(name, arguments)]]
+    assert f"`{name}`" in answer
+    assert "\nSunny, 20 degrees\n" in answer
+
+
+def test_each_sentence_calls_the_tool_that_it_names(client: httpx2.Client) -> None:
+    """All at once, beside the tools that the model knows; a failure is told as one."""
+    question = "What is the weather in Oslo? And the weather in Rome? What is 2 + 3?"
+    agent = Agent(client, question, tools=[WEATHER, *offer("calculate")])
+    agent.functions = FUNCTIONS | {"get_weather": lambda city: "Sunny" if city == "Oslo" else '{"error": "No idea."}'}
+    answer = agent.run()
+    cities = [("get_weather", {"city": city}) for city in ("Oslo", "Rome")]
+    assert agent.steps == [[("calculate", {"expression": "2 + 3"}), *cities]]
+    assert all(part in answer for part in ("**5**", "\nSunny\n", "brought no result. It said: No idea."))
+
+
+def test_a_foreign_tool_has_its_turn_among_steps(client: httpx2.Client) -> None:
+    agent = Agent(client, f"{THREE_STEPS} What is the weather in Oslo?", tools=[WEATHER, *offer()])
+    agent.functions = FUNCTIONS | {"get_weather": lambda city: f"Sunny in {city}"}
+    assert "Sunny in Oslo" in agent.run()
+    assert agent.names == [["query_sales", "query_sales"], ["calculate"], ["search_notes"], ["get_weather"]]
+
+
+def test_a_tool_by_its_description(client: httpx2.Client) -> None:
+    """Two words of it in the question are enough, one is not."""
+    tool = function("f", "place", place="string")
+    tool["function"]["description"] = "Tell the height of a mountain."
+    assert calls(ask(client, "What is the height of the mountain in Bern?", tools=[tool])) == [
+        ("f", '{"place": "Bern"}')
+    ]
+    assert calls(ask(client, "What is the height of a house?", tools=[tool])) == []
+
+
+@pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "get_weather"}}])
+def test_a_foreign_tool_is_called_when_it_must_be(client: httpx2.Client, choice: Any) -> None:
+    assert calls(ask(client, "Hello", tools=[WEATHER], tool_choice=choice)) == [("get_weather", '{"city": "Hello"}')]
+    assert calls(ask(client, "Weather in Rome?", tools=[WEATHER], tool_choice="none")) == []
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {},
+        {"type": "array", "items": {"$ref": "#"}},
+        {"$ref": "#/nowhere"},
+        {"properties": {"a": {"enum": [{"x": 1}, ["y"], None, "Rome"]}, "b": 7}, "required": ["a", "b", "c"]},
+        {"properties": {"a": {"type": ["integer", "null"], "minimum": 9, "maximum": 5}, "b": {"items": {"$ref": "#"}}}},
+    ],
+)
+def test_any_schema_gets_a_call(client: httpx2.Client, schema: dict[str, Any]) -> None:
+    """Also one that makes no sense, and a question without an end."""
+    tool = {"type": "function", "function": {"name": "odd", "parameters": schema}}
+    for question in ("The odd weather in Rome for 3 days", "", "in Rome, 1" * 3_000):
+        ((name, arguments),) = calls(ask(client, question, tools=[tool], tool_choice="required"))
+        assert name == "odd"
+        assert isinstance(json.loads(arguments), dict)
+
+
+@pytest.mark.parametrize("tools", [[], offer(), [WEATHER]])
+@pytest.mark.parametrize(
+    ("question", "offers"),
+    [
+        ("Who won in 1998?", ["What is 17 × 23?", "Sales by region"]),
+        ("富士山の高さは？", ["地域別の売上", "ノートを調べて"]),
+    ],
+)
+def test_a_question_that_fits_none_is_answered_with_what_can_be_asked(
+    client: httpx2.Client, tools: list[dict[str, Any]], question: str, offers: list[str]
+) -> None:
+    answer = Agent(client, question, tools=tools).run()
+    assert all(offer in answer for offer in offers)
+
+
 # Results that are of no use
 
 
@@ -413,24 +537,11 @@ def test_failed_tools_are_named(client: httpx2.Client, question: str, failure: s
     assert ("Division by zero" in answer) == bool(failure)
 
 
-def test_a_refused_query_is_followed_by_one_simpler_one(client: httpx2.Client) -> None:
-    def no_joins(sql: str) -> str:
-        return "Joins are not allowed." if "JOIN" in sql else query_sales(sql)
-
-    agent = Agent(client, "top 5 products in 2025")
-    agent.functions = FUNCTIONS | {"query_sales": no_joins}
-    answer = agent.run()
-    assert ["JOIN" in arguments["sql"] for step in agent.steps for _, arguments in step] == [True, False]
-    assert "| Product number | Sales (yen) |" in answer
-    assert "| 1 | 66,000 |" in answer
-    assert "a simpler one" in answer
-
-
 def test_refused_queries_are_given_up(client: httpx2.Client) -> None:
     agent = Agent(client, THREE_STEPS)
     agent.functions = FUNCTIONS | {"query_sales": lambda sql: '{"error": {"message": "The database is away."}}'}
     answer = agent.run()
-    assert agent.names == [["query_sales", "query_sales"], ["query_sales"], ["search_notes"]]
+    assert agent.names == [["query_sales", "query_sales"], ["search_notes"]]
     assert answer.count("The database is away.") == 1
     assert "Sharing" in answer
 
@@ -448,13 +559,6 @@ def test_unexpected_results_do_not_fail(client: httpx2.Client, result: str) -> N
 def test_nothing_found_is_said(client: httpx2.Client) -> None:
     assert "nothing about “weather in Kyoto”" in Agent(client, "Search the notes for “the weather in Kyoto”").run()
     assert "見つかりませんでした" in Agent(client, "京都の天気についてノートを調べて").run()
-
-
-def test_long_passages_are_cut_outside_of_code(client: httpx2.Client) -> None:
-    passage = f"Before.\n\n```python\n{'word ' * 150}\n\n{'word ' * 150}\n```\n\nAfter."
-    agent = Agent(client, "Search the notes for code")
-    agent.functions = {"search_notes": lambda query: json.dumps({"hits": [{"passage": passage, "title": "Code"}]})}
-    assert agent.run().endswith("\n\n> Before.\n>\n> …\n>\n> — **Code**")
 
 
 def test_calls_and_results_must_fit_together(client: httpx2.Client) -> None:

@@ -4,5 +4,5 @@ DEMO = "demo"
 
 
 def is_demo(name: str) -> bool:
-    """Whether a model's name is the demo model's, with or without options."""
+    """Tell whether a model's name is the demo model's, with or without options."""
     return name == DEMO or name.startswith(f"{DEMO}?")

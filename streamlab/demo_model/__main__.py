@@ -23,7 +23,7 @@ def main() -> None:
 
 
 class AnnouncedServer(uvicorn.Server):
-    """Says which port it has once it serves and handles signals."""
+    """Prints its port once it serves and handles signals."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -1,4 +1,4 @@
-"""What the demo model says. Pure: the same request and seed give the same answer."""
+"""What the demo model says. Nothing but the request and the seed decide on the answer."""
 
 import json
 import re
@@ -51,13 +51,13 @@ class Passage:
 
     @property
     def paragraphs(self) -> list[str]:
-        """Prose only: no headings, lists, tables, formulas or code."""
+        """Return the prose, without headings, lists, tables, formulas and code."""
         blocks = re.sub(r"^```.*?^```", "", self.body, flags=re.M | re.S).split("\n\n")
         return [block.strip() for block in blocks if re.match(r"\s*(?!\d+\.)[^\s#|>$\-<]", block)]
 
     @property
     def sentences(self) -> list[str]:
-        """Without markup, and without those that announce a list or a table."""
+        """Return the sentences without markup, except those that announce a list or a table."""
         prose = re.sub(r"[*`]", "", "\n".join(self.paragraphs))
         found = re.findall(r".+?(?:[.!?](?=\s|$)|[。！？]|$)", prose, re.M)
         return [sentence.strip() for sentence in found if not sentence.endswith((":", "："))]
@@ -77,7 +77,7 @@ def compose(request: ChatRequest, options: Options) -> Answer:
 
 
 def choose_language(request: ChatRequest) -> Language:
-    """What the instructions or the question ask for, else the script of the question."""
+    """Choose what the instructions or the question ask for, else the script of the question."""
     question = next(reversed(request.texts("user")), "")
     wishes = IN_LANGUAGE.findall("\n".join([*request.texts("system", "developer"), question]))
     if wishes:
@@ -86,7 +86,7 @@ def choose_language(request: ChatRequest) -> Language:
 
 
 def find_passage(questions: Sequence[str], language: Language) -> tuple[Passage, bool]:
-    """The answer to the last question, and whether it comes from the notes. Follow-ups look at the ones before."""
+    """Find the answer to the last question, or to what it follows up, and tell whether it comes from the notes."""
     words = phrases(language)
     question = questions[-1] if questions else ""
     place = _locate(questions)
@@ -105,7 +105,7 @@ def find_passage(questions: Sequence[str], language: Language) -> tuple[Passage,
 
 
 def _locate(questions: Sequence[str]) -> int | None:
-    """Where the conversation stands in the course, in half topics: main part, more, next topic's main part …"""
+    """Locate the conversation in the course, in half topics: main part, more, next topic's main part …"""
     place: int | None = None
     for question in questions[-50:]:
         topic = find_topic(question)
@@ -120,7 +120,7 @@ def _locate(questions: Sequence[str]) -> int | None:
 
 
 def _text(request: ChatRequest, options: Options, language: Language, random: Random, told: Passage | None) -> str:
-    """What the tools' results `told`, else the notes."""
+    """Write what the tools' results `told`, else the notes."""
     if options.text is not None:
         return options.text
     if options.chunks:
@@ -137,7 +137,7 @@ def _text(request: ChatRequest, options: Options, language: Language, random: Ra
 
 
 def _framed(body: str, language: Language, temperature: float | None, random: Random) -> str:
-    """Between an opening and a closing sentence: always the same ones at temperature 0."""
+    """Put an opening and a closing sentence around a text: always the same ones at temperature 0."""
     words = phrases(language)
     if temperature == 0:
         return f"{words.openings[0]}\n\n{body}\n\n{words.closings[0]}"
@@ -154,7 +154,7 @@ def _structured(response_format: dict[str, Any], passage: Passage, language: Lan
 
 
 def _limit(text: str, request: ChatRequest) -> tuple[str, Finish]:
-    """The text up to the first stop sequence and the token limit, whichever comes first."""
+    """Cut the text at the first stop sequence or at the token limit, whichever comes first."""
     for stop in filter(None, request.stops):
         text = text.partition(stop)[0]
     limit = request.token_limit

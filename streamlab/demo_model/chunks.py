@@ -21,14 +21,14 @@ TOKEN = re.compile(
 
 
 def cut(text: str, size: int | None) -> list[str]:
-    """Pieces of `size` characters, or word-like ones. Joined they are the text."""
+    """Cut a text into pieces of `size` characters, or into word-like ones."""
     if size is None:
         return TOKEN.findall(text)
     return [text[start : start + size] for start in range(0, len(text), size)]
 
 
 def synthetic(length: int, paragraph: int | None) -> str:
-    """Numbered words, so that a loss or a repetition shows, in paragraphs of so many characters."""
+    """Make numbered words, so that a loss or a repetition shows, in paragraphs of so many characters."""
     if paragraph is None:
         return _words(length)
     prose = _words(length)
@@ -49,7 +49,7 @@ def _words(length: int) -> str:
 
 
 def due_times(options: Options, random: Random) -> Iterator[float]:
-    """Seconds after the request at which the first, second, third … chunk is due.
+    """Yield the seconds after the request at which the first, second, third … chunk is due.
 
     Each is counted from the request, not from the chunk before it, so neither jitter nor a late write adds up.
     """

@@ -31,7 +31,7 @@ class ApiError(Exception):
 
 
 def describe(error: ValidationError) -> str:
-    """What pydantic found, on one line, without the values that were sent."""
+    """Describe what pydantic found on one line, without the values that were sent."""
     return "; ".join(
         f"{'.'.join(map(str, problem['loc'])) or 'body'}: {problem['msg']}"
         for problem in error.errors(include_url=False)

@@ -28,7 +28,7 @@ class Record:
     """The names of the tools that the answer calls."""
 
     def end(self, how: str) -> None:
-        """The first end counts."""
+        """Note how the request ended, unless it had ended before."""
         if self.ended == "running":
             self.ended = how
 
@@ -66,7 +66,7 @@ class FaultCounter:
         self._seen: OrderedDict[str, int] = OrderedDict()
 
     def strikes(self, id: str, times: int | None) -> bool:
-        """Whether this request is among the first `times` of its id."""
+        """Count a request, and tell whether it is among the first `times` of its id."""
         if times is None:
             return True
         seen = self._seen.pop(id, 0)

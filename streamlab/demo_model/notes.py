@@ -31,7 +31,7 @@ class Topic:
     notes: dict[Language, Note]
 
     def score(self, question: str) -> int:
-        """How many different keywords the question holds."""
+        """Count the different keywords in a question."""
         return len(set(self.keywords.findall(unicodedata.normalize("NFKC", question).lower())))
 
 
@@ -64,7 +64,7 @@ def phrases(language: Language) -> Phrases:
 
 
 def find_topic(question: str) -> int | None:
-    """The place in `topics()` of what a question is about. Among equals the more special topic wins."""
+    """Find the place in `topics()` of what a question is about. Among equals the more special topic wins."""
     score, place = max((topic.score(question), place) for place, topic in enumerate(topics()))
     return place if score else None
 
@@ -84,6 +84,6 @@ def _note(text: str) -> Note:
 
 
 def _pattern(words: str) -> re.Pattern[str]:
-    """English keywords match from the start of a word, Japanese ones, which has no spaces, anywhere."""
+    """Match English keywords from the start of a word, and Japanese ones, which has no spaces, anywhere."""
     keywords = sorted({word.strip().lower() for word in words.split(",")}, key=len, reverse=True)
     return re.compile("|".join((r"(?<![a-z0-9])" if word.isascii() else "") + re.escape(word) for word in keywords))

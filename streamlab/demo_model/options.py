@@ -86,7 +86,7 @@ class Options(BaseModel):
 
 
 def read_options(model: str, field: dict[str, Any]) -> Options:
-    """The options in a model's name and in the request's `demo` field. Raises ApiError 404 or 400."""
+    """Read the options in a model's name and in the request's `demo` field, or raise ApiError 404 or 400."""
     name, _, query = model.partition("?")
     if not name.startswith("demo"):
         raise ApiError(404, f"The model `{name}` does not exist: this endpoint has `demo`.", code="model_not_found")

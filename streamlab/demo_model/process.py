@@ -43,7 +43,7 @@ class DemoModel:
 
     @property
     def base_url(self) -> str:
-        """For `ChatOpenAI(base_url=…)`."""
+        """Return the address for `ChatOpenAI(base_url=…)`."""
         if self._port is None:
             raise RuntimeError("The demo model has not been started: use it as `with DemoModel() as model`.")
         return f"http://127.0.0.1:{self._port}/v1"
@@ -53,7 +53,7 @@ class DemoModel:
         return self._child is not None and self._child.poll() is None
 
     def close(self) -> None:
-        """Ends its input, which asks it to stop, then insists. May be called again."""
+        """Ask it to stop by ending its input, then insist. May be called again."""
         if self._child is None:
             return
         _close_pipe(self._child)

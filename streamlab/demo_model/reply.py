@@ -41,7 +41,7 @@ class Reply:
         self._send = send
 
     async def send(self) -> None:
-        """Returns with the response unfinished when it is to be cut: the server then closes the connection."""
+        """Send the answer. If it is to be cut, leave the response unfinished: the server then closes the connection."""
         if self._fault == "silent":
             await anyio.sleep_forever()
         await (self._stream() if self._record.stream else self._whole())
@@ -104,7 +104,7 @@ class Reply:
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
     async def _wait(self, due: float) -> None:
-        """Until so many seconds after the request. Gives way to other requests even when it is late."""
+        """Wait until so many seconds after the request. Give way to other requests even when it is late."""
         await asyncio.sleep(max(0.0, self._record.received + due - time.monotonic()))
 
     def _end(self) -> None:
@@ -112,7 +112,7 @@ class Reply:
 
 
 def _shorten(answer: Answer, options: Options, fault: Fault | None) -> list[str | CallPiece]:
-    """The chunks that are sent before the fault."""
+    """Cut an answer into the chunks that are sent before the fault."""
     if fault == "empty":
         return []
     text = cut(answer.text, options.size or (5 if options.chunks else None))

@@ -36,7 +36,14 @@ class StreamOptions(BaseModel):
 
 class Function(BaseModel):
     name: str
+    description: str | None = None
     parameters: dict[str, Any] | None = None
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        """Return the schemas of the parameters, by name."""
+        properties = (self.parameters or {}).get("properties")
+        return properties if isinstance(properties, dict) else {}
 
 
 class Tool(BaseModel):
@@ -103,25 +110,29 @@ class ChatRequest(BaseModel):
         return bool(self.stream_options and self.stream_options.include_usage)
 
     @property
+    def functions(self) -> dict[str, Function]:
+        """Return the functions of the tools, by name."""
+        return {tool.function.name: tool.function for tool in self.tools or [] if tool.function}
+
+    @property
     def offered(self) -> dict[str, Function]:
-        """The functions that may be called, by name."""
-        functions = {tool.function.name: tool.function for tool in self.tools or [] if tool.function}
+        """Return the functions that may be called, by name."""
         if isinstance(self.tool_choice, NamedTool):
             name = self.tool_choice.function.name
-            return {name: functions[name]} if name in functions else {}
-        return {} if self.tool_choice == "none" else functions
+            return {name: self.functions[name]} if name in self.functions else {}
+        return {} if self.tool_choice == "none" else self.functions
 
     @property
     def must_call(self) -> bool:
         return self.tool_choice == "required" or isinstance(self.tool_choice, NamedTool)
 
     def texts(self, *roles: str) -> list[str]:
-        """What the messages of these roles say, oldest first."""
+        """Return what the messages of these roles say, oldest first."""
         return [message.text for message in self.messages if message.role in roles]
 
 
 def read_request(body: bytes) -> ChatRequest:
-    """Raises ApiError 400."""
+    """Parse a request, or raise ApiError 400."""
     try:
         return ChatRequest.model_validate_json(body)
     except ValidationError as error:

@@ -46,7 +46,7 @@ class SchemaFiller:
         return self._typed(schema, name, path)
 
     def _first(self, branches: Sequence[Any], name: str, path: frozenset[str]) -> Any:
-        """The first branch that gives more than null."""
+        """Return the value of the first branch that gives more than null."""
         values = (self._value(branch, name, path) for branch in branches)
         return next((value for value in values if value is not None), None)
 
@@ -54,8 +54,7 @@ class SchemaFiller:
         kind = schema.get("type", "object" if "properties" in schema else "string")
         match kind[0] if isinstance(kind, list) and kind else kind:
             case "object":
-                properties = schema.get("properties") or {}
-                return {key: self._value(value, key, path) for key, value in properties.items()}
+                return {key: self._value(value, key, path) for key, value in self._properties(schema).items()}
             case "array":
                 return self._array(schema, name, path)
             case "string":
@@ -67,6 +66,10 @@ class SchemaFiller:
             case "boolean":
                 return True
         return None
+
+    def _properties(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Choose the properties of an object that get a value."""
+        return schema.get("properties") or {}
 
     def _array(self, schema: dict[str, Any], name: str, path: frozenset[str]) -> list[Any]:
         items = schema.get("items")
@@ -83,7 +86,7 @@ class SchemaFiller:
         return text[: schema.get("maxLength")]
 
     def _resolve(self, reference: str) -> Any:
-        """`#/$defs/Name`, or null for what is not there."""
+        """Look up a reference such as `#/$defs/Name`; what is not there is null."""
         found: Any = self._root
         for key in reference.removeprefix("#").strip("/").split("/"):
             found = found.get(key) if key and isinstance(found, dict) else found
@@ -91,7 +94,7 @@ class SchemaFiller:
 
 
 def _number(schema: dict[str, Any]) -> float:
-    """The middle of the bounds, or the one that there is."""
+    """Return the middle of the bounds, or the one that there is."""
     low, high = schema.get("minimum"), schema.get("maximum")
     if low is not None and high is not None:
         return float(low + high) / 2

@@ -60,7 +60,7 @@ class Wire:
         return self._line(b'{"choices": [{"delta": {"conte')
 
     def split(self, event: bytes) -> list[bytes]:
-        """The event whole, or cut within a field name, a character and the final line ends."""
+        """Cut an event within a field name, a character and the final line ends, if the options ask for it."""
         if not self._options.split:
             return [event]
         inside = next((index + 1 for index, byte in enumerate(event) if byte > 127), len(event) // 2)
@@ -68,7 +68,7 @@ class Wire:
         return [event[start:end] for start, end in pairwise(places)]
 
     def completion(self, text: str, calls: Sequence[Call], reasoning: str, finish: str, usage: dict[str, Any]) -> bytes:
-        """The body of an answer that is not streamed."""
+        """Return the body of an answer that is not streamed."""
         content = [{"type": "text", "text": text}] if self._options.blocks else text
         message = {"role": "assistant", "content": content if text or not calls else None, "refusal": None}
         if calls:
@@ -92,7 +92,7 @@ class Wire:
         return self._chunk([{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}])
 
     def _template(self, delta: dict[str, Any]) -> tuple[bytes, bytes]:
-        """The bytes before and after the text of such a delta."""
+        """Return the bytes before and after the text of such a delta."""
         # From the right: the model's name, which the client chose, stands before the text and could hold the mark.
         prefix, _, suffix = self._event(self._delta(delta)).rpartition(compact(TEXT))
         return prefix, suffix

@@ -19,6 +19,7 @@ class Call:
 
     @classmethod
     def of(cls, tool: str, **arguments: Any) -> Self:
+        """Make a call whose arguments are JSON."""
         return cls(tool, _spell(arguments))
 
 
@@ -44,7 +45,7 @@ class CallPiece:
 
 
 def read_outcomes(messages: Sequence[Message]) -> Outcomes:
-    """Of the calls since the last question, oldest first."""
+    """Read what the calls since the last question brought, oldest first."""
     last = max((place for place, message in enumerate(messages) if message.role == "user"), default=-1)
     calls: dict[str | None, Call] = {}
     outcomes: Outcomes = {}
@@ -57,7 +58,7 @@ def read_outcomes(messages: Sequence[Message]) -> Outcomes:
 
 
 def cut_calls(calls: Sequence[Call], size: int | None, *, interleave: bool) -> list[CallPiece]:
-    """The names, then the arguments: a piece of each call in turn, or one call after the other."""
+    """Cut names, then arguments: a piece of each call in turn, or one call after the other."""
     queues = [list(_cut_call(index, call, size)) for index, call in enumerate(calls)]
     if not interleave:
         return list(chain(*queues))
@@ -71,7 +72,7 @@ def _cut_call(index: int, call: Call, size: int | None) -> Iterator[CallPiece]:
 
 
 def _outcome(text: str) -> Outcome:
-    """A tool that failed says so in a sentence or as `{"error": …}`."""
+    """Read a result. A tool that failed says so in a sentence or as `{"error": …}`."""
     try:
         value = json.loads(text)
     except ValueError:
@@ -89,7 +90,7 @@ def _spell(arguments: Any) -> str:
 
 
 def _respell(arguments: str) -> str:
-    """Clients may send arguments back with other spaces and escapes."""
+    """Undo other spaces and escapes, with which clients may send arguments back."""
     try:
         return _spell(json.loads(arguments))
     except ValueError:

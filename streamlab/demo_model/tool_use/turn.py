@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from streamlab.demo_model.notes import Language
 from streamlab.demo_model.options import Options
 from streamlab.demo_model.request import ChatRequest, Function
-from streamlab.demo_model.schema import SchemaFiller
-from streamlab.demo_model.tool_use.calls import Call, Outcomes, read_outcomes
-from streamlab.demo_model.tool_use.wishes import Wish, read_wishes
-from streamlab.demo_model.tool_use.words import Words, words
+from streamlab.demo_model.tool_use.arguments import fill_arguments
+from streamlab.demo_model.tool_use.calls import Call, read_outcomes
+from streamlab.demo_model.tool_use.scenarios import Intent, read_intents
+from streamlab.demo_model.tool_use.toolbox import SCENARIOS, Toolbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,52 +21,46 @@ class Turn:
 
 
 def take_turn(request: ChatRequest, options: Options, language: Language, question: str) -> Turn | None:
-    """None when the question is none for the tools that are offered."""
-    done = read_outcomes(request.messages)
-    if not request.offered and not done:
+    """Answer by tools, or return None when the question is none for those that are offered."""
+    tools = Toolbox(request.functions, read_outcomes(request.messages), language)
+    if not request.offered and not tools.outcomes:
         return None
-    wishes = read_wishes(question, language)
-    turn = _next_calls(wishes, done, request.offered, words(language))
+    intents = read_intents(question, tools)
+    turn = _next_calls(intents, request, tools)
     calls = turn.calls
     if request.offered and not calls and (request.must_call or options.tool_loop):
-        calls = (_any_call(next(iter(request.offered.values())), question),)
-    if request.offered and not done:
+        calls = (_demanded(next(iter(request.offered.values())), question),)
+    if request.offered and not tools.outcomes:
         calls = _spoil(calls, options)
     if calls:
         return Turn(turn.text, calls[:1] if request.parallel_tool_calls is False else calls)
-    return Turn(_tell(wishes, done, words(language))) if done else None
+    told = [intent.text for intent in intents] or [tools.tell(call) for call in tools.outcomes]
+    return Turn("\n\n".join(told)) if tools.outcomes else None
 
 
-def _next_calls(wishes: Sequence[Wish], done: Outcomes, offered: dict[str, Function], words: Words) -> Turn:
-    """Of all wishes at once, or, when one takes several steps, of one after the other and with a word before each."""
+def _next_calls(intents: Sequence[Intent], request: ChatRequest, tools: Toolbox) -> Turn:
+    """Call for all intents at once; when one takes several steps, for one after the other, each with a word before."""
     missing = [
-        tuple(dict.fromkeys(call for call in wish.calls(done) if call not in done and call.tool in offered))
-        for wish in wishes
+        [call for call in intent.calls if call not in tools.outcomes and call.tool in request.offered]
+        for intent in intents
     ]
-    if not any(wish.stepwise for wish in wishes):
+    if not any(intent.stepwise for intent in intents):
         return Turn("", tuple(dict.fromkeys(call for calls in missing for call in calls)))
-    for wish, calls in zip(wishes, missing, strict=True):
+    for intent, calls in zip(intents, missing, strict=True):
         if calls:
-            begun = any(call in done for call in wish.calls(done))
-            return Turn("" if begun else words.say(wish.lead), calls)
+            begun = any(call in tools.outcomes for call in intent.calls)
+            return Turn("" if begun else tools.say(f"lead_{intent.scenario}"), tuple(dict.fromkeys(calls)))
     return Turn("")
 
 
-def _any_call(function: Function, question: str) -> Call:
-    """For a client that insists on a call."""
-    match function.name:
-        case "search_notes":
-            return Call.of(function.name, query=question)
-        case "calculate":
-            return Call.of(function.name, expression="1 + 1")
-        case "query_sales":
-            return Call.of(function.name, sql="SELECT SUM(amount) AS sales FROM orders")
-    arguments = SchemaFiller(function.parameters or {"type": "object"}, question, [question]).fill()
-    return Call.of(function.name, **(arguments if isinstance(arguments, dict) else {}))
+def _demanded(function: Function, question: str) -> Call:
+    """Make a call for a client that insists on one."""
+    known = {parameter: value or question for name, parameter, value in SCENARIOS.values() if name == function.name}
+    return Call.of(function.name, **fill_arguments(function, question, known))
 
 
 def _spoil(calls: tuple[Call, ...], options: Options) -> tuple[Call, ...]:
-    """What the options want to be wrong with the first calls."""
+    """Make the first calls wrong in the way that the options want."""
     if options.unknown_tool:
         return (Call("no_such_tool", "{}"),)
     if options.bad_arguments:
@@ -75,13 +69,3 @@ def _spoil(calls: tuple[Call, ...], options: Options) -> tuple[Call, ...]:
         # Not merely cut short: clients complete such JSON as best they can.
         return tuple(Call(call.tool, call.arguments.replace("{", "[", 1)) for call in calls)
     return calls
-
-
-def _tell(wishes: Sequence[Wish], done: Outcomes, words: Words) -> str:
-    """What the wishes came to; without any, what each tool said."""
-    if wishes:
-        return "\n\n".join(wish.tell(done, words) for wish in wishes)
-    return "\n\n".join(
-        words.trouble(call, done) if outcome.error else words.say("answered", tool=call.tool, text=outcome.text)
-        for call, outcome in done.items()
-    )
