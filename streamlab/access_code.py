@@ -36,7 +36,10 @@ def cost_money(models: Iterable[str]) -> bool:
 
 
 def as_typed(text: str) -> str:
-    """A code as it is compared: full-width characters, which a Japanese keyboard writes, count as the plain ones."""
+    """Normalise a code as it is compared.
+
+    Full-width characters, which a Japanese keyboard writes, count as the plain ones.
+    """
     return unicodedata.normalize("NFKC", text).strip()
 
 
@@ -68,7 +71,7 @@ class AccessCode:
             return right
 
     def issue(self) -> str:
-        """A ticket that says that the code was given. It holds nothing of the code."""
+        """Issue a ticket that says that the code was given. It holds nothing of the code."""
         return self._signer.dumps("given")
 
     def knows(self, ticket: object) -> bool:

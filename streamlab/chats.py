@@ -65,7 +65,7 @@ class Chat:
 
     @property
     def live(self) -> Turn | None:
-        """The turn that is being answered."""
+        """Return the turn that is being answered."""
         return self.turns[-1] if self.turns and self.turns[-1].outcome is None else None
 
     @property
@@ -115,7 +115,7 @@ class Chats:
         hub.on_taken_over = lambda run_id: hub.shared.later(partial(self._taken_over, run_id))
 
     async def get(self, chat_id: str) -> Chat:
-        """Raises UnknownChat or HubUnreachable."""
+        """Return the conversation as it stands. Raises UnknownChat or HubUnreachable."""
         return (await self._get(chat_id)).document
 
     async def ask(
@@ -143,7 +143,7 @@ class Chats:
             self._runs.stop(live.run_id)
 
     async def _get(self, chat_id: str) -> Kept[Chat]:
-        """As it stands, closed if its run has its end."""
+        """Read the conversation as it stands, closed if its run has its end."""
         while known := await self._chats.get(chat_id):
             live = known.document.live
             outcome = await self._outcome(live) if live else None
@@ -179,7 +179,7 @@ class Chats:
         return chat
 
     async def _undo(self, chat: Chat, known: Kept[Chat] | None) -> None:
-        """Its last turn never began."""
+        """Take back the last turn, which never began."""
         now = await self._chats.get(chat.id)
         if now and now.document.turns[-1].run_id == chat.turns[-1].run_id:
             if known:
@@ -201,7 +201,7 @@ class Chats:
         self._outcomes[turn.run_id] = None
 
     def _by_agent(self, chat: Chat, before: tuple[Turn, ...], turn: Turn) -> None:
-        """It goes on from what it remembers of its last turn; what came after that is told to it as text."""
+        """Go on from what the agent remembers of its last turn; what came after that is told to it as text."""
         threads = self._threads.of(chat)
         remembered = max((number for number, each in enumerate(before) if each.run_id in threads), default=-1)
         after = threads[before[remembered].run_id] if remembered >= 0 else None
@@ -216,7 +216,7 @@ class Chats:
     # What became of it
 
     def _ended(self, chat: Chat, turn: Turn, outcome: Outcome, thread_id: str | None = None) -> None:
-        """A run of this process has ended."""
+        """Keep the outcome of a run of this process that has ended."""
         self._outcomes[turn.run_id] = outcome
         if thread_id and outcome.status != "completed":
             self._agents.forget([thread_id])
@@ -226,7 +226,10 @@ class Chats:
         self._hub.shared.later(partial(self._tell, chat.id, turn.run_id, outcome))
 
     async def _tell(self, chat_id: str, run_id: str, outcome: Outcome) -> None:
-        """Its producer knows best what became of a run that others may have thought lost."""
+        """Write the outcome into the conversation.
+
+        Its producer knows best what became of a run that others thought lost.
+        """
         while known := await self._chats.get(chat_id):
             last = known.document.turns[-1]
             lost = last.outcome is not None and last.outcome.status == "lost" != outcome.status
@@ -235,20 +238,20 @@ class Chats:
         del self._outcomes[run_id]
 
     async def _taken_over(self, run_id: str) -> None:
-        """Its producer is dead, and its log was ended here."""
+        """Close the conversation of a run whose producer is dead and whose log was ended here."""
         if chat_id := await self._chat_ids.get(run_id):
             with suppress(UnknownChat):
                 await self.get(chat_id.document)
 
     async def _close(self, known: Kept[Chat], outcome: Outcome) -> Kept[Chat] | None:
-        """With what became of its last turn, unless the conversation has changed meanwhile."""
+        """Write what became of the last turn, unless the conversation has changed meanwhile."""
         chat = known.document
         *before, last = chat.turns
         closed = replace(chat, turns=(*before, replace(last, outcome=outcome)))
         return await self._chats.replace(chat.id, known, closed)
 
     async def _outcome(self, turn: Turn) -> Outcome | None:
-        """What became of its run, None for as long as it is live. Raises HubUnreachable."""
+        """Return what became of the turn's run, None for as long as it is live. Raises HubUnreachable."""
         if turn.run_id in self._outcomes:
             return self._outcomes[turn.run_id]
         try:
@@ -274,12 +277,12 @@ class _Threads:
         self._recent: LRU[_Remembered] = LRU(CAPACITY, lambda each: each.size, left=self._forget)
 
     def of(self, chat: Chat) -> dict[str, str]:
-        """Thread by run."""
+        """Return the threads of a conversation by run."""
         known = self._recent.get(chat.id)
         return known.threads if known else {}
 
     def keep(self, chat: Chat, turns: Iterable[Turn], newest: str | None = None) -> None:
-        """Those of these turns, and the newest one, which is of the last turn; the others are forgotten."""
+        """Keep the threads of these turns, and the newest one, which is of the last turn; the others are forgotten."""
         runs = {turn.run_id for turn in turns}
         known = self.of(chat)
         kept = {run: thread for run, thread in known.items() if run in runs}
@@ -296,7 +299,7 @@ class _Threads:
 
 
 def _outcome_of(log: Log) -> Outcome:
-    """Of a log that has its end, with the text that left it."""
+    """Sum up a log that has its end, with the text that left it."""
     account, left = Account(), log.snapshot()
     account.text = StepText(left.step, left.text)
     for event in log.since(0):
@@ -305,14 +308,17 @@ def _outcome_of(log: Log) -> Outcome:
 
 
 def _told(exchanges: Iterable[tuple[str, str]], options: Options) -> Iterator[Turn]:
-    """Turns of which only the texts are known. No log answers to the ids of their runs."""
+    """Make turns of which only the texts are known. No log answers to the ids of their runs."""
     for question, answer in exchanges:
         outcome = Outcome("completed", None, None, answer, "", UNKNOWN, Timings(None, 0.0), 0)
         yield Turn(question, options, secrets.token_urlsafe(16), time.time(), outcome)
 
 
 def _messages(turns: tuple[Turn, ...]) -> Iterator[BaseMessage]:
-    """What the model is told of former turns; a question that got no text is left out, or roles would not alternate."""
+    """Make the messages that tell the model of former turns.
+
+    A question that got no text is left out, or roles would not alternate.
+    """
     for turn in turns:
         if turn.outcome and turn.outcome.text:
             yield HumanMessage(turn.question)

@@ -46,7 +46,7 @@ class Engine:
     running: ClassVar[Self | None] = None
 
     def follow(self, run_id: str, patience: float) -> Generator[list[Item]]:
-        """For script threads: the log from its beginning, in batches, and an empty one each `patience` seconds.
+        """Give script threads the log from its beginning, in batches, and an empty one each `patience` seconds.
 
         Raises UnknownRun, HubFull or HubUnreachable. A batch is all that has arrived since the last one. It lies ready:
         a page that is busy does not wait for the loop. The empty ones give a waiting script the occasion to notice that
@@ -77,7 +77,7 @@ async def _feed(follower: Follower, arrived: Arrived) -> None:
 
 
 def _take(arrived: Arrived, patience: float) -> list[Item] | None:
-    """What has arrived, nothing if that takes longer than `patience` seconds, None at the end."""
+    """Take what has arrived, nothing if that takes longer than `patience` seconds, None at the end."""
     items: list[Item] = []
     with suppress(Empty):
         batch = arrived.get(timeout=patience)
@@ -92,7 +92,7 @@ def _take(arrived: Arrived, patience: float) -> list[Item] | None:
 
 @asynccontextmanager
 async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
-    """The engine, alive on the running loop for as long as the block."""
+    """Open the engine on the running loop, for as long as the block."""
     logging.getLogger("streamlab").setLevel(settings.lab_log_level.upper())
     # A server that sends content as blocks makes its client warn about every chunk, and tell what is in it.
     warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
@@ -129,13 +129,13 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
 
 @contextmanager
 def engine_in_thread(settings: Settings) -> Iterator[Engine]:
-    """The same on an event loop in a thread of its own, where no server brings one (tests, scripts)."""
+    """Open the engine on an event loop in a thread of its own, where no server brings one (tests, scripts)."""
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(open_engine(settings)) as engine:
         yield engine
 
 
 def make_hub(settings: Settings) -> Hub:
-    """The logs in this process's memory, or in Redis."""
+    """Make the hub: its logs are in this process's memory, or in Redis."""
     if settings.redis_url is None:
         return MemoryHub()
     from streamlab.hub.redis.hub import RedisHub  # the driver is loaded only where it is used

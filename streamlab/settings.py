@@ -32,7 +32,7 @@ def _seconds_or_never(value: object) -> object:
 
 
 def _sendable(key: SecretStr) -> SecretStr:
-    """A key as HTTP can send it; curly quotes and line ends come with pasting."""
+    """Check that HTTP can send a key; curly quotes and line ends come with pasting."""
     stripped = key.get_secret_value().strip()
     if not re.fullmatch("[!-~]+", stripped):
         raise ValueError("a key cannot be sent")
@@ -45,7 +45,7 @@ def _redis_address(address: SecretStr) -> SecretStr:
 
 
 def _distinct(tokens: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-    """Secrets that HTTP can send, under names of which none stands twice."""
+    """Check that HTTP can send the secrets, and that no name stands twice."""
     parts = [token.get_secret_value().partition(":") for token in tokens]
     names = [name for name, colon, _ in parts if colon]
     if len(set(names)) < len(names):
@@ -132,7 +132,7 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """Raises SettingsError when a variable is wrong."""
+    """Read the settings. Raises SettingsError when a variable is wrong."""
     try:
         return Settings()
     except UnicodeDecodeError:

@@ -39,7 +39,7 @@ Agent = CompiledStateGraph[Any, Any, Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """A turn's conversation in `memory`: what the thread `after` holds, then `messages`, is where it begins."""
+    """Is a turn's conversation in `memory`: what the thread `after` holds, then `messages`, is where it begins."""
 
     memory: InMemorySaver
     messages: Sequence[BaseMessage]
@@ -50,7 +50,7 @@ class Thread:
 def chat_agent(
     model: BaseChatModel, system: str, memory: InMemorySaver | None = None, history_tokens: int = HISTORY_TOKENS
 ) -> Agent:
-    """Takes `{"messages": [...]}`; its tools never raise, but tell the model what went wrong."""
+    """Build an agent that takes `{"messages": [...]}`. Its tools never raise, but tell the model what went wrong."""
     return create_agent(
         model,
         TOOLS,
@@ -65,7 +65,7 @@ def chat_agent(
 
 
 class HistoryBudget(AgentMiddleware[Any, Any, Any]):
-    """Of what was said before the last question the model is told the newest that fits; the memory keeps it all."""
+    """Tells the model the newest that fits of what was said before the last question; the memory keeps it all."""
 
     def __init__(self, tokens: int) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ class ToolGuard(AgentMiddleware[Any, Any, Any]):
 
     @hook_config(can_jump_to=["model"])
     async def aafter_model(self, state: Any, runtime: Any) -> dict[str, Any] | None:
-        """Calls whose arguments are not JSON are answered, too: the graph would take the turn for the last one."""
+        """Answer also calls whose arguments are not JSON: the graph would take the turn for the last one."""
         last = state["messages"][-1]
         if not isinstance(last, AIMessage) or last.tool_calls or not last.invalid_tool_calls:
             return None
@@ -121,7 +121,10 @@ class AgentAttempt:
 
     @property
     def usage(self) -> Usage:
-        """As the server reported it, over all steps; otherwise estimated from what was sent first and has arrived."""
+        """Return the tokens that the server reported, over all steps.
+
+        Without a report they are estimated from what was sent first and has arrived.
+        """
         if self._translator and self._translator.usage:
             return self._translator.usage
         return Usage(count_tokens(self._thread.messages), estimate_tokens("".join(self._text)), estimated=True)
@@ -131,7 +134,7 @@ class AgentAttempt:
         return False
 
     async def events(self, clock: Clock) -> AsyncIterator[list[StreamEvent]]:
-        """The events, but for the end, which is the run's to write."""
+        """Give the events in batches, but for the end, which is the run's to write."""
         translator = self._translator = Translator(clock)
         agent = self._build()
         await self._thread.memory.adelete_thread(self._thread.id)  # of an attempt that failed

@@ -79,7 +79,7 @@ class Translator:
             self.usage = Usage(before.input_tokens + used["input_tokens"], before.output_tokens + used["output_tokens"])
 
     def _called(self, tool: str, arguments: Any) -> Iterator[StreamEvent]:
-        """The call that this start belongs to: the same tool and arguments, or else the first of this tool."""
+        """Find the call that this start belongs to: the same tool and arguments, or else the first of this tool."""
         same_tool = [call_id for call_id, call in self._asked.items() if call["name"] == tool]
         same = [call_id for call_id in same_tool if self._asked[call_id]["args"] == arguments]
         for call_id in (same or same_tool)[:1]:
@@ -103,7 +103,7 @@ class Translator:
         yield ToolResult(tool, call_id, _bounded(result), "failed" if failed else "completed", **self._now)
 
     def _answered(self, output: Any) -> Iterator[StreamEvent]:
-        """A node of the graph is done; the results among its messages that came from no tool are still to be told."""
+        """Tell the results among the messages of a node that is done which came from no tool."""
         yield from self._returned(output)
 
     def _ended(self, output: Any) -> Iterator[StreamEvent]:
@@ -114,7 +114,10 @@ class Translator:
 
 
 def parsed(output: Any) -> Any:
-    """A tool's output as plain data, whatever its shape: a message, a dict, a list, text, JSON text, anything else."""
+    """Turn a tool's output into plain data, whatever its shape.
+
+    It may be a message, a dict, a list, text, JSON text or anything else.
+    """
     match output:
         case BaseMessage():
             artifact = getattr(output, "artifact", None)
@@ -132,13 +135,16 @@ def parsed(output: Any) -> Any:
 
 
 def _bounded(result: Any) -> Any:
-    """What one event can hold; of anything longer the beginning of its JSON. The model still gets the whole."""
+    """Cut a result to what one event can hold.
+
+    Anything longer becomes the beginning of its JSON. The model still gets the whole.
+    """
     written = json.dumps(result, ensure_ascii=False)
     return result if len(written) <= LONGEST_RESULT else f"{written[:LONGEST_RESULT]} …"
 
 
 def _from_json(text: str) -> Any:
-    """Only objects and lists: a text that happens to be a number or `null` was meant as text."""
+    """Parse objects and lists only: a text that happens to be a number or `null` was meant as text."""
     if not text.lstrip().startswith(("{", "[")):
         return text
     try:
@@ -148,14 +154,17 @@ def _from_json(text: str) -> Any:
 
 
 def _said(error: Any) -> str:
-    """A tool's own refusal is a sentence; any other exception needs its name to be understood."""
+    """Say why a tool failed. Its own refusal is a sentence; any other exception needs its name to be understood."""
     if isinstance(error, Exception) and not isinstance(error, ToolException):
         return f"{type(error).__name__}: {error}"
     return str(error)
 
 
 def _tool_messages(output: Any) -> Iterator[ToolMessage]:
-    """The tool messages in what a tool or a node gave: alone, in a list, under `messages`, or in a Command's update."""
+    """Find the tool messages in what a tool or a node gave.
+
+    They are there alone, in a list, under `messages`, or in a Command's update.
+    """
     match output:
         case ToolMessage():
             yield output

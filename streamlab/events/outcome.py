@@ -25,7 +25,7 @@ UNKNOWN = Usage(0, 0, estimated=True)
 
 @dataclass(frozen=True, slots=True)
 class ToolUse:
-    """A call and what became of it; `seconds` from the call to its result."""
+    """Is a call and what became of it; `seconds` from the call to its result."""
 
     tool: str
     input: Any
@@ -36,7 +36,7 @@ class ToolUse:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What is left of a run when its log is gone. Text, thinking and tools are those of the attempt that counts."""
+    """Is what is left of a run when its log is gone. Text, thinking and tools are those of the attempt that counts."""
 
     status: Status
     code: str | None
@@ -87,7 +87,7 @@ class Account:
 
     @property
     def outcome(self) -> Outcome:
-        """Of a run that has ended; without its `done`, it was lost."""
+        """Sum up a run that has ended; without its `done`, it was lost."""
         done = self._done or Done("lost", "internal")
         return Outcome(
             done.status,

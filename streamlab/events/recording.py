@@ -27,7 +27,7 @@ Flaw = Literal[
 
 
 class BrokenRecording(ValueError):
-    """What is wrong, as a `code` to make a sentence of, and the `line` it shows at (1-based, blank ones counted)."""
+    """Says what is wrong: a `code` to make a sentence of, and the `line` it shows at (1-based, blank ones counted)."""
 
     def __init__(self, line: int, code: Flaw) -> None:
         super().__init__(f"line {line}: {code}")
@@ -36,7 +36,7 @@ class BrokenRecording(ValueError):
 
 
 class _Refused(Exception):
-    """What is wrong with a line, for the one who knows its number."""
+    """Says what is wrong with a line, for the one who knows its number."""
 
     def __init__(self, code: Flaw) -> None:
         super().__init__(code)
@@ -44,12 +44,12 @@ class _Refused(Exception):
 
 
 def write_recording(events: Iterable[StreamEvent]) -> bytes:
-    r"""The events as UTF-8 lines of JSON, each ended by "\n". Times to the microsecond; nothing is checked."""
+    r"""Write the events as UTF-8 lines of JSON, each ended by "\n". Times to the microsecond; nothing is checked."""
     return b"".join(encode(event) + b"\n" for event in events)
 
 
 def read_recording(data: bytes) -> list[StreamEvent]:
-    """The events of a whole run, as `write_recording` wrote them or as another program did.
+    """Read the events of a whole run, as `write_recording` wrote them or as another program did.
 
     A byte order mark, CRLF and blank lines are accepted, and any first seq. From there on the seqs are contiguous
     (merged deltas count as their range), time never goes back, a tool_result answers an open tool_call, and one done
@@ -89,19 +89,19 @@ class Replay:
         self._next = 0
 
     def due(self, elapsed: float) -> list[StreamEvent]:
-        """The events whose time has come after `elapsed` seconds and that were not given yet."""
+        """Return the events whose time has come after `elapsed` seconds and that were not given yet."""
         first = self._next
         while (time := self._time()) is not None and time <= elapsed:
             self._next += 1
         return self._events[first : self._next]
 
     def wait(self, elapsed: float) -> float | None:
-        """Seconds until the next event is due, 0 when it is; None after the last."""
+        """Return the seconds until the next event is due, 0 when it is; None after the last."""
         time = self._time()
         return None if time is None else max(0.0, time - elapsed)
 
     def _time(self) -> float | None:
-        """Elapsed seconds at which the next event is due."""
+        """Return the elapsed seconds at which the next event is due."""
         if self._next == len(self._events):
             return None
         return 0.0 if self._speed is None else self._events[self._next].at / self._speed
@@ -111,7 +111,7 @@ _WRITTEN = re.compile(rb"[^\r\n\t ][^\n]*")  # a line from its first character t
 
 
 def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The lines that are not blank, with their numbers."""
+    """Split into the lines that are not blank, with their numbers."""
     line, counted = 1, 0
     start = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
     for match in _WRITTEN.finditer(data, start):
@@ -143,7 +143,7 @@ def _parsed(text: str) -> Any:
 
 
 def _finite(text: str) -> float:
-    """JSON has neither NaN nor Infinity, but Python reads them, and 1e999 as the latter."""
+    """Refuse NaN and Infinity, which JSON has not, but Python reads, and 1e999 as the latter."""
     value = float(text)
     if not abs(value) <= sys.float_info.max:
         raise _Refused("not_an_event")
@@ -154,7 +154,7 @@ _JSON = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)
 
 
 class _Order:
-    """What the events so far allow the next to be."""
+    """Knows what the events so far allow the next to be."""
 
     def __init__(self) -> None:
         self.done = False
@@ -162,7 +162,7 @@ class _Order:
         self._open_calls: set[str] = set()
 
     def open(self) -> None:
-        """Refuses whatever comes after done."""
+        """Refuse whatever comes after done."""
         if self.done:
             raise _Refused("after_done")
 

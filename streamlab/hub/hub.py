@@ -51,19 +51,19 @@ class Hub(Protocol):
 
     @property
     def reachable(self) -> bool:
-        """Whether the store that the processes share answers."""
+        """Tell whether the store that the processes share answers."""
 
     def create(self, run_id: str, stop: Stop | None = None) -> Log:
-        """A new, empty log, which this process writes. Raises HubFull."""
+        """Make a new, empty log, which this process writes. Raises HubFull."""
 
     def log(self, run_id: str) -> Log:
-        """Raises UnknownRun."""
+        """Return the log as this process has it. Raises UnknownRun."""
 
     async def open(self, run_id: str) -> Log:
-        """The log with all that was committed to it until now. Raises UnknownRun, HubFull or HubUnreachable."""
+        """Return the log with all that was committed to it until now. Raises UnknownRun, HubFull or HubUnreachable."""
 
     def follow(self, run_id: str, after: Position | None = None) -> Follower:
-        """Raises UnknownRun."""
+        """Follow the log as this process has it. Raises UnknownRun."""
 
     def stop(self, run_id: str) -> None:
         """Ask whichever other process produces the run to stop it."""

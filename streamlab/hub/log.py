@@ -44,12 +44,12 @@ class Position(NamedTuple):
 
 
 def new_epoch() -> str:
-    """Random: no two incarnations of any log have the same."""
+    """Make a random epoch: no two incarnations of any log have the same."""
     return secrets.token_hex(8)
 
 
 def parse_token(token: str) -> Position:
-    """The position that a resume token `epoch-seq` names. Raises ValueError for anything else."""
+    """Read the position that a resume token `epoch-seq` names. Raises ValueError for anything else."""
     match = re.fullmatch(r"([0-9a-f]{16})-(\d{1,15})", token, re.ASCII)
     if not match:
         raise ValueError("a resume token has the form epoch-seq")
@@ -93,7 +93,7 @@ Item = StreamEvent | Gap | Snapshot
 
 
 class Change(NamedTuple):
-    """What events that leave do to the sum: with `reset` its text is void before `text` is added to it."""
+    """Says what events that leave do to the sum: with `reset` its text is void before `text` is added to it."""
 
     reset: bool
     step: int
@@ -128,7 +128,7 @@ class Log:
 
     @property
     def first(self) -> int:
-        """The seq of the oldest event that is kept (one beyond the last when none is)."""
+        """Return the seq of the oldest event that is kept (one beyond the last when none is)."""
         return self.seq - len(self._events) + 1
 
     def append(self, event: StreamEvent) -> StreamEvent:
@@ -140,7 +140,7 @@ class Log:
         return event
 
     def admitted(self, event: StreamEvent) -> int:
-        """The event's size in bytes. Raises LogFull when one event may not be so large."""
+        """Return the event's size in bytes. Raises LogFull when one event may not be so large."""
         size = wire_size(event)
         if size > self.bounds.event_size and not isinstance(event, FinalAnswer):
             raise LogFull(f"an event of {size} bytes, at most {self.bounds.event_size} are allowed")
@@ -160,21 +160,21 @@ class Log:
         self._schedule_wake()
 
     def follow(self, after: Position | None = None) -> "Follower":
-        """A follower that reads on from `after`, or from the beginning."""
+        """Make a follower that reads on from `after`, or from the beginning."""
         return Follower(self, after)
 
     def since(self, seq: int) -> list[StreamEvent]:
-        """The kept events after `seq`, oldest first."""
+        """Return the kept events after `seq`, oldest first."""
         if self._asked != (seq, self.seq):
             self._asked, self._answered = (seq, self.seq), self._newest(min(self.seq - seq, len(self._events)))
         return self._answered.copy()
 
     def age_of(self, seq: int) -> float:
-        """Seconds since the kept event of this number."""
+        """Return the seconds since the kept event of this number."""
         return time.monotonic() - self.began - self._events[seq - self.first].at
 
     def merged_since(self, seq: int) -> list[StreamEvent]:
-        """As `since`, for a reader that lags: adjacent deltas are one."""
+        """Return the same as `since`, for a reader that lags: adjacent deltas are one."""
         end = self.seq - self.seq % CHAPTER
         begin = max(seq + -seq % CHAPTER, end - CHAPTER * len(self._chapters))
         if begin >= end:
@@ -192,7 +192,7 @@ class Log:
         return [next(newest) for _ in range(count)][::-1]
 
     def snapshot(self) -> Snapshot:
-        """The sum of the events that left."""
+        """Sum up the events that left."""
         left = self._evicted
         return Snapshot(self.first - 1, left.text.step, str(left.text), tuple(left.tools))
 
@@ -206,7 +206,7 @@ class Log:
             self._idle.discard(future)
 
     def leaving(self, events: Iterable[StreamEvent], sizes: list[int]) -> list[StreamEvent]:
-        """What will leave, oldest first, when these are appended; it may be some of themselves."""
+        """List the events that will leave, oldest first, when these are appended; it may be some of themselves."""
         count, size = len(self._events) + len(sizes), self.size + sum(sizes)
         left = []
         for event, own in zip(chain(self._events, events), chain(self._sizes, sizes), strict=True):
@@ -217,7 +217,7 @@ class Log:
         return left
 
     def change(self, leaving: Iterable[StreamEvent]) -> Change:
-        """What it does to the snapshot when these, the oldest, leave."""
+        """Tell what it does to the snapshot when these, the oldest, leave."""
         change = Sum()
         change.text.step = step = self._evicted.text.step
         reset = False
@@ -234,7 +234,10 @@ class Log:
             self._chapters.popleft()
 
     def _schedule_wake(self) -> None:
-        """One callback per burst of appends wakes everyone: a burst costs each follower one pass, not one per event."""
+        """Have one callback per burst of appends wake everyone.
+
+        A burst costs each follower one pass, not one per event.
+        """
         if self._idle and not self._wake_scheduled:
             self._wake_scheduled = True
             asyncio.get_running_loop().call_soon(self._wake)
@@ -248,7 +251,7 @@ class Log:
 
 
 class Sum:
-    """What a row of events amounts to."""
+    """Sums up the events that left a log."""
 
     def __init__(self) -> None:
         self.text = StepText()
@@ -288,7 +291,7 @@ class Follower:
 
     @property
     def _foreign(self) -> bool:
-        """The cursor is of another log than this one, or of this one before it became another."""
+        """Tell whether the cursor is of another log than this one, or of this one before it became another."""
         return self._ahead or self._epoch != self._log.epoch
 
     @property
@@ -297,11 +300,14 @@ class Follower:
 
     @property
     def ended(self) -> bool:
-        """True when everything up to `done` was read."""
+        """Tell whether everything up to `done` was read."""
         return self._log.done is not None and self._cursor >= self._log.seq and not self._foreign
 
     async def batch(self) -> list[Item]:
-        """All that is there beyond the cursor, waiting until there is something; empty only at the end of the log."""
+        """Read all that is there beyond the cursor, waiting until there is something.
+
+        The batch is empty only at the end of the log.
+        """
         while self._cursor == self._log.seq and not self._foreign:
             if self._log.done:
                 return []
@@ -309,7 +315,7 @@ class Follower:
         return self.read()
 
     def read(self) -> list[Item]:
-        """All that is there beyond the cursor, without waiting."""
+        """Read all that is there beyond the cursor, without waiting."""
         items: list[Item] = []
         if self._foreign or self._cursor < self._log.first - 1:
             items = self._jump()

@@ -18,7 +18,7 @@ class _Entry(Generic[T]):
 
 
 class LRU(Generic[T]):
-    """Up to `capacity` of them, by the sum of their sizes. Those that must stay do, full or not.
+    """Keeps up to `capacity` items, by the sum of their sizes, and beyond that those that must stay.
 
     Whoever leaves by itself is told to `left`. To get an item is to use it.
     """
@@ -52,7 +52,7 @@ class LRU(Generic[T]):
         return entry.item
 
     def put(self, key: str, item: T, seconds: float) -> None:
-        """For so many seconds after its last use. What there is no room for leaves, but for this one."""
+        """Keep the item for so many seconds after its last use. What there is no room for leaves, but for this one."""
         self.remove(key)
         size = self._size_of(item)
         self._make_room(size)

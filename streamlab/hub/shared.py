@@ -56,16 +56,16 @@ class Documents(Protocol[T]):
     """All of one kind, by key. Every method raises HubUnreachable when the store does not answer in time."""
 
     async def get(self, key: str) -> Kept[T] | None:
-        """To read it is to use it."""
+        """Read a document, which is to use it."""
 
     async def put(self, key: str, document: T) -> None:
-        """Whatever is there."""
+        """Write a document, whatever is there."""
 
     async def add(self, key: str, document: T, seconds: float | None = None) -> Kept[T] | None:
-        """Where nothing is, and for `seconds` if the kind's are not meant; None where something is."""
+        """Write a document where nothing is, for `seconds` if the kind's are not meant; None where something is."""
 
     async def replace(self, key: str, known: Kept[T], document: T) -> Kept[T] | None:
-        """In the place of what is known; None where that has changed meanwhile or is gone."""
+        """Replace the document that is known; None where it has changed meanwhile or is gone."""
 
     async def remove(self, key: str) -> None: ...
 
@@ -93,12 +93,12 @@ class Shared(Protocol):
     def documents(self, kind: Kind[T]) -> Documents[T]: ...
 
     async def enter(self, rolls: Sequence[Roll], *names: str) -> Full | None:
-        """Into all of the rolls, or none when one is full. Who is in already stays longer, full or not."""
+        """Enter the names in all of the rolls, or in none when one is full. Renew existing members even when full."""
 
     async def leave(self, rolls: Sequence[Roll], name: str) -> None: ...
 
     async def names(self, roll: Roll) -> Iterable[str]:
-        """Who is in it; some may have lapsed."""
+        """List the members; some may have lapsed."""
 
     def later(self, errand: Errand) -> None:
         """Do it without waiting for it; if the store does not answer, as soon as it does."""
@@ -107,14 +107,14 @@ class Shared(Protocol):
         """Do it now; if the store does not answer, later."""
 
     async def to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
-        """What comes of work at the store, which goes on when nobody waits for it any more."""
+        """Finish `work` at the store even if the caller is cancelled."""
 
     async def close(self, patience: float) -> None:
         """Give the errands so many seconds to end."""
 
 
 class Errands:
-    """What is to be done at the store and must not get lost."""
+    """Does at the store what must not get lost."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()

@@ -64,13 +64,16 @@ class RunLimits:
     retries: Retries = "always"
 
     def allow_retry(self, failure: Failure, number: int, at: float, *, text_shown: bool) -> bool:
-        """Whether another attempt may follow attempt `number`, which failed, and begin `at` seconds into the run."""
+        """Tell whether another attempt may follow the failed attempt `number`, and begin `at` seconds into the run."""
         if self.retries == "never" or (self.retries == "before_text" and text_shown):
             return False
         return failure.retried and number < self.attempts and at < self.total
 
     def backoff_after(self, number: int) -> float:
-        """Seconds until the attempt after `number`: exponential, with jitter so that not all return at once."""
+        """Return the seconds until the attempt after `number`.
+
+        They grow exponentially, with jitter so that not all return at once.
+        """
         longest: float = self.backoff * 2.0**number
         return random.uniform(longest / 2, longest)
 
@@ -93,31 +96,31 @@ class _Live:
 
     @property
     def text_shown(self) -> bool:
-        """Whether anybody may have read something of this attempt's text."""
+        """Tell whether anybody may have read something of this attempt's text."""
         return self.account.outcome.timings.ttft is not None
 
     def clock(self) -> float:
         return time.monotonic() - self.log.began
 
     def append(self, event: StreamEvent) -> StreamEvent:
-        """Answers the event with its seq; a log that is written elsewhere has it a moment later."""
+        """Append the event and return it with its seq; a log that is written elsewhere has it a moment later."""
         appended = self.log.append(event)
         self.account.observe(event)
         return appended
 
     def void(self, failure: Failure, wait: float) -> None:
-        """The attempt failed: what it wrote does not count, the next one begins after `wait` seconds."""
+        """Void what the failed attempt wrote; the next one begins after `wait` seconds."""
         self.close_calls()
         self.append(Retry(failure.code, wait, at=self.clock(), step=self.step))
 
     def close_calls(self) -> None:
-        """Every tool_call has its tool_result, also when nobody waits for the tool any more."""
+        """Give every open tool_call its tool_result, also when nobody waits for the tool any more."""
         for call in list(self.account.open_calls.values()):
             self.append(ToolResult(call.tool, call.call_id, status="stopped", at=self.clock(), step=call.step))
 
 
 def new_run_id() -> str:
-    """Random: whoever does not know it cannot guess it."""
+    """Make a random id: whoever does not know it cannot guess it."""
     return secrets.token_urlsafe(16)
 
 
@@ -172,7 +175,7 @@ class Runs:
             self._hub.stop(run_id)
 
     async def watch(self) -> None:
-        """For as long as it runs: stop the runs that nobody follows, and let go of logs whose time is over."""
+        """Stop the runs that nobody follows, and let go of logs whose time is over, for as long as it runs."""
         while True:
             await asyncio.sleep(1)
             self._hub.sweep()
@@ -213,7 +216,10 @@ class Runs:
         return None
 
     def _finish(self, run: _Live, status: Status, failure: Failure | None) -> Outcome:
-        """The end of a log, whatever happened: open calls answered, an error or the final answer, and one `done`."""
+        """Write the end of the log, whatever happened.
+
+        Open calls are answered; an error or the final answer and one `done` follow.
+        """
         run.close_calls()
         usage = run.attempt.usage if run.attempt else UNKNOWN
         code: str | None = None

@@ -9,13 +9,15 @@ _MARKUP = re.compile(r"([\\`*_\[\]|~#!$])")
 
 
 def harmless(text: str) -> str:
-    """The text of a cell, with an apostrophe before it where a spreadsheet would take it for a formula (OWASP's list:
-    `= + - @`, tab, line end, and their full-width forms)."""
+    """Return the text of a cell, with an apostrophe before it where a spreadsheet would take it for a formula.
+
+    By OWASP's list: `= + - @`, tab, line end, and their full-width forms.
+    """
     return f"'{text}" if _FORMULA.match(text) else text
 
 
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """In GitHub's Markdown; every cell is plain text."""
+    """Write a table in GitHub's Markdown; every cell is plain text."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(
         f"| {' | '.join(inline(text) if number != 1 else text for text in line)} |" for number, line in enumerate(lines)
@@ -23,6 +25,6 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def inline(text: str) -> str:
-    """The text as it is, in one cell of a table: nothing of it is markup or HTML; line ends become `<br>`."""
+    """Write the text as it is, in one cell of a table: nothing of it is markup or HTML; line ends become `<br>`."""
     plain = _MARKUP.sub(r"\\\1", escape(text.strip(), quote=False))
     return re.sub(r"\r\n|[\r\n\v\f\x85\u2028\u2029]", "<br>", plain)

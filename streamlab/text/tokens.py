@@ -2,7 +2,7 @@
 
 
 def estimate_tokens(text: str) -> int:
-    """Four ASCII characters count as one token (rounded up), any other character as one.
+    """Estimate tokens: four ASCII characters count as one (rounded up), any other character as one.
 
     Coarse on purpose: real tokenizers differ from model to model by more than this estimate errs.
     """

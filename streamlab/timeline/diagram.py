@@ -13,7 +13,7 @@ MESSAGES = 60  # of a diagram
 
 
 def mermaid(events: Sequence[StreamEvent], labels: Mapping[str, str]) -> str:
-    """The run as the source of a Mermaid sequence diagram, of at most `MESSAGES` messages and a note of those left out.
+    """Write the run as a Mermaid sequence diagram, of at most `MESSAGES` messages and a note of those left out.
 
     `labels` are the words for "user", "model", "answer", "thinking", "retry", "error" and "stopped", and may have one
     for "question". No text can break the diagram: what Mermaid might read as a mark is written as an entity code.
@@ -106,7 +106,7 @@ def _result(tool: str, event: ToolResult, labels: Mapping[str, str]) -> _Message
 def _said(
     event: Thinking | TextDelta | FinalAnswer | Retry | Error | Done, labels: Mapping[str, str]
 ) -> Iterator[_Message]:
-    """What an event of the model or the run itself shows."""
+    """Draw what an event of the model or the run itself shows."""
     match event:
         case Thinking():
             yield _Message(MODEL, "", None, labels["thinking"])
@@ -126,7 +126,7 @@ def _said(
 
 
 def _brief(value: Any) -> str:
-    """A call's input or result without the marks of JSON, where it is an object."""
+    """Write a call's input or result without the marks of JSON, where it is an object."""
     if isinstance(value, dict):
         value = ", ".join(f"{name}: {plain(inner)}" for name, inner in value.items())
     return short(plain(value), SHORT)
@@ -189,6 +189,6 @@ _UNSAFE_IN_MESSAGE = re.compile(r"\bend\b|[^\w .,、。…:()+*/=?!'\"{}\[\]|@¥
 
 
 def _escaped(text: str, unsafe: re.Pattern[str] = _UNSAFE) -> str:
-    """As Mermaid's entity codes, in decimal: https://mermaid.js.org/syntax/sequenceDiagram.html#entity-codes"""
+    """Write unsafe characters as Mermaid's entity codes, in decimal: https://mermaid.js.org/syntax/sequenceDiagram.html#entity-codes"""
     line = short(text, 2 * SHORT) or "…"
     return unsafe.sub(lambda found: f"#{ord(found[0][0])};{found[0][1:]}", line)

@@ -102,7 +102,9 @@ class Totals:
 
 
 def spans(events: Sequence[StreamEvent], now: float | None = None) -> list[Span]:
-    """The run's spans by their start. Those still open end at `now` (seconds since the run began), or the last event.
+    """Return the run's spans by their start.
+
+    Those still open end at `now` (seconds since the run began), or the last event.
 
     A stretch of thinking or writing lasts until the next one or the end; before a tool_call, until its last delta:
     the rest is a wait, as a model that writes arguments emits nothing. A merged delta counts from its last part on.
@@ -113,7 +115,7 @@ def spans(events: Sequence[StreamEvent], now: float | None = None) -> list[Span]
 
 
 def until(some: Sequence[Span], now: float) -> list[Span]:
-    """The spans as far as they were at `now` (seconds since the run began): what was open then is running."""
+    """Return the spans as far as they were at `now` (seconds since the run began): what was open then is running."""
     return [
         span if span.end <= now else replace(span, end=now, status="running", result=None)
         for span in some
@@ -122,13 +124,13 @@ def until(some: Sequence[Span], now: float) -> list[Span]:
 
 
 def overlapping_calls(some: Sequence[Span]) -> bool:
-    """Whether two calls went on at the same time."""
+    """Tell whether two calls went on at the same time."""
     calls = sorted((span.start, span.end) for span in some if span.kind == "tool")
     return any(following[0] < call[1] for call, following in pairwise(calls))
 
 
 def row(events: Sequence[StreamEvent], index: int) -> Row:
-    """An event as one row of a table."""
+    """Return an event as one row of a table."""
     event = events[index]
     before = events[index - 1].at if index else event.at if _cut(events) else 0.0
     since = max(0.0, event.at - before)
@@ -137,7 +139,7 @@ def row(events: Sequence[StreamEvent], index: int) -> Row:
 
 
 def totals(events: Sequence[StreamEvent], now: float | None = None) -> Totals:
-    """The run in figures; `now` as for `spans`."""
+    """Sum up the run in figures; `now` as for `spans`."""
     read = _read(events, now)
     model = [span for span in read.spans if span.lane == MODEL]
     tools = [span for span in read.spans if span.kind == "tool"]
@@ -187,7 +189,10 @@ class _Turn:
         self.stretches.append(_Stretch(kind, at, at, (first_seq(event), event.seq)))
 
     def spans(self, end: float, seq: int, status: SpanStatus) -> Iterator[Span]:
-        """What it did until `end`; `status` is how the last of it ended, and all before was completed."""
+        """Make the spans of what it did until `end`.
+
+        `status` is how the last of it ended, and all before was completed.
+        """
         starts = [*(stretch.start for stretch in self.stretches), end]
         first_seq = self.stretches[0].seqs[0] if self.stretches else seq
         yield from self._wait(self.start, starts[0], (self.seq, first_seq), "completed" if self.stretches else status)
@@ -196,7 +201,7 @@ class _Turn:
             yield self._span(stretch.kind, stretch.start, starts[number], how, stretch.seqs)
 
     def spans_until_call(self, end: float, seq: int) -> Iterator[Span]:
-        """The same for a turn that ends with a tool_call: what comes after the last delta is a wait."""
+        """Make the spans of a turn that ends with a tool_call: what comes after the last delta is a wait."""
         if not self.stretches:
             yield from self.spans(end, seq, "completed")
             return
@@ -258,7 +263,7 @@ class _Reader:
                 assert_never(event)
 
     def finish(self, now: float | None) -> None:
-        """A run without its end is live: what is open lasts until `now`."""
+        """Close what is open: in a run without its end, which is live, it lasts until `now`."""
         if not self.ended:
             self.clock = max(self.clock, now or 0.0)
             self._close("running", "running")
@@ -326,7 +331,7 @@ def _read(events: Sequence[StreamEvent], now: float | None) -> _Reader:
 
 
 def _cut(events: Sequence[StreamEvent]) -> bool:
-    """Whether the run's beginning is missing."""
+    """Tell whether the run's beginning is missing."""
     return bool(events) and first_seq(events[0]) > 1
 
 
@@ -344,7 +349,7 @@ def result_status(result: ToolResult) -> SpanStatus:
 
 
 def _covered(some: Iterable[Span]) -> float:
-    """Seconds in which there was at least one of the spans."""
+    """Return the seconds in which there was at least one of the spans."""
     seconds = reached = 0.0
     for span in sorted(some, key=lambda span: span.start):
         seconds += max(0.0, span.end - max(span.start, reached))
@@ -377,7 +382,7 @@ def _json(value: Any) -> str:
 
 
 def plain(value: Any) -> str:
-    """Text as it is, nothing for None, anything else as JSON."""
+    """Write a value as text: text as it is, nothing for None, anything else as JSON."""
     if value is None:
         return ""
     return value if isinstance(value, str) else _json(value)
@@ -402,7 +407,7 @@ def _preview(event: StreamEvent) -> str:
 
 
 def short(text: str, characters: int) -> str:
-    """One line of printable characters, its end left out where it is longer."""
+    """Write a text as one line of printable characters, its end left out where it is longer."""
     head = text.lstrip()[: 4 * characters]
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in head).split())
     whole = len(line) <= characters and len(head) == len(text.lstrip())

@@ -51,7 +51,7 @@ def calculate(
 
 
 def _python(expression: str) -> str:
-    """The expression as Python writes it. What Python's parser would warn of is refused."""
+    """Write the expression as Python does. What Python's parser would warn of is refused."""
     text = " ".join(PERCENT_OF.sub(r"(\1 / 100) *", expression.translate(SIGNS)).split())
     if FOREIGN.search(text):
         raise ToolException(_only_arithmetic())
@@ -65,7 +65,7 @@ def _only_arithmetic() -> str:
 
 
 def _evaluate(text: str) -> Number:
-    """Raises ToolException for all that has no value."""
+    """Evaluate an expression. Raises ToolException for all that has no value."""
     try:
         # In "eval" mode the parser knows no statements; `previously_parsed` keeps simpleeval from parsing its own way.
         tree = ast.parse(text, mode="eval")
@@ -100,7 +100,10 @@ def _misread(error: Exception) -> str:
 
 
 def _evaluator() -> Any:
-    """A new one for each call, because it keeps the expression. Nodes and operators not named here are refused."""
+    """Make a new evaluator for each call, because it keeps the expression.
+
+    Nodes and operators not named here are refused.
+    """
     evaluator = simpleeval.EvalWithCompoundTypes(operators=OPERATORS, functions={}, names=CONSTANTS)
     evaluator.functions = FUNCTIONS  # afterwards: it adds list, dict and the like to those it is made with
     allowed = (ast.UnaryOp, ast.BinOp, ast.Call, ast.Name, ast.List, ast.Tuple)
@@ -113,7 +116,7 @@ class _NotReal(ValueError):
 
 
 def _number(value: object) -> Number:
-    """The value, if it is a number within the limits; bool, which Python counts among the numbers, is none."""
+    """Return the value, if it is a number within the limits; bool, which Python counts among the numbers, is none."""
     if isinstance(value, list | tuple):
         raise _NotReal("The expression gives several numbers. Write 1234, without thousands separators.")
     if isinstance(value, complex):

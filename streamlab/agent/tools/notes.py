@@ -120,7 +120,7 @@ def _score(words: dict[str, str]) -> str:
 
 
 def _match(words: list[str], operator: str) -> str:
-    """An FTS5 query of plain strings. A word holds no quotation mark, or it would be no `\\w+`."""
+    """Write an FTS5 query of plain strings. A word holds no quotation mark, or it would be no `\\w+`."""
     return operator.join(f'"{word}"' for word in words)
 
 
@@ -141,7 +141,7 @@ def _words(found: Iterable[str]) -> list[str]:
 
 
 def _open() -> sqlite3.Connection:
-    """A connection of the caller's own to a copy of the index in memory."""
+    """Open a connection of the caller's own to a copy of the index in memory."""
     connection = sqlite3.connect(":memory:")
     connection.deserialize(_index())
     connection.create_function("holds", 2, _holds, deterministic=True)
@@ -149,7 +149,7 @@ def _open() -> sqlite3.Connection:
 
 
 def _holds(text: str, word: str) -> bool:
-    """A short ASCII word counts as a whole only: AI is not in "wait"."""
+    """Match a short ASCII word as a whole only: AI is not in "wait"."""
     if word.isascii() and len(word) < INDEXED:
         return re.search(rf"(?<![a-z0-9]){word}(?![a-z0-9])", text.lower()) is not None
     return word in text.lower()
@@ -168,7 +168,7 @@ def _index() -> bytes:
 
 
 def _passages() -> Iterator[Passage]:
-    """The keywords of a note find its first passage."""
+    """Split the notes into passages. The keywords of a note find its first passage."""
     for name, topic in zip(note_files(), topics(), strict=True):
         for language, note in topic.notes.items():
             source = f"notes/{language}/{name}"
@@ -195,6 +195,6 @@ def _split(title: str, body: str) -> Iterator[tuple[str, str]]:
 
 
 def _blocks(body: str) -> Iterator[str]:
-    """What blank lines part; code keeps its blank lines."""
+    """Split a text at blank lines; code keeps its own."""
     for number, part in enumerate(FENCED.split(body)):
         yield from filter(None, [part] if number % 2 else map(str.strip, part.split("\n\n")))

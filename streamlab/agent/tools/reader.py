@@ -124,7 +124,7 @@ def fetch(cursor: sqlite3.Cursor, most: int, size: int) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """The value, if JSON has one like it."""
+    """Return the value, if JSON has one like it."""
     if isinstance(value, bytes):
         raise Refused("The result holds a BLOB. Select text and numbers only.")
     if isinstance(value, float) and not math.isfinite(value):

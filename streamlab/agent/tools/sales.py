@@ -33,7 +33,7 @@ class Table(TypedDict):
 
 
 def describe(uri: str = URI) -> str:
-    """What a model must know to write the SQL, read from the database: tables, meanings and ranges."""
+    """Describe what a model must know to write the SQL, read from the database: tables, meanings and ranges."""
     with closing(sqlite3.connect(uri, uri=True)) as connection:
 
         def column(sql: str) -> list[str]:
@@ -68,7 +68,10 @@ def query_sales(sql: Annotated[str, Field(description="One SELECT statement; WIT
 
 
 def _read(sql: str) -> dict[str, object]:
-    """Raises ToolException when the reader had to be ended, or died at its limit of memory."""
+    """Run the statement in a process of its own.
+
+    Raises ToolException when the reader had to be ended, or died at its limit of memory.
+    """
     request = {"database": URI, "sql": sql, "seconds": QUERY_SECONDS, "rows": ROWS, "size": RESULT_CHARACTERS}
     try:
         child = subprocess.run(

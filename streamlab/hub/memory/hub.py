@@ -36,7 +36,7 @@ class MemoryHub:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing outlives the logs."""
+        """Give what is still to be done `CLOSING` seconds."""
         await self.shared.close(CLOSING)
 
     def __len__(self) -> int:
@@ -47,12 +47,12 @@ class MemoryHub:
 
     @property
     def size(self) -> int:
-        """Bytes of all events that are kept."""
+        """Return the bytes of all events that are kept."""
         return sum(log.size for log in self._logs.values())
 
     @property
     def followers(self) -> tuple[int, ...]:
-        """How many follow each log now."""
+        """Return how many follow each log now."""
         return tuple(log.followers for log in list(self._logs.values()))
 
     @property
@@ -60,7 +60,7 @@ class MemoryHub:
         return True
 
     def create(self, run_id: str, stop: Stop | None = None) -> Log:
-        """A new, empty log. Raises HubFull when there is no room that finished runs could give."""
+        """Make a new, empty log. Raises HubFull when there is no room that finished runs could give."""
         self.sweep()
         self._make_room()
         log = self._logs[run_id] = Log(run_id, self._bounds)
@@ -73,17 +73,17 @@ class MemoryHub:
             raise UnknownRun(run_id) from None
 
     async def open(self, run_id: str) -> Log:
-        """The same for whoever may have to fetch it from elsewhere."""
+        """Return the log; other engines may have to fetch it from elsewhere."""
         return self.log(run_id)
 
     def follow(self, run_id: str, after: Position | None = None) -> Follower:
         return self.log(run_id).follow(after)
 
     def stop(self, run_id: str) -> None:
-        """No other process produces it."""
+        """Do nothing: no other process produces it."""
 
     async def disconnect(self) -> Outage:
-        """There is nothing to be disconnected from."""
+        """Do nothing: there is nothing to be disconnected from."""
         return Outage(0, 0.0)
 
     def sweep(self) -> None:

@@ -64,7 +64,7 @@ class RedisHub(MemoryHub):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """What was appended is brought to Redis first, if it answers."""
+        """Bring to Redis what was appended, if it answers, and let go of the connections."""
         writers = list(self._writers.values())
         until = time.monotonic() + self._times.closing
         if writing := [writer.task for writer in writers if writer.task]:
@@ -84,16 +84,16 @@ class RedisHub(MemoryHub):
 
     @property
     def _name(self) -> str:
-        """Of this process's connections, as Redis lists them."""
+        """Return the name of this process's connections, as Redis lists them."""
         return f"streamlab-{self._id}"
 
     @property
     def reachable(self) -> bool:
-        """Whether Redis answers."""
+        """Tell whether Redis answers."""
         return self._reader.reachable
 
     def create(self, run_id: str, stop: Stop | None = None) -> Log:
-        """A new, empty log, which this process writes. Raises HubFull."""
+        """Make a new, empty log, which this process writes. Raises HubFull."""
         self.sweep()
         self._make_room()
         log = self._logs[run_id] = RedisLog(run_id, self._bounds, stop)
@@ -102,7 +102,7 @@ class RedisHub(MemoryHub):
         return log
 
     async def open(self, run_id: str) -> Log:
-        """The log with all that was committed to it until now. Raises UnknownRun, HubFull or HubUnreachable."""
+        """Return the log with all that was committed to it until now. Raises UnknownRun, HubFull or HubUnreachable."""
         log = self._logs.get(run_id)
         if log is None or (log.read and not log.writer):
             return await self._shared_look(run_id)
@@ -111,8 +111,9 @@ class RedisHub(MemoryHub):
         return log
 
     async def _shared_look(self, run_id: str) -> RedisLog:
-        """One for all who ask until it begins: hundreds may, at once. One that is under way may have seen less than a
-        caller already has.
+        """Look at Redis once for all who ask until the look begins.
+
+        Hundreds may, at once. One that is under way may have seen less than a caller already has.
         """
         look = self._looks.get(run_id)
         if look is None:

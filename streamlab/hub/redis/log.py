@@ -14,7 +14,7 @@ class LogWriter(Protocol):
     """Brings the events of one log to Redis."""
 
     def put(self, event: StreamEvent) -> StreamEvent:
-        """Number the event and have it committed. Raises LogFull, and RuntimeError after `done`."""
+        """Give the event its number and have it committed. Raises LogFull, and RuntimeError after `done`."""
 
 
 class RedisLog(Log):
@@ -35,11 +35,11 @@ class RedisLog(Log):
 
     @property
     def read(self) -> bool:
-        """Whether more of it is to come from another process."""
+        """Tell whether more of it is to come from another process."""
         return self.writer is None and self.done is None
 
     def append(self, event: StreamEvent) -> StreamEvent:
-        """Number the event and have it committed; followers see it then."""
+        """Give the event its number and have it committed; followers see it then."""
         if self.lost:
             return numbered(event, self.seq + 1)
         if self.writer is None:
@@ -89,7 +89,7 @@ class RedisLog(Log):
                 super().append(event)
 
     def last_events(self) -> Iterator[StreamEvent]:
-        """How a run ends that was lost: its calls answered, an error, and `done`."""
+        """Make the end of a run that was lost: its calls answered, an error, and `done`."""
         account, step, at = Account(), 1, round(max(0.0, time.monotonic() - self.began), 6)
         for event in self.since(0):
             account.observe(event)

@@ -32,7 +32,7 @@ class _Calls:
         )
 
     async def answer(self, call: Awaitable[Any]) -> Any:
-        """Raises HubUnreachable."""
+        """Run a call to Redis. Raises HubUnreachable."""
         try:
             async with asyncio.timeout(self._answer):
                 return await call
@@ -106,7 +106,7 @@ class RedisShared(Errands):
             await self._calls.answer(pipe.execute())
 
     async def to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
-        """What comes of the work, which goes on when nobody waits for it any more."""
+        """Finish `work` even if the caller is cancelled."""
         task = asyncio.get_running_loop().create_task(work, name="shared")
         task.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be there to be told
         return await asyncio.shield(task)

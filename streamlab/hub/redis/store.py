@@ -56,7 +56,7 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a log stands in Redis. `lease` and `age` are seconds: what is left of it, and since the run began."""
+    """Says how a log stands in Redis. `lease` and `age` are seconds: what is left of it, and since the run began."""
 
     epoch: str
     seq: int
@@ -68,7 +68,7 @@ class Standing:
 
 
 class Store:
-    """The calls. All of them raise RedisError when Redis does not answer."""
+    """Makes the calls to Redis. All of them raise RedisError when it does not answer."""
 
     def __init__(self, redis: Redis, hub_id: str, times: Times) -> None:
         self._redis = redis
@@ -106,7 +106,10 @@ class Store:
         return cast(Answer, answer.decode()), watched / 1000 if watched >= 0 else None
 
     async def look(self, run_id: str, *, watched: bool = False, whole: bool = False) -> Standing | None:
-        """How the log stands, None when there is none. `watched`: it is followed here. Its sum only when `whole`."""
+        """Look how the log stands; None when there is none.
+
+        `watched`: it is followed here. `whole`: with the sum of what left it.
+        """
         found = await self._look(_keys(run_id), [int(watched), int(whole), self._kept(done=True)])
         if found is None:
             return None
@@ -119,12 +122,12 @@ class Store:
         return int(await self._take(_keys(run_id), [epoch, self._hub_id, self._lease]))
 
     async def events(self, run_id: str, after: int, count: int) -> list[StreamEvent]:
-        """The next events that are kept after a seq; the first of them may be a later one than the next."""
+        """Read the next events that are kept after a seq; the first of them may be a later one than the next."""
         entries = await self._redis.xrange(events_key(run_id), min=f"({after}-0", count=count)
         return decoded(entries or [])
 
     async def producer(self, run_id: str) -> str | None:
-        """The id of the hub that produces the run."""
+        """Return the id of the hub that produces the run."""
         found = await self._redis.hget(_keys(run_id)[0], "hub")
         return cast(bytes, found).decode() if found else None
 
@@ -149,7 +152,10 @@ class Store:
         return _milliseconds(self._times.lease)
 
     def _kept(self, *, done: bool) -> int:
-        """A log that is written must not expire between two renewals, nor while its producer is away."""
+        """Return how long a log stays.
+
+        One that is written must not expire between two renewals, nor while its producer is away.
+        """
         times = self._times
         return _milliseconds(times.kept if done else max(times.kept, 2 * (times.lease + times.away)))
 
@@ -163,7 +169,7 @@ def calls_key(hub_id: str) -> str:
 
 
 def decoded(entries: Iterable[tuple[Any, Any]]) -> list[StreamEvent]:
-    """The events of a stream's entries. Raises ValueError when one is not an event."""
+    """Decode the events of a stream's entries. Raises ValueError when one is not an event."""
     return [decode(fields[b"e"]) for _, fields in entries]
 
 

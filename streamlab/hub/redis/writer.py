@@ -56,11 +56,11 @@ class Writer:
 
     @property
     def task(self) -> asyncio.Task[None] | None:
-        """What is under way, if anything is."""
+        """Return the writing that is under way, if any is."""
         return self._task
 
     def put(self, event: StreamEvent) -> StreamEvent:
-        """Number the event and have it committed. Raises LogFull, and RuntimeError after `done`."""
+        """Give the event its number and have it committed. Raises LogFull, and RuntimeError after `done`."""
         if self._ended:
             raise RuntimeError("nothing is appended after done")
         event = numbered(event, self.tail + 1)
