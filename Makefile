@@ -4,10 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 CLIENT := clients/python/src/streamlab_client/generated
 
-.PHONY: run test soak lint bench lock screenshots protocol clean
+.PHONY: run dev test soak lint bench lock screenshots protocol clean
 
 run: $(VENV)/run.stamp ## the app on http://localhost:8501
 	$(BIN)/streamlit run app.py
+
+dev: $(VENV)/run.stamp ## the same, and pages reload when a file of theirs is saved; `streamlab/` takes a restart
+	$(BIN)/streamlit run app.py --server.fileWatcherType=auto --server.runOnSave=true
 
 test: lint browser redis nginx ## all tests, after the checks
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not soak"
@@ -15,7 +18,7 @@ test: lint browser redis nginx ## all tests, after the checks
 soak: $(VENV)/dev.stamp browser redis nginx ## the tests that take long
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m soak
 
-lint: $(VENV)/dev.stamp
+lint: $(VENV)/dev.stamp ## style, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
