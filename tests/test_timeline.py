@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from streamlab.events import EVENTS, StreamEvent, ToolCall, first_seq, merge_deltas
 from streamlab.timeline.diagram import MESSAGES, mermaid
-from streamlab.timeline.spans import PREVIEW, STRETCHES, Span, StepTotals, row, spans, totals, until
+from streamlab.timeline.rows import PREVIEW, row
+from streamlab.timeline.spans import STRETCHES, Span, spans, until
+from streamlab.timeline.totals import StepTotals, totals
 from tests.events import of
 
 LABELS = {

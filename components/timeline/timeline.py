@@ -14,7 +14,9 @@ from components.page.texts import t
 from streamlab.events import StreamEvent
 from streamlab.events.outcome import Outcome, ToolUse
 from streamlab.timeline.diagram import mermaid
-from streamlab.timeline.spans import MODEL, Span, row, totals
+from streamlab.timeline.rows import row
+from streamlab.timeline.spans import MODEL, Span
+from streamlab.timeline.totals import totals
 
 KINDS = {
     "waiting": colors.WAITING,

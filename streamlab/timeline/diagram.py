@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from streamlab.events import Done, Error, FinalAnswer, Retry, StreamEvent, TextDelta, Thinking, ToolCall, ToolResult
-from streamlab.timeline.spans import MODEL, plain, result_status, short
+from streamlab.timeline.rows import plain, short
+from streamlab.timeline.spans import MODEL, result_status
 
 SHORT = 40  # characters of a text
 MESSAGES = 60  # of a diagram

@@ -1,19 +1,16 @@
-"""What a run's timeline shows, from its events alone: spans, rows and totals.
+"""A run's events as spans on a time axis.
 
-All of it takes a run that is live or finished, whole or without its beginning. Times are seconds since the run began.
+This takes a run that is live or finished, whole or without its beginning. Times are seconds since the run began.
 """
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count, pairwise
 from typing import Any, Literal, assert_never
 
 from streamlab.events import (
-    PIECES,
     Done,
     Error,
-    EventType,
     FinalAnswer,
     Piece,
     Retry,
@@ -25,15 +22,12 @@ from streamlab.events import (
     ToolResult,
     first_seq,
 )
-from streamlab.events.timings import timings
-from streamlab.text.tokens import estimate_tokens
 
-Kind = Literal["waiting", "thinking", "writing", "tool"]
+SpanKind = Literal["waiting", "thinking", "writing", "tool"]
 SpanStatus = Literal["completed", "failed", "stopped", "running"]
 
 MODEL = "model"  # the model's lane
 STRETCHES = 6  # of thinking and writing in one turn of the model; what alternates more often belongs to the last one
-PREVIEW = 80  # characters of a row's preview
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +39,7 @@ class Span:
     """
 
     lane: str
-    kind: Kind
+    kind: SpanKind
     start: float
     end: float
     step: int
@@ -55,50 +49,6 @@ class Span:
     input: Any
     result: Any
     seqs: tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One event. `at` is seconds since the run began, `since` since the event before; `preview` is one short line."""
-
-    seq: int
-    at: float
-    since: float
-    type: EventType
-    tool: str | None
-    preview: str
-
-
-@dataclass(frozen=True, slots=True)
-class StepTotals:
-    """One step over all its attempts. `seconds` count parallel time once; `tokens` are estimated."""
-
-    step: int
-    seconds: float
-    tokens: int
-    calls: int
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """Seconds, but for the counts.
-
-    `ttft` is that of `events.timings.Timings`, and None when the run's beginning is missing. `in_tools` counts
-    parallel time once; `waiting` is the part of `in_model` without text or thinking. `characters` are those of the
-    text, also of attempts that failed; `events` counts a merged delta as the deltas that it stands for.
-    """
-
-    total: float
-    ttft: float | None
-    in_model: float
-    in_tools: float
-    waiting: float
-    characters: int
-    events: int
-    calls: int
-    failed_calls: int
-    retries: int
-    steps: tuple[StepTotals, ...]
 
 
 def spans(events: Sequence[StreamEvent], now: float | None = None) -> list[Span]:
@@ -111,7 +61,7 @@ def spans(events: Sequence[StreamEvent], now: float | None = None) -> list[Span]
     There are at most STRETCHES + 2 spans for each turn of the model and one for each call, however many the deltas; a
     turn ends with its calls, a retry, another step or the run.
     """
-    return _read(events, now).spans
+    return read(events, now).spans
 
 
 def until(some: Sequence[Span], now: float) -> list[Span]:
@@ -127,38 +77,6 @@ def overlapping_calls(some: Sequence[Span]) -> bool:
     """Tell whether two calls went on at the same time."""
     calls = sorted((span.start, span.end) for span in some if span.kind == "tool")
     return any(following[0] < call[1] for call, following in pairwise(calls))
-
-
-def row(events: Sequence[StreamEvent], index: int) -> Row:
-    """Return an event as one row of a table."""
-    event = events[index]
-    before = events[index - 1].at if index else event.at if _cut(events) else 0.0
-    since = max(0.0, event.at - before)
-    tool = event.tool if isinstance(event, ToolCall | ToolResult) else None
-    return Row(event.seq, event.at, since, event.type, tool, short(_preview(event), PREVIEW))
-
-
-def totals(events: Sequence[StreamEvent], now: float | None = None) -> Totals:
-    """Sum up the run in figures; `now` as for `spans`."""
-    read = _read(events, now)
-    model = [span for span in read.spans if span.lane == MODEL]
-    tools = [span for span in read.spans if span.kind == "tool"]
-    return Totals(
-        total=read.clock,
-        ttft=None if _cut(events) else timings(events).ttft,
-        in_model=_covered(model),
-        in_tools=_covered(tools),
-        waiting=_covered(span for span in model if span.kind == "waiting"),
-        characters=sum(len(event.content) for event in events if isinstance(event, TextDelta)),
-        events=sum(event.seq - first_seq(event) + 1 for event in events),
-        calls=len(tools),
-        failed_calls=sum(span.status == "failed" for span in tools),
-        retries=sum(isinstance(event, Retry) for event in events),
-        steps=_steps(events, read.spans),
-    )
-
-
-# Spans
 
 
 @dataclass
@@ -213,7 +131,7 @@ class _Turn:
         if end > start:
             yield self._span("waiting", start, end, status, (seqs[1] if seqs[0] is None else seqs[0], seqs[1]))
 
-    def _span(self, kind: Kind, start: float, end: float, status: SpanStatus, seqs: tuple[int, int]) -> Span:
+    def _span(self, kind: SpanKind, start: float, end: float, status: SpanStatus, seqs: tuple[int, int]) -> Span:
         return Span(MODEL, kind, start, end, self.step, status, None, None, None, None, seqs)
 
 
@@ -232,7 +150,7 @@ class _Call:
 
 
 @dataclass
-class _Reader:
+class SpanReader:
     """Takes a run's events in their order. `clock` is the time of the newest, and never goes back."""
 
     turn: _Turn | None
@@ -322,15 +240,15 @@ _ENDS: dict[Status, tuple[SpanStatus, SpanStatus]] = {
 }
 
 
-def _read(events: Sequence[StreamEvent], now: float | None) -> _Reader:
-    reader = _Reader(None if _cut(events) else _Turn(1, 0.0, None))
+def read(events: Sequence[StreamEvent], now: float | None) -> SpanReader:
+    reader = SpanReader(None if is_cut(events) else _Turn(1, 0.0, None))
     for event in events:
         reader.observe(event)
     reader.finish(now)
     return reader
 
 
-def _cut(events: Sequence[StreamEvent]) -> bool:
+def is_cut(events: Sequence[StreamEvent]) -> bool:
     """Tell whether the run's beginning is missing."""
     return bool(events) and first_seq(events[0]) > 1
 
@@ -343,72 +261,3 @@ def result_status(result: ToolResult) -> SpanStatus:
             return "stopped"
         case _:
             return "completed"
-
-
-# Totals
-
-
-def _covered(some: Iterable[Span]) -> float:
-    """Return the seconds in which there was at least one of the spans."""
-    seconds = reached = 0.0
-    for span in sorted(some, key=lambda span: span.start):
-        seconds += max(0.0, span.end - max(span.start, reached))
-        reached = max(reached, span.end)
-    return seconds
-
-
-def _steps(events: Iterable[StreamEvent], some: Iterable[Span]) -> tuple[StepTotals, ...]:
-    by_step: dict[int, list[Span]] = {}
-    texts: dict[int, list[str]] = {}
-    for span in some:
-        by_step.setdefault(span.step, []).append(span)
-    for event in events:
-        if isinstance(event, PIECES):
-            texts.setdefault(event.step, []).append(event.content)
-    return tuple(_step(step, by_step.get(step, []), texts.get(step, [])) for step in sorted({*by_step, *texts}))
-
-
-def _step(step: int, some: list[Span], texts: list[str]) -> StepTotals:
-    calls = [span for span in some if span.kind == "tool"]
-    tokens = estimate_tokens("".join(texts)) + sum(estimate_tokens(_json(call.input)) for call in calls)
-    return StepTotals(step, _covered(some), tokens, len(calls))
-
-
-# Texts
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def plain(value: Any) -> str:
-    """Write a value as text: text as it is, nothing for None, anything else as JSON."""
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else _json(value)
-
-
-def _preview(event: StreamEvent) -> str:
-    match event:
-        case Thinking() | TextDelta() | FinalAnswer():
-            return event.content
-        case ToolCall():
-            return plain(event.input)
-        case ToolResult():
-            return plain(event.result) or event.status
-        case Retry():
-            return f"{event.code} {event.wait or 0:.1f} s"
-        case Error():
-            return event.code
-        case Done():
-            return " ".join(filter(None, (event.status, event.code)))
-        case _:
-            assert_never(event)
-
-
-def short(text: str, characters: int) -> str:
-    """Write a text as one line of printable characters, its end left out where it is longer."""
-    head = text.lstrip()[: 4 * characters]
-    line = " ".join("".join(letter if letter.isprintable() else " " for letter in head).split())
-    whole = len(line) <= characters and len(head) == len(text.lstrip())
-    return line if whole else f"{line[: characters - 1]}…"
