@@ -221,11 +221,11 @@ def promptfoo(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_promptfoo_runs_the_set_as_it_runs_here(
     promptfoo: str, demo: DemoModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: int
 ) -> None:
-    """It asks what is asked here, once for each variant and case, and each check says the same of the answer."""
+    """It asks what is asked here, as often for each variant and case, and each check says the same of the answer."""
     variants = [a_set(text=text).variants[0] for text in TEXTS[first : first + 5]]
     demonstrated = Variant(name="{{ env.HOME }}", template="{city}", model=demo_model())
     cases = tuple({"city": text, "for": text, "my column": text} for text in TEXTS)
-    prompts = a_set(*CHECKS, variants=(*variants, demonstrated), cases=cases, at_once=2)
+    prompts = a_set(*CHECKS, variants=(*variants, demonstrated), cases=cases, repeats=2, at_once=2)
     completion = {"id": "1", "choices": [{"index": 0, "message": {"role": "assistant", "content": ANSWER}}]}
     with raw_endpoint(http(json.dumps(completion).encode(), kind="application/json")) as endpoint:
         addresses = {"OPENAI_BASE_URL": endpoint.base_url, "OPENAI_API_KEY": "any", "DEMO_BASE_URL": demo.base_url}
@@ -234,10 +234,11 @@ def test_promptfoo_runs_the_set_as_it_runs_here(
         (tmp_path / "config.yaml").write_text(to_promptfoo(prompts), "utf-8")
         run(promptfoo, "validate", "--config", "config.yaml", cwd=tmp_path)
         run(promptfoo, "eval", "--config", "config.yaml", "--no-cache", "--output", "found.json", cwd=tmp_path)
-    assert sorted(map(str, endpoint.requests)) == sorted(str(asked(each, case)) for each in variants for case in cases)
+    expected = [str(asked(variant, case)) for variant in variants for case in cases] * prompts.repeats
+    assert sorted(map(str, endpoint.requests)) == sorted(expected)
     found = json.loads((tmp_path / "found.json").read_text("utf-8"))["results"]
     assert found["stats"]["errors"] == 0
-    assert len(found["results"]) == len(prompts.variants) * len(cases)
+    assert len(found["results"]) == len(prompts.variants) * len(cases) * prompts.repeats
     for result in found["results"]:
         verdicts = [part["pass"] for part in result["gradingResult"]["componentResults"]]
         output = result["response"]["output"]
