@@ -12,11 +12,10 @@ from components.state import MEASUREMENT, Measured, engine, keep_measurement, se
 from components.texts import LANGUAGE_KEY, t
 from streamlab.gateway.access import Access, named
 from streamlab.gateway.gateway import Gateway
-from streamlab.latency.address import GatewayAddress
 from streamlab.latency.gateway import issued
 from streamlab.latency.measurement import BrokenMeasurement, Measurement, read_measurement, write_measurement
 from streamlab.latency.observation import write_csv, write_lines
-from streamlab.latency.plan import DIRECT, WAYS, Plan, Way
+from streamlab.latency.plan import DIRECT, WAYS, GatewayAddress, Plan, Way
 from streamlab.measurements import TooManyMeasurements
 
 _REPORT = "latency.report"  # the measurement whose report was asked for

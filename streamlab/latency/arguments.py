@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr, ValidationError
 
-from streamlab.latency.address import TOKEN, GatewayAddress
-from streamlab.latency.plan import DIRECT, WAYS, Plan, plan_problem
+from streamlab.latency.plan import DIRECT, GATEWAY_TOKEN, WAYS, GatewayAddress, Plan, plan_problem
 
 PROMPT = "In about 200 words: why does an answer that is shown while it arrives feel faster?"
 STDIN = STDOUT = "-"
@@ -68,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
     add("--lines", action="store_true", help="write each observation to standard output as a line of JSON, at once")
     add("--demo-url", metavar="URL", help="a demo model that runs already, http://127.0.0.1:PORT/v1")
     add("--gateway", metavar="URL", help="of a gateway to ask as well, such as http://localhost:8501/api; the models "
-        f"must be among its own. Its access token is taken from {TOKEN}")  # fmt: skip
+        f"must be among its own. Its access token is taken from {GATEWAY_TOKEN}")  # fmt: skip
     add("--quiet", action="store_true", help="neither progress nor table")
     return parser
 
@@ -118,9 +117,9 @@ def _gateway(url: str | None, plan: Plan, environment: Mapping[str, str]) -> Gat
         return None
     if not plan.relayed:
         raise Refused("--gateway is given, but gateway is not among the ways.")
-    token = environment.get(TOKEN, "").strip()
+    token = environment.get(GATEWAY_TOKEN, "").strip()
     if token and not re.fullmatch("[!-~]+", token):
-        raise Refused(f"{TOKEN} must be ASCII characters without spaces.")
+        raise Refused(f"{GATEWAY_TOKEN} must be ASCII characters without spaces.")
     return GatewayAddress(url, SecretStr(token) if token else None)
 
 

@@ -61,7 +61,7 @@ class Measuring:
 
     def _measure(self) -> None:
         # Not at the top: it loads LangChain, which takes seconds, and wrong arguments are to be told at once.
-        from streamlab.latency.measure import measure
+        from streamlab.latency.calls import measure
 
         plan = self._arguments.plan
         with ExitStack() as stack:

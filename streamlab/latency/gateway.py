@@ -10,10 +10,9 @@ import httpx2
 from streamlab.demo_model import is_demo
 from streamlab.events import EventType, StreamEvent, decode
 from streamlab.failures import CODES
-from streamlab.latency.address import GatewayAddress
 from streamlab.latency.client import LIMITS, Taken, undisturbed
 from streamlab.latency.clock import now
-from streamlab.latency.plan import Plan
+from streamlab.latency.plan import GatewayAddress, Plan
 from streamlab.latency.wire import Wire
 from streamlab.questions import DEFAULT_TEMPERATURE
 

@@ -1,9 +1,10 @@
-"""What is to be measured, and in which order."""
+"""What is to be measured, at which gateway, and in which order."""
 
+from dataclasses import dataclass
 from random import Random
 from typing import Annotated, Literal, NamedTuple, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from streamlab.questions import DEFAULT_TEMPERATURE
 
@@ -11,6 +12,8 @@ Direct = Literal["invoke", "stream", "astream"]  # the model is asked
 Way = Literal[Direct, "gateway"]  # or a gateway that asks it
 DIRECT: tuple[Direct, ...] = get_args(Direct)
 WAYS: tuple[Way, ...] = get_args(Way)
+
+GATEWAY_TOKEN = "GATEWAY_TOKEN"  # variable of the environment: an argument could be read by everyone on the machine
 
 ModelName = Annotated[str, Field(min_length=1, max_length=2_000, pattern=r"^\S(.*\S)?$")]
 
@@ -54,6 +57,18 @@ class Plan(BaseModel):
     def relayed(self) -> bool:
         """Whether some of the calls go through a gateway."""
         return "gateway" in self.ways
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayAddress:
+    """`url` is what its paths begin with, such as `http://localhost:8501/api`; `token` one of its access tokens."""
+
+    url: str
+    token: SecretStr | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.token.get_secret_value()}"} if self.token else {}
 
 
 class Call(NamedTuple):

@@ -6,13 +6,11 @@ from dataclasses import dataclass, fields, is_dataclass
 from itertools import combinations
 from typing import Any, Literal
 
-from streamlab.latency.buffering import Buffering, buffering
 from streamlab.latency.difference import Difference, paired_difference, unpaired_difference
-from streamlab.latency.figures import Figures, figures
-from streamlab.latency.noise import Noise, noise
+from streamlab.latency.disturbance import Buffering, Noise, buffering, noise
+from streamlab.latency.figures import Figures, figures, noticed_wait
 from streamlab.latency.observation import DIGITS, Observation
 from streamlab.latency.plan import WAYS, Way
-from streamlab.latency.reading import noticed_wait
 
 Metric = Literal["ttft", "e2e", "noticed"]
 

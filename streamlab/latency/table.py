@@ -6,8 +6,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from streamlab.latency.disturbance import Reason
 from streamlab.latency.figures import Figures, Spread
-from streamlab.latency.noise import Reason
 from streamlab.latency.summary import Comparison, Metric, Side, Summary
 
 _METRICS: dict[Metric, str] = {"ttft": "first text", "e2e": "whole answer", "noticed": "noticed wait"}

@@ -7,14 +7,12 @@ from collections.abc import Generator
 from contextlib import ExitStack, closing
 
 from streamlab.demo_model import is_demo
-from streamlab.latency.address import GatewayAddress
 from streamlab.latency.client import Client, Taken
+from streamlab.latency.clock import ServerLog, Ticker
+from streamlab.latency.figures import reading_seconds
 from streamlab.latency.gateway import GatewayClient
 from streamlab.latency.observation import DIGITS, Observation
-from streamlab.latency.plan import Call, Plan, order
-from streamlab.latency.reading import reading_seconds
-from streamlab.latency.ticker import Ticker
-from streamlab.latency.truth import Truth
+from streamlab.latency.plan import Call, GatewayAddress, Plan, order
 from streamlab.latency.wire import Wire
 from streamlab.models import endpoint
 from streamlab.settings import Settings
@@ -56,7 +54,7 @@ class _Bench:
         if plan.relayed and gateway is None:
             raise ValueError("no gateway to ask")
         self._runner = asyncio.Runner()
-        self._truth = Truth(demo_url)
+        self._server_log = ServerLog(demo_url)
         self._clients = {
             model: Client(model, plan, *endpoint(model, settings, demo_url), self._runner) for model in plan.models
         }
@@ -67,7 +65,7 @@ class _Bench:
             client.close()
         for relayed in self._relayed.values():
             relayed.close()
-        self._truth.close()
+        self._server_log.close()
         self._runner.close()
 
     def observe(self, call: Call, ticker: Ticker) -> Observation:
@@ -80,7 +78,7 @@ class _Bench:
                 break
             wait = taken.retry_after
             time.sleep(min(LONGEST_PAUSE, 2.0**repeat if wait is None else wait))
-        return _observation(call, taken, late, wire, self._truth)
+        return _observation(call, taken, late, wire, self._server_log)
 
     def _take(self, call: Call) -> tuple[Taken, Wire]:
         if call.way == "gateway":
@@ -90,7 +88,7 @@ class _Bench:
         return client.take(call.way), client.wire
 
 
-def _observation(call: Call, taken: Taken, late: float, wire: Wire, truth: Truth) -> Observation:
+def _observation(call: Call, taken: Taken, late: float, wire: Wire, log: ServerLog) -> Observation:
     chunks = [(_since(taken, at), len(text)) for at, text in taken.arrivals if text]
     text = "".join(text for _, text in taken.arrivals)
     error = _error(taken, text)
@@ -111,7 +109,7 @@ def _observation(call: Call, taken: Taken, late: float, wire: Wire, truth: Truth
         waits=wire.waits,
         error=error,
         late=round(late, DIGITS),
-        written=_written(taken, wire, truth) if not error and is_demo(call.model) and call.way != "gateway" else None,
+        written=_written(taken, wire, log) if not error and is_demo(call.model) and call.way != "gateway" else None,
     )
 
 
@@ -134,6 +132,6 @@ def _tokens(taken: Taken, text: str) -> int | None:
     return estimate_tokens(text) if text else None
 
 
-def _written(taken: Taken, wire: Wire, truth: Truth) -> tuple[float, ...] | None:
-    written = truth.written(wire.answer_id, taken.start, taken.arrivals[-1][0])
+def _written(taken: Taken, wire: Wire, log: ServerLog) -> tuple[float, ...] | None:
+    written = log.written(wire.answer_id, taken.start, taken.arrivals[-1][0])
     return None if written is None else tuple(_since(taken, at) for at in written)
