@@ -38,6 +38,7 @@ class Ticker:
         self._thread.join()
 
     def restart(self) -> None:
+        """Forget what was noted before."""
         self._late = []
 
     @property
@@ -65,7 +66,7 @@ class ServerLog:
         self._http.close()
 
     def written(self, answer_id: str | None, start: float, end: float) -> list[float] | None:
-        """When the chunks of an answer were written, by the clock of this process; None when that is not known.
+        """Return when the chunks of an answer were written, by the clock of this process; None when that is not known.
 
         `start` and `end` are when the call was made and over: a record from another time has another clock.
         """

@@ -37,6 +37,7 @@ class Buffering:
 
 
 def buffering(observations: Sequence[Observation], model: str, way: Way) -> Buffering:
+    """Count the held streams of a model in one way."""
     mine = [
         seen
         for seen in observations
@@ -46,7 +47,7 @@ def buffering(observations: Sequence[Observation], model: str, way: Way) -> Buff
 
 
 def is_held(observation: Observation) -> bool:
-    """The stream came in bunches: after a wait of 0.2 s or more, and five chunks or more for each wait on the network.
+    """Tell whether the stream came in bunches: a wait of 0.2 s or more, and five chunks or more for each wait.
 
     A first text that is late and gaps near zero are not evidence enough: a model may think for 2 s and then write
     for 0.2 s. But it writes chunk by chunk, so that a reader who is faster than the model waits before each. Chunks
@@ -93,7 +94,7 @@ class Noise:
 
 
 def noise(observations: Sequence[Observation]) -> Noise:
-    """Of all calls that are no warm-up and came to their end."""
+    """Sum up the noise in all calls that are no warm-up and came to their end."""
     counted = [seen for seen in observations if not seen.warm_up and seen.error is None]
     late = float(np.percentile([seen.late for seen in counted], 95)) if counted else None
     return Noise(
@@ -104,14 +105,14 @@ def noise(observations: Sequence[Observation]) -> Noise:
 
 
 def first_error(observation: Observation) -> float | None:
-    """Seconds from the first write to the first text, absolute."""
+    """Return the seconds between the first write and the first text; None when one of them is not known."""
     if not observation.written or observation.ttft is None:
         return None
     return abs(observation.ttft - observation.written[0])
 
 
 def gap_errors(observation: Observation) -> list[float]:
-    """Of each gap, when chunk for chunk is known."""
+    """Return by how much each gap differs from the server's, where the server's is known chunk for chunk."""
     written = observation.written or ()
     if len(written) != len(observation.chunk_times):
         return []

@@ -62,7 +62,7 @@ class Figures:
 
 
 def figures(observations: Sequence[Observation], model: str, way: Way, target: float) -> Figures:
-    """Of those observations that are of this model and way, and no warm-up."""
+    """Sum up the observations of a model in one way, without warm-ups."""
     mine = [seen for seen in observations if (seen.model, seen.way, seen.warm_up) == (model, way, False)]
     good = [seen for seen in mine if seen.usable]
     tpots = [tpot for seen in good if (tpot := time_per_token(seen)) is not None]
@@ -88,7 +88,7 @@ def figures(observations: Sequence[Observation], model: str, way: Way, target: f
 
 
 def time_per_token(observation: Observation) -> float | None:
-    """TPOT of a call in seconds; None for one token, and for invoke, where the time of the first is not known."""
+    """Return TPOT of a call in seconds; None for one token, and for invoke, where the first token's time is unknown."""
     if observation.e2e is None or observation.tokens is None:
         return None
     rate = Timings(observation.ttft, observation.e2e).tokens_per_second(observation.tokens)
@@ -114,7 +114,10 @@ def _within(observations: Sequence[Observation], target: float) -> float | None:
 
 
 def reading_seconds(text: str) -> float:
-    """At 250 words a minute. A text that is mostly Japanese: at 500 characters a minute, white space not counted."""
+    """Estimate how long people read a text, at 250 words a minute.
+
+    One that is mostly Japanese is read at 500 characters a minute, white space not counted.
+    """
     written = "".join(text.split())
     if 2 * len(_JAPANESE.findall(written)) > len(written):
         return len(written) / CHARACTERS_A_MINUTE * 60
@@ -130,10 +133,11 @@ class Wait:
 
 
 def noticed_wait(observation: Observation) -> Wait | None:
-    """A reader begins with the first text and reads at an even pace; None for a call that failed.
+    """Tell how much of the wait a reader notices; None for a call that failed.
 
-    Each character takes the same share of `reading`. Noticed is the time until the first text, and every time at
-    which all that has arrived is read: so noticed + reading = done. With invoke that is E2E, then the whole reading.
+    The reader begins with the first text and reads at an even pace: each character takes the same share of `reading`.
+    Noticed is the time until the first text, and every time at which all that has arrived is read: so noticed + reading
+    = done. With invoke that is E2E, then the whole reading.
     """
     if observation.e2e is None or not observation.chunk_times:
         return None

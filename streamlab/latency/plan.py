@@ -84,7 +84,7 @@ class Call(NamedTuple):
 
 
 def order(plan: Plan) -> list[Call]:
-    """Every call: warm-ups first, then pair by pair, each pair in a random order of its own that the seed decides.
+    """List every call: warm-ups first, then pair by pair, each pair in a random order that the seed decides.
 
     So neither a drift over time nor the neighbour before favours a way or a model.
     """
@@ -98,7 +98,7 @@ def order(plan: Plan) -> list[Call]:
 
 
 def plan_problem(error: ValidationError) -> str:
-    """The first thing that is wrong with a plan, as one English sentence that holds none of the values."""
+    """Say the first thing that is wrong with a plan, in one English sentence that holds none of its values."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     field = str(first["loc"][0]).replace("_", "-") if first["loc"] else "plan"
     return f"{field}: {first['msg'].removeprefix('Value error, ')}."
