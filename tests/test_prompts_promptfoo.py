@@ -239,10 +239,11 @@ def test_promptfoo_runs_the_set_as_it_runs_here(
     found = json.loads((tmp_path / "found.json").read_text("utf-8"))["results"]
     assert found["stats"]["errors"] == 0
     assert len(found["results"]) == len(prompts.variants) * len(cases) * prompts.repeats
+    variables = [test["vars"] for test in exported(prompts)["tests"]]
     for result in found["results"]:
+        case = cases[variables.index(result["vars"])]
         verdicts = [part["pass"] for part in result["gradingResult"]["componentResults"]]
-        output = result["response"]["output"]
-        assert verdicts == [run_check(check, output, cases[result["testIdx"]]).passed for check in CHECKS]
+        assert verdicts == [run_check(check, result["response"]["output"], case).passed for check in CHECKS]
 
 
 def asked(variant: Variant, case: dict[str, str]) -> dict[str, Any]:
