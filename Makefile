@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CLIENT := clients/python/src/streamlab_client/generated
 
-.PHONY: run dev test soak lint bench lock screenshots protocol clean
+.PHONY: run dev test soak lint bench lock screenshots protocol unasync clean
 
 run: $(VENV)/run.stamp ## the app on http://localhost:8501
 	$(BIN)/streamlit run app.py
@@ -33,6 +33,9 @@ screenshots: $(VENV)/dev.stamp browser ## README's picture, and every page in ev
 protocol: $(VENV)/dev.stamp ## make the gRPC messages and stub from their description
 	$(BIN)/python -m grpc_tools.protoc -Iprotocol --python_out=. --pyi_out=. --grpc_python_out=. streamlab/v1/streamlab.proto
 	$(BIN)/python -m grpc_tools.protoc -Iprotocol --python_out=$(CLIENT) --pyi_out=$(CLIENT) streamlab/v1/streamlab.proto
+
+unasync: $(VENV)/dev.stamp ## make the Python client for threads from the one for event loops
+	$(BIN)/python -m scripts.unasync
 
 lock: $(VENV)/dev.stamp ## compile the exact requirements from the short lists
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --upgrade requirements.in -o requirements.txt

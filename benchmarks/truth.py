@@ -18,9 +18,9 @@ from pathlib import Path
 from playwright.sync_api import Page
 
 from benchmarks.harness import ROOT, Claim, chromium, print_claims, streamlit_server, write_json
+from streamlab.latency.disturbance import Noise, noise
 from streamlab.latency.figures import Spread
 from streamlab.latency.measurement import read_measurement
-from streamlab.latency.noise import Noise, noise
 
 PAGES = 4
 BESIDE = f"beside {PAGES} pages"

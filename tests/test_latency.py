@@ -23,16 +23,14 @@ from pydantic import HttpUrl, SecretStr, ValidationError
 
 from streamlab.demo_model.process import DemoModel
 from streamlab.latency import measurement
-from streamlab.latency.buffering import is_held
+from streamlab.latency.calls import measure
 from streamlab.latency.client import Client
 from streamlab.latency.difference import paired_difference, unpaired_difference
-from streamlab.latency.figures import figures, time_per_token
-from streamlab.latency.measure import measure
+from streamlab.latency.disturbance import is_held, noise
+from streamlab.latency.figures import figures, noticed_wait, reading_seconds, time_per_token
 from streamlab.latency.measurement import BrokenMeasurement, read_measurement, write_measurement
-from streamlab.latency.noise import noise
 from streamlab.latency.observation import Observation, write_csv, write_lines
 from streamlab.latency.plan import DIRECT, WAYS, Call, Plan, Way, order, plan_problem
-from streamlab.latency.reading import noticed_wait, reading_seconds
 from streamlab.latency.summary import Side, as_json, compare_measurements, summarize
 from streamlab.settings import Settings
 from tests.conftest import demo_model, http, raw_endpoint, sse

@@ -18,13 +18,12 @@ from pydantic import SecretStr
 from streamlab.demo_model.process import DemoModel
 from streamlab.events import Done, Error, StreamEvent, TextDelta, encode
 from streamlab.gateway.delivery import Pace
-from streamlab.latency.address import GatewayAddress
+from streamlab.latency.calls import measure
 from streamlab.latency.gateway import issued
-from streamlab.latency.measure import measure
 from streamlab.latency.measurement import read_measurement
 from streamlab.latency.measurements import Measurements
 from streamlab.latency.observation import Observation, write_csv, write_lines
-from streamlab.latency.plan import WAYS, Plan
+from streamlab.latency.plan import WAYS, GatewayAddress, Plan
 from streamlab.latency.summary import Side, summarize
 from streamlab.settings import Settings
 from tests.conftest import demo_model, http, raw_endpoint

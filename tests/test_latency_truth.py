@@ -16,7 +16,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from streamlab.demo_model.process import DemoModel
-from streamlab.latency.measure import measure
+from streamlab.latency.calls import measure
 from streamlab.latency.observation import Observation
 from streamlab.latency.plan import Plan
 from streamlab.latency.summary import Summary, summarize

@@ -11,11 +11,10 @@ from components.latency import charts
 from components.page.sidebar import model_label
 from components.page.texts import plain, t
 from streamlab.latency.difference import LEVEL, Difference
-from streamlab.latency.figures import Figures, Spread
+from streamlab.latency.disturbance import MEDIAN_ERROR, P95_ERROR, Noise, Reason
+from streamlab.latency.figures import CHARACTERS_A_MINUTE, WORDS_A_MINUTE, Figures, Spread
 from streamlab.latency.measurement import Measurement
-from streamlab.latency.noise import MEDIAN_ERROR, P95_ERROR, Noise, Reason
 from streamlab.latency.plan import Way
-from streamlab.latency.reading import CHARACTERS_A_MINUTE, WORDS_A_MINUTE
 from streamlab.latency.summary import Comparison, Metric, Side, Summary
 
 WHOLE: Way = "invoke"

@@ -15,12 +15,11 @@ from components.page.session import session
 from components.page.texts import LANGUAGE_KEY, t
 from streamlab.gateway.access import Access, named
 from streamlab.gateway.gateway import Gateway
-from streamlab.latency.address import GatewayAddress
 from streamlab.latency.gateway import issued
 from streamlab.latency.measurement import BrokenMeasurement, Measurement, read_measurement, write_measurement
 from streamlab.latency.measurements import TooManyMeasurements
 from streamlab.latency.observation import write_csv, write_lines
-from streamlab.latency.plan import DIRECT, WAYS, Plan, Way
+from streamlab.latency.plan import DIRECT, WAYS, GatewayAddress, Plan, Way
 
 _REPORT = "latency.report"  # the measurement whose report was asked for
 MIME = {"json": "application/json", "jsonl": "application/jsonl", "csv": "text/csv", "zip": "application/zip"}

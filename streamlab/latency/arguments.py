@@ -11,14 +11,13 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr, ValidationError
 
-from streamlab.latency.address import TOKEN, GatewayAddress
-from streamlab.latency.plan import DIRECT, WAYS, Plan, plan_problem
+from streamlab.latency.plan import DIRECT, GATEWAY_TOKEN, WAYS, GatewayAddress, Plan, plan_problem
 
 PROMPT = "In about 200 words: why does an answer that is shown while it arrives feel faster?"
 STDIN = STDOUT = "-"
 
 
-class Refused(Exception):
+class ArgumentsError(Exception):
     """What is wrong with the arguments, as one sentence."""
 
 
@@ -68,23 +67,26 @@ def parser() -> argparse.ArgumentParser:
     add("--lines", action="store_true", help="write each observation to standard output as a line of JSON, at once")
     add("--demo-url", metavar="URL", help="a demo model that runs already, http://127.0.0.1:PORT/v1")
     add("--gateway", metavar="URL", help="of a gateway to ask as well, such as http://localhost:8501/api; the models "
-        f"must be among its own. Its access token is taken from {TOKEN}")  # fmt: skip
+        f"must be among its own. Its access token is taken from {GATEWAY_TOKEN}")  # fmt: skip
     add("--quiet", action="store_true", help="neither progress nor table")
     return parser
 
 
 def read_arguments(given: argparse.Namespace, default_model: str, environment: Mapping[str, str]) -> Arguments:
-    """Raises Refused. Files are tried here, so that no measurement is lost for want of a place."""
+    """Check the arguments. Raises ArgumentsError.
+
+    Files are opened here for a try, so that no measurement is lost because it cannot be written.
+    """
     plan = _plan(given, default_model)
     if sum((given.lines, given.json == STDOUT, given.csv == STDOUT)) > 1:
-        raise Refused("Only one of --lines, --json - and --csv - can have standard output.")
+        raise ArgumentsError("Only one of --lines, --json - and --csv - can have standard output.")
     _check_url("--demo-url", given.demo_url)
     gateway = _gateway(given.gateway, plan, environment)
     for path in (given.json, given.csv):
         if path is not None and path != STDOUT:
             _try_file(path)
     if given.json not in (None, STDOUT) and given.json == given.csv:
-        raise Refused("--json and --csv need a file each.")
+        raise ArgumentsError("--json and --csv need a file each.")
     return Arguments(plan, given.json, given.csv, given.lines, given.demo_url, gateway, given.quiet)
 
 
@@ -92,14 +94,14 @@ def _plan(given: argparse.Namespace, default_model: str) -> Plan:
     try:
         return _read_plan(given.plan) if given.plan else _made_plan(given, default_model)
     except ValidationError as error:
-        raise Refused(plan_problem(error)) from None
+        raise ArgumentsError(plan_problem(error)) from None
 
 
 def _read_plan(path: str) -> Plan:
     try:
         data = sys.stdin.buffer.read() if path == STDIN else Path(path).read_bytes()
     except (OSError, ValueError):
-        raise Refused(f"{path} cannot be read.") from None
+        raise ArgumentsError(f"{path} cannot be read.") from None
     return Plan.model_validate_json(data)
 
 
@@ -113,14 +115,14 @@ def _made_plan(given: argparse.Namespace, default_model: str) -> Plan:
 def _gateway(url: str | None, plan: Plan, environment: Mapping[str, str]) -> GatewayAddress | None:
     _check_url("--gateway", url)
     if plan.relayed and url is None:
-        raise Refused("The way gateway needs --gateway, the address of one.")
+        raise ArgumentsError("The way gateway needs --gateway, the address of one.")
     if url is None:
         return None
     if not plan.relayed:
-        raise Refused("--gateway is given, but gateway is not among the ways.")
-    token = environment.get(TOKEN, "").strip()
+        raise ArgumentsError("--gateway is given, but gateway is not among the ways.")
+    token = environment.get(GATEWAY_TOKEN, "").strip()
     if token and not re.fullmatch("[!-~]+", token):
-        raise Refused(f"{TOKEN} must be ASCII characters without spaces.")
+        raise ArgumentsError(f"{GATEWAY_TOKEN} must be ASCII characters without spaces.")
     return GatewayAddress(url, SecretStr(token) if token else None)
 
 
@@ -133,11 +135,11 @@ def _check_url(option: str, url: str | None) -> None:
     except ValueError:
         good = False
     if not good:
-        raise Refused(f"{option} must be an address that begins with http:// or https://.")
+        raise ArgumentsError(f"{option} must be an address that begins with http:// or https://.")
 
 
 def _try_file(path: str) -> None:
-    """Opened for writing without harm to what is there."""
+    """Open the file for writing without harm to what is there. Raises ArgumentsError."""
     file = Path(path)
     try:
         existed = file.exists()
@@ -147,4 +149,4 @@ def _try_file(path: str) -> None:
             file.unlink()
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "not a path"
-        raise Refused(f"{path} cannot be written: {why}.") from None
+        raise ArgumentsError(f"{path} cannot be written: {why}.") from None

@@ -1,4 +1,4 @@
-"""One model as a program of one's own would call it, and when what came."""
+"""A client of one model as a program of one's own would have it, which records what came when."""
 
 import asyncio
 import gc
@@ -34,8 +34,8 @@ Chain = Runnable[dict[str, Any], str]
 
 
 @dataclass(slots=True)
-class Taken:
-    """A call as it was taken down. Times are the clock's; `arrivals` holds every event, also those without text."""
+class CallRecord:
+    """A call as it was recorded. Times are the clock's; `arrivals` holds every event, also those without text."""
 
     start: float = 0.0
     arrivals: list[tuple[float, str]] = field(default_factory=list)
@@ -72,28 +72,28 @@ class Client:
         self._http.close()
         self._runner.run(self._async_http.aclose())
 
-    def take(self, way: Direct) -> Taken:
-        """One call, to its end or its failure. Its text is all that the caller must not keep."""
+    def take(self, way: Direct) -> CallRecord:
+        """Make one call, to its end or its failure. The caller must not keep its text."""
         self.wire.restart(self._plan.timeout)
-        taken, observer = Taken(), _Observer()
+        record, observer = CallRecord(), _Observer()
         config: RunnableConfig = {"callbacks": [observer]}
         try:
             with undisturbed():
                 match way:
                     case "invoke":
-                        self._invoke(taken, config)
+                        self._invoke(record, config)
                     case "stream":
-                        self._stream(taken, config)
+                        self._stream(record, config)
                     case "astream":
-                        self._runner.run(self._astream(taken, config))
+                        self._runner.run(self._astream(record, config))
         except Exception as error:
             failure = classify(error)
-            taken.error, taken.retry_after = failure.code, failure.retry_after
+            record.error, record.retry_after = failure.code, failure.retry_after
         except BaseException:
             self.wire.abandon()
             raise
-        taken.reported, taken.filtered = observer.tokens, observer.finish == "content_filter"
-        return taken
+        record.reported, record.filtered = observer.tokens, observer.finish == "content_filter"
+        return record
 
     def _chain(self, model: str, base_url: str, key: SecretStr, *, streaming: bool) -> Chain:
         chat = ChatOpenAI(
@@ -112,26 +112,26 @@ class Client:
         )
         return cast(Chain, PROMPT | chat | StrOutputParser())
 
-    def _invoke(self, taken: Taken, config: RunnableConfig) -> None:
-        taken.start = now()
+    def _invoke(self, record: CallRecord, config: RunnableConfig) -> None:
+        record.start = now()
         text = self._whole.invoke(self._inputs, config)
-        taken.arrivals.append((now(), text))
+        record.arrivals.append((now(), text))
 
-    def _stream(self, taken: Taken, config: RunnableConfig) -> None:
-        arrivals = taken.arrivals
-        taken.start = now()
+    def _stream(self, record: CallRecord, config: RunnableConfig) -> None:
+        arrivals = record.arrivals
+        record.start = now()
         for text in self._streaming.stream(self._inputs, config):
             arrivals.append((now(), text))
 
-    async def _astream(self, taken: Taken, config: RunnableConfig) -> None:
-        arrivals = taken.arrivals
-        taken.start = now()
+    async def _astream(self, record: CallRecord, config: RunnableConfig) -> None:
+        arrivals = record.arrivals
+        record.start = now()
         async for text in self._streaming.astream(self._inputs, config):
             arrivals.append((now(), text))
 
 
 class _Observer(BaseCallbackHandler):
-    """What the parser drops: the tokens, and why the model stopped. Called once, after the last chunk."""
+    """Keeps what the parser drops: the tokens, and why the model stopped. Called once, after the last chunk."""
 
     run_inline = True  # else each event of astream goes through a thread
 
@@ -140,7 +140,7 @@ class _Observer(BaseCallbackHandler):
         self.finish: str | None = None
 
     def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
-        """Says no more than that it is there: without it, the prompt is turned into one string for another event."""
+        """Do nothing: without this method LangChain turns the prompt into one string for another event."""
 
     def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
         generation = response.generations[0][0]
@@ -154,7 +154,7 @@ class _Observer(BaseCallbackHandler):
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Without a garbage collection in between: one takes as long as some dozens of chunks."""
+    """Hold back garbage collection: one takes as long as some dozens of chunks."""
     gc.collect()
     gc.disable()
     try:

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from streamlab.demo_model import DEMO, is_demo
 from streamlab.demo_model.process import DemoModel
-from streamlab.latency.arguments import STDOUT, Arguments, Refused, parser, read_arguments
+from streamlab.latency.arguments import STDOUT, Arguments, ArgumentsError, parser, read_arguments
 from streamlab.latency.interruption import INTERRUPTED, uninterrupted
 from streamlab.latency.measurement import write_measurement
 from streamlab.latency.observation import Observation, encode_observation, write_csv
@@ -45,7 +45,7 @@ class Measuring:
         self._gone = False  # whoever read standard output
 
     def run(self) -> int:
-        """The exit status."""
+        """Measure, write what was asked for, and return the exit status."""
         status = GOOD
         try:
             self._measure()
@@ -61,7 +61,7 @@ class Measuring:
 
     def _measure(self) -> None:
         # Not at the top: it loads LangChain, which takes seconds, and wrong arguments are to be told at once.
-        from streamlab.latency.measure import measure
+        from streamlab.latency.calls import measure
 
         plan = self._arguments.plan
         with ExitStack() as stack:
@@ -98,7 +98,7 @@ class Measuring:
         return GOOD if written and sound else BAD
 
     def _write(self, make: Callable[[], bytes], path: str | None) -> bool:
-        """Whether it was; also when there was nothing to do. What nobody asked for is not made."""
+        """Make a file and write it where a path is given; return False when it could not be written."""
         try:
             if path == STDOUT and not self._gone:
                 _to_stdout(make())
@@ -114,14 +114,17 @@ class Measuring:
 
 
 def main(asked: Event, given: Sequence[str] | None = None) -> int:
-    """The exit status; `asked` is set when it is to end early. Raises SystemExit for --help and unknown arguments."""
+    """Run the command, and return its exit status. Raises SystemExit for --help and unknown arguments.
+
+    `asked` is set by a signal to end early.
+    """
     _quiet_libraries()
     namespace = parser().parse_args(given)
     console = _console()
     try:
         settings = load_settings()
         arguments = read_arguments(namespace, next(iter(settings.lab_models), DEMO), os.environ)
-    except (SettingsError, Refused) as error:
+    except (SettingsError, ArgumentsError) as error:
         console.print(str(error))
         return WRONG_ARGUMENTS
     return Measuring(arguments, settings, console, asked).run()
@@ -136,7 +139,7 @@ def _console() -> Console:
 
 @contextmanager
 def _progress(plan: Plan, console: Console, *, quiet: bool) -> Iterator[Show]:
-    """Drawn between calls only: a bar that moves by itself would run in the midst of what is measured."""
+    """Show progress, between calls only: a bar that moves by itself would disturb what is measured."""
     total = len(order(plan))
     if quiet:
         yield lambda observation: None
@@ -174,7 +177,7 @@ def _named(observation: Observation) -> str:
 
 
 def _to_stdout(data: bytes) -> None:
-    """Raises BrokenPipeError when nobody reads it any more."""
+    """Write to standard output. Raises BrokenPipeError when nobody reads it any more."""
     try:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
@@ -185,7 +188,7 @@ def _to_stdout(data: bytes) -> None:
 
 
 def _quiet_libraries() -> None:
-    """Their messages could hold what was sent; what matters is told by codes."""
+    """Silence logs and warnings of libraries: they could hold what was sent."""
     logging.getLogger().addHandler(logging.NullHandler())
     if not sys.warnoptions:
         warnings.simplefilter("ignore")

@@ -32,7 +32,7 @@ class Difference:
 
 
 def paired_difference(differences: Sequence[float]) -> Difference | None:
-    """The median of the differences within pairs. None without any."""
+    """Return the median of the differences within pairs; None without any."""
     if not differences:
         return None
     n = len(differences)
@@ -43,7 +43,7 @@ def paired_difference(differences: Sequence[float]) -> Difference | None:
 
 
 def unpaired_difference(before: Sequence[float], after: Sequence[float]) -> Difference | None:
-    """The median of `after` less that of `before`, of independent samples. None when one is empty."""
+    """Return the median of `after` less that of `before`, independent samples; None when one is empty."""
     if not before or not after:
         return None
     n = min(len(before), len(after))
@@ -58,7 +58,9 @@ def _confidence(n: int) -> float:
 
 
 def _interval(samples: Sequence[Sequence[float]]) -> tuple[float, float]:
-    """The percentile bootstrap interval of a median, or of a difference of two; samples' order has no effect.
+    """Return the percentile bootstrap interval of a median, or of the difference of two.
+
+    The order of the values has no effect.
 
     Percentile, because BCa, SciPy's default, estimates its acceleration by the jackknife, which fails for a median
     (Efron and Tibshirani, An Introduction to the Bootstrap, chapter 11): with equal values it warns and gives nan. The

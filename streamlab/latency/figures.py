@@ -1,5 +1,6 @@
-"""The figures of one model in one way."""
+"""The figures of one model in one way, and what a reader notices of its waits."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,12 @@ import numpy as np
 from streamlab.events.timings import Timings
 from streamlab.latency.observation import Observation
 from streamlab.latency.plan import Way
-from streamlab.latency.reading import noticed_wait
+
+WORDS_A_MINUTE = 250
+CHARACTERS_A_MINUTE = 500  # of Japanese
+
+_WORD = re.compile(r"\S*\w\S*")
+_JAPANESE = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")  # kana, kanji, and their punctuation
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +38,7 @@ class Figures:
     - `tpot`: time per output token of a call, (E2E - TTFT) / (tokens - 1), where there are two tokens or more
     - `e2e`: until the last event of the stream
     - `tokens_per_second`: the reciprocal of TPOT, of each call
-    - `noticed`: what a reader notices of the wait (`streamlab.latency.reading`); `reading` and `tokens` are medians
+    - `noticed`: what a reader notices of the wait (`noticed_wait`); `reading` and `tokens` are medians
     - `within_target`: the share of the calls whose TTFT is within the target; a failed call is not. vLLM's goodput
       is their number per second instead
     """
@@ -56,7 +62,7 @@ class Figures:
 
 
 def figures(observations: Sequence[Observation], model: str, way: Way, target: float) -> Figures:
-    """Of those observations that are of this model and way, and no warm-up."""
+    """Sum up the observations of a model in one way, without warm-ups."""
     mine = [seen for seen in observations if (seen.model, seen.way, seen.warm_up) == (model, way, False)]
     good = [seen for seen in mine if seen.usable]
     tpots = [tpot for seen in good if (tpot := time_per_token(seen)) is not None]
@@ -82,7 +88,7 @@ def figures(observations: Sequence[Observation], model: str, way: Way, target: f
 
 
 def time_per_token(observation: Observation) -> float | None:
-    """TPOT of a call in seconds; None for one token, and for invoke, where the time of the first is not known."""
+    """Return TPOT of a call in seconds; None for one token, and for invoke, where the first token's time is unknown."""
     if observation.e2e is None or observation.tokens is None:
         return None
     rate = Timings(observation.ttft, observation.e2e).tokens_per_second(observation.tokens)
@@ -105,3 +111,38 @@ def _within(observations: Sequence[Observation], target: float) -> float | None:
     if not asked:
         return None
     return sum(seen.usable and seen.ttft is not None and seen.ttft <= target for seen in asked) / len(asked)
+
+
+def reading_seconds(text: str) -> float:
+    """Estimate how long people read a text, at 250 words a minute.
+
+    One that is mostly Japanese is read at 500 characters a minute, white space not counted.
+    """
+    written = "".join(text.split())
+    if 2 * len(_JAPANESE.findall(written)) > len(written):
+        return len(written) / CHARACTERS_A_MINUTE * 60
+    return len(_WORD.findall(text)) / WORDS_A_MINUTE * 60
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Seconds since just before the request: how many were `noticed` as a wait, and when the reader was `done`."""
+
+    noticed: float
+    done: float
+
+
+def noticed_wait(observation: Observation) -> Wait | None:
+    """Tell how much of the wait a reader notices; None for a call that failed.
+
+    The reader begins with the first text and reads at an even pace: each character takes the same share of `reading`.
+    Noticed is the time until the first text, and every time at which all that has arrived is read: so noticed + reading
+    = done. With invoke that is E2E, then the whole reading.
+    """
+    if observation.e2e is None or not observation.chunk_times:
+        return None
+    pace = observation.reading / sum(observation.chunk_characters)
+    done = 0.0
+    for time, characters in zip(observation.chunk_times, observation.chunk_characters, strict=True):
+        done = max(done, time) + characters * pace
+    return Wait(max(0.0, done - observation.reading), done)

@@ -1,4 +1,4 @@
-"""One model behind a gateway, as a program would call it that has only the gateway's address, and when what came."""
+"""A client of one model behind a gateway, which records what came when. It knows only the gateway's address."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,10 +20,9 @@ from streamlab.events import (
     ToolResult,
     decode,
 )
-from streamlab.latency.address import GatewayAddress
-from streamlab.latency.client import LIMITS, Taken, undisturbed
+from streamlab.latency.client import LIMITS, CallRecord, undisturbed
 from streamlab.latency.clock import now
-from streamlab.latency.plan import Plan
+from streamlab.latency.plan import GatewayAddress, Plan
 from streamlab.latency.wire import Wire
 from streamlab.models.failures import CODES
 from streamlab.models.options import DEFAULT_TEMPERATURE
@@ -73,38 +72,38 @@ class GatewayClient:
     def close(self) -> None:
         self._http.close()
 
-    def take(self) -> Taken:
-        """One call, to the end of its run or to its failure."""
+    def take(self) -> CallRecord:
+        """Make one call, to the end of its run or to its failure."""
         with suppress(httpx2.HTTPError):  # a server drops a connection that idles: it is opened anew before the call
             self._http.get("/healthz", timeout=ASIDE)
         self.wire.restart(self._timeout)
-        taken = Taken()
+        record = CallRecord()
         try:
             with undisturbed():
-                self._chat(taken)
+                self._chat(record)
         except _Failed as failed:
-            taken.error, taken.retry_after = failed.code, failed.retry_after
+            record.error, record.retry_after = failed.code, failed.retry_after
         except NOT_REACHED:
-            taken.error = "gateway_unavailable"
+            record.error = "gateway_unavailable"
         except (TimeoutError, httpx2.TimeoutException):
-            taken.error = "timeout"
+            record.error = "timeout"
         except httpx2.HTTPError:
-            taken.error = "connection_lost"
-        return taken
+            record.error = "connection_lost"
+        return record
 
-    def _chat(self, taken: Taken) -> None:
-        taken.start = now()
+    def _chat(self, record: CallRecord) -> None:
+        record.start = now()
         with self._http.stream("POST", "/chat", json=self._asked) as response, self._stopped_early(response):
             if response.status_code != httpx2.codes.OK:
                 raise _refused(response)
-            run = _Run(taken)
+            run = _Run(record)
             for sent in httpx2.EventSource(response):
                 run.observe(sent, now())
             run.end()
 
     @contextmanager
     def _stopped_early(self, response: httpx2.Response) -> Iterator[None]:
-        """Whoever leaves before the run's end stops it: it would go on for a minute, and its tokens cost money."""
+        """Stop the run when the block is left by an exception: it would go on for a minute, and tokens cost money."""
         try:
             yield
         except BaseException:
@@ -122,22 +121,22 @@ class GatewayClient:
 
 
 class _Run:
-    """Takes down a run from its events. Each is an arrival, also one without text; what the gateway says besides,
+    """Records a run from its events. Each is an arrival, also one without text; what the gateway says besides,
     such as `open`, tells nothing of the model and is none."""
 
-    def __init__(self, taken: Taken) -> None:
-        self._taken = taken
+    def __init__(self, record: CallRecord) -> None:
+        self._record = record
         self._thought = False
         self._done = False
 
     def observe(self, sent: httpx2.ServerSentEvent, at: float) -> None:
-        """Raises _Failed for what makes the call one that cannot be compared, ValueError for what is no event."""
+        """Record an event. Raises _Failed when the call cannot be compared now, ValueError for what is no event."""
         if sent.event == "gap":  # some of its events cannot be had any more
             raise _Failed("connection_lost")
         if sent.event not in LOGGED:
             return
         event = decode(sent.data)
-        self._taken.arrivals.append((at, event.content if isinstance(event, TextDelta) else ""))
+        self._record.arrivals.append((at, event.content if isinstance(event, TextDelta) else ""))
         match event:
             case Thinking():
                 self._thought = True
@@ -153,7 +152,7 @@ class _Run:
                 assert_never(event)
 
     def end(self) -> None:
-        """Nothing comes any more. Raises _Failed when that was too early."""
+        """Close the record. Raises _Failed when the stream ended before the run."""
         if not self._done:
             raise _Failed("connection_lost")
 
@@ -162,11 +161,11 @@ class _Run:
             raise _Failed("connection_lost")
         self._done = True
         if done.usage and not done.usage.estimated and not self._thought:
-            self._taken.reported = done.usage.output_tokens
+            self._record.reported = done.usage.output_tokens
 
 
 def issued(url: str, follow_token: str, run_id: str) -> bool:
-    """Whether there is a gateway which takes this token for its own. The run need not be one."""
+    """Tell whether the gateway at this address issued the token. There need be no such run."""
     try:
         answer = httpx2.get(f"{url}/runs/{run_id}", params={"token": follow_token}, timeout=ASIDE)
     except httpx2.HTTPError:
@@ -175,7 +174,7 @@ def issued(url: str, follow_token: str, run_id: str) -> bool:
 
 
 def _asked(model: str, plan: Plan) -> dict[str, Any]:
-    """The request's body. As the demo model is told its seed by the others, so it is here, in its name."""
+    """Make the request's body. The demo model is told its seed, as by the other clients, but in its name."""
     messages = [{"role": "system", "content": plan.system}] if plan.system.strip() else []
     asked: dict[str, Any] = {
         "model": _seeded(model, plan.seed) if is_demo(model) else model,
@@ -205,7 +204,7 @@ def _refused(response: httpx2.Response) -> _Failed:
 
 
 def _error_code(response: httpx2.Response) -> str | None:
-    """That of the gateway's one shape of error; None for what has another."""
+    """Return the code of an error in the gateway's shape; None for any other."""
     with suppress(ValueError, KeyError, TypeError):
         return str(response.json()["error"]["code"])
     return None

@@ -1,4 +1,4 @@
-"""How the command is asked to end: Ctrl-C, or the signals that are as good."""
+"""How the command is interrupted: by Ctrl-C, or by a signal to terminate."""
 
 import signal
 import sys
@@ -16,8 +16,11 @@ _POLITE = [signal.SIGTERM, *filter(None, [getattr(signal, "SIGBREAK", None)])]  
 
 @contextmanager
 def interruptible() -> Iterator[Event]:
-    """Whatever asks raises KeyboardInterrupt, also where asyncio would take Python's own handler of SIGINT for its:
-    that cancels a task instead, which may just have ended. The event is set, too, as an exception may be lost."""
+    """Raise KeyboardInterrupt inside the block for Ctrl-C and the signals to terminate, and set the event.
+
+    Also where asyncio would take Python's own handler of SIGINT for its: that cancels a task instead, which may just
+    have ended. The event is set because an exception may be lost.
+    """
     asked = Event()
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -30,7 +33,7 @@ def interruptible() -> Iterator[Event]:
 
 @contextmanager
 def _dropped_in_silence() -> Iterator[None]:
-    """Python drops, with a traceback, what is raised in a callback of its memory management; the event is set."""
+    """Suppress the traceback that Python prints when KeyboardInterrupt is raised while it frees memory, and dropped."""
     before = sys.unraisablehook
 
     def hook(dropped: "sys.UnraisableHookArgs") -> None:
@@ -46,7 +49,7 @@ def _dropped_in_silence() -> Iterator[None]:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Whatever asks meanwhile is not heard."""
+    """Ignore termination signals inside the block."""
     with _handled(dict.fromkeys([signal.SIGINT, *_POLITE], signal.SIG_IGN)):
         yield
 

@@ -18,7 +18,7 @@ VERSION = 1
 MAX_BYTES = 20 * 1024 * 1024
 MAX_OBSERVATIONS = 2_000  # 4 models, 4 ways, 100 pairs and 5 warm-ups are 1,680
 
-Flaw = Literal[
+MeasurementProblem = Literal[
     "too_large", "not_text", "not_json", "empty", "not_a_measurement", "unknown_version", "not_an_observation",
     "times_out_of_order", "called_twice", "too_many",
 ]  # fmt: skip
@@ -27,7 +27,7 @@ Flaw = Literal[
 class BrokenMeasurement(ValueError):
     """What is wrong, as a `code` to make a sentence of, and the 1-based `line` of JSON lines; None in a document."""
 
-    def __init__(self, code: Flaw, line: int | None = None) -> None:
+    def __init__(self, code: MeasurementProblem, line: int | None = None) -> None:
         super().__init__(code if line is None else f"line {line}: {code}")
         self.code: str = code
         self.line = line
@@ -68,7 +68,7 @@ class Measurement:
 
 
 def write_measurement(observations: Sequence[Observation], plan: Plan, made_at: datetime, *, complete: bool) -> bytes:
-    """The document as UTF-8, an observation a line."""
+    """Write the document as UTF-8, an observation a line."""
     summary = as_json(summarize(observations, plan.target))
     head = {
         "version": VERSION,
@@ -84,7 +84,7 @@ def write_measurement(observations: Sequence[Observation], plan: Plan, made_at: 
 
 
 def read_measurement(data: bytes) -> Measurement:
-    """The document, or JSON lines of observations. Raises BrokenMeasurement for anything else."""
+    """Read the document, or JSON lines of observations. Raises BrokenMeasurement for anything else."""
     if len(data) > MAX_BYTES:
         raise BrokenMeasurement("too_large")
     try:
@@ -102,7 +102,7 @@ def _json(value: Any) -> str:
 
 
 def _document(text: str) -> dict[str, Any] | None:
-    """The text as one document; None when it is JSON lines, also a single one."""
+    """Parse the text as one document; return None when it is JSON lines, also a single one."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):

@@ -17,10 +17,9 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from streamlab.hub.registry import Registry
-from streamlab.latency.address import TOKEN, GatewayAddress
 from streamlab.latency.measurement import Machine, Measurement
 from streamlab.latency.observation import Observation, decode_observation
-from streamlab.latency.plan import Plan, order
+from streamlab.latency.plan import GATEWAY_TOKEN, GatewayAddress, Plan, order
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +117,7 @@ class Measurements:
 
     def _launch(self, gateway: GatewayAddress | None) -> "subprocess.Popen[bytes]":
         asked = ["--gateway", gateway.url] if gateway else []
-        token = {TOKEN: gateway.token.get_secret_value()} if gateway and gateway.token else {}
+        token = {GATEWAY_TOKEN: gateway.token.get_secret_value()} if gateway and gateway.token else {}
         return subprocess.Popen(
             [
                 sys.executable,

@@ -84,19 +84,19 @@ _ADAPTER = TypeAdapter(Observation)
 
 
 def encode_observation(observation: Observation) -> bytes:
-    """One line of JSON, without its end."""
+    """Write one line of JSON, without its end."""
     return json.dumps(asdict(observation), ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace")
 
 
 def decode_observation(line: bytes) -> Observation:
-    """Strict to the last field. Raises ValueError, also for times that cannot follow each other."""
+    """Read one line of JSON, strictly. Raises ValueError, also for times that cannot follow each other."""
     observation = _ADAPTER.validate_json(line)
     check_times(observation)
     return observation
 
 
 def check_times(observation: Observation) -> None:
-    """Raises ValueError for an order that no call can have had."""
+    """Check the order of the times. Raises ValueError for one that no call can have had."""
     times = observation.chunk_times
     moments = [time for time in (observation.ttfe, *times, observation.e2e) if time is not None]
     holds = (
@@ -115,13 +115,13 @@ def check_times(observation: Observation) -> None:
 
 
 def _is_single(observation: Observation) -> bool:
-    """An invoke has one moment, in which all comes."""
+    """Tell whether all came at one moment, as with invoke."""
     moments = {observation.ttfe, observation.ttft, observation.e2e} - {None}
     return len(moments) <= 1 and len(observation.chunk_times) <= 1
 
 
 def write_lines(observations: Iterable[Observation]) -> bytes:
-    r"""JSON lines in UTF-8, each ended by "\n"."""
+    r"""Write JSON lines in UTF-8, each ended by "\n"."""
     return b"".join(encode_observation(observation) + b"\n" for observation in observations)
 
 
@@ -132,7 +132,7 @@ _SINGLE = (
 
 
 def write_csv(observations: Iterable[Observation]) -> bytes:
-    """A table with a row for each call, in UTF-8. Lists are told by their count, sum, median and 95th percentile."""
+    """Write a table in UTF-8, a row for each call. Lists are told by count, sum, median and 95th percentile."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow([*_SINGLE, "chunks", "characters", "gap_p50", "gap_p95"])

@@ -1,9 +1,10 @@
-"""What is to be measured, and in which order."""
+"""What is to be measured, at which gateway, and in which order."""
 
+from dataclasses import dataclass
 from random import Random
 from typing import Annotated, Literal, NamedTuple, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from streamlab.models.options import DEFAULT_TEMPERATURE
 
@@ -11,6 +12,8 @@ Direct = Literal["invoke", "stream", "astream"]  # the model is asked
 Way = Literal[Direct, "gateway"]  # or a gateway that asks it
 DIRECT: tuple[Direct, ...] = get_args(Direct)
 WAYS: tuple[Way, ...] = get_args(Way)
+
+GATEWAY_TOKEN = "GATEWAY_TOKEN"  # variable of the environment: an argument could be read by everyone on the machine
 
 ModelName = Annotated[str, Field(min_length=1, max_length=2_000, pattern=r"^\S(.*\S)?$")]
 
@@ -56,6 +59,18 @@ class Plan(BaseModel):
         return "gateway" in self.ways
 
 
+@dataclass(frozen=True, slots=True)
+class GatewayAddress:
+    """`url` is what its paths begin with, such as `http://localhost:8501/api`; `token` one of its access tokens."""
+
+    url: str
+    token: SecretStr | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.token.get_secret_value()}"} if self.token else {}
+
+
 class Call(NamedTuple):
     """One call to make. Warm-ups have pair 0."""
 
@@ -69,7 +84,7 @@ class Call(NamedTuple):
 
 
 def order(plan: Plan) -> list[Call]:
-    """Every call: warm-ups first, then pair by pair, each pair in a random order of its own that the seed decides.
+    """List every call: warm-ups first, then pair by pair, each pair in a random order that the seed decides.
 
     So neither a drift over time nor the neighbour before favours a way or a model.
     """
@@ -83,7 +98,7 @@ def order(plan: Plan) -> list[Call]:
 
 
 def plan_problem(error: ValidationError) -> str:
-    """The first thing that is wrong with a plan, as one English sentence that holds none of the values."""
+    """Say the first thing that is wrong with a plan, in one English sentence that holds none of its values."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     field = str(first["loc"][0]).replace("_", "-") if first["loc"] else "plan"
     return f"{field}: {first['msg'].removeprefix('Value error, ')}."

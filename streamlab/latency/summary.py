@@ -6,13 +6,11 @@ from dataclasses import dataclass, fields, is_dataclass
 from itertools import combinations
 from typing import Any, Literal
 
-from streamlab.latency.buffering import Buffering, buffering
 from streamlab.latency.difference import Difference, paired_difference, unpaired_difference
-from streamlab.latency.figures import Figures, figures
-from streamlab.latency.noise import Noise, noise
+from streamlab.latency.disturbance import Buffering, Noise, buffering, noise
+from streamlab.latency.figures import Figures, figures, noticed_wait
 from streamlab.latency.observation import DIGITS, Observation
 from streamlab.latency.plan import WAYS, Way
-from streamlab.latency.reading import noticed_wait
 
 Metric = Literal["ttft", "e2e", "noticed"]
 
@@ -66,7 +64,7 @@ class Summary:
 
 
 def summarize(observations: Sequence[Observation], target: float) -> Summary:
-    """`target` in seconds, for TTFT. The order of the observations has no effect but on that of the models."""
+    """Sum up the observations; `target` is seconds, for TTFT. Their order affects only that of the models."""
     sides = _sides(observations)
     every = tuple(figures(observations, side.model, side.way, target) for side in sides)
     return Summary(
@@ -82,7 +80,7 @@ def summarize(observations: Sequence[Observation], target: float) -> Summary:
 
 
 def compare_measurements(before: Sequence[Observation], after: Sequence[Observation]) -> tuple[Comparison, ...]:
-    """Each model and way that both have, by the medians of independent samples. Positive: it takes longer after."""
+    """Compare each model and way that both have, as independent samples. Positive: it takes longer after."""
     shared = [side for side in _sides(before) if side in _sides(after)]
     return tuple(
         Comparison(
@@ -99,7 +97,7 @@ def compare_measurements(before: Sequence[Observation], after: Sequence[Observat
 
 
 def as_json(value: Any) -> Any:
-    """A summary, or a part of one, with its derived properties; numbers to 6 digits, None where there is no number."""
+    """Turn a summary, or a part of one, into JSON with its properties; numbers to 6 digits, None where none is."""
     if is_dataclass(value):
         names = [field.name for field in fields(value)]
         derived = [name for name, kept in vars(type(value)).items() if isinstance(kept, property)]
@@ -114,7 +112,7 @@ def as_json(value: Any) -> Any:
 
 
 def _sides(observations: Iterable[Observation]) -> list[Side]:
-    """Models as they appear, each with its ways in their order; warm-ups do not count."""
+    """List models as they appear, each with its ways in the order of WAYS; warm-ups do not count."""
     found = {Side(seen.model, seen.way): None for seen in observations if not seen.warm_up}
     models = dict.fromkeys(side.model for side in found)
     return [side for model in models for way in WAYS if (side := Side(model, way)) in found]
@@ -130,7 +128,7 @@ def _comparisons(observations: Sequence[Observation], sides: Sequence[Side]) -> 
 
 
 def _by_pair(observations: Sequence[Observation], side: Side, metric: Metric) -> dict[int, float]:
-    """The values that count, by the pair they belong to."""
+    """Return the values that count, by the pair they belong to."""
     mine = (seen for seen in observations if (seen.model, seen.way) == (side.model, side.way) and not seen.warm_up)
     values = {seen.pair: METRICS[metric](seen) for seen in mine if seen.usable}
     return {pair: value for pair, value in values.items() if value is not None}

@@ -6,8 +6,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from streamlab.latency.disturbance import Reason
 from streamlab.latency.figures import Figures, Spread
-from streamlab.latency.noise import Reason
 from streamlab.latency.summary import Comparison, Metric, Side, Summary
 
 _METRICS: dict[Metric, str] = {"ttft": "first text", "e2e": "whole answer", "noticed": "noticed wait"}
@@ -29,7 +29,7 @@ def print_summary(summary: Summary, console: Console) -> None:
 
 
 def _figures(summary: Summary, model: str) -> Table:
-    """A column for each way, so that it fits a terminal of 80 columns."""
+    """Make a table with a column for each way, so that it fits a terminal of 80 columns."""
     ways = [row for row in summary.figures if row.model == model]
     table = Table(box=box.SIMPLE_HEAD, title=model, title_justify="left")
     table.add_column("medians")
@@ -62,7 +62,7 @@ def _sides(summary: Summary) -> list[Side]:
 
 
 def _sentence(comparison: Comparison, *, several: bool) -> str | None:
-    """`stream against invoke, first text: 1.198 s sooner (95 % interval 1.190 to 1.204, 10 pairs)`."""
+    """Say `stream against invoke, first text: 1.198 s sooner (95 % interval 1.190 to 1.204, 10 pairs)`."""
     found = comparison.difference
     if found is None:
         return None

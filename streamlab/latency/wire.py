@@ -24,7 +24,7 @@ class Wire:
         self.restart(inf)
 
     def restart(self, seconds: float) -> None:
-        """For the next call, whose body raises TimeoutError when it takes longer than so many `seconds`."""
+        """Begin the next call, whose body raises TimeoutError when it takes longer than so many `seconds`."""
         self._deadline = now() + seconds
         self._request: httpx2.Request | None = None
         self._kind = ""
@@ -64,11 +64,11 @@ class Wire:
             response.stream = _AsyncWatched(response.stream, self)
 
     def abandon(self) -> None:
-        """The body raises at its next part: LangChain reads a stream that it is asked to close to its end first."""
+        """Let the body raise at its next part: LangChain reads a stream to its end before it closes it."""
         self._deadline = -inf
 
-    def came(self, part: bytes, asked_at: float) -> None:
-        """A part of the body, and when it was asked for."""
+    def arrived(self, part: bytes, asked_at: float) -> None:
+        """Record a part of the body, which was asked for at this time."""
         at = now()
         if at > self._deadline:
             raise TimeoutError
@@ -95,7 +95,7 @@ class _Watched(httpx2.SyncByteStream):
     def __iter__(self) -> Iterator[bytes]:
         asked_at = now()
         for part in self._parts:
-            self._wire.came(part, asked_at)
+            self._wire.arrived(part, asked_at)
             self._last = part
             yield part
             asked_at = now()
@@ -116,7 +116,7 @@ class _AsyncWatched(httpx2.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         asked_at = now()
         async for part in self._stream:
-            self._wire.came(part, asked_at)
+            self._wire.arrived(part, asked_at)
             yield part
             asked_at = now()
 

@@ -5,7 +5,10 @@ with Client("http://localhost:8501/api") as lab:
         print(piece, end="", flush=True)
 """
 
-from streamlab_client.client import AsyncClient, Client
+from streamlab_client._async.client import AsyncClient
+from streamlab_client._async.stream import AsyncStream, AsyncTextStream
+from streamlab_client._sync.client import Client
+from streamlab_client._sync.stream import Stream, TextStream
 from streamlab_client.errors import (
     AuthError,
     ConnectionLost,
@@ -31,10 +34,9 @@ from streamlab_client.events import (
     ToolResult,
     Usage,
 )
-from streamlab_client.patience import Backoff
 from streamlab_client.reader import Anew
+from streamlab_client.retry import Backoff
 from streamlab_client.runs import RunState, StartedRun
-from streamlab_client.stream import AsyncStream, AsyncTextStream, Stream, TextStream
 
 __all__ = [
     "Anew",

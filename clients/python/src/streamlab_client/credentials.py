@@ -11,32 +11,35 @@ class Credentials:
     """Shared by all that a client does. Its token is in no message, error or representation."""
 
     def __init__(self, source: AsyncTokenSource) -> None:
-        self._ask = source if callable(source) else None
+        self._callback = source if callable(source) else None
         self._token = source if isinstance(source, str) else None
-        self._untried = False
+        self._retried = False  # whether the token was asked for because the last one was refused
 
     def get(self) -> str | None:
-        """Raises what the callback raises."""
-        if self._ask and self._token is None:
-            self._token = _checked(self._ask())
+        """Return the token, from the callback if need be. Raises what the callback raises."""
+        if self._callback and self._token is None:
+            self._token = _checked(self._callback())
         return self._token
 
     async def aget(self) -> str | None:
-        """The same, of a callback that may be awaited."""
-        if self._ask and self._token is None:
-            answer = self._ask()
+        """Return the token as `get` does; the callback may be awaitable."""
+        if self._callback and self._token is None:
+            answer = self._callback()
             self._token = _checked(await answer if inspect.isawaitable(answer) else answer)
         return self._token
 
     def accepted(self) -> None:
-        """The server took it."""
-        self._untried = False
+        """Note that the server accepted the token."""
+        self._retried = False
 
     def drop(self) -> bool:
-        """Whether another one will be asked for; not when this one was asked for because the last one was refused."""
-        if self._ask is None or (self._untried and self._token is not None):
+        """Forget the token, so that another is asked for; return False when that is of no use.
+
+        It is of none without a callback, and when this token was itself asked for because the last one was refused.
+        """
+        if self._callback is None or (self._retried and self._token is not None):
             return False
-        self._token, self._untried = None, True
+        self._token, self._retried = None, True
         return True
 
 

@@ -18,7 +18,7 @@ class Usage:
 
 
 @dataclass(slots=True)
-class Logged:
+class _LogEvent:
     """What every event of a log has: `seq` counts 1, 2, 3 … within the run, `at` is seconds since the run began, `step`
     is the model's turn within the run.
     """
@@ -29,7 +29,7 @@ class Logged:
 
 
 @dataclass(slots=True)
-class Thinking(Logged):
+class Thinking(_LogEvent):
     """A piece of the model's reasoning. With `seq_from` it stands for the pieces from there to `seq`."""
 
     type: ClassVar[Literal["thinking"]] = "thinking"
@@ -38,7 +38,7 @@ class Thinking(Logged):
 
 
 @dataclass(slots=True)
-class TextDelta(Logged):
+class TextDelta(_LogEvent):
     """A piece of the answer. With `seq_from` it stands for the deltas from there to `seq`."""
 
     type: ClassVar[Literal["text_delta"]] = "text_delta"
@@ -47,7 +47,7 @@ class TextDelta(Logged):
 
 
 @dataclass(slots=True)
-class ToolCall(Logged):
+class ToolCall(_LogEvent):
     """The model asks for a tool; the result has the same `call_id`."""
 
     type: ClassVar[Literal["tool_call"]] = "tool_call"
@@ -57,7 +57,7 @@ class ToolCall(Logged):
 
 
 @dataclass(slots=True)
-class ToolResult(Logged):
+class ToolResult(_LogEvent):
     """`status` is "failed" or "stopped"; None when all went well."""
 
     type: ClassVar[Literal["tool_result"]] = "tool_result"
@@ -68,7 +68,7 @@ class ToolResult(Logged):
 
 
 @dataclass(slots=True)
-class FinalAnswer(Logged):
+class FinalAnswer(_LogEvent):
     """The whole text of the answer."""
 
     type: ClassVar[Literal["final_answer"]] = "final_answer"
@@ -76,7 +76,7 @@ class FinalAnswer(Logged):
 
 
 @dataclass(slots=True)
-class Retry(Logged):
+class Retry(_LogEvent):
     """An attempt failed: the text of its step is void, and another attempt begins in `wait` seconds."""
 
     type: ClassVar[Literal["retry"]] = "retry"
@@ -85,7 +85,7 @@ class Retry(Logged):
 
 
 @dataclass(slots=True)
-class RunError(Logged):
+class RunError(_LogEvent):
     """The run failed; `done` follows. `message` is for the reader of a log."""
 
     type: ClassVar[Literal["error"]] = "error"
@@ -94,7 +94,7 @@ class RunError(Logged):
 
 
 @dataclass(slots=True)
-class Done(Logged):
+class Done(_LogEvent):
     """The last event of every run. `code` says why it ended as it did, where that is to be told."""
 
     type: ClassVar[Literal["done"]] = "done"
@@ -127,44 +127,44 @@ LogEvent: TypeAlias = Thinking | TextDelta | ToolCall | ToolResult | FinalAnswer
 Event: TypeAlias = LogEvent | Gap | Snapshot
 
 
-def _tool_result(data: Json) -> ToolResult:
+def _parse_tool_result(data: Json) -> ToolResult:
     return ToolResult(
         data["seq"], data["at"], data["step"], data["tool"], data["call_id"], data.get("result"), data.get("status")
     )
 
 
-def _done(data: Json) -> Done:
+def _parse_done(data: Json) -> Done:
     usage = data.get("usage")
-    told = Usage(usage["input_tokens"], usage["output_tokens"], usage.get("estimated", False)) if usage else None
-    return Done(data["seq"], data["at"], data["step"], data["status"], data.get("code"), told)
+    tokens = Usage(usage["input_tokens"], usage["output_tokens"], usage.get("estimated", False)) if usage else None
+    return Done(data["seq"], data["at"], data["step"], data["status"], data.get("code"), tokens)
 
 
-_LOGGED: dict[str, Callable[[Json], LogEvent]] = {
+_PARSERS: dict[str, Callable[[Json], LogEvent]] = {
     "thinking": lambda data: Thinking(data["seq"], data["at"], data["step"], data["content"], data.get("seq_from")),
     "text_delta": lambda data: TextDelta(data["seq"], data["at"], data["step"], data["content"], data.get("seq_from")),
     "tool_call": lambda data: ToolCall(
         data["seq"], data["at"], data["step"], data["tool"], data["call_id"], data.get("input")
     ),
-    "tool_result": _tool_result,
+    "tool_result": _parse_tool_result,
     "final_answer": lambda data: FinalAnswer(data["seq"], data["at"], data["step"], data["content"]),
     "retry": lambda data: Retry(data["seq"], data["at"], data["step"], data["code"], data.get("wait", 0.0)),
     "error": lambda data: RunError(data["seq"], data["at"], data["step"], data["code"], data.get("message")),
-    "done": _done,
+    "done": _parse_done,
 }
-LOGGED = frozenset(_LOGGED)
+LOG_TYPES = frozenset(_PARSERS)
 
 
-def event_of(name: str, data: Json) -> LogEvent:
-    """The event of a log that the data are. Raises KeyError or TypeError when they are not."""
-    return _LOGGED[name](data)
+def parse_event(name: str, data: Json) -> LogEvent:
+    """Read an event of a log from its JSON. Raises KeyError or TypeError when it is none."""
+    return _PARSERS[name](data)
 
 
-def gap_of(data: Json) -> Gap:
+def parse_gap(data: Json) -> Gap:
     return Gap(data["after"], data["seq"])
 
 
-def snapshot_of(data: Json) -> Snapshot:
-    return Snapshot(data["seq"], data["step"], data["text"], tuple(map(_tool_result, data["tools"])))
+def parse_snapshot(data: Json) -> Snapshot:
+    return Snapshot(data["seq"], data["step"], data["text"], tuple(map(_parse_tool_result, data["tools"])))
 
 
 class StepText:
@@ -174,8 +174,8 @@ class StepText:
         self.step = 1
         self._parts: list[str] = []
 
-    def take(self, event: Event) -> bool:
-        """Whether what there was is void now."""
+    def feed(self, event: Event) -> bool:
+        """Add the event; return whether the text before it is void now."""
         if isinstance(event, Gap | ToolResult):  # a result is of the step of its call, which may be over
             return False
         void = event.step != self.step or isinstance(event, Retry | Snapshot)

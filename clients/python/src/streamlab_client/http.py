@@ -1,5 +1,6 @@
-"""HTTP: one client of httpx for each of ours, its errors as ours, and the calls that answer at once."""
+"""HTTP without I/O: the options and headers of requests, and what answers and errors mean."""
 
+import json
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,26 +10,32 @@ from urllib.parse import quote
 
 import httpx2
 
-from streamlab_client.errors import ProtocolError, StreamlabError, broken, error_of, lost, no_json
+from streamlab_client.errors import (
+    ProtocolError,
+    StreamlabError,
+    broken_stream,
+    connection_lost,
+    error_from_status,
+    wrong_media_type,
+)
 from streamlab_client.events import Json
-from streamlab_client.patience import BEATS, CONNECTING, LARGEST, seconds_of
-from streamlab_client.reader import Ask
-from streamlab_client.runs import RunState, StartedRun, started_of, state_of
+from streamlab_client.reader import StartRequest
+from streamlab_client.retry import CONNECT_TIMEOUT, MAX_MESSAGE, MISSED_HEARTBEATS, parse_retry_after
 
-NOTHING = (202, 204)  # statuses that come without a body
+STOPPED, ALREADY_ENDED = 202, 204  # what a request to stop a run is answered with
 
 
-def options(url: str, heartbeat: float) -> dict[str, Any]:
-    """Of a client of httpx whose addresses are relative to the server's."""
+def client_options(url: str, heartbeat: float) -> dict[str, Any]:
+    """Return the options of a client of httpx whose addresses are relative to the server's. Raises ValueError."""
     if not url.startswith(("http://", "https://")):
         raise ValueError(f"the address of a server begins with http:// or https://, not {url[:40]!r}")
-    timeout = httpx2.Timeout(CONNECTING, read=heartbeat * BEATS)
+    timeout = httpx2.Timeout(CONNECT_TIMEOUT, read=heartbeat * MISSED_HEARTBEATS)
     return {"base_url": url.rstrip("/") + "/", "timeout": timeout, "follow_redirects": True, "verify": _tls()}
 
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """Made once, for it reads every certificate that the system trusts."""
+    """Make the context once for all clients, because it reads every certificate that the system trusts."""
     return httpx2.create_ssl_context()
 
 
@@ -36,97 +43,53 @@ def bearer(token: str | None) -> dict[str, str]:
     return {"authorization": f"Bearer {token}"} if token else {}
 
 
+def start_headers(start: StartRequest, token: str | None) -> dict[str, str]:
+    return bearer(token) | {"idempotency-key": start.key}
+
+
 def run_path(run_id: str, end: str = "") -> str:
     return f"runs/{quote(run_id, safe='')}{end}"
 
 
-def refusal(response: httpx2.Response) -> StreamlabError:
-    """Of a response that was read."""
-    return error_of(response.status_code, _json_of(response), seconds_of(response.headers.get("retry-after")))
+def json_body(content: bytes | bytearray | None) -> Any:
+    """Read a body as JSON; None when it is none."""
+    try:
+        return json.loads(content or b"")
+    except (ValueError, RecursionError):
+        return None
+
+
+def error_from_response(response: httpx2.Response) -> StreamlabError:
+    """Make the error that a response stands for, whose body was read."""
+    wait = parse_retry_after(response.headers.get("retry-after"))
+    return error_from_status(response.status_code, json_body(response.content), wait)
+
+
+def json_object(response: httpx2.Response) -> Json:
+    """Return the JSON object of an answer. Raises the error that its status stands for."""
+    if not response.is_success:
+        raise error_from_response(response)
+    body = json_body(response.content)
+    if not isinstance(body, dict):
+        raise wrong_media_type(response.headers.get("content-type", ""), "JSON")
+    return body
+
+
+def was_live(response: httpx2.Response) -> bool:
+    """Return whether the run was live until it was stopped. Raises the error that the status stands for."""
+    if response.status_code not in (STOPPED, ALREADY_ENDED):
+        raise error_from_response(response)
+    return response.status_code == STOPPED
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """What httpx raises, as our errors."""
+def translated_errors() -> Iterator[None]:
+    """Raise errors of the family in place of those of httpx."""
     try:
         yield
     except httpx2.TooManyRedirects as error:
         raise ProtocolError("The server redirects without end.", "Check the address.") from error
     except httpx2.SSEError as error:
-        raise broken(f"an event has more than {LARGEST:,} bytes") from error
+        raise broken_stream(f"an event has more than {MAX_MESSAGE:,} bytes") from error
     except (httpx2.RequestError, httpx2.StreamError) as error:
-        raise lost(error) from error
-
-
-class Http:
-    """Single calls of one server. They raise the errors of the family."""
-
-    def __init__(self, url: str, heartbeat: float) -> None:
-        self.client = httpx2.Client(**options(url, heartbeat))
-
-    def close(self) -> None:
-        self.client.close()
-
-    def start(self, ask: Ask, token: str | None) -> StartedRun:
-        return started_of(_checked(self._send("POST", "runs", _asking(ask, token), ask.question)))
-
-    def look(self, run_id: str, token: str | None) -> RunState:
-        return state_of(_checked(self._send("GET", run_path(run_id), bearer(token))))
-
-    def stop(self, run_id: str, token: str | None) -> bool:
-        return _stopped(self._send("DELETE", run_path(run_id), bearer(token)))
-
-    def _send(self, method: str, url: str, headers: dict[str, str], json: Json | None = None) -> httpx2.Response:
-        with told():
-            return self.client.request(method, url, headers=headers, json=json)
-
-
-class AsyncHttp:
-    """The same on an event loop."""
-
-    def __init__(self, url: str, heartbeat: float) -> None:
-        self.client = httpx2.AsyncClient(**options(url, heartbeat))
-
-    async def close(self) -> None:
-        await self.client.aclose()
-
-    async def start(self, ask: Ask, token: str | None) -> StartedRun:
-        return started_of(_checked(await self._send("POST", "runs", _asking(ask, token), ask.question)))
-
-    async def look(self, run_id: str, token: str | None) -> RunState:
-        return state_of(_checked(await self._send("GET", run_path(run_id), bearer(token))))
-
-    async def stop(self, run_id: str, token: str | None) -> bool:
-        return _stopped(await self._send("DELETE", run_path(run_id), bearer(token)))
-
-    async def _send(self, method: str, url: str, headers: dict[str, str], json: Json | None = None) -> httpx2.Response:
-        with told():
-            return await self.client.request(method, url, headers=headers, json=json)
-
-
-def _asking(ask: Ask, token: str | None) -> dict[str, str]:
-    return bearer(token) | {"idempotency-key": ask.key}
-
-
-def _json_of(response: httpx2.Response) -> Any:
-    try:
-        return response.json()
-    except ValueError:
-        return None
-
-
-def _checked(response: httpx2.Response) -> Json:
-    """The JSON object of an answer. Raises what the status amounts to."""
-    if not response.is_success:
-        raise refusal(response)
-    body = _json_of(response)
-    if not isinstance(body, dict):
-        raise no_json(response.headers.get("content-type", ""))
-    return body
-
-
-def _stopped(response: httpx2.Response) -> bool:
-    """Whether it was live until now."""
-    if response.status_code not in NOTHING:
-        raise refusal(response)
-    return response.status_code == 202
+        raise connection_lost(error) from error

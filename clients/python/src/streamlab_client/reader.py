@@ -1,11 +1,21 @@
-"""What a client has of a run by now, and what to ask for next. No input or output happens here."""
+"""The state of a stream: what has arrived, and what to request next. No I/O happens here."""
 
 import json
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from streamlab_client.errors import broken
-from streamlab_client.events import LOGGED, Done, Event, Json, Status, StepText, event_of, gap_of, snapshot_of
+from streamlab_client.errors import broken_stream
+from streamlab_client.events import (
+    LOG_TYPES,
+    Done,
+    Event,
+    Json,
+    Status,
+    StepText,
+    parse_event,
+    parse_gap,
+    parse_snapshot,
+)
 
 CONTROL = frozenset({"open", "gap", "snapshot", "drain", "close"})
 
@@ -21,44 +31,44 @@ class Message(NamedTuple):
 ENDED = Message("ended", "", None)  # there is nothing after the token
 
 
-def message_of(name: str, token: str, text: str) -> Message:
-    """Of an entry whose data are text. What is not known may be anything. Raises ProtocolError."""
+def parse_message(name: str, token: str, text: str) -> Message:
+    """Read an entry whose data are JSON as text. Only an unknown type may be something else. Raises ProtocolError."""
     try:
         return Message(name, token, json.loads(text))
     except (ValueError, RecursionError):
-        if name in LOGGED or name in CONTROL:
-            raise broken(f"the data of a {name} are not JSON") from None
+        if name in LOG_TYPES or name in CONTROL:
+            raise broken_stream(f"the data of a {name} are not JSON") from None
         return Message(name, token, None)
 
 
-def opened(run_id: str, conversation: str | None = None, model: str | None = None) -> Message:
-    """What `open` says, where a protocol tells it before."""
+def open_message(run_id: str, conversation: str | None = None, model: str | None = None) -> Message:
+    """Make an `open` message, where a protocol tells its content otherwise, as in a header."""
     return Message("open", "", {"run_id": run_id, "conversation": conversation, "model": model})
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """Start a run. The same key asks for the same run, so that it may be said twice."""
+class StartRequest:
+    """Start a run. The same idempotency key means the same run, so that it may be sent twice."""
 
-    question: Json
+    body: Json
     key: str
 
 
 @dataclass(frozen=True, slots=True)
-class Follow:
-    """Go on with a run after the token, or at the beginning."""
+class FollowRequest:
+    """Read a run from its beginning, or after a resume token."""
 
     run_id: str
     after: str | None
 
 
-Call = Ask | Follow
+Request = StartRequest | FollowRequest
 
 
 class Reader:
-    """Takes one message after another, from as many connections as it needs, and gives each event once and in order."""
+    """Turns messages, from as many connections as it takes, into events, each once and in order."""
 
-    def __init__(self, ask: Ask | None = None, run_id: str | None = None, after: str | None = None) -> None:
+    def __init__(self, start: StartRequest | None = None, run_id: str | None = None, after: str | None = None) -> None:
         self.run_id = run_id
         self.conversation: str | None = None
         self.model: str | None = None
@@ -68,7 +78,7 @@ class Reader:
         self.ended = False
         self.progressed = False  # whether this connection brought an event of the log that is new
         self.expired = False  # whether the server said that the access token's time is over
-        self._ask = ask
+        self._start = start
         self._seq = _seq_of(after) if after else 0
         self._text = StepText()
 
@@ -76,42 +86,42 @@ class Reader:
     def text(self) -> str:
         return str(self._text)
 
-    def connect(self) -> Call:
-        """What to ask the server. A new connection begins."""
+    def connect(self) -> Request:
+        """Begin a new connection, and return what to request over it."""
         self.progressed = False
         if self.run_id is not None:
-            return Follow(self.run_id, self.token)
-        assert self._ask
-        return self._ask
+            return FollowRequest(self.run_id, self.token)
+        assert self._start
+        return self._start
 
-    def take(self, message: Message) -> Event | None:
-        """The event to hand on, if it is one. Raises ProtocolError when the connection is of no use any more."""
+    def feed(self, message: Message) -> Event | None:
+        """Return the event to hand on, if any. Raises ProtocolError when the connection is of no use any more."""
         if message is ENDED:
             self.ended = self.token is not None and not self.progressed
             return None
         name, token, data = message
         try:
-            if name in LOGGED or (token and isinstance(data, dict) and "at" in data):
-                return self._logged(name, token, data)
+            if name in LOG_TYPES or (token and isinstance(data, dict) and "at" in data):
+                return self._log_event(name, token, data)
             return self._control(name, data)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise broken(f"a {name[:40]} without what it needs") from error
+            raise broken_stream(f"a {name[:40]} without what it needs") from error
 
-    def _logged(self, name: str, token: str, data: Json) -> Event | None:
+    def _log_event(self, name: str, token: str, data: Json) -> Event | None:
         seq: int = data["seq"]
         first: int = data.get("seq_from") or seq
         if self._seq is not None:
             if seq <= self._seq:
                 return None
             if first != self._seq + 1:
-                raise broken(f"event {self._seq} is followed by event {first}")
-        event = event_of(name, data) if name in LOGGED else None
+                raise broken_stream(f"event {self._seq} is followed by event {first}")
+        event = parse_event(name, data) if name in LOG_TYPES else None
         self._seq = seq
         self.token = token or self.token
         self.progressed = True
         if event is None:
             return None
-        self._text.take(event)
+        self._text.feed(event)
         if isinstance(event, Done):
             self.status, self.code, self.ended = event.status, event.code, True
         return event
@@ -123,13 +133,13 @@ class Reader:
                 self.conversation = data.get("conversation") or self.conversation
                 self.model = data.get("model") or self.model
             case "gap":
-                gap = gap_of(data)
+                gap = parse_gap(data)
                 self._seq = gap.seq
                 return gap
             case "snapshot":
-                snapshot = snapshot_of(data)
+                snapshot = parse_snapshot(data)
                 self._seq = snapshot.seq
-                self._text.take(snapshot)
+                self._text.feed(snapshot)
                 return snapshot
             case "close":
                 self.expired = True
@@ -137,7 +147,7 @@ class Reader:
 
 
 def _seq_of(token: str) -> int | None:
-    """The seq that the next event follows on; None when the token does not tell."""
+    """Return the seq that the next event follows on; None when the token does not tell."""
     seq = token.rpartition("-")[2]
     return int(seq) if seq.isascii() and seq.isdecimal() and len(seq) <= 15 else None
 
@@ -149,15 +159,15 @@ class Anew(str):
 
 
 class Pieces:
-    """Events -> pieces of text. Since the last Anew, joined, they are the text that counts."""
+    """Turns events into pieces of text. Those since the last Anew, joined, are the text that counts."""
 
     def __init__(self) -> None:
         self._text = StepText()
         self._shown = False
 
-    def take(self, event: Event) -> str | None:
-        """The piece to hand on, if there is one."""
-        void = self._text.take(event) and self._shown
+    def feed(self, event: Event) -> str | None:
+        """Return the piece to hand on, if there is one."""
+        void = self._text.feed(event) and self._shown
         piece = event.content if event.type == "text_delta" else event.text if event.type == "snapshot" else ""
         if not void and not piece:
             return None

@@ -1,9 +1,9 @@
-"""What single calls answer."""
+"""Runs, as the calls that are answered at once tell of them."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-from streamlab_client.errors import broken
+from streamlab_client.errors import broken_stream
 from streamlab_client.events import Json, Usage
 
 
@@ -18,7 +18,7 @@ class StartedRun:
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """What a run has come to by now; times are seconds since it began. `usage` is None while it is live."""
+    """How far a run has come; times are seconds since it began. `usage` is None while it is live."""
 
     id: str
     status: Literal["live", "completed", "stopped", "failed", "lost"]
@@ -32,16 +32,16 @@ class RunState:
     usage: Usage | None
 
 
-def started_of(data: Json) -> StartedRun:
-    """Raises ProtocolError."""
+def parse_started_run(data: Json) -> StartedRun:
+    """Read the answer to a start. Raises ProtocolError."""
     try:
         return StartedRun(data["id"], data["conversation"], data["model"])
     except KeyError as error:
-        raise broken(f"a started run without {error}") from None
+        raise broken_stream(f"a started run without {error}") from None
 
 
-def state_of(data: Json) -> RunState:
-    """Raises ProtocolError."""
+def parse_run_state(data: Json) -> RunState:
+    """Read the state of a run. Raises ProtocolError."""
     try:
         usage = data["usage"]
         return RunState(
@@ -57,4 +57,4 @@ def state_of(data: Json) -> RunState:
             usage=Usage(usage["input_tokens"], usage["output_tokens"], usage["estimated"]) if usage else None,
         )
     except (KeyError, TypeError) as error:
-        raise broken(f"the state of a run without what it needs ({error})") from None
+        raise broken_stream(f"the state of a run without what it needs ({error})") from None

@@ -1,26 +1,26 @@
-"""Streams of server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html
+"""Server-sent events without I/O: https://html.spec.whatwg.org/multipage/server-sent-events.html
 
 httpx's reader of them holds an end of line that is a CR back until the next byte comes, takes the end of the stream
 for one, does not skip a byte order mark, and believes a charset that is not UTF-8. So it is given a stream with LF for
-every end of line, without the mark, as UTF-8.
+every end of line, without the mark, as UTF-8. Checked with httpx2 2.16.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx2
 
-from streamlab_client.errors import no_stream
-from streamlab_client.http import AsyncHttp, Http, bearer, refusal, run_path, told
-from streamlab_client.patience import LARGEST
-from streamlab_client.reader import ENDED, Ask, Call, Message, message_of, opened
+from streamlab_client.errors import wrong_media_type
+from streamlab_client.http import bearer, run_path, start_headers
+from streamlab_client.reader import ENDED, Message, Request, StartRequest, open_message
 
 MEDIA_TYPE = "text/event-stream"
-PLAIN = {"content-type": f"{MEDIA_TYPE}; charset=utf-8"}
+NORMALIZED = {"content-type": f"{MEDIA_TYPE}; charset=utf-8"}
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+NO_CONTENT = 204
 
 
-class PlainLines:
+class LineNormalizer:
     """Fed with the bytes of a stream in any pieces, gives them with LF for every CRLF and CR, and without the mark."""
 
     def __init__(self) -> None:
@@ -28,6 +28,7 @@ class PlainLines:
         self._after_cr = False
 
     def feed(self, piece: bytes) -> bytes:
+        """Return what can be passed on by now."""
         if self._head is not None:
             piece = self._head + piece
             if len(piece) < len(BYTE_ORDER_MARK) and BYTE_ORDER_MARK.startswith(piece):
@@ -43,80 +44,25 @@ class PlainLines:
         return piece
 
 
-class _Plain(httpx2.SyncByteStream):
-    def __init__(self, response: httpx2.Response) -> None:
-        self._response = response
-
-    def __iter__(self) -> Iterator[bytes]:
-        lines = PlainLines()
-        for piece in self._response.iter_bytes():
-            yield lines.feed(piece)
-
-
-class _AsyncPlain(httpx2.AsyncByteStream):
-    def __init__(self, response: httpx2.Response) -> None:
-        self._response = response
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        lines = PlainLines()
-        async for piece in self._response.aiter_bytes():
-            yield lines.feed(piece)
+def request_options(request: Request, token: str | None) -> dict[str, Any]:
+    """Return the arguments of httpx's `stream` for a request."""
+    headers = {"accept": MEDIA_TYPE, "cache-control": "no-store"}
+    if isinstance(request, StartRequest):
+        headers |= start_headers(request, token)
+        return {"method": "POST", "url": "chat", "json": request.body, "headers": headers}
+    headers |= bearer(token)
+    if request.after is not None:
+        headers["last-event-id"] = request.after
+    return {"method": "GET", "url": run_path(request.run_id, "/events"), "headers": headers}
 
 
-class Sse(Http):
-    """Runs of one server as streams of events."""
-
-    def messages(self, call: Call, token: str | None) -> Generator[Message]:
-        """What the server sends, until it ends or breaks. Closing it closes the connection."""
-        with told(), self.client.stream(**_request(call, token)) as response:
-            if not response.is_success:
-                response.read()
-                raise refusal(response)
-            yield from _first(response)
-            if response.status_code == 204:
-                return
-            plain = httpx2.Response(200, headers=PLAIN, stream=_Plain(response), request=response.request)
-            for event in httpx2.EventSource(plain, max_event_size=LARGEST):
-                if event.data:
-                    yield message_of(event.event, event.id, event.data)
-
-
-class AsyncSse(AsyncHttp):
-    """The same on an event loop."""
-
-    async def messages(self, call: Call, token: str | None) -> AsyncGenerator[Message]:
-        with told():
-            async with self.client.stream(**_request(call, token)) as response:
-                if not response.is_success:
-                    await response.aread()
-                    raise refusal(response)
-                for message in _first(response):
-                    yield message
-                if response.status_code == 204:
-                    return
-                plain = httpx2.Response(200, headers=PLAIN, stream=_AsyncPlain(response), request=response.request)
-                async for event in httpx2.EventSource(plain, max_event_size=LARGEST):
-                    if event.data:
-                        yield message_of(event.event, event.id, event.data)
-
-
-def _request(call: Call, token: str | None) -> dict[str, Any]:
-    headers = {"accept": MEDIA_TYPE, "cache-control": "no-store"} | bearer(token)
-    if isinstance(call, Ask):
-        headers["idempotency-key"] = call.key
-        return {"method": "POST", "url": "chat", "json": call.question, "headers": headers}
-    if call.after is not None:
-        headers["last-event-id"] = call.after
-    return {"method": "GET", "url": run_path(call.run_id, "/events"), "headers": headers}
-
-
-def _first(response: httpx2.Response) -> Iterator[Message]:
-    """What the head of the answer says. Raises ProtocolError when no stream of events will follow."""
-    if response.status_code == 204:
+def head_messages(response: httpx2.Response) -> Iterator[Message]:
+    """Return what the head of an answer tells. Raises ProtocolError when no stream of events will follow."""
+    if response.status_code == NO_CONTENT:
         yield ENDED
         return
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != MEDIA_TYPE:
-        raise no_stream(kind)
+    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != MEDIA_TYPE:
+        raise wrong_media_type(media_type, "a stream of events")
     if run_id := response.headers.get("x-run-id"):
-        yield opened(run_id)
+        yield open_message(run_id)

@@ -1,116 +1,68 @@
-"""Streams over a WebSocket; what is answered at once goes over HTTP."""
+"""WebSocket streams without I/O: addresses, options, messages, and what a close means."""
 
 import json
-from collections.abc import AsyncGenerator, Generator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode
 
-from websockets.asyncio.client import connect as aconnect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
-from websockets.sync.client import connect
 
-from streamlab_client.errors import broken, error_of, lost
-from streamlab_client.http import AsyncHttp, Http, bearer, run_path
-from streamlab_client.patience import BEATS, LARGEST, seconds_of
-from streamlab_client.reader import ENDED, Ask, Call, Follow, Message, opened
+from streamlab_client.errors import broken_stream, connection_lost, error_from_status
+from streamlab_client.http import bearer, json_body, run_path
+from streamlab_client.reader import ENDED, FollowRequest, Message
+from streamlab_client.retry import MAX_MESSAGE, MISSED_HEARTBEATS, parse_retry_after
 
-REFUSED = 4000  # a close code is this and the status that HTTP would have answered
-LEAVING = 1.0  # seconds that a server has to answer a close
-
-
-class WebSocket(Http):
-    """Runs of one server, each followed over a connection of its own."""
-
-    def __init__(self, url: str, heartbeat: float) -> None:
-        super().__init__(url, heartbeat)
-        self._heartbeat = heartbeat
-
-    def messages(self, call: Call, token: str | None) -> Generator[Message]:
-        """What the server sends, until it ends or breaks. Closing it closes the connection."""
-        if isinstance(call, Ask):
-            started = self.start(call, token)
-            yield opened(started.id, started.conversation, started.model)
-            call = Follow(started.id, None)
-        address = _address(str(self.client.base_url), call)
-        with _told(), connect(address, **_options(token, self._heartbeat)) as socket:
-            try:
-                while True:
-                    yield _message_of(socket.recv())
-            except ConnectionClosed as closed:
-                yield from _ending(closed)
+STATUS_OFFSET = 4000  # a close code is this and the status that HTTP would have answered
+CLOSE_TIMEOUT = 1.0  # seconds that a server has to answer a close
 
 
-class AsyncWebSocket(AsyncHttp):
-    """The same on an event loop, which must be asyncio's."""
-
-    def __init__(self, url: str, heartbeat: float) -> None:
-        super().__init__(url, heartbeat)
-        self._heartbeat = heartbeat
-
-    async def messages(self, call: Call, token: str | None) -> AsyncGenerator[Message]:
-        if isinstance(call, Ask):
-            started = await self.start(call, token)
-            yield opened(started.id, started.conversation, started.model)
-            call = Follow(started.id, None)
-        address = _address(str(self.client.base_url), call)
-        with _told():
-            async with aconnect(address, **_options(token, self._heartbeat)) as socket:
-                try:
-                    while True:
-                        yield _message_of(await socket.recv())
-                except ConnectionClosed as closed:
-                    for message in _ending(closed):
-                        yield message
+def address(base: str, request: FollowRequest) -> str:
+    query = f"?{urlencode({'after': request.after})}" if request.after is not None else ""
+    return f"ws{base.removeprefix('http')}{run_path(request.run_id, '/ws')}{query}"
 
 
-def _address(base: str, call: Follow) -> str:
-    query = f"?{urlencode({'after': call.after})}" if call.after is not None else ""
-    return f"ws{base.removeprefix('http')}{run_path(call.run_id, '/ws')}{query}"
+def connect_options(token: str | None, heartbeat: float) -> dict[str, Any]:
+    """Return the options of a connection.
 
-
-def _options(token: str | None, heartbeat: float) -> dict[str, Any]:
-    """Silence is found out by pings, because the server's own signs of life are not handed on."""
+    Silence is found out by pings, because the library does not hand the server's own pings on.
+    """
     return {
         "additional_headers": bearer(token),
         "compression": None,
-        "max_size": LARGEST,
-        "open_timeout": heartbeat * BEATS,
+        "max_size": MAX_MESSAGE,
+        "open_timeout": heartbeat * MISSED_HEARTBEATS,
         "ping_interval": heartbeat,
-        "ping_timeout": heartbeat * (BEATS - 1),
-        "close_timeout": LEAVING,
+        "ping_timeout": heartbeat * (MISSED_HEARTBEATS - 1),
+        "close_timeout": CLOSE_TIMEOUT,
     }
 
 
-def _message_of(text: str | bytes) -> Message:
-    """Raises ProtocolError."""
+def parse_frame(text: str | bytes) -> Message:
+    """Read one message. Raises ProtocolError."""
     try:
         message = json.loads(text)
         return Message(message["event"], message.get("id", ""), message["data"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise broken("a message is not one of an event") from None
+        raise broken_stream("a message is not one of an event") from None
 
 
-def _ending(closed: ConnectionClosed) -> Iterator[Message]:
-    """What the server's close says. Raises the error that its code amounts to."""
+def close_messages(closed: ConnectionClosed) -> list[Message]:
+    """Return what the server's close tells. Raises the error that its code stands for."""
     code, reason = (closed.rcvd.code, closed.rcvd.reason) if closed.rcvd else (1006, "")
-    if code == 1000 and reason == "ended":
-        yield ENDED
-    elif REFUSED < code < REFUSED + 1000:
-        raise error_of(code - REFUSED, {"error": {"code": reason}})
+    if STATUS_OFFSET < code < STATUS_OFFSET + 1000:
+        raise error_from_status(code - STATUS_OFFSET, {"error": {"code": reason}})
+    return [ENDED] if (code, reason) == (1000, "ended") else []
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """What the library raises, as our errors."""
+def translated_errors() -> Iterator[None]:
+    """Raise errors of the family in place of those of the library."""
     try:
         yield
     except InvalidStatus as refused:
         response = refused.response
-        try:
-            body = json.loads(response.body or b"")
-        except ValueError:
-            body = None
-        raise error_of(response.status_code, body, seconds_of(response.headers.get("retry-after"))) from refused
+        wait = parse_retry_after(response.headers.get("retry-after"))
+        raise error_from_status(response.status_code, json_body(response.body), wait) from refused
     except (OSError, EOFError, WebSocketException) as error:
-        raise lost(error) from error
+        raise connection_lost(error) from error

@@ -1,4 +1,4 @@
-"""Whether the machine was quiet enough for the figures to be true."""
+"""What may falsify the figures: something in between that holds a stream back, or a machine that is too busy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,12 +9,59 @@ import numpy as np
 
 from streamlab.latency.figures import Spread, spread
 from streamlab.latency.observation import Observation
+from streamlab.latency.plan import Way
+
+FEWEST_CHUNKS = 10  # fewer may well lie in one packet
+CHUNKS_A_WAIT = 5  # a server that writes each chunk as it is made is read in ones and twos
+HELD = 0.2  # seconds: a reader does not notice less
 
 MEDIAN_ERROR = 0.005  # seconds
 P95_ERROR = 0.015
 P95_LATE = 0.015
 
 Reason = Literal["ttft_error", "gap_error", "late"]
+
+
+@dataclass(frozen=True, slots=True)
+class Buffering:
+    """`held` of `n` streams came in bunches, or whole at their end; `suspected` when most did."""
+
+    model: str
+    way: Way
+    n: int
+    held: int
+
+    @property
+    def suspected(self) -> bool:
+        return 2 * self.held > self.n
+
+
+def buffering(observations: Sequence[Observation], model: str, way: Way) -> Buffering:
+    """Count the held streams of a model in one way."""
+    mine = [
+        seen
+        for seen in observations
+        if (seen.model, seen.way, seen.warm_up) == (model, way, False) and seen.usable and _can_tell(seen)
+    ]
+    return Buffering(model, way, len(mine), sum(map(is_held, mine)))
+
+
+def is_held(observation: Observation) -> bool:
+    """Tell whether the stream came in bunches: a wait of 0.2 s or more, and five chunks or more for each wait.
+
+    A first text that is late and gaps near zero are not evidence enough: a model may think for 2 s and then write
+    for 0.2 s. But it writes chunk by chunk, so that a reader who is faster than the model waits before each. Chunks
+    that lay ready together had waited somewhere, all at the answer's end or a buffer's fill at a time, and the gaps
+    between them are only what it takes to read them. What this cannot tell from a buffer is a model faster than
+    this reader, which takes in some 1,500 chunks a second; gaps alone would accuse every model of 500 a second.
+    """
+    longest = max([observation.ttft or 0.0, *observation.gaps])
+    bunched = len(observation.chunk_times) >= CHUNKS_A_WAIT * max(1, observation.waits)
+    return _can_tell(observation) and longest >= HELD and bunched
+
+
+def _can_tell(observation: Observation) -> bool:
+    return observation.streamed and len(observation.chunk_times) >= FEWEST_CHUNKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +94,7 @@ class Noise:
 
 
 def noise(observations: Sequence[Observation]) -> Noise:
-    """Of all calls that are no warm-up and came to their end."""
+    """Sum up the noise in all calls that are no warm-up and came to their end."""
     counted = [seen for seen in observations if not seen.warm_up and seen.error is None]
     late = float(np.percentile([seen.late for seen in counted], 95)) if counted else None
     return Noise(
@@ -58,14 +105,14 @@ def noise(observations: Sequence[Observation]) -> Noise:
 
 
 def first_error(observation: Observation) -> float | None:
-    """Seconds from the first write to the first text, absolute."""
+    """Return the seconds between the first write and the first text; None when one of them is not known."""
     if not observation.written or observation.ttft is None:
         return None
     return abs(observation.ttft - observation.written[0])
 
 
 def gap_errors(observation: Observation) -> list[float]:
-    """Of each gap, when chunk for chunk is known."""
+    """Return by how much each gap differs from the server's, where the server's is known chunk for chunk."""
     written = observation.written or ()
     if len(written) != len(observation.chunk_times):
         return []

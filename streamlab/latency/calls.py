@@ -1,4 +1,4 @@
-"""Making the calls of a plan one after the other, and taking down each."""
+"""The calls of a plan, made one after the other and observed."""
 
 import asyncio
 import gc
@@ -7,14 +7,12 @@ from collections.abc import Generator
 from contextlib import ExitStack, closing
 
 from streamlab.demo_model import is_demo
-from streamlab.latency.address import GatewayAddress
-from streamlab.latency.client import Client, Taken
+from streamlab.latency.client import CallRecord, Client
+from streamlab.latency.clock import ServerLog, Ticker
+from streamlab.latency.figures import reading_seconds
 from streamlab.latency.gateway import GatewayClient
 from streamlab.latency.observation import DIGITS, Observation
-from streamlab.latency.plan import Call, Plan, order
-from streamlab.latency.reading import reading_seconds
-from streamlab.latency.ticker import Ticker
-from streamlab.latency.truth import Truth
+from streamlab.latency.plan import Call, GatewayAddress, Plan, order
 from streamlab.latency.wire import Wire
 from streamlab.models.catalog import endpoint
 from streamlab.settings import Settings
@@ -27,7 +25,7 @@ LONGEST_PAUSE = 60.0  # seconds, whatever the provider asks for
 def measure(
     plan: Plan, settings: Settings, demo_url: str, gateway: GatewayAddress | None = None
 ) -> Generator[Observation]:
-    """One observation for each call of `order(plan)`, as soon as it is made. Close it to end early.
+    """Make each call of `order(plan)`, and yield its observation as soon as it is made. Close it to end early.
 
     `gateway` is asked where the plan says so. Raises ValueError when it says so and there is none.
 
@@ -56,7 +54,7 @@ class _Bench:
         if plan.relayed and gateway is None:
             raise ValueError("no gateway to ask")
         self._runner = asyncio.Runner()
-        self._truth = Truth(demo_url)
+        self._server_log = ServerLog(demo_url)
         self._clients = {
             model: Client(model, plan, *endpoint(model, settings, demo_url), self._runner) for model in plan.models
         }
@@ -67,22 +65,22 @@ class _Bench:
             client.close()
         for relayed in self._relayed.values():
             relayed.close()
-        self._truth.close()
+        self._server_log.close()
         self._runner.close()
 
     def observe(self, call: Call, ticker: Ticker) -> Observation:
-        """The call, repeated while the provider's rate limit is met; only the last try is told of."""
+        """Make the call, again while the provider's rate limit is met, and observe the last try."""
         for repeat in range(REPEATS + 1):
             ticker.restart()
-            taken, wire = self._take(call)
+            record, wire = self._take(call)
             late = ticker.late
-            if taken.error != "rate_limited" or repeat == REPEATS:
+            if record.error != "rate_limited" or repeat == REPEATS:
                 break
-            wait = taken.retry_after
+            wait = record.retry_after
             time.sleep(min(LONGEST_PAUSE, 2.0**repeat if wait is None else wait))
-        return _observation(call, taken, late, wire, self._truth)
+        return _observation(call, record, late, wire, self._server_log)
 
-    def _take(self, call: Call) -> tuple[Taken, Wire]:
+    def _take(self, call: Call) -> tuple[CallRecord, Wire]:
         if call.way == "gateway":
             relayed = self._relayed[call.model]
             return relayed.take(), relayed.wire
@@ -90,50 +88,50 @@ class _Bench:
         return client.take(call.way), client.wire
 
 
-def _observation(call: Call, taken: Taken, late: float, wire: Wire, truth: Truth) -> Observation:
-    chunks = [(_since(taken, at), len(text)) for at, text in taken.arrivals if text]
-    text = "".join(text for _, text in taken.arrivals)
-    error = _error(taken, text)
+def _observation(call: Call, record: CallRecord, late: float, wire: Wire, log: ServerLog) -> Observation:
+    chunks = [(_since(record, at), len(text)) for at, text in record.arrivals if text]
+    text = "".join(text for _, text in record.arrivals)
+    error = _error(record, text)
     return Observation(
         pair=call.pair,
         way=call.way,
         model=call.model,
         warm_up=call.warm_up,
-        ttfe=_since(taken, taken.arrivals[0][0]) if taken.arrivals else None,
+        ttfe=_since(record, record.arrivals[0][0]) if record.arrivals else None,
         ttft=chunks[0][0] if chunks else None,
-        e2e=None if error else _since(taken, taken.arrivals[-1][0]),
+        e2e=None if error else _since(record, record.arrivals[-1][0]),
         chunk_times=tuple(time for time, _ in chunks),
         chunk_characters=tuple(characters for _, characters in chunks),
-        tokens=_tokens(taken, text),
-        tokens_estimated=taken.reported is None and bool(text),
+        tokens=_tokens(record, text),
+        tokens_estimated=record.reported is None and bool(text),
         reading=round(reading_seconds(text), DIGITS),
         streamed=wire.streamed,
         waits=wire.waits,
         error=error,
         late=round(late, DIGITS),
-        written=_written(taken, wire, truth) if not error and is_demo(call.model) and call.way != "gateway" else None,
+        written=_written(record, wire, log) if not error and is_demo(call.model) and call.way != "gateway" else None,
     )
 
 
-def _since(taken: Taken, at: float) -> float:
-    return round(at - taken.start, DIGITS)
+def _since(record: CallRecord, at: float) -> float:
+    return round(at - record.start, DIGITS)
 
 
-def _error(taken: Taken, text: str) -> str | None:
-    """An answer that was withheld, or has no text, is none that could be compared."""
-    if taken.error:
-        return taken.error
-    if taken.filtered:
+def _error(record: CallRecord, text: str) -> str | None:
+    """Return why the call does not count. An answer that was withheld, or has no text, cannot be compared."""
+    if record.error:
+        return record.error
+    if record.filtered:
         return "content_filtered"
     return None if text else "no_text"
 
 
-def _tokens(taken: Taken, text: str) -> int | None:
-    if taken.reported is not None:
-        return taken.reported
+def _tokens(record: CallRecord, text: str) -> int | None:
+    if record.reported is not None:
+        return record.reported
     return estimate_tokens(text) if text else None
 
 
-def _written(taken: Taken, wire: Wire, truth: Truth) -> tuple[float, ...] | None:
-    written = truth.written(wire.answer_id, taken.start, taken.arrivals[-1][0])
-    return None if written is None else tuple(_since(taken, at) for at in written)
+def _written(record: CallRecord, wire: Wire, log: ServerLog) -> tuple[float, ...] | None:
+    written = log.written(wire.answer_id, record.start, record.arrivals[-1][0])
+    return None if written is None else tuple(_since(record, at) for at in written)

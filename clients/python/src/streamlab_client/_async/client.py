@@ -1,0 +1,150 @@
+"""What a program uses: a client of one server."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Self, TypeVar
+from uuid import uuid4
+
+import anyio
+
+from streamlab_client._async.stream import AsyncStream, AsyncTextStream
+from streamlab_client._async.transport import AsyncTransport, ProtocolName, make_transport
+from streamlab_client.credentials import AsyncTokenSource, Credentials
+from streamlab_client.errors import StreamlabError
+from streamlab_client.reader import Reader, StartRequest
+from streamlab_client.retry import Backoff, RetryPolicy
+from streamlab_client.runs import RunState, StartedRun
+
+HEARTBEAT = 15.0  # seconds, the server's
+
+Question = str | Sequence[Mapping[str, str]]
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """A client of one server, and a context manager.
+
+    `url` is the server's, with its `/api`; with `protocol="grpc"` the gRPC port's, `host:port` (`https://host:port` for
+    TLS). `token` is an access token, or a function that gives one, on an event loop also a coroutine function: it is
+    called when one is needed, and once more when that one is refused. `heartbeat` is the server's, in seconds: a
+    connection that is silent for 2.5 of them is given up. May be shared by threads or tasks, each stream used by one.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: AsyncTokenSource = None,
+        *,
+        protocol: ProtocolName = "sse",
+        heartbeat: float = HEARTBEAT,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._credentials = Credentials(token)
+        self._backoff = backoff or Backoff()
+        self._transport: AsyncTransport = make_transport(protocol, url, heartbeat)
+
+    def chat(
+        self,
+        question: Question,
+        *,
+        model: str | None = None,
+        agent: bool = False,
+        temperature: float | None = None,
+        conversation: str | None = None,
+        key: str | None = None,
+    ) -> AsyncStream:
+        """Ask, when the loop over the stream begins, and return the stream of events.
+
+        `question` is a text, or the messages of a conversation that ends with one (`[{"role": "user", "content": …}]`).
+        `agent` answers with tools. The same `key` asks for the same run.
+        """
+        return self._stream(Reader(_start_request(question, model, agent, temperature, conversation, key)))
+
+    def text(
+        self,
+        question: Question,
+        *,
+        model: str | None = None,
+        agent: bool = False,
+        temperature: float | None = None,
+        conversation: str | None = None,
+        key: str | None = None,
+    ) -> AsyncTextStream:
+        """Ask as `chat` does, and return a stream of only the text."""
+        return AsyncTextStream(
+            self.chat(question, model=model, agent=agent, temperature=temperature, conversation=conversation, key=key)
+        )
+
+    def follow(self, run_id: str, *, after: str | None = None) -> AsyncStream:
+        """Follow a run from its beginning, or after a resume token."""
+        return self._stream(Reader(run_id=run_id, after=after))
+
+    async def start(
+        self,
+        question: Question,
+        *,
+        model: str | None = None,
+        agent: bool = False,
+        temperature: float | None = None,
+        conversation: str | None = None,
+        key: str | None = None,
+    ) -> StartedRun:
+        """Ask now, and follow later. Raises StreamlabError, as do the next two."""
+        start = _start_request(question, model, agent, temperature, conversation, key)
+        return await self._retried(lambda token: self._transport.start(start, token))
+
+    async def stop(self, run_id: str) -> bool:
+        """Stop the run at its model. Return whether it was live until now."""
+        return await self._retried(lambda token: self._transport.stop(run_id, token))
+
+    async def run(self, run_id: str) -> RunState:
+        """Return how far the run has come. Not offered over gRPC."""
+        return await self._retried(lambda token: self._transport.state(run_id, token))
+
+    async def aclose(self) -> None:
+        """Close all connections; the runs go on."""
+        await self._transport.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.aclose()
+
+    def _retry_policy(self) -> RetryPolicy:
+        return RetryPolicy(self._backoff, self._credentials)
+
+    def _stream(self, reader: Reader) -> AsyncStream:
+        return AsyncStream(self._transport, reader, self._retry_policy())
+
+    async def _retried(self, send: Callable[[str | None], Awaitable[T]]) -> T:
+        """Send until there is an answer, or no use in another attempt."""
+        retries = self._retry_policy()
+        while True:
+            try:
+                answer = await send(await self._credentials.aget())
+            except StreamlabError as error:
+                delay = retries.delay(error)
+            else:
+                self._credentials.accepted()
+                return answer
+            await anyio.sleep(delay)
+
+
+def _start_request(
+    question: Question,
+    model: str | None,
+    agent: bool,
+    temperature: float | None,
+    conversation: str | None,
+    key: str | None,
+) -> StartRequest:
+    """Make the request of a question, of which only what was said is sent."""
+    body: dict[str, Any] = {
+        "message": question if isinstance(question, str) else None,
+        "messages": None if isinstance(question, str) else [dict(message) for message in question],
+        "model": model,
+        "agent": agent or None,
+        "temperature": temperature,
+        "conversation": conversation,
+    }
+    return StartRequest({name: value for name, value in body.items() if value is not None}, key or uuid4().hex)
