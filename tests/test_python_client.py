@@ -35,6 +35,7 @@ from streamlab_client import (
     RunFailed,
     StreamlabError,
 )
+from streamlab_client import events as client_events
 from streamlab_client._async.transport import ProtocolName
 from streamlab_client.events import StepText
 from streamlab_client.reader import Pieces, Reader, parse_message
@@ -484,8 +485,8 @@ async def test_text_of_a_failed_run_ends_with_an_error(lab: Lab) -> None:
 
 
 logged = st.one_of(
-    st.builds(TextDelta, seq=st.just(0), at=st.just(0.0), step=st.integers(1, 3), content=st.text(max_size=3)),
-    st.builds(Retry, seq=st.just(0), at=st.just(0.0), step=st.integers(1, 3), code=st.just("x"), wait=st.just(0.0)),
+    st.builds(client_events.TextDelta, seq=st.just(0), at=st.just(0.0), step=st.integers(1, 3), content=st.text(max_size=3)),
+    st.builds(client_events.Retry, seq=st.just(0), at=st.just(0.0), step=st.integers(1, 3), code=st.just("x"), wait=st.just(0.0)),
 )
 
 
