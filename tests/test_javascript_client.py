@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from benchmarks.harness import chromium
-from clients.conformance.server import load_cases
+from clients.conformance.server import TOKEN, load_cases
 from tests.browser import needs_chromium
 from tests.test_gateway_command import free_port, running
 
@@ -184,7 +184,7 @@ def differences(case: Json, outcome: Json) -> list[str]:
     elif error and expected:
         if error["kind"] != KINDS[expected["kind"]] or error["code"] != expected.get("code", error["code"]):
             found.append(f"the error is {error['kind']} {error['code']}")
-        if any(token in error["written"] for token in case["client"].get("tokens", ["secret"])):
+        if any(token in error["written"] for token in case["client"].get("tokens", [TOKEN])):
             found.append("the error holds a token")
     return found
 

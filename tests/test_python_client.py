@@ -507,7 +507,7 @@ async def test_each_cause_has_its_error(closed_lab: Lab, protocol: ProtocolName)
 @over_each
 async def test_a_token_is_refreshed_by_its_callback(closed_lab: Lab, protocol: ProtocolName) -> None:
     """One that was refused is asked for once more; a callback may be a coroutine function."""
-    tokens = iter(["stale", SECRET])
+    tokens = iter(["tok-2b81e0-stale", SECRET])
 
     async def token() -> str:
         return next(tokens)
