@@ -1,8 +1,7 @@
-/** What callers choose, and how a question stands on the wire. */
+/** What callers choose, and what several files name. */
 
-import type { Call, GatewayOptions } from "./gateway.js";
-import { newKey } from "./gateway.js";
-import type { PatienceOptions } from "./patience.js";
+/** An access token, or a function that fetches one, called again when the server refuses the last one. */
+export type Token = string | (() => string | Promise<string>);
 
 /** `message`, or `messages` with what was said before. */
 export interface Question {
@@ -17,10 +16,31 @@ export interface Question {
   conversation?: string | undefined;
 }
 
+export interface StartedRun {
+  id: string;
+  /** send it with the next question to go on */
+  conversation: string;
+  model: string;
+}
+
 /** "waiting": the connection is lost, and another is tried in a moment. */
 export type Connection = "connecting" | "open" | "waiting";
 
-export interface RequestOptions extends GatewayOptions, PatienceOptions {
+export interface GatewayOptions {
+  token?: Token | undefined;
+  fetch?: typeof fetch | undefined;
+}
+
+export interface RetryOptions {
+  /** attempts in a row that bring nothing new until the client gives up; 8 by default */
+  attempts?: number | undefined;
+  /** milliseconds of the first wait at most, doubled for each that follows; 500 by default */
+  firstWait?: number | undefined;
+  /** milliseconds of any wait at most; 10 000 by default */
+  longestWait?: number | undefined;
+}
+
+export interface RequestOptions extends GatewayOptions, RetryOptions {
   /** ends everything at once; the loop throws the signal's reason, and the run goes on */
   signal?: AbortSignal | undefined;
 }
@@ -28,11 +48,25 @@ export interface RequestOptions extends GatewayOptions, PatienceOptions {
 export interface StreamOptions extends RequestOptions {
   /** "sse" by default */
   protocol?: "sse" | "websocket" | undefined;
-  /** milliseconds between the server's signs of life, 15 000 by default; after 2.5 without any the client reconnects */
+  /** milliseconds between the server's heartbeats, 15 000 by default; after 2.5 without any the client reconnects */
   heartbeat?: number | undefined;
   /** for environments that have none of their own, such as Node 20 */
   WebSocket?: SocketClass | undefined;
   onConnection?: ((connection: Connection) => void) | undefined;
+}
+
+interface IdempotencyOptions {
+  /** the same key and question within 24 hours are the same run; a new key for each call by default */
+  idempotencyKey?: string | undefined;
+}
+
+export type StartOptions = Question & RequestOptions & IdempotencyOptions;
+
+export type ChatOptions = Question & StreamOptions & IdempotencyOptions;
+
+export interface FollowOptions extends StreamOptions {
+  /** the resume token of the last event that you have */
+  after?: string | undefined;
 }
 
 /** As much of a WebSocket as is used, so that every implementation of it will do. */
@@ -46,24 +80,9 @@ export interface Socket {
   close(): void;
 }
 
-interface Asking {
-  /** the same key and question within 24 hours are the same run; a new key for each call by default */
-  idempotencyKey?: string | undefined;
-}
-
-export type StartOptions = Question & RequestOptions & Asking;
-
-export type ChatOptions = Question & StreamOptions & Asking;
-
-export interface FollowOptions extends StreamOptions {
-  /** the resume token of the last event that you have */
-  after?: string | undefined;
-}
-
-/** What stands in a question and its messages. */
-const ASKED = "message messages role content model agent temperature conversation".split(" ");
-
-/** The request that asks the question; sent again as it is, it starts no second run. */
-export function asking(options: StartOptions): Call {
-  return { body: JSON.stringify(options, ASKED), key: options.idempotencyKey ?? newKey() };
+/** One message of any protocol. `id` is the resume token; control messages have none. */
+export interface Message {
+  id?: string | undefined;
+  event: string;
+  data: unknown;
 }
