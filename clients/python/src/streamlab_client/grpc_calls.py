@@ -95,8 +95,10 @@ class AsyncGrpc:
         self._channel: grpc.aio.Channel | None = None
 
     async def close(self) -> None:
-        if self._channel:
-            await self._channel.close()
+        """Close the channel; another one is opened when it is needed."""
+        if channel := self._channel:
+            self._channel = None
+            await channel.close()
 
     async def messages(self, call: Call, token: str | None) -> AsyncGenerator[Message]:
         method, request = _request(call)

@@ -66,6 +66,8 @@ class Reader:
         self.status: Status | None = None
         self.code: str | None = None
         self.ended = False
+        self.connected = False
+        self.connections = 0
         self.progressed = False  # whether this connection brought an event of the log that is new
         self.expired = False  # whether the server said that the access token's time is over
         self._ask = ask
@@ -86,6 +88,9 @@ class Reader:
 
     def take(self, message: Message) -> Event | None:
         """The event to hand on, if it is one. Raises ProtocolError when the connection is of no use any more."""
+        if not self.connected:
+            self.connected = True
+            self.connections += 1
         if message is ENDED:
             self.ended = self.token is not None and not self.progressed
             return None

@@ -43,6 +43,16 @@ class _Followed:
         return self._reader.token
 
     @property
+    def connected(self) -> bool:
+        """Whether there is a connection now on which the server has answered."""
+        return self._reader.connected
+
+    @property
+    def connections(self) -> int:
+        """How many such connections there were; each but the first went on where one was left or lost."""
+        return self._reader.connections
+
+    @property
     def answer(self) -> str:
         """The text that counts by now: of the last step, since its last retry."""
         return self._reader.text
@@ -101,6 +111,8 @@ class Stream(_Followed):
                 raise lost()
             except StreamlabError as error:
                 wait = self._failed(error)
+            finally:
+                reader.connected = False
             time.sleep(wait)
 
     def close(self) -> None:
@@ -148,6 +160,8 @@ class AsyncStream(_Followed):
                 raise lost()
             except StreamlabError as error:
                 wait = self._failed(error)
+            finally:
+                reader.connected = False
             await anyio.sleep(wait)
 
     async def aclose(self) -> None:
