@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CLIENT := clients/python/src/streamlab_client/generated
 
-.PHONY: run test soak lint bench lock screenshots protocol clean
+.PHONY: run test soak lint bench lock screenshots protocol client clean
 
 run: $(VENV)/run.stamp ## the app on http://localhost:8501
 	$(BIN)/streamlit run app.py
@@ -29,6 +29,10 @@ screenshots: $(VENV)/dev.stamp browser ## README's picture, and every page in ev
 protocol: $(VENV)/dev.stamp ## make the gRPC messages and stub from their description
 	$(BIN)/python -m grpc_tools.protoc -Iprotocol --python_out=. --pyi_out=. --grpc_python_out=. streamlab/v1/streamlab.proto
 	$(BIN)/python -m grpc_tools.protoc -Iprotocol --python_out=$(CLIENT) --pyi_out=$(CLIENT) streamlab/v1/streamlab.proto
+
+client: ## build the JavaScript client, and give it to the page that shows several clients
+	cd clients/javascript && npm ci && npm run build
+	cp clients/javascript/dist/browser.js components/relay_client/streaming_lab_client.js
 
 lock: $(VENV)/dev.stamp ## compile the exact requirements from the short lists
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --upgrade requirements.in -o requirements.txt

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
+from importlib import resources
 from typing import Any
 
 import streamlit as st
@@ -20,7 +20,7 @@ WORDS = (
     "note_local", "note_refused", "note_gap", "note_slow", "note_grpc",
 )  # fmt: skip
 
-_FOLDER = Path(__file__).with_name("relay_client")
+_FOLDER = resources.files("components") / "relay_client"
 HTML = """
 <div class="relay">
     <div class="bar" role="group"></div>
@@ -35,7 +35,7 @@ def _read(*names: str) -> str:
     return "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in names)
 
 
-JS = _read("client.js", "card.js", "bench.js")  # one module
+JS = _read("streaming_lab_client.js", "client.js", "card.js", "bench.js")  # one module; the first: see `make client`
 
 _component = st.components.v2.component(
     "relay_clients",

@@ -125,6 +125,12 @@ def test_the_client_passes_its_tests(client: Path) -> None:
     run("npm", "test", cwd=client)
 
 
+def test_the_page_has_the_client_as_it_is(client: Path) -> None:
+    """What stands there is what its sources make; `make client` renews it."""
+    built, taken = client / "dist/browser.js", ROOT / "components/relay_client/streaming_lab_client.js"
+    assert taken.read_text("utf-8") == built.read_text("utf-8")
+
+
 @pytest.mark.parametrize("folder", [CLIENT, REACT], ids=["client", "example"])
 def test_the_lock_file_names_no_registry(folder: Path) -> None:
     """Packages come from whatever registry the reader uses."""
