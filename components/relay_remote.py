@@ -7,7 +7,7 @@ from components.state import engine, gateway, session
 from streamlab.hub import Log
 
 if TYPE_CHECKING:  # what speaks gRPC takes a while to load
-    from streamlab.grpc_follower import GrpcFollower, Look
+    from components.relay_follower import GrpcFollower, Look
 
 Ask = Literal["join", "cut", "connect", "leave"]
 
@@ -63,7 +63,7 @@ def _is_new(run_id: str) -> bool:
 
 
 def _join(run_id: str) -> None:
-    from streamlab.grpc_follower import GrpcFollower, local_address
+    from components.relay_follower import GrpcFollower, local_address
 
     lab, server, state = engine(), gateway(), session()
     if state.follower:

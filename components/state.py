@@ -23,7 +23,7 @@ from streamlab.settings import load_settings
 from streamlab.trials import Trial, UnknownTrial
 
 if TYPE_CHECKING:  # what speaks gRPC takes a while to load
-    from streamlab.grpc_follower import GrpcFollower
+    from components.relay_follower import GrpcFollower
 
 CHAT, RUN, MEASUREMENT, COMPARISON = "chat", "run", "measurement", "comparison"  # parameters of the address
 TRIAL, READING = "trial", "reading"

@@ -15,18 +15,23 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 from prometheus_client.samples import Sample
 from redis.asyncio import Redis
+from streamlab_client.events import event_of
+from streamlab_client.generated.streamlab.v1 import streamlab_pb2 as pb
+from streamlab_client.grpc_calls import message_of
 from streamlit.testing.v1 import AppTest
 
 from benchmarks.harness import ROOT, free_port, streamlit_server
-from components import relay, relay_cards, relay_figures
+from components import relay, relay_cards, relay_figures, relay_follower
+from components.relay_follower import GrpcFollower, Look, State, local_address
 from components.relay_remote import Standing
 from components.texts import texts
 from streamlab.engine import Engine
-from streamlab.events import StreamEvent, Usage
+from streamlab.events import StreamEvent, Usage, encode
 from streamlab.gateway.access import Grant
+from streamlab.gateway.feed import Entry
 from streamlab.gateway.gateway import Gateway, open_gateway
+from streamlab.gateway.grpc_events import encode_event
 from streamlab.gateway.grpc_server import grpc_port
-from streamlab.grpc_follower import GrpcFollower, Look, State, local_address
 from streamlab.hub import Gap, HubUnreachable, Item, Log, MemoryHub, Outage, Snapshot
 from streamlab.hub.redis import RedisHub
 from streamlab.questions import QUESTION_CHARACTERS, Options
@@ -35,6 +40,7 @@ from tests.browser import Site, button, needs_chromium, site
 from tests.conftest import check_laws
 from tests.pages import LIMIT, checked, languages, serving, visit
 from tests.redis_server import RedisServer
+from tests.test_python_client import EVERYTHING
 
 redis_server, own_redis = servers.redis_server, servers.own_redis  # fixtures are found by their names
 
@@ -42,6 +48,7 @@ FAST = "demo?first=0&rate=5000"
 STEADY = "demo?first=0&rate=60&chunks=600"
 PACED = "demo?first=1&rate=60"  # time to connect before the first event
 SHORT = "What is streaming?"
+SECRET = "tok-7f3a9c-secret"
 SAID = "relay.question_default"
 
 
@@ -252,6 +259,32 @@ def test_the_client_over_grpc_tells_that_it_was_refused(served: tuple[Engine, Ga
     assert until("refused").seq == 0
 
 
+def test_the_client_over_grpc_leaves_when_nobody_looks(
+    served: tuple[Engine, Gateway], address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its stream ends; whoever comes back finds it cut, and may connect it again."""
+    engine, gateway = served
+    monkeypatch.setattr(relay_follower, "UNSEEN", 0.5)
+    chat = engine.portal.call(engine.chats.ask, None, "What is streaming?", Options(STEADY))
+    follower, until = follow(served, address, chat.turns[-1].run_id)
+    until("open", 5)
+    time.sleep(0.6)
+    assert not len(gateway.deliveries)
+    seq = until("cut").seq
+    engine.portal.call(follower.connect)
+    assert until("open", seq + 5).resumes == 1
+    engine.portal.call(follower.cut)
+    engine.portal.call(engine.runs.stop, follower.run_id)
+
+
+@pytest.mark.parametrize("event", EVERYTHING, ids=lambda event: event.type)
+def test_the_client_over_grpc_counts_the_bytes_that_the_service_sends(event: StreamEvent) -> None:
+    """As the message had them, of which it is handed the content alone."""
+    sent = encode_event(Entry("0123456789abcdef-7", event.type, encode(event)))
+    message = message_of(pb.Event.FromString(sent))
+    assert relay_follower.size_of(event_of(message.name, message.data), message.token) == len(sent)
+
+
 @pytest.mark.parametrize(
     ("host", "address"),
     [
@@ -365,7 +398,8 @@ async def test_what_cannot_be_closed_is_unreachable(own_redis: RedisServer) -> N
 
 @pytest.fixture(scope="module")
 def app() -> Iterator[Site]:
-    with site(LAB_MODELS=PACED, LAB_GRPC_PORT=str(free_port())) as found:
+    """It has access tokens, so that the clients of the page read its run by follow tokens alone."""
+    with site(LAB_MODELS=PACED, LAB_GRPC_PORT=str(free_port()), GATEWAY_TOKENS=SECRET) as found:
         yield found
 
 
@@ -523,7 +557,8 @@ def test_a_client_that_is_sent_away_comes_back_by_itself(app: Site) -> None:
         for each in cards:
             reach(each, 5)
         run_id = parse_qs(urlsplit(page.url).query)["run"][0]
-        assert page.request.delete(f"{app.url}/api/runs/{run_id}/token").status == 204
+        headers = {"authorization": f"Bearer {SECRET}"}
+        assert page.request.delete(f"{app.url}/api/runs/{run_id}/token", headers=headers).status == 204
         assert len({whole(each, words) for each in cards}) == 1
         assert all(figure(each, "reconnects") >= 1 for each in cards)
 
