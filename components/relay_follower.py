@@ -52,7 +52,7 @@ class Look:
 
 
 def local_address(host: str, port: int) -> str:
-    """Where this machine reaches a server that listens on this host."""
+    """Return where this machine reaches a server that listens on this host."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
@@ -104,6 +104,7 @@ class GrpcFollower:
             self._leaving = asyncio.get_running_loop().call_later(UNSEEN, self._task.cancel)
 
     async def _follow(self) -> None:
+        """Take every event until the run's end; the client comes back by itself whenever the connection is lost."""
         try:
             async with self._client, self._stream:
                 async for event in self._stream:
@@ -112,6 +113,7 @@ class GrpcFollower:
             self._look.state = "refused"
 
     def _take(self, event: Event) -> None:
+        """Count the event."""
         look = self._look
         look.bytes += size_of(event, self._stream.token)
         if isinstance(event, Gap):
