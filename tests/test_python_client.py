@@ -292,9 +292,9 @@ async def test_a_stream_tells_whether_it_is_connected(lab: Lab, protocol: Protoc
         assert (stream.connected, stream.connections) == (False, 0)
         for connections in (1, 2):
             async with stream:
-                events = aiter(stream)
-                assert (await anext(events)).seq == connections
-                assert (stream.connected, stream.connections) == (True, connections)
+                async for event in stream:
+                    assert (event.seq, stream.connected, stream.connections) == (connections, True, connections)
+                    break
             assert not stream.connected
 
 

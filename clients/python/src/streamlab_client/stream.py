@@ -168,6 +168,8 @@ class AsyncStream(_Followed):
         """Close the connection; the run goes on."""
         if self._loop and (events := self._loop()):
             await events.aclose()
+        while self._reader.connected:  # the event loop is closing the generator of a loop that was left
+            await anyio.sleep(0)
 
     async def __aenter__(self) -> Self:
         return self
