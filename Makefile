@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CLIENT := clients/python/src/streamlab_client/generated
 
-.PHONY: run dev test soak lint bench lock screenshots protocol unasync clean
+.PHONY: run dev test soak lint bench lock screenshots protocol unasync client clean
 
 run: $(VENV)/run.stamp ## the app on http://localhost:8501
 	$(BIN)/streamlit run app.py
@@ -36,6 +36,10 @@ protocol: $(VENV)/dev.stamp ## make the gRPC messages and stub from their descri
 
 unasync: $(VENV)/dev.stamp ## make the Python client for threads from the one for event loops
 	$(BIN)/python -m scripts.unasync
+
+client: ## build the JavaScript client, and give it to the page that shows several clients
+	cd clients/javascript && npm ci && npm run build
+	cp clients/javascript/dist/browser.js components/relay/client/streaming_lab_client.js
 
 lock: $(VENV)/dev.stamp ## compile the exact requirements from the short lists
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --upgrade requirements.in -o requirements.txt

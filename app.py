@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 # Streamlit loads these two at the first write_stream: seconds in which the first answer would not be seen.
@@ -18,6 +19,9 @@ from streamlab.gateway.http import create_app
 from streamlab.gateway.serving import serving
 from streamlab.settings import SettingsError, load_settings
 
+# The page of several clients has the project's own Python client at work, from where its source lies: who runs the app
+# needs to install no second package. At the end of the path, so that it stands in nobody's way.
+sys.path.append(str(Path(__file__).parent / "clients/python/src"))
 logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 try:
     settings = load_settings()

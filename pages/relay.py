@@ -28,7 +28,7 @@ server = gateway()
 def start() -> None:
     question, options = st.session_state[relay.QUESTION], sidebar.options()
     if chat := questions.started([options.model], lambda: lab.portal.call(lab.chats.ask, None, question, options)):
-        session().relayed = st.query_params[RUN] = chat.turns[-1].run_id
+        st.session_state[relay.SHOWN] = st.query_params[RUN] = chat.turns[-1].run_id
 
 
 @st.fragment(run_every=EVERY)
@@ -51,9 +51,9 @@ def draw_gateway() -> None:
     relay_figures.draw_figures(relay_figures.seen(relay_figures.moment(time.monotonic(), samples)))
 
 
-run_id = st.query_params.get(RUN) or session().relayed
+run_id = st.query_params.get(RUN) or st.session_state.get(relay.SHOWN)
 if run_id:
-    session().relayed = st.query_params[RUN] = run_id
+    st.session_state[relay.SHOWN] = st.query_params[RUN] = run_id
 log = find_log(run_id)
 lesson.draw_title("relay", (Follower, Delivery, EventStream, FollowSocket), tried=relay_cards.was_resumed())
 draw_notice(st.container())

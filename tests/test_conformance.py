@@ -17,7 +17,7 @@ import pytest
 from streamlab_client import AsyncClient, AsyncStream, Backoff, Client, Event, Stream, StreamlabError
 
 from clients.conformance.server import CASES as FOLDER
-from clients.conformance.server import TOKEN, load_cases
+from clients.conformance.server import FOLLOW_TOKEN, TOKEN, load_cases
 
 ROOT = Path(__file__).parents[1]
 QUICK = Backoff(first=0.02, longest=0.1)
@@ -81,6 +81,13 @@ def test_cases_say_what_they_are_for() -> None:
     listed = [case["name"] for path in GROUPS for case in json.loads(path.read_text("utf-8"))["cases"]]
     assert len(listed) == len(set(listed)) == len(CASES)
     assert all(case["rule"].endswith(".") for case in CASES.values())
+
+
+def test_secrets_are_found_nowhere_else_by_chance() -> None:
+    """A word such as `fresh` may stand in the path of a checkout, and so in a stack trace that holds no token."""
+    tokens = {token for case in CASES.values() for token in case["client"].get("tokens", [])}
+    assert tokens
+    assert all(re.fullmatch(r"tok-[0-9a-f]{6}-[a-z]+", token) for token in {TOKEN, FOLLOW_TOKEN, *tokens})
 
 
 def test_the_protocols_description_refers_to_every_case() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -206,19 +207,40 @@ async def issue(lab: Served, run_id: str) -> str:
 
 
 @pytest.mark.anyio
-async def test_a_follow_token_reads_one_run_and_nothing_else(lab: Served) -> None:
-    """It watches, as state, stream and page; it cannot stop, ask, issue, or look at another run."""
+@pytest.mark.parametrize("as_bearer", [False, True])
+async def test_a_follow_token_reads_one_run_and_nothing_else(lab: Served, as_bearer: bool) -> None:
+    """It watches, as state, stream and page; it cannot stop, ask, revoke, or look at another run."""
     log, other = lab.log(delta("a"), *ending("a")), lab.log(*ending(""))
-    params = {"token": await issue(lab, log.run_id)}
-    run = f"/runs/{log.run_id}"
-    assert (await lab.client.get(run, params=params)).json()["text"] == "a"
-    assert (await lab.client.get(f"{run}/events", params=params)).status_code == 200
-    assert is_refusal(await lab.client.get(f"/runs/{other.run_id}", params=params), 403, "other_run")
-    assert is_refusal(await lab.client.get("/runs/unknown", params=params), 403, "other_run")
-    for method, path in (("DELETE", run), ("POST", f"{run}/token"), ("DELETE", f"{run}/token"), ("GET", "/metrics")):
-        assert is_refusal(await lab.client.request(method, path, params=params), 401, "unauthorized")
-    asked = await lab.client.post("/chat", params=params, json={"message": "hi"})
-    assert is_refusal(asked, 401, "unauthorized")
+    token, run = await issue(lab, log.run_id), f"/runs/{log.run_id}"
+    sent: dict[str, Any] = (
+        {"headers": {"authorization": f"Bearer {token}"}} if as_bearer else {"params": {"token": token}}
+    )
+    refused = "invalid_access_token" if as_bearer else "unauthorized"
+    assert (await lab.client.get(run, **sent)).json()["text"] == "a"
+    assert (await lab.client.get(f"{run}/events", **sent)).status_code == 200
+    assert is_refusal(await lab.client.get(f"/runs/{other.run_id}", **sent), 403, "other_run")
+    assert is_refusal(await lab.client.post(f"/runs/{other.run_id}/token", **sent), 403, "other_run")
+    assert is_refusal(await lab.client.get("/runs/unknown", **sent), 403, "other_run")
+    for method, path in (("DELETE", run), ("DELETE", f"{run}/token"), ("GET", "/metrics")):
+        assert is_refusal(await lab.client.request(method, path, **sent), 401, refused)
+    asked = await lab.client.post("/chat", **sent, json={"message": "hi"})
+    assert is_refusal(asked, 401, refused)
+
+
+@pytest.mark.anyio
+async def test_a_follow_token_gets_none_that_lives_longer(open_lab: Served) -> None:
+    """What it is given for a WebSocket ends when it does itself."""
+    log = open_lab.log(delta())
+    issued = open_lab.gateway.access.issue(log.run_id, time.time_ns() - 400_000_000)  # of a second
+    headers = {"authorization": f"Bearer {issued}"}
+    given = (await open_lab.client.post(f"/runs/{log.run_id}/token", headers=headers)).json()
+    assert given["expires_in"] == 1
+    async with open_lab.follow(log, token=given["token"]) as reading:
+        await reading.end()
+        assert reading.parser.events[-1].json == {"code": "expired"}
+    for token in (issued, given["token"]):
+        again = await open_lab.client.get(f"/runs/{log.run_id}/events", headers={"authorization": f"Bearer {token}"})
+        assert is_refusal(again, 401, "expired_follow_token")
 
 
 @pytest.mark.anyio

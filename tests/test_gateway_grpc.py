@@ -21,6 +21,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
+from streamlab_client.generated.streamlab.v1 import streamlab_pb2 as client_pb
 
 from streamlab.engine import open_engine
 from streamlab.events import (
@@ -607,7 +608,8 @@ async def test_draining_says_so() -> None:
 
 
 async def test_health_and_reflection_name_the_service(lab: Lab) -> None:
-    """What grpcurl and balancers ask, without a token."""
+    """What grpcurl and balancers ask, without a token. The client's own copy of the messages may be loaded beside."""
+    assert client_pb.DESCRIPTOR is pb.DESCRIPTOR
     assert await health_of(lab, SERVICE) == health_pb2.HealthCheckResponse.SERVING
     stub = reflection_pb2_grpc.ServerReflectionStub(lab.channel)
     asked = [

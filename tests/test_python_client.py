@@ -293,8 +293,34 @@ async def test_an_answer_arrives_whole_through_cut_connections_on_an_event_loop(
     ):
         stream = client.chat("What is streaming?", model=demo_model(chunks=150, rate=150))
         with anyio.fail_after(PATIENCE):
-            check_whole([event async for event in stream], stream.answer)
+            check_whole([event async for event in stream if stream.connected], stream.answer)
     assert cutter.cuts >= 2
+    assert not stream.connected
+    assert stream.connections >= 2
+
+
+@over_each
+async def test_a_stream_tells_whether_it_is_connected(lab: Lab, protocol: ProtocolName) -> None:
+    """Not before its loop begins, nor after it was left; another loop over it needs another connection."""
+    log = lab.http.log(delta("a"), delta("b"), *ending("ab"))
+    async with lab.aclient(protocol) as client:
+        stream = client.follow(log.run_id)
+        assert (stream.connected, stream.connections) == (False, 0)
+        for connections in (1, 2):
+            async with stream:
+                async for event in stream:
+                    assert (event.seq, stream.connected, stream.connections) == (connections, True, connections)
+                    break
+            assert not stream.connected
+
+
+async def test_a_client_over_grpc_may_be_used_again_after_it_was_closed(lab: Lab) -> None:
+    """Its next call opens another channel."""
+    log = lab.http.log(delta("a"), *ending("a"))
+    client = lab.aclient("grpc")
+    for _ in range(2):
+        async with client:
+            assert [event.seq async for event in client.follow(log.run_id)] == [1, 2, 3]
 
 
 @over_each
@@ -539,6 +565,17 @@ async def test_a_token_is_refreshed_by_its_callback(closed_lab: Lab, protocol: P
     async with closed_lab.aclient(protocol, token=token) as client:
         stream = client.chat("Hi", model=demo_model(chunks=5))
         check_whole([event async for event in stream], stream.answer)
+
+
+@over_each
+async def test_a_follow_token_reads_its_run_and_stops_none(closed_lab: Lab, protocol: ProtocolName) -> None:
+    """It is a token like any other, for whoever shall only watch."""
+    log = closed_lab.http.log(delta("a"), *ending("a"))
+    token = closed_lab.http.gateway.access.issue(log.run_id)
+    async with closed_lab.aclient(protocol, token=token) as client:
+        assert [event.seq async for event in client.follow(log.run_id)] == [1, 2, 3]
+        with pytest.raises(AuthError):
+            await client.stop(log.run_id)
 
 
 async def test_too_many_runs_are_told_with_the_time_to_wait(anyio_backend: str) -> None:

@@ -15,6 +15,9 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 from prometheus_client.samples import Sample
 from redis.asyncio import Redis
+from streamlab_client.events import parse_event
+from streamlab_client.generated.streamlab.v1 import streamlab_pb2 as pb
+from streamlab_client.grpc_messages import parse_event_message
 from streamlit.testing.v1 import AppTest
 
 from benchmarks.harness import ROOT, free_port, streamlit_server
@@ -24,20 +27,24 @@ from components.relay import figures as relay_figures
 from components.relay import relay
 from components.relay.remote import Standing
 from streamlab.engine import Engine
-from streamlab.events import Done, Event, TextDelta, Usage
+from streamlab.events import Done, Event, StreamEvent, TextDelta, Usage, encode
 from streamlab.gateway.access import Grant
+from streamlab.gateway.feed import Entry
 from streamlab.gateway.gateway import Gateway, open_gateway
+from streamlab.gateway.protocols.grpc_events import encode_event
 from streamlab.gateway.protocols.grpc_server import grpc_port
-from streamlab.grpc_follower import GrpcFollower, Look, State, local_address
 from streamlab.hub import Gap, HubUnreachable, Item, Log, MemoryHub, Outage, Snapshot
 from streamlab.hub.redis.hub import RedisHub
 from streamlab.models.options import QUESTION_CHARACTERS, Options
+from streamlab.relay import follower as relay_follower
+from streamlab.relay.follower import GrpcFollower, Look, State, local_address
 from tests import redis_server as servers
 from tests.browser import Site, button, needs_chromium, site
 from tests.conftest import check_laws
 from tests.events import answer, content
 from tests.pages import LIMIT, checked, languages, serving, visit
 from tests.redis_server import RedisServer
+from tests.test_python_client import EVERYTHING
 
 redis_server, own_redis = servers.redis_server, servers.own_redis  # fixtures are found by their names
 
@@ -45,6 +52,7 @@ FAST = "demo?first=0&rate=5000"
 STEADY = "demo?first=0&rate=60&chunks=600"
 PACED = "demo?first=1&rate=60"  # time to connect before the first event
 SHORT = "What is streaming?"
+SECRET = "tok-7f3a9c-secret"
 SAID = "relay.question_default"
 
 
@@ -255,6 +263,32 @@ def test_the_client_over_grpc_tells_that_it_was_refused(served: tuple[Engine, Ga
     assert until("refused").seq == 0
 
 
+def test_the_client_over_grpc_leaves_when_nobody_looks(
+    served: tuple[Engine, Gateway], address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its stream ends; whoever comes back finds it cut, and may connect it again."""
+    engine, gateway = served
+    monkeypatch.setattr(relay_follower, "UNSEEN", 0.5)
+    chat = engine.portal.call(engine.chats.ask, None, "What is streaming?", Options(STEADY))
+    follower, until = follow(served, address, chat.turns[-1].run_id)
+    until("open", 5)
+    time.sleep(0.6)
+    assert not len(gateway.deliveries)
+    seq = until("cut").seq
+    engine.portal.call(follower.connect)
+    assert until("open", seq + 5).resumes == 1
+    engine.portal.call(follower.cut)
+    engine.portal.call(engine.runs.stop, follower.run_id)
+
+
+@pytest.mark.parametrize("event", EVERYTHING, ids=lambda event: event.type)
+def test_the_client_over_grpc_counts_the_bytes_that_the_service_sends(event: StreamEvent) -> None:
+    """As the message had them, of which it is handed the content alone."""
+    sent = encode_event(Entry("0123456789abcdef-7", event.type, encode(event)))
+    message = parse_event_message(pb.Event.FromString(sent))
+    assert relay_follower.size_of(parse_event(message.name, message.data), message.token) == len(sent)
+
+
 @pytest.mark.parametrize(
     ("host", "address"),
     [
@@ -368,7 +402,8 @@ async def test_what_cannot_be_closed_is_unreachable(own_redis: RedisServer) -> N
 
 @pytest.fixture(scope="module")
 def app() -> Iterator[Site]:
-    with site(LAB_MODELS=PACED, LAB_GRPC_PORT=str(free_port())) as found:
+    """It has access tokens, so that the clients of the page read its run by follow tokens alone."""
+    with site(LAB_MODELS=PACED, LAB_GRPC_PORT=str(free_port()), GATEWAY_TOKENS=SECRET) as found:
         yield found
 
 
@@ -453,12 +488,13 @@ async ([html, js, data]) => {
     parent.innerHTML = html;
     document.body.append(parent);
     const overtaken = update(), card = parent.querySelector('article'), last = update();
+    while (signals.length < 2) await new Promise(resolve => setTimeout(resolve));  // of both, until they ask
     overtaken();
     update();
     const stayed = card.isConnected && !signals.some(signal => signal.aborted);
     parent.remove();
     last();
-    return [stayed, signals.map(signal => signal.aborted)];
+    return [stayed, signals.length, signals.every(signal => signal.aborted)];
 }
 """
 
@@ -476,7 +512,7 @@ def test_the_clients_stay_until_the_page_is_left(app: Site) -> None:
         "words": {},
     }
     with app.opened("/api/healthz") as page:
-        assert page.evaluate(OVERTAKEN, [relay_cards.HTML, relay_cards.JS, data]) == [True, [True]]
+        assert page.evaluate(OVERTAKEN, [relay_cards.HTML, relay_cards.JS, data]) == [True, 2, True]
 
 
 @needs_chromium
@@ -525,7 +561,8 @@ def test_a_client_that_is_sent_away_comes_back_by_itself(app: Site) -> None:
         for each in cards:
             reach(each, 5)
         run_id = parse_qs(urlsplit(page.url).query)["run"][0]
-        assert page.request.delete(f"{app.url}/api/runs/{run_id}/token").status == 204
+        headers = {"authorization": f"Bearer {SECRET}"}
+        assert page.request.delete(f"{app.url}/api/runs/{run_id}/token", headers=headers).status == 204
         assert len({whole(each, words) for each in cards}) == 1
         assert all(figure(each, "reconnects") >= 1 for each in cards)
 

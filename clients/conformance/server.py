@@ -28,8 +28,8 @@ from clients.conformance.wire import (
 )
 
 CASES = Path(__file__).parent / "cases"
-TOKEN = "secret"  # what a case's client sends unless the case says otherwise
-FOLLOW_TOKEN = "follow-secret"
+TOKEN = "tok-7f3a9c-secret"  # what a case's client sends unless the case says otherwise
+FOLLOW_TOKEN = "tok-e6017b-follow"
 PATIENCE = 20.0  # seconds that a client has to close what it has no more use for
 SOON = 2  # seconds
 CORS = {

@@ -1,12 +1,9 @@
 """What one browser session keeps between reruns, besides its widgets."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import streamlit as st
-
-if TYPE_CHECKING:  # what speaks gRPC takes a while to load
-    from streamlab.grpc_follower import GrpcFollower
 
 Refusal = Literal["empty", "wrong", "too_many"]
 
@@ -24,9 +21,6 @@ class Session:
     ticket: str | None = None  # for the browser to keep, if it was given here
     refusal: Refusal | None = None  # why the last code that was entered did not open anything
     restored: bool = False  # the sidebar was set to the options of the conversation that the address names
-    relayed: str | None = None  # the run to come back to on the page that shows it at several clients
-    follower: "GrpcFollower | None" = None  # there, this session's client over gRPC
-    follower_left: bool = False
 
 
 def session() -> Session:

@@ -1,4 +1,4 @@
-"""The cards: one for each client of a run. What is in the browser is in relay_client/."""
+"""The cards: one for each client of a run. What is in the browser is in client/."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -9,7 +9,7 @@ import streamlit as st
 
 from components.page import colors
 from components.page.texts import LANGUAGE_KEY, t
-from components.relay.remote import Ask, Standing
+from components.relay.remote import Command, Standing
 
 CLIENTS = "relay.clients"
 WORDS = (
@@ -35,7 +35,7 @@ def _read(*names: str) -> str:
     return "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in names)
 
 
-JS = _read("client.js", "card.js", "bench.js")  # one module
+JS = _read("streaming_lab_client.js", "client.js", "card.js", "bench.js")  # one module; the first: see `make client`
 
 _component = st.components.v2.component(
     "relay_clients",
@@ -45,7 +45,7 @@ _component = st.components.v2.component(
 )
 
 
-def draw_clients(run_id: str, token: str, now: Standing, *, served: bool, act: Callable[[Ask, str], None]) -> bool:
+def draw_clients(run_id: str, token: str, now: Standing, *, served: bool, act: Callable[[Command, str], None]) -> bool:
     """The cards of a run that `token` reads. `served`: a client over gRPC can be had; `act` is told what it is to do.
 
     Answers whether a client of this run was cut here, resumed, and then had all of the text.

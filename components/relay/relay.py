@@ -16,6 +16,7 @@ from components.page.texts import t
 from streamlab.hub import Hub, HubUnreachable, Log, Outage
 
 QUESTION = "relay.question"
+SHOWN = "relay.run"  # the run to come back to
 _KILLED = "relay.killed"
 
 

@@ -3,14 +3,23 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+import streamlit as st
+
 from components.page.lab import engine, gateway
-from components.page.session import session
 from streamlab.hub import Log
 
 if TYPE_CHECKING:  # what speaks gRPC takes a while to load
-    from streamlab.grpc_follower import GrpcFollower, Look
+    from streamlab.relay.follower import GrpcFollower, Look
 
-Ask = Literal["join", "cut", "connect", "leave"]
+Command = Literal["join", "cut", "connect", "leave"]
+
+
+@dataclass
+class Remote:
+    """Holds the session's client, and whether it has left."""
+
+    follower: "GrpcFollower | None" = None
+    left: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,53 +35,55 @@ class Standing:
 
     @property
     def behind(self) -> int:
-        """Events that the client does not have yet."""
+        """How many events the client does not have yet."""
         return max(0, self.seq - self.look.seq) if self.look else 0
 
     @property
     def lag(self) -> float:
-        """Seconds that the client is behind, or that its last event came late."""
+        """How many seconds the client is behind, or its last event came late."""
         if not self.look:
             return 0.0
         return max(self.look.late, self.at - self.look.at) if self.behind else self.look.late
 
 
 def standing(log: Log) -> Standing:
-    """Both at one moment. Whoever looks for the first time joins."""
-    if served() and _is_new(log.run_id):
+    """Return where both are at one moment. Whoever looks for the first time joins."""
+    remote = _remote()
+    if served() and (remote.follower is None or remote.follower.run_id != log.run_id):
         act("join", log.run_id)
-    follower = None if session().follower_left else session().follower
-    return engine().portal.call(_standing, log, follower)
+    return engine().portal.call(_standing, log, None if remote.left else remote.follower)
 
 
 def served() -> bool:
+    """Tell whether the gateway has a gRPC port."""
     return bool(gateway().grpc_port)
 
 
-def act(what: Ask, run_id: str) -> None:
-    """What the card's buttons ask for. Who joins begins anew; who connects goes on where it was cut."""
-    if what == "join":
-        _join(run_id)
-    elif follower := session().follower:
-        engine().portal.call(follower.connect if what == "connect" else follower.cut)
-        session().follower_left = what == "leave"
+def act(command: Command, run_id: str) -> None:
+    """Do what the card's buttons ask for. Who joins begins anew; who connects goes on where it was cut."""
+    remote = _remote()
+    if command == "join":
+        _join(remote, run_id)
+    elif follower := remote.follower:
+        engine().portal.call(follower.connect if command == "connect" else follower.cut)
+        remote.left = command == "leave"
 
 
-def _is_new(run_id: str) -> bool:
-    follower = session().follower
-    return follower is None or follower.run_id != run_id
+def _remote() -> Remote:
+    remote: Remote = st.session_state.setdefault("relay.remote", Remote())
+    return remote
 
 
-def _join(run_id: str) -> None:
-    from streamlab.grpc_follower import GrpcFollower, local_address
+def _join(remote: Remote, run_id: str) -> None:
+    from streamlab.relay.follower import GrpcFollower, local_address
 
-    lab, server, state = engine(), gateway(), session()
-    if state.follower:
-        lab.portal.call(state.follower.cut)
+    lab, server = engine(), gateway()
+    if remote.follower:
+        lab.portal.call(remote.follower.cut)
     address = local_address(lab.settings.lab_grpc_host, server.grpc_port or 0)
-    state.follower = GrpcFollower(address, run_id, lambda: server.access.issue(run_id))
-    state.follower_left = False
-    lab.portal.call(state.follower.connect)
+    remote.follower = GrpcFollower(address, run_id, lambda: server.access.issue(run_id))
+    remote.left = False
+    lab.portal.call(remote.follower.connect)
 
 
 async def _standing(log: Log, follower: "GrpcFollower | None") -> Standing:

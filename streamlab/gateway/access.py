@@ -134,19 +134,20 @@ class Access:
 
     def allow_reading(self, caller: Caller, run_id: str) -> Grant:
         """The right to read one run, by a follow token or by the right to do everything. Raises Refused."""
-        if caller.token is None or caller.authorization is not None:
+        token = self._follow_token_of(caller)
+        if token is None:
             return self.identify(caller)
         self.admit(caller)
-        grant = self._read_token(caller.token)
+        grant = self._read_token(token)
         if grant.run_id != run_id:
             raise Refused(403, "other_run", "The token reads another run.", "Ask for a token of this run.")
         if lapse := self.lapsed(grant):
             raise lapsed(lapse)
         return grant
 
-    def issue(self, run_id: str) -> str:
-        """A follow token: it reads this run and nothing else."""
-        return self._signer.dumps([run_id, time.time_ns()])
+    def issue(self, run_id: str, issued: int = 0) -> str:
+        """Make a follow token: it reads this run and nothing else. It is as old as `issued` says, new by default."""
+        return self._signer.dumps([run_id, issued or time.time_ns()])
 
     def revoke(self, run_id: str, at: int | None = None) -> int:
         """End every follow token of the run that was issued until `at`, nanoseconds since the epoch: which is answered.
@@ -175,6 +176,14 @@ class Access:
             if hmac.compare_digest(token, sent):
                 found = name
         return found
+
+    def _follow_token_of(self, caller: Caller) -> str | None:
+        """Return the follow token that was sent, by itself or as the bearer token, if there is one."""
+        if caller.authorization is None:
+            return caller.token
+        bearer = _bearer(caller).decode(errors="replace")
+        signed, _ = self._signer.loads_unsafe(bearer)
+        return bearer if signed else None
 
     def _read_token(self, token: str) -> Grant:
         try:

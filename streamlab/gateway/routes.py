@@ -1,5 +1,6 @@
 """What can be asked over HTTP: each address, what it takes and what it answers."""
 
+import time
 from importlib.resources import files
 from typing import Annotated, Any, Literal, get_args
 
@@ -23,7 +24,9 @@ CONTROL_EVENTS = ("open", "gap", "snapshot", "drain", "close")
 EXAMPLE = files("examples") / "browser.html"
 
 
-bearer = HTTPBearer(auto_error=False, description="one of the server's GATEWAY_TOKENS")
+bearer = HTTPBearer(
+    auto_error=False, description="one of the server's GATEWAY_TOKENS, or to read one run a follow token"
+)
 follow_token = APIKeyQuery(name="token", auto_error=False, description="a follow token; reads one run")
 
 
@@ -190,10 +193,15 @@ async def stop(run_id: str, gateway: TheGateway, grant: Full) -> Response:
 
 
 @router.post("/runs/{run_id}/token", status_code=201, responses=_errors(404))
-async def issue_token(run_id: str, gateway: TheGateway, grant: Full) -> FollowToken:
-    """A token for a browser's EventSource or WebSocket, or for somebody who shall only watch."""
+async def issue_token(run_id: str, gateway: TheGateway, grant: Reading) -> FollowToken:
+    """A token for a browser's EventSource or WebSocket, or for somebody who shall only watch.
+
+    For a follow token it is one that ends when that one does.
+    """
     log = await gateway.log(run_id)
-    return FollowToken(token=gateway.access.issue(log.run_id), expires_in=gateway.access.seconds)
+    issued = grant.issued or time.time_ns()
+    age = (time.time_ns() - issued) // 10**9
+    return FollowToken(token=gateway.access.issue(log.run_id, issued), expires_in=gateway.access.seconds - age)
 
 
 @router.delete("/runs/{run_id}/token", status_code=204, responses=_errors(404), response_class=Response)

@@ -1,4 +1,4 @@
-/** One family of errors, one class for each cause. None of them holds a token or what was asked. */
+/** One family of errors, one class for each cause. None of them holds a token or the question. */
 
 export interface ErrorDetails {
   /** what programs tell apart */
@@ -26,41 +26,46 @@ export class StreamingLabError extends Error {
   }
 }
 
-/** What may pass: the same request may succeed a moment later. */
-export class Passing extends StreamingLabError {}
+/** The same request may succeed a moment later. */
+export class TransientError extends StreamingLabError {}
 
-/** 401 and 403: the token is missing, wrong or over, or does not allow this. */
+/** 401 and 403: the token is missing, wrong or expired, or does not allow this. */
 export class AuthError extends StreamingLabError {}
 
-/** 404: the run or the conversation never was, or its time is over. */
+/** 404: there is no such run or conversation, or it is kept no longer. */
 export class NotFound extends StreamingLabError {}
 
 /** Any other 4xx: the request itself is wrong, or comes at the wrong time. */
 export class InvalidRequest extends StreamingLabError {}
 
 /** 429, for longer than the client would wait. */
-export class RateLimited extends Passing {}
+export class RateLimited extends TransientError {}
 
 /** 5xx, again and again. */
-export class Unavailable extends Passing {}
+export class Unavailable extends TransientError {}
 
 /** The server cannot be reached, or the connection breaks again and again without anything new. */
-export class ConnectionLost extends Passing {}
+export class ConnectionLost extends TransientError {}
 
-/** What came is not what the protocol says: a proxy's page, broken JSON, events that are missing. */
-export class ProtocolError extends Passing {}
+/** What came is not what the protocol says: a proxy's page, broken JSON, missing events. */
+export class ProtocolError extends TransientError {}
 
-/** The run itself came to nothing: its `done` says "failed" or "lost". Thrown by `text()` only. */
+/** The run itself failed: its `done` says "failed" or "lost". Thrown by `text()` only. */
 export class RunFailed extends StreamingLabError {}
 
-/** The error that an HTTP status means. */
+const BY_STATUS: Record<number, typeof StreamingLabError> = {
+  401: AuthError,
+  403: AuthError,
+  404: NotFound,
+  408: Unavailable,
+  425: Unavailable,
+  429: RateLimited,
+};
+
+/** Return the error that an HTTP status means. */
 export function refusal(details: ErrorDetails & { status: number }): StreamingLabError {
   const { status } = details;
-  if (status === 401 || status === 403) return new AuthError(details);
-  if (status === 404) return new NotFound(details);
-  if (status === 429) return new RateLimited(details);
-  if (status >= 500 || status === 408 || status === 425) return new Unavailable(details);
-  return new InvalidRequest(details);
+  return new (BY_STATUS[status] ?? (status < 500 ? InvalidRequest : Unavailable))(details);
 }
 
 export function connectionLost(message = "The connection to the server was lost."): ConnectionLost {
@@ -69,4 +74,14 @@ export function connectionLost(message = "The connection to the server was lost.
 
 export function protocolError(message: string): ProtocolError {
   return new ProtocolError({ code: "protocol_error", message, hint: "Check the address." });
+}
+
+/**
+ * Turn what `fetch` throws for a broken connection into ConnectionLost, and return anything else as it is. Browsers
+ * throw a TypeError; an abort is known by its name, for its class differs from realm to realm.
+ */
+export function asLost(error: unknown, signal: AbortSignal | undefined, message?: string): unknown {
+  if (signal?.aborted) return signal.reason;
+  const broken = error instanceof TypeError || (error as { name?: unknown } | null)?.name === "AbortError";
+  return broken ? connectionLost(message) : error;
 }

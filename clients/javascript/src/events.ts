@@ -16,7 +16,7 @@ interface Logged {
   step: number;
 }
 
-/** With `seq_from` it stands for those of its type from `seq_from` to `seq`, merged for a reader that lagged. */
+/** With `seq_from` it stands for those of its type from `seq_from` to `seq`, merged for a reader that was behind. */
 interface Piece extends Logged {
   content: string;
   seq_from?: number;

@@ -1,27 +1,13 @@
 /** Requests to one gateway: its addresses, the caller's token, and what refusals mean. */
 
-import { AuthError, refusal, type StreamingLabError } from "./errors.js";
-import { asLost } from "./recovery.js";
+import { asLost, AuthError, refusal, type StreamingLabError } from "./errors.js";
+import type { GatewayOptions, StartedRun, StartOptions } from "./types.js";
 
-/** An access token, or what fetches one; asked again when the server says that the last one is over. */
-export type Token = string | (() => string | Promise<string>);
-
-export interface StartedRun {
-  id: string;
-  /** send it with the next question to go on */
-  conversation: string;
-  model: string;
-}
-
-export interface GatewayOptions {
-  token?: Token | undefined;
-  fetch?: typeof fetch | undefined;
-}
-
+/** What a request carries. */
 export interface Call {
   /** JSON */
   body?: string | undefined;
-  /** so that the same request, sent again, starts no second run */
+  /** the idempotency key: with it the same request, sent again, starts no second run */
   key?: string | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -31,39 +17,39 @@ export class Gateway {
   readonly options: GatewayOptions;
   #token: string | undefined;
   #stale = true; // to be fetched before the next request
-  #renewed = false; // after a refusal, and not yet known to be good
+  #replaced = false; // after a refusal, and not accepted yet
 
   constructor(url: string, options: GatewayOptions) {
     this.base = url.replace(/\/+$/, "");
     this.options = options;
   }
 
-  /** Whether the error says that the token was refused, and another, which the next request will have, was not tried yet. */
-  expire(error: unknown): boolean {
+  /** Fetch another token before the next request if the error refuses this one. False when there is none to try. */
+  replaceToken(error: unknown): boolean {
     if (!(error instanceof AuthError && error.status === 401)) return false;
-    if (this.#renewed || typeof this.options.token !== "function") return false;
-    this.#renewed = this.#stale = true;
+    if (this.#replaced || typeof this.options.token !== "function") return false;
+    this.#replaced = this.#stale = true;
     return true;
   }
 
-  /** The token's time is over, as the server says; the next may be as good as this one was. */
-  renew(): void {
+  /** Fetch another token before the next request: the server says that this one, which was good, has expired. */
+  expireToken(): void {
     this.#stale = true;
   }
 
-  /** The token is a good one. */
-  trust(): void {
-    this.#renewed = false;
+  /** Note that the server accepts the token. */
+  acceptToken(): void {
+    this.#replaced = false;
   }
 
-  /** The answer, if it is a good one. Throws StreamingLabError, or the signal's reason. */
+  /** Send a request, and return its response if it succeeded. Throws StreamingLabError, or the signal's reason. */
   async call(method: string, path: string, call: Call): Promise<Response> {
     const response = await this.#send(method, path, call);
     if (response.ok) return response;
     throw await refused(response);
   }
 
-  /** A run of its own for the question. */
+  /** Start a run for the question. */
   async start(question: Call): Promise<StartedRun> {
     return (await this.call("POST", "/runs", question)).json() as Promise<StartedRun>;
   }
@@ -97,20 +83,28 @@ export class Gateway {
 
 export const runPath = (runId: string): string => `/runs/${encodeURIComponent(runId)}`;
 
-/** By hand: a page that was not served over TLS has no `crypto.randomUUID`. */
+/** Make an idempotency key. By hand: a page that was not served over TLS has no `crypto.randomUUID`. */
 export function newKey(): string {
   return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }
 
-/** The server's own words where they came; a proxy's page has none. */
+/** The fields of a question and of its messages: what of the options is sent. */
+const QUESTION_FIELDS = "message messages role content model agent temperature conversation".split(" ");
+
+/** Make the request that asks the question; sent again as it is, it starts no second run. */
+export function questionCall(options: StartOptions): Call {
+  return { body: JSON.stringify(options, QUESTION_FIELDS), key: options.idempotencyKey ?? newKey() };
+}
+
+/** Make the error of a response, in the server's own words where it has some; a proxy's page has none. */
 async function refused(response: Response): Promise<StreamingLabError> {
   const { status, headers } = response;
-  const said = (await response.json().catch(() => null)) as { error?: { code?: string; message?: string; hint?: string } };
-  const { code = `http_${status}`, message = `The server answered with status ${status}.`, hint } = said?.error ?? {};
+  const answer = (await response.json().catch(() => null)) as { error?: { code?: string; message?: string; hint?: string } };
+  const { code = `http_${status}`, message = `The server answered with status ${status}.`, hint } = answer?.error ?? {};
   return refusal({ status, code, message, hint, retryAfter: secondsUntil(headers.get("Retry-After")) });
 }
 
-/** Of a Retry-After, which is seconds or a date: https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3 */
+/** Read a Retry-After, which is seconds or a date: https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3 */
 function secondsUntil(retryAfter: string | null): number | undefined {
   const seconds = Number(retryAfter);
   const left = Number.isNaN(seconds) ? (Date.parse(retryAfter!) - Date.now()) / 1000 : seconds;

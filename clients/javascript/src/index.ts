@@ -25,17 +25,18 @@ export {
   StreamingLabError,
   Unavailable,
 } from "./errors.js";
-export type { StartedRun, Token } from "./gateway.js";
+export { chat, follow, start, stop } from "./runs.js";
+export type { RunStream } from "./stream.js";
+export { text } from "./text.js";
+export { Transcript, type ToolUse } from "./transcript.js";
 export type {
   ChatOptions,
   Connection,
   FollowOptions,
   Question,
   RequestOptions,
+  StartedRun,
   StartOptions,
   StreamOptions,
-} from "./options.js";
-export { chat, follow, start, stop } from "./runs.js";
-export type { RunStream } from "./stream.js";
-export { text } from "./text.js";
-export { Transcript, type ToolUse } from "./transcript.js";
+  Token,
+} from "./types.js";

@@ -1,17 +1,11 @@
 /** Where a reader of one run stands. No I/O: messages in, events out, each event once and in order. */
 
-import type { RunEvent, Snapshot, StreamEvent, TextDelta } from "./events.js";
 import { protocolError } from "./errors.js";
-
-/** One message of any protocol. `id` is the resume token; control messages have none. */
-export interface Message {
-  id?: string | undefined;
-  event: string;
-  data: unknown;
-}
+import type { Gap, RunEvent, Snapshot, StreamEvent, TextDelta } from "./events.js";
+import type { Message } from "./types.js";
 
 const LOGGED = "thinking text_delta tool_call tool_result final_answer error retry done";
-/** Others say nothing of the run (`close`, `drain`), or come from newer servers. */
+/** Any other name says nothing of the run (`close`, `drain`), or comes from a newer server. */
 const KNOWN = new Set(`${LOGGED} open gap snapshot`.split(" "));
 
 interface Opening {
@@ -34,41 +28,41 @@ export class RunReader {
     this.#seq = seqOf(after);
   }
 
-  /** The event that the message adds to what was read, if it adds any. Throws ProtocolError. */
+  /** Return the event that the message adds to what was read, if it adds any. Throws ProtocolError. */
   take({ id, event, data }: Message): StreamEvent | null {
-    if (!KNOWN.has(event)) return this.#pass(id);
-    if (!isObject(data)) throw noEvent();
+    if (!KNOWN.has(event)) return this.#skip(id);
+    if (Object(data) !== data) throw noEvent(); // no object
     switch (event) {
       case "open":
-        this.runId ??= (data as unknown as Opening).run_id;
-        this.conversation = (data as unknown as Opening).conversation ?? this.conversation;
+        this.runId ??= (data as Opening).run_id;
+        this.conversation = (data as Opening).conversation ?? this.conversation;
         return null;
       case "gap":
-        return { type: "gap", after: whole(data["after"]), seq: whole(data["seq"]) };
+        return { type: "gap", after: wholeNumber((data as Gap).after), seq: wholeNumber((data as Gap).seq) };
       case "snapshot":
-        this.#seq = whole(data["seq"]);
-        return { ...(data as unknown as Snapshot), type: "snapshot" };
+        this.#seq = wholeNumber((data as Snapshot).seq);
+        return { ...(data as Snapshot), type: "snapshot" };
       default:
-        return this.#advance(id, data as unknown as RunEvent);
+        return this.#advance(id, data as RunEvent);
     }
   }
 
   #advance(id: string | undefined, event: RunEvent): RunEvent | null {
-    const seq = whole(event.seq);
+    const seq = wholeNumber(event.seq);
     if (seq <= this.#seq) return null;
     this.#step(id, seq, (event as Partial<TextDelta>).seq_from ?? seq);
     this.done = event.type === "done";
     return event;
   }
 
-  /** A message of an unknown name still has its place in the log. */
-  #pass(id: string | undefined): null {
+  /** Count a message of an unknown name, which still has its place in the log. */
+  #skip(id: string | undefined): null {
     const seq = seqOf(id);
     if (seq > this.#seq) this.#step(id, seq, seq);
     return null;
   }
 
-  /** What does not begin where the reader stands is not taken: coming back from there mends it. */
+  /** Move on to `seq`. Throws when an event in between is missing, which another connection brings. */
   #step(id: string | undefined, seq: number, from: number): void {
     if (from !== this.#seq + 1) throw protocolError(`Event ${this.#seq + 1} is missing.`);
     this.#seq = seq;
@@ -76,16 +70,12 @@ export class RunReader {
   }
 }
 
-function isObject(data: unknown): data is Record<string, unknown> {
-  return typeof data === "object" && data !== null;
-}
-
-/** The seq of a resume token `epoch-seq`; 0 of anything else, which the server then refuses. */
+/** Return the seq of a resume token `epoch-seq`; 0 of anything else, which the server then refuses. */
 function seqOf(token = ""): number {
   return Number(/^[0-9a-f]+-(\d{1,15})$/.exec(token)?.[1] ?? 0);
 }
 
-function whole(value: unknown): number {
+function wholeNumber(value: unknown): number {
   if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
   throw noEvent();
 }

@@ -1,59 +1,52 @@
 /** What follows a failure: another attempt, or the error that says why there is none. */
 
-import { connectionLost, Passing } from "./errors.js";
+import { TransientError } from "./errors.js";
 import type { Gateway } from "./gateway.js";
-import type { RequestOptions, StreamOptions } from "./options.js";
-import { Patience } from "./patience.js";
+import { RetryPolicy } from "./retry.js";
+import type { RequestOptions, StreamOptions } from "./types.js";
 
 /**
- * Resolves when another attempt is due: at once where a token was refused that another can replace. Throws what no
- * further attempt can mend, or the signal's reason.
+ * Wait until another attempt is due; not at all where another token can replace the one that was refused. Throws the
+ * failure when no further attempt can help, or the signal's reason.
  */
 export async function recover(
   failure: unknown,
   gateway: Gateway,
-  patience: Patience,
+  policy: RetryPolicy,
   { signal, onConnection }: Pick<StreamOptions, "signal" | "onConnection">,
 ): Promise<void> {
   signal?.throwIfAborted();
-  if (gateway.expire(failure)) return;
-  const wait = failure instanceof Passing ? patience.next(failure.retryAfter) : null;
+  if (gateway.replaceToken(failure)) return;
+  const wait = failure instanceof TransientError ? policy.next(failure.retryAfter) : null;
   if (wait === null) throw failure;
   onConnection?.("waiting");
-  return pause(wait, signal);
+  return sleep(wait, signal);
 }
 
-/** What the action answers, tried again for as long as that may help. */
-export async function persist<T>(gateway: Gateway, options: RequestOptions, action: () => Promise<T>): Promise<T> {
-  const patience = new Patience(options);
+/** Repeat the action until it succeeds, or until no further attempt can help. */
+export async function withRetries<T>(gateway: Gateway, options: RequestOptions, action: () => Promise<T>): Promise<T> {
+  const policy = new RetryPolicy(options);
   for (;;) {
     try {
       return await action();
     } catch (error) {
-      await recover(error, gateway, patience, options);
+      await recover(error, gateway, policy, options);
     }
   }
 }
 
-/** What a broken connection throws, as an error of ours; anything else as it is. An abort is known by its name. */
-export function asLost(error: unknown, signal: AbortSignal | undefined, message?: string): unknown {
-  if (signal?.aborted) return signal.reason;
-  const broken = error instanceof TypeError || (error as { name?: unknown } | null)?.name === "AbortError";
-  return broken ? connectionLost(message) : error;
-}
-
 /** Throws the signal's reason. */
-function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+function sleep(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
-    const leave = (): void => {
+    const abort = (): void => {
       clearTimeout(timer);
       reject(signal?.reason as Error);
     };
     const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", leave);
+      signal?.removeEventListener("abort", abort);
       resolve();
     }, milliseconds);
-    signal?.addEventListener("abort", leave);
+    signal?.addEventListener("abort", abort);
   });
 }

@@ -1,12 +1,11 @@
 /** One connection to one run over HTTP: messages until it ends, for whatever reason. */
 
-import { protocolError } from "./errors.js";
-import type { Message } from "./reader.js";
-import { asLost } from "./recovery.js";
+import { asLost, protocolError } from "./errors.js";
 import { SseDecoder } from "./sse.js";
+import type { Message } from "./types.js";
 import type { Watchdog } from "./watchdog.js";
 
-/** The messages of a response, as many at a time as one piece of it brought. */
+/** Yield the messages of a response, as many at a time as one piece of it brought. */
 export async function* readStream(response: Response, watchdog: Watchdog): AsyncGenerator<Message[], void> {
   const isStream = response.headers.get("Content-Type")?.startsWith("text/event-stream");
   if (!isStream || !response.body) throw protocolError("The answer is no event stream.");

@@ -2,11 +2,11 @@
 
 import { connectionLost, InvalidRequest, refusal, type StreamingLabError } from "./errors.js";
 import { runPath, type Call, type Gateway } from "./gateway.js";
-import type { Socket, SocketClass } from "./options.js";
-import type { Message, RunReader } from "./reader.js";
+import type { RunReader } from "./reader.js";
+import type { Message, Socket, SocketClass } from "./types.js";
 import type { Watchdog } from "./watchdog.js";
 
-/** The messages of the reader's run from where it stands, until it has ended and all of it was sent. A run that has no id is started. */
+/** Yield the messages of the reader's run from where it stands until its end. Starts the run if it has no id. */
 export async function* follow(
   gateway: Gateway,
   reader: RunReader,
@@ -25,7 +25,10 @@ export async function* follow(
   reader.done ||= position !== undefined && position === reader.position; // we had all of it before
 }
 
-/** With a token that reads this run only: a browser's WebSocket has no headers, and addresses are written to logs. */
+/**
+ * Make the address, with a token that reads this run only: a browser's WebSocket has no headers, and addresses are
+ * written to logs.
+ */
 async function address(gateway: Gateway, { runId = "", position }: RunReader, signal: AbortSignal): Promise<URL> {
   const url = new URL(`${gateway.base}${runPath(runId)}/ws`, globalThis.location?.href);
   url.protocol = url.protocol.replace("http", "ws");
@@ -35,42 +38,45 @@ async function address(gateway: Gateway, { runId = "", position }: RunReader, si
   return url;
 }
 
-/** None where none is needed. */
+/** Fetch a follow token, unless the gateway needs no token at all. */
 async function followToken(gateway: Gateway, runId: string, signal: AbortSignal): Promise<string | undefined> {
   if (!gateway.options.token) return;
   const response = await gateway.call("POST", `${runPath(runId)}/token`, { signal });
   return ((await response.json()) as { token: string }).token;
 }
 
-/** A browser reads as fast as it can, whatever its reader does; what waits here is bounded as the run's log is. */
+/**
+ * Yield the messages of a socket. A browser reads as fast as it can, whatever its reader does; what waits here is
+ * bounded as the run's log is.
+ */
 async function* messages(
   socket: Socket,
   watchdog: Watchdog,
   opened: () => void,
 ): AsyncGenerator<Message[], void> {
-  let waiting: Message[] = [];
-  let end: Error | null | undefined; // null: as it should be
+  let pending: Message[] = [];
+  let end: Error | null | undefined; // null: the run has ended
   let wake = (): void => {};
   const finish = (reason: Error | null): void => {
     if (end === undefined) end = reason;
     wake();
   };
-  const leave = (): void => finish(watchdog.signal.reason as Error);
-  watchdog.signal.addEventListener("abort", leave);
-  if (watchdog.signal.aborted) leave();
+  const abort = (): void => finish(watchdog.signal.reason as Error);
+  watchdog.signal.addEventListener("abort", abort);
+  if (watchdog.signal.aborted) abort();
   socket.onopen = opened;
   socket.onerror = () => {}; // a close follows, which says as much
   socket.onclose = ({ code, reason }: { code: number; reason: string }) => finish(closing(code, reason));
   socket.onmessage = ({ data }: { data: unknown }) => {
     watchdog.heard();
-    waiting.push(messageOf(data));
+    pending.push(messageOf(data));
     wake();
   };
   try {
-    while (waiting.length || end === undefined) {
-      if (waiting.length) {
-        const messages = waiting;
-        waiting = [];
+    while (pending.length || end === undefined) {
+      if (pending.length) {
+        const messages = pending;
+        pending = [];
         yield messages;
       } else {
         await new Promise<void>((resolve) => (wake = resolve));
@@ -78,25 +84,25 @@ async function* messages(
     }
     if (end) throw end;
   } finally {
-    watchdog.signal.removeEventListener("abort", leave);
+    watchdog.signal.removeEventListener("abort", abort);
     socket.onclose = socket.onmessage = null;
     socket.close();
   }
 }
 
 const REFUSED = 4000; // a close code is this plus the status that HTTP would have answered
-const LAPSES = ["expired", "revoked"]; // of the token, while the stream lasted
+const TOKEN_ENDS = ["expired", "revoked"]; // while the stream lasted
 
-/** Null for the end that follows all of a run. */
+/** Return the error that a close means; null for the end that follows all of a run. */
 function closing(code: number, reason: string): StreamingLabError | null {
   if (code === 1000 && reason === "ended") return null;
   const status = code - REFUSED;
-  if (status < 400 || status >= 600 || LAPSES.includes(reason)) return connectionLost();
+  if (status < 400 || status >= 600 || TOKEN_ENDS.includes(reason)) return connectionLost();
   const message = "The server refused to let this run be followed.";
   return refusal({ status, code: reason || `http_${status}`, message });
 }
 
-/** Data that are no message become one that the reader refuses. */
+/** Read a message; data that are none become one that the reader refuses. */
 function messageOf(data: unknown): Message {
   try {
     const message = JSON.parse(data as string) as Message;

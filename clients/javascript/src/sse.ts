@@ -2,39 +2,39 @@
 
 import { createParser } from "eventsource-parser";
 import { protocolError } from "./errors.js";
-import type { Message } from "./reader.js";
+import type { Message } from "./types.js";
 
 const LONGEST = 32 * 1024 * 1024; // characters of one message; a final answer may have 8 MiB before it is escaped
 
 export class SseDecoder {
   #messages: Message[] = [];
   #text = new TextDecoder(); // which drops the byte order mark and joins characters that were cut
-  #cut = false; // the last piece ended with CR: a LF that follows is its other half
+  #endedWithCr = false; // the last piece did: a LF that follows is its other half
   #parser = createParser({
     maxBufferSize: LONGEST,
     onEvent: ({ id, event = "message", data }) => {
-      this.#messages.push({ id, event, data: parsed(data) });
+      this.#messages.push({ id, event, data: parseJson(data) });
     },
     onError: (error) => {
       if (error.type === "max-buffer-size-exceeded") throw protocolError("A message is too long.");
     },
   });
 
-  /** The messages that the piece completes. Throws ProtocolError. */
+  /** Return the messages that the piece completes. Throws ProtocolError. */
   decode(piece: Uint8Array): Message[] {
     this.#messages = [];
     let text = this.#text.decode(piece, { stream: true });
     if (!text) return [];
-    if (this.#cut && text.startsWith("\n")) text = text.slice(1);
-    this.#cut = text.endsWith("\r");
-    if (this.#cut) text += "\n"; // the parser would hold the line back until more comes, which may take long
+    if (this.#endedWithCr && text.startsWith("\n")) text = text.slice(1);
+    this.#endedWithCr = text.endsWith("\r");
+    if (this.#endedWithCr) text += "\n"; // the parser would hold the line back until more comes, which may take long
     this.#parser.feed(text);
     return this.#messages;
   }
 }
 
-/** Undefined for what is no JSON: the messages before it are good, and the reader judges this one. */
-function parsed(data: string): unknown {
+/** Return undefined for what is no JSON: the messages before it are good, and the reader refuses this one. */
+function parseJson(data: string): unknown {
   try {
     return JSON.parse(data);
   } catch {

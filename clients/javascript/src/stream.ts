@@ -3,15 +3,15 @@
 import { connectionLost } from "./errors.js";
 import type { StreamEvent } from "./events.js";
 import { Gateway, runPath, type Call } from "./gateway.js";
-import type { Connection, StreamOptions } from "./options.js";
-import { Patience } from "./patience.js";
-import { RunReader, type Message } from "./reader.js";
+import type { RunReader } from "./reader.js";
 import { recover } from "./recovery.js";
 import { readStream } from "./response.js";
+import { RetryPolicy } from "./retry.js";
+import type { Connection, Message, StreamOptions } from "./types.js";
 import { watch, type Watchdog } from "./watchdog.js";
 
-const HEARTBEAT = 15_000; // milliseconds; the gateway's
-const HEARTBEATS = 2.5; // without any of which a connection counts as dead
+const HEARTBEAT = 15_000; // milliseconds, as the gateway has it
+const MISSED_HEARTBEATS = 2.5; // after which a connection counts as dead
 
 /** `for await (const event of stream)`, once. Leaving the loop closes the connection; the run goes on. */
 export class RunStream implements AsyncIterable<StreamEvent> {
@@ -19,7 +19,7 @@ export class RunStream implements AsyncIterable<StreamEvent> {
   readonly #gateway: Gateway;
   readonly #reader: RunReader;
   readonly #question: Call | undefined;
-  readonly #patience: Patience;
+  readonly #retryPolicy: RetryPolicy;
   #begun = false;
 
   constructor(url: string, options: StreamOptions, reader: RunReader, question?: Call) {
@@ -27,7 +27,7 @@ export class RunStream implements AsyncIterable<StreamEvent> {
     this.#gateway = new Gateway(url, options);
     this.#reader = reader;
     this.#question = question;
-    this.#patience = new Patience(options);
+    this.#retryPolicy = new RetryPolicy(options);
   }
 
   /** Known as soon as the server has answered. */
@@ -67,7 +67,7 @@ export class RunStream implements AsyncIterable<StreamEvent> {
         const value = batch && !this.#reader.done && this.#take(batch);
         return value ? Promise.resolve({ value, done: false }) : more();
       } catch (error) {
-        return more(error); // where the batch came from knows what to do
+        return more(error); // the generator recovers from it, or throws it
       }
     };
     return {
@@ -80,15 +80,15 @@ export class RunStream implements AsyncIterable<StreamEvent> {
     };
   }
 
-  /** The next event of the batch, if it has one more. */
+  /** Return the next event of the batch, if it has one more. */
   #take(batch: IterableIterator<Message>): StreamEvent | null {
     for (const message of batch) {
-      if (message.event === "close") this.#gateway.renew(); // `drain` needs nothing done: the stream ends by itself
+      if (message.event === "close") this.#gateway.expireToken(); // `drain` needs nothing done: the stream ends by itself
       const event = this.#reader.take(message);
       if (!event) continue;
-      if ("at" in event) { // it stands in the log, and is new
-        this.#patience.progress();
-        this.#gateway.trust();
+      if ("at" in event) { // a new event of the log
+        this.#retryPolicy.progress();
+        this.#gateway.acceptToken();
       }
       return event;
     }
@@ -99,10 +99,10 @@ export class RunStream implements AsyncIterable<StreamEvent> {
     const { signal, heartbeat = HEARTBEAT } = this.#options;
     for (;;) {
       signal?.throwIfAborted();
-      const watchdog = watch(heartbeat * HEARTBEATS, signal);
+      const watchdog = watch(heartbeat * MISSED_HEARTBEATS, signal);
       let failure: unknown;
       try {
-        this.#tell("connecting");
+        this.#report("connecting");
         yield* await this.#connect(watchdog);
         if (this.#reader.done) return;
         failure = connectionLost();
@@ -111,11 +111,11 @@ export class RunStream implements AsyncIterable<StreamEvent> {
       } finally {
         watchdog.end();
       }
-      await recover(failure, this.#gateway, this.#patience, this.#options);
+      await recover(failure, this.#gateway, this.#retryPolicy, this.#options);
     }
   }
 
-  /** The messages of another connection. */
+  /** Open another connection, and return its messages. */
   async #connect(watchdog: Watchdog): Promise<AsyncIterable<Message[]> | Message[][]> {
     const { protocol, WebSocket } = this.#options;
     const gateway = this.#gateway;
@@ -124,7 +124,7 @@ export class RunStream implements AsyncIterable<StreamEvent> {
     const question = { ...this.#question, signal };
     if (protocol === "websocket") {
       const { follow } = await import("./socket.js");
-      return follow(gateway, reader, question, WebSocket, watchdog, () => this.#tell("open"));
+      return follow(gateway, reader, question, WebSocket, watchdog, () => this.#report("open"));
     }
     const { runId, position } = reader;
     const after = position ? `?after=${encodeURIComponent(position)}` : "";
@@ -133,11 +133,11 @@ export class RunStream implements AsyncIterable<StreamEvent> {
       : await gateway.call("POST", "/chat", question);
     reader.runId ??= response.headers.get("X-Run-Id") ?? undefined;
     reader.done = response.status === 204; // we have all of it
-    this.#tell("open");
+    this.#report("open");
     return reader.done ? [] : readStream(response, watchdog);
   }
 
-  #tell(connection: Connection): void {
+  #report(connection: Connection): void {
     this.#options.onConnection?.(connection);
   }
 }

@@ -11,6 +11,7 @@ export interface ToolUse {
   status: "running" | Status;
 }
 
+/** Sums up the events of one run. Its fields are plain data, so that it can be kept as JSON. */
 export class Transcript {
   /** the text that counts: of the current step, since the last retry */
   text = "";
@@ -21,6 +22,7 @@ export class Transcript {
   done: Done | undefined;
   step = 1;
 
+  /** Add one event. */
   observe(event: StreamEvent): void {
     if (event.type === "gap") return;
     // A retry voids the text of its step, and so does the next step. A tool's result may come late, of a step before.
@@ -39,7 +41,7 @@ export class Transcript {
         this.tools = [...this.tools, { ...running, id: event.call_id, tool: event.tool, input: event.input }];
         break;
       case "tool_result":
-        this.tools = finished(this.tools, event);
+        this.tools = withResult(this.tools, event);
         break;
       case "retry":
         this.thinking = "";
@@ -48,7 +50,7 @@ export class Transcript {
       case "snapshot":
         this.text = event.text;
         this.thinking = "";
-        this.tools = event.tools.reduce(finished, []);
+        this.tools = event.tools.reduce(withResult, []);
         break;
       case "error":
         this.error = event;
@@ -61,7 +63,8 @@ export class Transcript {
 
 const running = { result: undefined, status: "running" } as const;
 
-function finished(tools: readonly ToolUse[], { call_id: id, tool, result, status = "completed" }: ToolResult): ToolUse[] {
+/** Add a result to its call, or alone where the call is not known. */
+function withResult(tools: readonly ToolUse[], { call_id: id, tool, result, status = "completed" }: ToolResult): ToolUse[] {
   const known = tools.some((use) => use.id === id) ? tools : [...tools, { ...running, id, tool, input: undefined }];
   return known.map((use) => (use.id === id ? { ...use, result, status } : use));
 }

@@ -1,28 +1,29 @@
-/** Ends a connection that says nothing. */
+/** Ends a connection that is silent for too long. */
 
 import { connectionLost } from "./errors.js";
 
 export interface Watchdog {
-  /** whatever belongs to the connection is to be aborted with it */
+  /** aborts whatever belongs to the connection */
   signal: AbortSignal;
+  /** Note that something came. */
   heard: () => void;
-  /** The connection is left: what may still be open of it is closed. */
+  /** Stop watching, and close what may still be open of the connection. */
   end: () => void;
 }
 
-/** `patience` in milliseconds. The outer signal ends the connection as well. */
-export function watch(patience: number, outer: AbortSignal | undefined): Watchdog {
+/** Watch a connection, which may be silent for `limit` milliseconds. The outer signal ends it as well. */
+export function watch(limit: number, outer: AbortSignal | undefined): Watchdog {
   const controller = new AbortController();
   let last = Date.now();
   // One timer, set anew only when it fires: to set it for every piece would cost more than to read the piece.
-  const look = (): void => {
-    const left = last + patience - Date.now();
-    if (left > 0) timer = setTimeout(look, left);
+  const check = (): void => {
+    const left = last + limit - Date.now();
+    if (left > 0) timer = setTimeout(check, left);
     else controller.abort(connectionLost("The server has been silent for too long."));
   };
-  const leave = (): void => controller.abort(outer?.reason);
-  let timer = setTimeout(look, patience);
-  outer?.addEventListener("abort", leave);
+  const abort = (): void => controller.abort(outer?.reason);
+  let timer = setTimeout(check, limit);
+  outer?.addEventListener("abort", abort);
   return {
     signal: controller.signal,
     heard: () => {
@@ -30,7 +31,7 @@ export function watch(patience: number, outer: AbortSignal | undefined): Watchdo
     },
     end: () => {
       clearTimeout(timer);
-      outer?.removeEventListener("abort", leave);
+      outer?.removeEventListener("abort", abort);
       controller.abort();
     },
   };

@@ -31,7 +31,7 @@ test.concurrent.each(cases)("$name: $rule", async ({ name, client, deliver }) =>
     expect(error).toBeInstanceOf(CLASSES[kind]);
     expect(error?.code).toBe(code);
     expect(error?.message).toMatch(/\.$/);
-    for (const token of client.tokens ?? ["secret"]) expect(written(error!)).not.toContain(token);
+    for (const token of client.tokens ?? ["tok-7f3a9c-secret"]) expect(written(error!)).not.toContain(token);
   } else {
     expect(error).toBeNull();
   }
@@ -42,7 +42,7 @@ function streamOf({ base, client }: Armed): lab.RunStream {
   const { call, message, run, after, protocol, tokens = [], heartbeat, attempts } = client;
   const left = [...tokens];
   const options = {
-    token: tokens.length ? () => (left.length > 1 ? left.shift()! : left[0]!) : "secret",
+    token: tokens.length ? () => (left.length > 1 ? left.shift()! : left[0]!) : "tok-7f3a9c-secret",
     protocol,
     heartbeat: heartbeat && heartbeat * 1000,
     attempts,

@@ -7,7 +7,7 @@ import { RunFailed } from "../src/index.js";
 import { useChatStream, type Chat, type ChatStreamOptions } from "../src/react/index.js";
 import { LiveGateway } from "./live-gateway.js";
 
-const PATIENCE = { timeout: 20_000 };
+const WAIT = { timeout: 20_000 };
 let gateway: LiveGateway;
 
 beforeEach(async () => {
@@ -28,10 +28,10 @@ function open(options: Partial<ChatStreamOptions> = {}, wrapper?: typeof StrictM
     return chat;
   };
   const { result, unmount } = renderHook(use, wrapper && { wrapper });
-  const until = (told: (chat: Chat) => void) => waitFor(() => told(result.current), PATIENCE);
+  const until = (told: (chat: Chat) => void) => waitFor(() => told(result.current), WAIT);
   const send = async (question: string) => {
     act(() => expect(result.current.send(question)).toBe(true));
-    await waitFor(() => expect(gateway.readers).toBe(1), PATIENCE);
+    await waitFor(() => expect(gateway.readers).toBe(1), WAIT);
   };
   return { result, drawn, unmount, until, send };
 }
@@ -172,7 +172,7 @@ test.each([undefined, StrictMode])("a reload reads on after what it had, and the
   gateway.say("One, ");
   await first.until(({ text }) => expect(text).toBe("One, "));
   reload(first.unmount);
-  await waitFor(() => expect(gateway.readers).toBe(0), PATIENCE);
+  await waitFor(() => expect(gateway.readers).toBe(0), WAIT);
   gateway.say("two, ");
 
   const second = open({}, mode);
@@ -193,7 +193,7 @@ test("a reload before the server has answered asks with the same key, so that no
   reload(first.unmount);
   gateway.reachable = true;
   const second = open();
-  await waitFor(() => expect(gateway.readers).toBe(1), PATIENCE);
+  await waitFor(() => expect(gateway.readers).toBe(1), WAIT);
   gateway.finish("Hello");
   await second.until(({ status }) => expect(status).toBe("done"));
   expect(new Set(gateway.requests.map(({ key }) => key)).size).toBe(1);
@@ -220,12 +220,12 @@ test("the storage is the caller's choice, and no access token is ever put there"
     setItem: (name: string, value: string) => void kept.set(name, value),
     removeItem: (name: string) => void kept.delete(name),
   };
-  const { until, send } = open({ storage, storageKey: "mine", token: "very-secret" });
+  const { until, send } = open({ storage, storageKey: "mine", token: "tok-7f3a9c-secret" });
   await send("Hi");
   gateway.finish("Hello");
   await until(({ status }) => expect(status).toBe("done"));
-  await waitFor(() => expect(kept.get("mine")).toContain("run-1"), PATIENCE);
-  expect(kept.get("mine")).not.toContain("very-secret");
+  await waitFor(() => expect(kept.get("mine")).toContain("run-1"), WAIT);
+  expect(kept.get("mine")).not.toContain("tok-7f3a9c-secret");
   expect(sessionStorage.length).toBe(0);
 });
 
@@ -278,7 +278,7 @@ test("leaving the page closes its connection, and the run goes on", async () => 
   const { unmount, send } = open();
   await send("Hi");
   unmount();
-  await waitFor(() => expect(gateway.readers).toBe(0), PATIENCE);
+  await waitFor(() => expect(gateway.readers).toBe(0), WAIT);
   expect(gateway.requests.some(({ method }) => method === "DELETE")).toBe(false);
 });
 
@@ -288,10 +288,10 @@ test("reset forgets everything and stops what is under way", async () => {
   await until(({ runId }) => expect(runId).toBe("run-1"));
   act(() => result.current.reset());
   await until(({ status, messages }) => expect([status, messages]).toEqual(["idle", []]));
-  await waitFor(() => expect(gateway.requests.at(-1)?.method).toBe("DELETE"), PATIENCE);
+  await waitFor(() => expect(gateway.requests.at(-1)?.method).toBe("DELETE"), WAIT);
   expect(sessionStorage.length).toBe(0);
   act(() => void result.current.send("Anew"));
-  await waitFor(() => expect(gateway.runs).toBe(2), PATIENCE);
+  await waitFor(() => expect(gateway.runs).toBe(2), WAIT);
   expect(gateway.requests.at(-1)?.body).toEqual({ message: "Anew" });
 });
 

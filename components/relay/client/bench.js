@@ -17,16 +17,24 @@ class Bench {
     get remote() { return this.clients.find(client => client.kind === 'grpc'); }
 
     update(data, tell, trigger) {
-        Object.assign(this, { data, tell, ask: what => trigger('remote', what) });
+        Object.assign(this, { data, tell, trigger });
         if (this.run !== data.run) this.begin(data.run);
         this.reached(...data.head);
-        if (data.remote && !this.remote) this.add('grpc');
-        if (data.remote) this.remote.update(data.remote);
+        this.left &&= Boolean(data.remote);
+        if (!data.remote || this.left) return;
+        if (!this.remote) this.add('grpc');
+        this.remote.update(data.remote);
+    }
+
+    // What has been left may still be told of, until the page has heard of it.
+    ask(what) {
+        this.left = what === 'leave';
+        this.trigger('remote', what);
     }
 
     begin(run) {
         this.end();
-        Object.assign(this, { run, head: { seq: 0, at: 0 }, clock: new Clock(), numbers: {} });
+        Object.assign(this, { run, head: { seq: 0, at: 0 }, clock: new Clock(), numbers: {}, left: false });
         this.cards.replaceChildren();
         this.buildBar();
         for (const kind of ['sse', 'websocket']) this.add(kind);

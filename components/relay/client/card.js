@@ -18,7 +18,7 @@ function press(text, act) {
 
 class Card {
     constructor(bench, client) {
-        Object.assign(this, { bench, client, rewrites: 0, due: null });
+        Object.assign(this, { bench, client, due: null });
         this.node = element('article');
         this.condition = element('span', 'state');
         this.note = element('p', 'note');
@@ -105,9 +105,8 @@ class Card {
 
     // Only what is new of it, unless it began anew.
     drawText() {
-        const { text, rewrites } = this.client;
-        if (rewrites === this.rewrites) this.text.appendData(text.slice(this.text.length)); else this.text.data = text;
-        this.rewrites = rewrites;
+        const { text } = this.client, { data } = this.text;
+        if (text.startsWith(data)) this.text.appendData(text.slice(data.length)); else this.text.data = text;
         if (!this.place.matches(':hover, :focus')) this.place.scrollTop = this.place.scrollHeight;
     }
 

@@ -1,34 +1,12 @@
-// The clients of a run: each has a connection, a place in the log, and counts what it gets. They draw nothing; who
-// shows one is told by `changed`. With card.js and bench.js this is one module.
+// The clients of a run: each follows it by the project's own library, and counts what it gets. They draw nothing; who
+// shows one is told by `changed`. With streaming_lab_client.js, card.js and bench.js this is one module.
 
 const BITE = 50;             // bytes that a slow client reads at a time
 const REST = 250;            // milliseconds until the next
 const BEHIND = 64;           // events after which a slow client resumes, to be sent the rest merged
-const AGAIN = 1000;          // milliseconds until a lost client comes back, then twice as long
-const LONGEST = 10000;
+const STATES = { connecting: 'connecting', open: 'open', waiting: 'lost' };  // by what the library says of a connection
 const utf8 = new TextEncoder();
 const pause = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds));
-
-// https://html.spec.whatwg.org/multipage/server-sent-events.html, as much of it as the gateway sends
-class EventLines {
-    constructor(take) {
-        Object.assign(this, { take, text: '', fields: {}, decoder: new TextDecoder() });
-    }
-
-    feed(bytes) {
-        const lines = (this.text + this.decoder.decode(bytes, { stream: true })).split('\n');
-        this.text = lines.pop();
-        lines.forEach(line => this.line(line));
-    }
-
-    line(line) {
-        const [, name, value] = line.match(/^([^:]*):? ?(.*)$/s);
-        if (line) { this.fields[name] = value; return; }
-        const { id, event, data } = this.fields;
-        this.fields = {};
-        if (data) this.take({ id, event, data: JSON.parse(data) });
-    }
-}
 
 // Tells how late an event came, in seconds, against the one that came fastest so far: the server's clock is not ours.
 class Clock {
@@ -44,10 +22,12 @@ class Clock {
 class Client {
     constructor(bench, kind, name) {
         Object.assign(this, { bench, kind, name, state: 'connecting', status: '', code: '', slow: false });
-        Object.assign(this, { token: '', seq: 0, at: 0, late: 0, step: 1, text: '', rewrites: 0, answer: null });
-        Object.assign(this, { bytes: 0, resumes: 0, merged: 0, missing: 0, twice: 0, gaps: 0, tries: 0 });
+        Object.assign(this, { transcript: new StreamingLab.Transcript(), answer: null, position: undefined });
+        Object.assign(this, { seq: 0, at: 0, late: 0, bytes: 0, resumes: 0, merged: 0, missing: 0, twice: 0, gaps: 0 });
         Object.assign(this, { joined: bench.head.seq, byHand: false, close: () => {}, changed: () => {} });
     }
+
+    get text() { return this.transcript.text; }
 
     get readable() { return ['sse', 'late'].includes(this.kind); }  // piece by piece, as slowly as one likes
 
@@ -63,8 +43,9 @@ class Client {
 
     connect() {
         this.close();
-        this.set('connecting');
-        this.close = this.kind === 'websocket' ? this.openSocket() : this.openStream();
+        const connection = new AbortController();
+        this.close = () => connection.abort();
+        this.follow(connection.signal);
     }
 
     cutOrReconnect() {
@@ -87,88 +68,90 @@ class Client {
         this.state = 'left';
     }
 
-    address(scheme, end) {
-        const url = new URL(`/api/runs/${this.bench.run}/${end}`, location.origin);
-        url.protocol = scheme + (location.protocol === 'https:' ? 's:' : ':');
-        url.searchParams.set('token', this.bench.data.token);
-        if (this.token) url.searchParams.set('after', this.token);
-        return url;
-    }
-
-    openStream() {
-        const abort = new AbortController();
-        this.stream(abort.signal);
-        return () => abort.abort();
-    }
-
-    async stream(signal) {
+    // The library comes back by itself whenever a connection is lost; what it throws is final.
+    async follow(signal) {
+        const over = this.readable
+            ? { protocol: 'sse', fetch: this.meteredFetch() }
+            : { protocol: 'websocket', WebSocket: this.meteredSocket() };
+        const stream = StreamingLab.follow('/api', this.bench.run, {
+            ...over,
+            signal,
+            after: this.position,
+            token: this.tokens(signal),
+            attempts: Infinity,
+            onConnection: connection => this.connected(connection, signal),
+        });
         try {
-            const headers = { Accept: 'text/event-stream' };
-            const response = await fetch(this.address('http', 'events'), { headers, signal, cache: 'no-store' });
-            if (!response.ok) {
-                this.turnedAway(response.status, (await response.json()).error.code);
-                return;
+            for await (const event of stream) {
+                this.position = stream.position;
+                this.take(event);
             }
-            await this.read(response.body.getReader(), signal);
         } catch (error) {
-            if (!signal.aborted) console.debug(error);
+            if (signal.aborted) return;
+            this.code = error.code;
+            this.set('refused');
         }
-        if (!signal.aborted) this.broken();
     }
 
-    // Slowly: nothing more is asked of the connection until what it gave has been read, a bite at a time.
-    async read(reader, signal) {
-        const lines = new EventLines(entry => this.take(entry));
-        while (!signal.aborted) {
-            const { value, done } = await reader.read();
-            if (done) return;
-            for (let from = 0; from < value.length && !signal.aborted;) {
-                const bite = value.subarray(from, this.slow ? from + BITE : value.length);
-                from += bite.length;
-                await this.swallow(bite, lines);
+    // Asked for a token once more, when the last one was refused or its time is over, it waits for the page's next one.
+    tokens(signal) {
+        let last;
+        return async () => {
+            while (this.bench.data.token === last && !signal.aborted) await pause(REST);
+            return last = this.bench.data.token;
+        };
+    }
+
+    connected(connection, signal) {
+        if (signal.aborted) return;
+        if (connection === 'open' && this.position) this.resumes += 1;
+        this.set(STATES[connection]);
+    }
+
+    meteredFetch() {
+        return async (...request) => {
+            const response = await fetch(...request);
+            return response.body ? new Response(this.metered(response.body.getReader()), response) : response;
+        };
+    }
+
+    // What the reader gives, counted. Slowly: nothing more is asked of the connection until what it gave has been read,
+    // a bite at a time.
+    metered(reader) {
+        let rest = new Uint8Array();
+        const pull = async body => {
+            if (!rest.length) {
+                const { value, done } = await reader.read();
+                if (done) return body.close();
+                rest = value;
             }
-        }
-    }
-
-    async swallow(bite, lines) {
-        const before = this.seq;
-        this.bytes += bite.length;
-        lines.feed(bite);
-        this.changed();
-        if (!this.slow) return;
-        if (this.seq > before && this.behind > BEHIND) this.connect(); else await pause(REST);
-    }
-
-    openSocket() {
-        const socket = new WebSocket(this.address('ws', 'ws'));
-        let left = false;
-        socket.onmessage = ({ data }) => {
-            if (left) return;
-            this.bytes += utf8.encode(data).length;
-            this.take(JSON.parse(data));
+            const bite = rest.subarray(0, this.slow ? BITE : rest.length);
+            rest = rest.subarray(bite.length);
+            this.bytes += bite.length;
+            body.enqueue(bite);
+            if (this.slow) await pause(REST);
         };
-        socket.onclose = ({ code, reason }) => {
-            if (left) return;
-            if (code > 4000) this.turnedAway(code - 4000, reason); else this.broken();
-        };
-        return () => { left = true; socket.close(); };
+        return new ReadableStream({ pull, cancel: reason => reader.cancel(reason) }, { highWaterMark: 0 });
     }
 
-    take({ id, event, data }) {
-        if (event === 'open') {
-            if (this.token) this.resumes += 1;
-            this.tries = 0;
-            this.set('open');
-        } else if (event === 'gap') {
-            this.gaps += 1;
-        } else if (event === 'snapshot') {
-            Object.assign(this, { seq: data.seq, step: data.step });
-            this.rewrite(data.text);
-        } else if (id) {
-            this.token = id;
-            this.count(data);
-            this.observe(data);
-        }
+    meteredSocket() {
+        const count = ({ data }) => { this.bytes += utf8.encode(data).length; };
+        return class extends WebSocket {
+            constructor(url) {
+                super(url);
+                this.addEventListener('message', count);
+            }
+        };
+    }
+
+    take(event) {
+        this.transcript.observe(event);
+        if (event.type === 'gap') this.gaps += 1;
+        else if (event.type === 'snapshot') this.seq = event.seq;
+        else this.count(event);
+        if (event.type === 'final_answer') this.answer = event.content;
+        if (event.type === 'done') this.finish(event.status);
+        else if (this.slow && this.behind > BEHIND) this.connect();
         this.changed();
     }
 
@@ -180,39 +163,10 @@ class Client {
         this.bench.reached(seq, at);
     }
 
-    observe({ type, step, content, status }) {
-        if (type !== 'tool_result' && (type === 'retry' || step !== this.step)) {
-            this.step = step;
-            this.rewrite('');
-        }
-        if (type === 'text_delta') this.text += content;
-        if (type === 'final_answer') this.answer = content;
-        if (type === 'done') this.finish(status);
-    }
-
-    rewrite(text) {
-        this.text = text;
-        this.rewrites += 1;
-    }
-
     finish(status) {
         this.status = status;
-        this.close();
         this.set(status !== 'completed' ? 'ended' : this.whole || this.gaps ? 'whole' : 'differs');
         if (this.byHand && this.whole) this.bench.tell('resumed', this.bench.run);
-    }
-
-    turnedAway(status, code) {
-        if (status === 401 || status === 429 || status >= 500) { this.broken(); return; }
-        this.code = code;
-        this.set('refused');
-    }
-
-    broken() {
-        if (this.status) return;
-        this.set('lost');
-        setTimeout(() => { if (this.state === 'lost') this.connect(); }, Math.min(LONGEST, AGAIN * 2 ** this.tries));
-        this.tries += 1;
     }
 
     set(state) {
@@ -225,7 +179,9 @@ class Client {
 
 // The server speaks gRPC for the browser, and the page tells what its client has by now.
 class RemoteClient extends Client {
-    told = { behind: 0, lag: 0 };
+    told = { text: '', behind: 0, lag: 0 };
+
+    get text() { return this.told.text; }
 
     get behind() { return this.told.behind; }
 
@@ -234,9 +190,8 @@ class RemoteClient extends Client {
     connect() {}
 
     update({ text, state, behind, lag, ...figures }) {
-        Object.assign(this, figures, { told: { behind, lag } });
+        Object.assign(this, figures, { told: { text, behind, lag } });
         this.bench.reached(this.seq, this.at);
-        if (text !== this.text) this.rewrite(text);
         if (state === 'whole' && this.byHand && !this.gaps) this.bench.tell('resumed', this.bench.run);
         this.set(state);
         this.changed();

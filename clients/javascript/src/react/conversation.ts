@@ -3,14 +3,24 @@
 import { StreamingLabError } from "../errors.js";
 import type { StreamEvent } from "../events.js";
 import { newKey } from "../gateway.js";
-import type { Connection, Question, StreamOptions } from "../options.js";
 import { chat, follow, stop } from "../runs.js";
 import type { RunStream } from "../stream.js";
-import { failed } from "../text.js";
+import { runFailure } from "../text.js";
 import { Transcript } from "../transcript.js";
+import type { Connection, Question, StreamOptions } from "../types.js";
 import { Frames } from "./frames.js";
-import { Memory, tabStorage, type Keeper, type Turn } from "./memory.js";
-import { answer, asked, EMPTY, isLive, statusOf, type ChatMessage, type ChatState, type ChatStatus } from "./messages.js";
+import {
+  answerMessage,
+  EMPTY,
+  isLive,
+  questionMessage,
+  statusOf,
+  type ChatMessage,
+  type ChatState,
+  type ChatStatus,
+} from "./messages.js";
+import { ChatStore, tabStorage, type Keeper } from "./store.js";
+import type { Turn } from "./turn.js";
 
 export interface ConversationOptions
   extends Omit<StreamOptions, "signal" | "onConnection">,
@@ -25,7 +35,7 @@ export interface ConversationOptions
 
 export class Conversation {
   #options: ConversationOptions;
-  #memory: Memory | undefined;
+  #store: ChatStore | undefined;
   #state = EMPTY;
   #listeners = new Set<() => void>();
   #frames = new Frames(() => this.#draw());
@@ -41,7 +51,7 @@ export class Conversation {
     this.#options = options;
   }
 
-  /** Options may change from render to render, but for the address and the storage. */
+  /** Take the options of another render; the address and the storage stay those of the first. */
   configure(options: ConversationOptions): void {
     const { url, storage, storageKey } = this.#options;
     this.#options = { ...options, url, storage, storageKey };
@@ -54,9 +64,9 @@ export class Conversation {
 
   state = (): ChatState => this.#state;
 
-  /** The page is there: go on with what it was reading, before a reload too. Answers how to leave. */
+  /** Go on with what the page was reading, before a reload too. Returns what leaves again. */
   connect = (): (() => void) => {
-    if (!this.#memory) this.#restore();
+    if (!this.#store) this.#restore();
     addEventListener("pagehide", this.#save);
     if (this.#turn && isLive(this.#status)) void this.#read(this.#turn);
     return () => {
@@ -70,13 +80,13 @@ export class Conversation {
   /** Ask. False, and nothing is done, while another answer is under way. */
   send = (question: string | Question): boolean => {
     if (isLive(this.#status)) return false;
-    if (this.#turn) this.#messages = [...this.#messages, answer(this.#turn, this.#status)];
+    if (this.#turn) this.#messages = [...this.#messages, answerMessage(this.#turn, this.#status)];
     const { model, agent, temperature } = this.#options;
-    const said = typeof question === "string" ? { message: question } : question;
-    const conversation = said.messages ? undefined : this.#conversation;
+    const asked = typeof question === "string" ? { message: question } : question;
+    const conversation = asked.messages ? undefined : this.#conversation;
     const defaults = { model, agent, temperature, conversation };
-    this.#turn = { id: newKey(), key: newKey(), question: { ...defaults, ...said }, transcript: new Transcript() };
-    this.#messages = [...this.#messages, asked(this.#turn)];
+    this.#turn = { id: newKey(), key: newKey(), question: { ...defaults, ...asked }, transcript: new Transcript() };
+    this.#messages = [...this.#messages, questionMessage(this.#turn)];
     this.#begin(this.#turn);
     return true;
   };
@@ -99,29 +109,29 @@ export class Conversation {
     this.#reading?.abort();
     this.#messages = [];
     this.#turn = this.#conversation = undefined;
-    this.#memory?.clear();
+    this.#store?.clear();
     this.#set("idle");
   };
 
   #restore(): void {
     const { storage, storageKey = "streaming-lab-chat" } = this.#options;
-    this.#memory = new Memory(storage === undefined ? tabStorage() : storage, storageKey);
-    const kept = this.#memory.load();
-    if (!kept?.turn || this.#turn) return;
-    this.#messages = kept.messages;
-    this.#conversation = kept.conversation;
-    this.#turn = kept.turn;
-    this.#settle(kept.turn);
+    this.#store = new ChatStore(storage === undefined ? tabStorage() : storage, storageKey);
+    const saved = this.#store.load();
+    if (!saved?.turn || this.#turn) return;
+    this.#messages = saved.messages;
+    this.#conversation = saved.conversation;
+    this.#turn = saved.turn;
+    this.#showTurn(saved.turn);
   }
 
   #save = (): void => {
     const messages = [...this.#messages];
-    if (this.#turn) this.#memory?.save({ version: 1, messages, conversation: this.#conversation, turn: this.#turn });
+    if (this.#turn) this.#store?.save({ version: 1, messages, conversation: this.#conversation, turn: this.#turn });
   };
 
   #begin(turn: Turn): void {
     this.#stopping = false;
-    this.#settle(turn);
+    this.#showTurn(turn);
     this.#save();
     void this.#read(turn);
   }
@@ -129,14 +139,14 @@ export class Conversation {
   async #read(turn: Turn): Promise<void> {
     this.#reading?.abort();
     const { signal } = (this.#reading = new AbortController());
-    const stream = this.#stream(turn, signal, (connection) => this.#connected(turn, stream, connection));
+    const stream = this.#stream(turn, signal, (connection) => this.#onConnection(turn, stream, connection));
     try {
       for await (const event of stream) this.#observe(turn, stream, event);
-      if (turn.transcript.done) this.#settle(turn);
+      if (turn.transcript.done) this.#showTurn(turn);
       else this.#set("done"); // its end is known to the server alone
     } catch (error) {
       if (signal.aborted) return;
-      this.#set("error", asOurs(error));
+      this.#set("error", asChatError(error));
     }
     this.#save();
   }
@@ -149,24 +159,24 @@ export class Conversation {
     return chat(url, { ...all, ...turn.question, idempotencyKey: turn.key });
   }
 
-  #connected(turn: Turn, stream: RunStream, connection: Connection): void {
+  #onConnection(turn: Turn, stream: RunStream, connection: Connection): void {
     if (this.#turn !== turn) return;
     if (connection === "waiting") this.#set("reconnecting");
     if (connection !== "open") return;
-    this.#known(turn, stream);
-    this.#settle(turn);
+    this.#noteRunId(turn, stream);
+    this.#showTurn(turn);
   }
 
   #observe(turn: Turn, stream: RunStream, event: StreamEvent): void {
     turn.transcript.observe(event);
-    this.#known(turn, stream);
+    this.#noteRunId(turn, stream);
     turn.position = stream.position;
     this.#conversation = stream.conversation ?? this.#conversation;
-    if (!turn.transcript.done) this.#settle(turn);
+    if (!turn.transcript.done) this.#showTurn(turn);
   }
 
-  /** As soon as the run has a name it can be found again, and stopped. */
-  #known(turn: Turn, { runId }: RunStream): void {
+  /** Note the run's id: from now on the run can be found again after a reload, and stopped. */
+  #noteRunId(turn: Turn, { runId }: RunStream): void {
     if (turn.runId || !runId) return;
     turn.runId = runId;
     this.#save();
@@ -175,17 +185,17 @@ export class Conversation {
 
   async #stopRun(): Promise<void> {
     const { url, storage: _, storageKey: __, ...options } = this.#options;
-    if (!this.#turn?.runId) return; // as soon as it has one
+    if (!this.#turn?.runId) return; // #noteRunId stops it
     try {
       await stop(url, this.#turn.runId, options);
     } catch (error) {
-      this.#set(this.#status, asOurs(error));
+      this.#set(this.#status, asChatError(error));
     }
   }
 
-  /** The status that the turn's events amount to. */
-  #settle({ transcript }: Turn): void {
-    this.#set(statusOf(transcript), failed(transcript.done, transcript.error));
+  /** Take over the status that the turn's events amount to. */
+  #showTurn({ transcript }: Turn): void {
+    this.#set(statusOf(transcript), runFailure(transcript.done, transcript.error));
   }
 
   #set(status: ChatStatus, error: StreamingLabError | null = null): void {
@@ -195,7 +205,7 @@ export class Conversation {
   }
 
   #draw(): void {
-    const last = this.#turn && answer(this.#turn, this.#status);
+    const last = this.#turn && answerMessage(this.#turn, this.#status);
     this.#state = {
       messages: last ? [...this.#messages, last] : this.#messages,
       text: last?.text ?? "",
@@ -209,7 +219,8 @@ export class Conversation {
   }
 }
 
-function asOurs(error: unknown): StreamingLabError {
+/** Return what went wrong as an error of the client's family. */
+function asChatError(error: unknown): StreamingLabError {
   if (error instanceof StreamingLabError) return error;
   const message = "The chat failed in the page itself.";
   return new StreamingLabError({ code: "internal", message, hint: "Its cause has the rest.", cause: error });

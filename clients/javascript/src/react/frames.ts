@@ -4,28 +4,28 @@ const HIDDEN = 200; // milliseconds; a page that is not seen gets no animation f
 
 export class Frames {
   readonly #draw: () => void;
-  #forget: (() => void) | undefined;
+  #cancel: (() => void) | undefined;
 
   constructor(draw: () => void) {
     this.#draw = draw;
   }
 
   request(): void {
-    if (this.#forget) return;
+    if (this.#cancel) return;
     const draw = (): void => {
       this.cancel();
       this.#draw();
     };
     const frame = requestAnimationFrame(draw);
     const timer = document.hidden ? setTimeout(draw, HIDDEN) : undefined;
-    this.#forget = () => {
+    this.#cancel = () => {
       cancelAnimationFrame(frame);
       clearTimeout(timer);
     };
   }
 
   cancel(): void {
-    this.#forget?.();
-    this.#forget = undefined;
+    this.#cancel?.();
+    this.#cancel = undefined;
   }
 }

@@ -1,8 +1,8 @@
-/** What a chat shows. Values never change; what has changed is a new object. */
+/** What a chat shows. Objects are never changed: what is different is a new object. */
 
 import type { StreamingLabError } from "../errors.js";
 import type { ToolUse, Transcript } from "../transcript.js";
-import type { Turn } from "./memory.js";
+import type { Turn } from "./turn.js";
 
 /**
  * "thinking": asked, and no text yet; "streaming": text arrives; "reconnecting": the connection was lost and comes back
@@ -44,23 +44,26 @@ export const EMPTY: ChatState = {
   conversation: undefined,
 };
 
-export function asked({ id, question: { message, messages } }: Turn): ChatMessage {
+/** Return the message that shows a turn's question. */
+export function questionMessage({ id, question: { message, messages } }: Turn): ChatMessage {
   const text = message ?? messages?.at(-1)?.content ?? "";
   return { id: `${id}-question`, role: "user", text, thinking: "", tools: [], status: "done" };
 }
 
-export function answer({ id, transcript: { text, thinking, tools, done } }: Turn, status: ChatStatus): ChatMessage {
+/** Return the message that shows a turn's answer so far. */
+export function answerMessage({ id, transcript: { text, thinking, tools, done } }: Turn, status: ChatStatus): ChatMessage {
   return { id, role: "assistant", text, thinking, tools, status, code: done?.code };
 }
 
-/** Whether an answer of this status goes on. */
+/** Return whether an answer of this status goes on. */
 export function isLive(status: ChatStatus): boolean {
   return status === "thinking" || status === "streaming" || status === "reconnecting";
 }
 
-const ENDS = { completed: "done", stopped: "stopped", failed: "error", lost: "error" } as const;
+const STATUS_OF_END = { completed: "done", stopped: "stopped", failed: "error", lost: "error" } as const;
 
+/** Return the status that a turn's events amount to. */
 export function statusOf({ done, text }: Transcript): ChatStatus {
-  if (done) return ENDS[done.status];
+  if (done) return STATUS_OF_END[done.status];
   return text ? "streaming" : "thinking";
 }

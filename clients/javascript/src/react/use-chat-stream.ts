@@ -1,5 +1,5 @@
 import { useEffect, useState, useSyncExternalStore } from "react";
-import type { Question } from "../options.js";
+import type { Question } from "../types.js";
 import { Conversation, type ConversationOptions } from "./conversation.js";
 import { EMPTY, type ChatState } from "./messages.js";
 

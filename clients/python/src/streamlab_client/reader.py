@@ -76,6 +76,8 @@ class Reader:
         self.status: Status | None = None
         self.code: str | None = None
         self.ended = False
+        self.connected = False
+        self.connections = 0
         self.progressed = False  # whether this connection brought an event of the log that is new
         self.expired = False  # whether the server said that the access token's time is over
         self._start = start
@@ -96,6 +98,9 @@ class Reader:
 
     def feed(self, message: Message) -> Event | None:
         """Return the event to hand on, if any. Raises ProtocolError when the connection is of no use any more."""
+        if not self.connected:
+            self.connected = True
+            self.connections += 1
         if message is ENDED:
             self.ended = self.token is not None and not self.progressed
             return None

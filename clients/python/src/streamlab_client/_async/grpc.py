@@ -41,8 +41,10 @@ class GrpcTransport:
         self._channel: grpc.aio.Channel | None = None
 
     async def close(self) -> None:
-        if self._channel:
-            await self._channel.close()
+        """Close the channel; another one is opened when it is needed."""
+        if channel := self._channel:
+            self._channel = None
+            await channel.close()
 
     async def messages(self, request: Request, token: str | None) -> AsyncGenerator[Message]:
         method, message = stream_call(request)

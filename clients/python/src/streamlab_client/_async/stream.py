@@ -7,6 +7,7 @@ from contextlib import aclosing
 from typing import Self
 
 import anyio
+import anyio.lowlevel
 
 from streamlab_client._async.transport import AsyncTransport
 from streamlab_client.errors import RunFailed, StreamlabError, connection_lost
@@ -40,6 +41,16 @@ class _FollowedRun(ABC):
     def token(self) -> str | None:
         """The resume token: `follow(run_id, after=token)` goes on here, in this process or another."""
         return self._reader.token
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection now on which the server has answered."""
+        return self._reader.connected
+
+    @property
+    def connections(self) -> int:
+        """How many such connections there were; each but the first went on where one was left or lost."""
+        return self._reader.connections
 
     @property
     def answer(self) -> str:
@@ -100,6 +111,8 @@ class AsyncStream(_FollowedRun):
                 raise connection_lost()
             except StreamlabError as error:
                 delay = self._delay(error)
+            finally:
+                reader.connected = False
             await anyio.sleep(delay)
 
     def _delay(self, error: StreamlabError) -> float:
@@ -112,6 +125,8 @@ class AsyncStream(_FollowedRun):
     async def aclose(self) -> None:
         if self._last and (events := self._last()):
             await events.aclose()
+        while self._reader.connected:  # the event loop is closing the generator of a loop that was left
+            await anyio.lowlevel.checkpoint()
 
 
 class AsyncTextStream(_FollowedRun):

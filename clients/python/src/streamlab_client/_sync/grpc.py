@@ -41,8 +41,10 @@ class GrpcTransport:
         self._channel: grpc.Channel | None = None
 
     def close(self) -> None:
-        if self._channel:
-            self._channel.close()
+        """Close the channel; another one is opened when it is needed."""
+        if channel := self._channel:
+            self._channel = None
+            channel.close()
 
     def messages(self, request: Request, token: str | None) -> Generator[Message]:
         method, message = stream_call(request)

@@ -42,6 +42,16 @@ class _FollowedRun(ABC):
         return self._reader.token
 
     @property
+    def connected(self) -> bool:
+        """Whether there is a connection now on which the server has answered."""
+        return self._reader.connected
+
+    @property
+    def connections(self) -> int:
+        """How many such connections there were; each but the first went on where one was left or lost."""
+        return self._reader.connections
+
+    @property
     def answer(self) -> str:
         """The text that counts by now: of the last step, since its last retry."""
         return self._reader.text
@@ -100,6 +110,8 @@ class Stream(_FollowedRun):
                 raise connection_lost()
             except StreamlabError as error:
                 delay = self._delay(error)
+            finally:
+                reader.connected = False
             time.sleep(delay)
 
     def _delay(self, error: StreamlabError) -> float:
@@ -112,6 +124,8 @@ class Stream(_FollowedRun):
     def close(self) -> None:
         if self._last and (events := self._last()):
             events.close()
+        while self._reader.connected:  # the event loop is closing the generator of a loop that was left
+            time.sleep(0)
 
 
 class TextStream(_FollowedRun):
