@@ -7,7 +7,6 @@ from contextlib import aclosing
 from typing import Self
 
 import anyio
-import anyio.lowlevel
 
 from streamlab_client._async.transport import AsyncTransport
 from streamlab_client.errors import RunFailed, StreamlabError, connection_lost
@@ -126,7 +125,7 @@ class AsyncStream(_FollowedRun):
         if self._last and (events := self._last()):
             await events.aclose()
         while self._reader.connected:  # the event loop is closing the generator of a loop that was left
-            await anyio.lowlevel.checkpoint()
+            await anyio.sleep(0.001)
 
 
 class AsyncTextStream(_FollowedRun):

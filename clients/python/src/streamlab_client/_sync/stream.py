@@ -125,7 +125,7 @@ class Stream(_FollowedRun):
         if self._last and (events := self._last()):
             events.close()
         while self._reader.connected:  # the event loop is closing the generator of a loop that was left
-            time.sleep(0)
+            time.sleep(0.001)
 
 
 class TextStream(_FollowedRun):
