@@ -124,7 +124,7 @@ class AsyncStream(_FollowedRun):
     async def aclose(self) -> None:
         if self._last and (events := self._last()):
             await events.aclose()
-        while self._reader.connected:  # the event loop is closing the generator of a loop that was left
+        while self._reader.connected:  # noqa: ASYNC110 # the event loop is closing a loop that was left, and tells nobody
             await anyio.sleep(0.001)
 
 

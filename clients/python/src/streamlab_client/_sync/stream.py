@@ -124,7 +124,7 @@ class Stream(_FollowedRun):
     def close(self) -> None:
         if self._last and (events := self._last()):
             events.close()
-        while self._reader.connected:  # the event loop is closing the generator of a loop that was left
+        while self._reader.connected:  # noqa: ASYNC110 # the event loop is closing a loop that was left, and tells nobody
             time.sleep(0.001)
 
 
