@@ -47,7 +47,7 @@ from benchmarks.harness import (
 from streamlab.demo_model.chunks import cut, synthetic
 from streamlab.demo_model.process import DemoModel
 from streamlab.prompts.prompt_set import PromptSet, Variant
-from streamlab.prompts.saved import to_address
+from streamlab.prompts.serialization import to_address
 
 APPS = ROOT / "benchmarks" / "apps"
 RUN = "Run"  # the button of both

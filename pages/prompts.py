@@ -15,7 +15,7 @@ from components.prompts import editor as prompt_editor
 from components.prompts import files as prompt_files
 from components.prompts.draft import draft, load
 from streamlab.prompts.checks import run_check
-from streamlab.prompts.comparisons import MOST_ANSWERS, Comparison, Comparisons, TooManyAnswers, answers_of
+from streamlab.prompts.comparisons import MAX_ANSWERS, Comparison, Comparisons, TooManyAnswers, count_answers
 from streamlab.prompts.prompt_set import PromptSet
 from streamlab.prompts.template import fill
 
@@ -28,7 +28,7 @@ def run(prompts: PromptSet) -> None:
     try:
         comparison_id = questions.started(models_of(prompts), lambda: lab.portal.call(lab.comparisons.start, prompts))
     except TooManyAnswers as error:
-        session().notice = t("prompts.too_many", answers=f"{error.answers:,}", limit=f"{MOST_ANSWERS:,}")
+        session().notice = t("prompts.too_many", answers=f"{error.answers:,}", limit=f"{MAX_ANSWERS:,}")
         return
     if comparison_id:
         show(COMPARISON, comparison_id)
@@ -64,7 +64,7 @@ def draw_run(prompts: PromptSet | None, *, running: bool) -> None:
                     variants=len(prompts.variants),
                     cases=f"{len(prompts.inputs()):,}",
                     repeats=prompts.repeats,
-                    answers=f"{answers_of(prompts):,}",
+                    answers=f"{count_answers(prompts):,}",
                 )
             )
 

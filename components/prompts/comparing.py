@@ -12,11 +12,11 @@ from components.page.lab import engine, following, rest
 from components.page.sidebar import model_label
 from components.page.texts import plain, t
 from streamlab.prompts.checks import Verdict
-from streamlab.prompts.comparisons import Answer, Comparison, Place
+from streamlab.prompts.comparisons import CellKey, CellRun, Comparison
 from streamlab.prompts.diff import word_diff
 from streamlab.prompts.prices import price_of
 from streamlab.prompts.prompt_set import PromptSet
-from streamlab.prompts.results import CRITERIA, Cell, Row, summary
+from streamlab.prompts.results import CRITERIA, Cell, SummaryRow, summary
 
 IN_A_ROW = 3
 PAGE = 25  # cases of the grid that are sent at a time
@@ -28,7 +28,7 @@ DIFF_COLORS = {"removed": "rgba(210, 59, 59, 0.28)", "added": "rgba(46, 160, 90,
 Thumbs: Mapping[int, Literal["up", "down"]] = {0: "down", 1: "up"}
 
 
-Stops = dict[Place, DeltaGenerator]
+Stops = dict[CellKey, DeltaGenerator]
 
 
 def find(comparison_id: str | None) -> Comparison | None:
@@ -45,11 +45,11 @@ def draw_columns(found: Comparison, case: int, repeat: int) -> Stops:
         row = variants[start : start + IN_A_ROW]
         for column, variant in zip(st.columns(len(row)), row, strict=True):
             with column.container(border=True):
-                _draw_column(found, Place(case, repeat, variant), stops)
+                _draw_column(found, CellKey(case, repeat, variant), stops)
     return stops
 
 
-def _draw_column(found: Comparison, place: Place, stops: Stops) -> None:
+def _draw_column(found: Comparison, place: CellKey, stops: Stops) -> None:
     variant = found.prompts.variants[place.variant]
     st.markdown(f"**{plain(variant.name)}**")
     st.caption(f"{model_label(variant.model)} · {t('sidebar.temperature')} {variant.temperature:g}")
@@ -70,12 +70,12 @@ def _draw_column(found: Comparison, place: Place, stops: Stops) -> None:
         _draw_ended(found, place, given)
 
 
-def _stop(comparison_id: str, place: Place) -> None:
+def _stop(comparison_id: str, place: CellKey) -> None:
     engine().portal.call(engine().comparisons.stop, comparison_id, place)
 
 
 @st.fragment(parallel=True)
-def _follow(comparison_id: str, place: Place) -> None:
+def _follow(comparison_id: str, place: CellKey) -> None:
     """An answer from before its beginning to its end, whatever comes between."""
     notice, followed = st.empty(), None
     while found := find(comparison_id):
@@ -100,7 +100,7 @@ def _follow(comparison_id: str, place: Place) -> None:
         rest(LOOK)
 
 
-def _draw_ended(found: Comparison, place: Place, given: Answer) -> None:
+def _draw_ended(found: Comparison, place: CellKey, given: CellRun) -> None:
     assert given.outcome
     answer.draw_outcome(given.outcome)
     _draw_ending(found, place, given)
@@ -109,7 +109,7 @@ def _draw_ended(found: Comparison, place: Place, given: Answer) -> None:
     st.feedback("thumbs", key=key, on_change=_rate, args=(found.id, place, key))
 
 
-def _draw_ending(found: Comparison, place: Place, given: Answer) -> None:
+def _draw_ending(found: Comparison, place: CellKey, given: CellRun) -> None:
     assert given.outcome
     answer.draw_ending(given.outcome)
     cell = next(cell for cell in found.cells() if (cell.case, cell.repeat, cell.variant) == place)
@@ -118,7 +118,7 @@ def _draw_ending(found: Comparison, place: Place, given: Answer) -> None:
         st.markdown(" ".join(map(_verdict, range(1, len(cell.verdicts) + 1), cell.verdicts)))
 
 
-def _rate(comparison_id: str, place: Place, key: str) -> None:
+def _rate(comparison_id: str, place: CellKey, key: str) -> None:
     thumb = Thumbs.get(st.session_state[key])
     engine().portal.call(engine().comparisons.rate, comparison_id, place, thumb)
 
@@ -198,7 +198,7 @@ def draw_summary(found: Comparison) -> None:
     st.caption(t("prompts.summary_what"))
 
 
-def _figure(row: Row, place: int) -> str:
+def _figure(row: SummaryRow, place: int) -> str:
     value = row.values[place]
     if value is None:
         return t("prompts.unknown")
@@ -242,13 +242,13 @@ def _named(prompts: PromptSet, variant: int, repeat: int) -> str:
 def diff_html(before: str, after: str) -> str:
     """`ins` and `del` say what changed without colours, too."""
     parts = []
-    for piece in word_diff(before, after):
-        text = escape(piece.text)
-        if piece.kind == "same":
+    for segment in word_diff(before, after):
+        text = escape(segment.text)
+        if segment.kind == "same":
             parts.append(text)
         else:
-            tag = "del" if piece.kind == "removed" else "ins"
-            parts.append(f'<{tag} style="background: {DIFF_COLORS[piece.kind]}">{text}</{tag}>')
+            tag = "del" if segment.kind == "removed" else "ins"
+            parts.append(f'<{tag} style="background: {DIFF_COLORS[segment.kind]}">{text}</{tag}>')
     return f'<div style="white-space: pre-wrap; overflow-wrap: anywhere">{"".join(parts)}</div>'
 
 

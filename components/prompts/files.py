@@ -10,7 +10,7 @@ from streamlab.prompts.comparisons import Comparison
 from streamlab.prompts.exports import to_csv, to_markdown
 from streamlab.prompts.prompt_set import PromptSet
 from streamlab.prompts.promptfoo import to_promptfoo
-from streamlab.prompts.saved import BrokenSet, from_address, from_yaml, to_address, to_yaml
+from streamlab.prompts.serialization import BrokenSet, from_address, from_yaml, to_address, to_yaml
 
 SHARED, UPLOAD = "set", "prompts.upload"
 
