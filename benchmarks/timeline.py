@@ -10,7 +10,7 @@ diagrams, whatever the run: *sent* is where the runs differ most.
 
 *Replay*: words at irregular times, 25 a second at 1×, alone and after six calls. A word is late by the time at which
 it was in the document less the recorded one divided by the speed; its error is how far that is from the median of all
-words, as a delay that all words share is no change of pace. *Late* is how long after its time `paced` hands an event
+words, as a delay that all words share is no change of pace. *Late* is how long after its time `replay_batches` hands an event
 over, to a consumer that needs no time and to one that needs 30 ms a batch, no browser.
 """
 
@@ -27,7 +27,7 @@ from playwright.sync_api import Browser, Page
 
 from benchmarks.harness import ROOT, Claim, chromium, medians, print_claims, print_table, streamlit_server, write_json
 from components.page.texts import texts
-from components.timeline.replay import SPEEDS, paced
+from components.timeline.replay import SPEEDS, replay_batches
 from streamlab.demo_model.chunks import cut, synthetic
 from streamlab.events import EVENTS, EventType, StreamEvent, Usage
 from streamlab.events.recording import read_recording, write_recording
@@ -171,10 +171,10 @@ def replays(browser: Browser, address: str, steps: int) -> dict[str, dict[str, f
 
 
 def lateness(speed: float, work: float) -> dict[str, float]:
-    """How late `paced` hands over each event, when a batch takes `work` seconds."""
+    """How late `replay_batches` hands over each event, when a batch takes `work` seconds."""
     late: list[float] = []
     began = time.monotonic()
-    for batch in paced(read_recording(paced_run(STEPS)), speed, began):
+    for batch in replay_batches(read_recording(paced_run(STEPS)), speed, began):
         elapsed = time.monotonic() - began
         late += [elapsed - item.at / speed for item in batch if isinstance(item, StreamEvent)]
         if work and batch:
@@ -218,7 +218,7 @@ def claims(opened: Medians, replayed: Medians, late: Medians) -> list[Claim]:
             Claim(f"{key}, {beside}", long[key], short[key], TARGET, COLUMNS[key])
             for key in ("bytes", "shown", "still")
         ),
-        Claim("paced hands events over late, median, any speed", at_once, LIMIT, 1.0, "ms"),
+        Claim("replay_batches hands events over late, median, any speed", at_once, LIMIT, 1.0, "ms"),
         Claim("error of a word in the browser, median, 1×", in_browser, LIMIT, 1.0, "ms"),
     ]
 
@@ -241,7 +241,7 @@ def main(argv: Sequence[str] | None = None) -> list[Claim]:
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args(argv).rounds
     late = {
-        f"paced, {label}, consumer needs {name}": lateness(speed, work)
+        f"replay_batches, {label}, consumer needs {name}": lateness(speed, work)
         for name, work in CONSUMERS.items()
         for label, speed in SPEEDS.items()
     }
@@ -250,7 +250,7 @@ def main(argv: Sequence[str] | None = None) -> list[Claim]:
     report(costs, {f"browser, {name}": run for name, run in errors.items()} | late)
     found = claims(costs, errors, late)
     print_claims(found)
-    print("Written to", write_json("timeline", {"opening": opened, "replay": replayed, "paced": late}))
+    print("Written to", write_json("timeline", {"opening": opened, "replay": replayed, "replay_batches": late}))
     return found
 
 
