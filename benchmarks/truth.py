@@ -32,7 +32,7 @@ INPUT = '[data-testid="stChatInputTextArea"]'
 
 @contextmanager
 def streaming_pages() -> Iterator[None]:
-    """Four pages of one server, each with an answer that does not end, in one browser."""
+    """Open four pages of one server in one browser, each with an answer that does not end."""
     with (
         streamlit_server(ROOT / "app.py", environment={"LAB_MODELS": STREAMED, "LAB_TOTAL_TIMEOUT": "600"}) as server,
         chromium() as browser,
@@ -50,7 +50,7 @@ def _ask(page: Page, address: str) -> None:
 
 
 def measure() -> Noise:
-    """One measurement, by the terminal command."""
+    """Make one measurement with the terminal command."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "measurement.json"
         command = [sys.executable, "-m", "streamlab.latency", "--model", MEASURED, "--pairs", "8", "--json", str(path)]
@@ -59,7 +59,7 @@ def measure() -> Noise:
 
 
 def run(rounds: int) -> dict[str, list[Noise]]:
-    """Without pages first, then with them."""
+    """Measure without pages first, then with them."""
     found = {"alone": _measured("alone", rounds)}
     with streaming_pages():
         found[BESIDE] = _measured(BESIDE, rounds)
@@ -81,7 +81,7 @@ def print_noise(name: str, found: Noise) -> None:
 
 
 def claims(found: dict[str, list[Noise]]) -> list[Claim]:
-    """The medians over the rounds; the peer of an error is what it may be."""
+    """Compare the medians over the rounds with the allowed errors."""
     made = []
     for name, measured in found.items():
         for kind in ("ttft_error", "gap_error"):
