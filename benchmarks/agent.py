@@ -1,6 +1,6 @@
 """CPU per text delta of an agent's answer, from the model's socket to a follower, beside the agent's bare stream.
 
-Counted is the process time of this process; the model writes, as fast as it can, in a process of its own. It is divided
+Counts the process time of this process; the model writes, as fast as it can, in a process of its own. It is divided
 by the number of chunks with text that the model sends, the same for every way. *Ours* is the whole way: agent, its
 memory, translation, run, log, and a follower that reads the log on the event loop. Its peer is the agent's bare stream:
 the same tools and limits over `ChatOpenAI` as it comes, without memory, read by `astream_events(version="v2")`, all

@@ -1,6 +1,6 @@
 """Catching up on a finished run of 10,000 events, beside the same bytes sent from a file by the same server.
 
-Counted is the time from before the connection is made until the client has the last byte. Ours is
+Counts the time from before the connection is made until the client has the last byte. Ours is
 `GET /api/runs/{id}/events`; the peer is Starlette's FileResponse with the bytes that ours sent. Who catches up gets
 text_deltas and thinking merged; events *in turns*, of two steps, are never merged, so each goes over the wire. *first*:
 the first client after the run's end, for whom the frames are made; *next*: those after it.

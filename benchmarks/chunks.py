@@ -1,6 +1,6 @@
 """CPU per chunk of an answer, from the model's socket to a follower, beside the bare chain.
 
-Counted is the process time of this process, divided by the number of chunks; the model writes them in a process of
+Counts the process time of this process, divided by the number of chunks; the model writes them in a process of
 its own. *Ours* is the whole way: chain, run, log, and a follower that reads the log on the event loop. The bare chain
 is the same prompt and parser with `ChatOpenAI` as it comes, over the same limits of the HTTP client, its text thrown
 away; for orientation, what lies below it. *fast*: as quickly as the model can write; *paced*: one by one, 100 a second.

@@ -1,7 +1,7 @@
 """What it costs to read an answer: the Python client, a bare httpx read, and the `openai` package on as much text.
 
 A server in a process of its own sends the same text in the same pieces, as the gateway's events and as chunks of the
-chat completions protocol, from bytes that it has ready. Measured is the reading process: CPU from the request until the
+chat completions protocol, from bytes that it has ready. Measures the reading process: CPU from the request until the
 text is whole, per event, less what a text of one event takes. *fast*: as quickly as it is read, many events at a read;
 *one by one*: a piece each millisecond, about one event at a read. *bare* is httpx handing over the bytes of the
 gateway's events, not even parsed.

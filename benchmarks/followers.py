@@ -1,6 +1,6 @@
 """CPU per delivery when 1,000 followers read one log, beside a log built on `asyncio.Condition`.
 
-A delivery is one event in the hands of one follower. Counted is the process time from the append until the last
+A delivery is one event in the hands of one follower. Counts the process time from the append until the last
 follower has read, for events one by one and for bursts of ten, on asyncio's own event loop and on uvloop.
 """
 

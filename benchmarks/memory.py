@@ -1,6 +1,6 @@
 """Memory of the gateway's process: idle followers, and followers that do not read.
 
-- *idle*: 5,000 SSE clients of one run that writes nothing. Counted is how much the resident memory of the server grows
+- *idle*: 5,000 SSE clients of one run that writes nothing. Counts how much the resident memory of the server grows
   from before the first to after the last connects, divided by their number; the sockets' buffers in the kernel are not
   in it. The peer is the sse-starlette relay with a queue for each client.
 - *stalled*: the largest resident memory while a run writes 10,000 events as fast as it can, with 300 clients

@@ -1,7 +1,7 @@
 """What it costs to open a recording on the timeline, by the number of its events, and how well a replay keeps its pace.
 
 *Opening*, in the app and a real browser: the upload of a run that calls tools six times and then writes, in deltas of
-three characters. The runs differ in the number of deltas alone, and so in the length of the answer. Counted is every
+three characters. The runs differ in the number of deltas alone, and so in the length of the answer. Counts every
 WebSocket frame that the browser receives, the answer's text included; `besides` is what is left without its bytes,
 once. All seconds are from the file input's change, so the upload counts. *Sent*: until the last frame. *Shown*: until
 the browser knows that the script has ended, and the chart, the answer's end and the last tab are in the document.
@@ -104,10 +104,10 @@ def recording(pieces: Sequence[str], times: Sequence[float], steps: int = STEPS)
     for step in range(1, steps + 1):
         at = step / (steps + 1)
         calls = {f"call-{step}-{number}": {"expression": f"{step} + {number}"} for number in range(CALLS)}
-        for call_id, asked in calls.items():
-            add("tool_call", at, step, tool="calculate", call_id=call_id, input=asked)
-        for call_id, asked in calls.items():
-            result = {**asked, "value": step}
+        for call_id, arguments in calls.items():
+            add("tool_call", at, step, tool="calculate", call_id=call_id, input=arguments)
+        for call_id, arguments in calls.items():
+            result = {**arguments, "value": step}
             add("tool_result", at + 0.2, step, tool="calculate", call_id=call_id, result=result, status="completed")
     for piece, seconds in zip(pieces, times, strict=True):
         add("text_delta", 1 + seconds, steps + 1, content=piece)
@@ -131,7 +131,9 @@ def paced_run(steps: int) -> bytes:
 
 
 @contextmanager
-def uploaded(browser: Browser, address: str, data: bytes, watch: str, given: object) -> Iterator[tuple[Page, Frames]]:
+def uploaded(
+    browser: Browser, address: str, data: bytes, watch: str, argument: object
+) -> Iterator[tuple[Page, Frames]]:
     """Yield the timeline, observed since before the upload of a recording, and the frames that came since."""
     frames: Frames = []
     page = browser.contexts[0].new_page()
@@ -142,7 +144,7 @@ def uploaded(browser: Browser, address: str, data: bytes, watch: str, given: obj
     uploader = page.locator("input[type=file]")
     uploader.wait_for(state="attached")
     page.wait_for_timeout(1_500)  # whatever loads late
-    page.evaluate(watch, given)
+    page.evaluate(watch, argument)
     frames.clear()
     uploader.set_input_files({"name": "run.jsonl", "mimeType": "application/jsonl", "buffer": data})
     page.get_by_role("tab", name=TEXTS["timeline.tab_totals"]).wait_for()

@@ -76,20 +76,22 @@ def _measured(name: str, rounds: int) -> list[Noise]:
 
 def print_noise(name: str, found: Noise) -> None:
     errors = {"TTFT": found.ttft_error, "gaps": found.gap_error}
-    told = (f"{what} {error.median * 1000:.2f} / {error.p95 * 1000:.2f} ms" for what, error in errors.items() if error)
-    print(f"  {name}: {', '.join(told)} (median / p95), called {'noisy' if found.noisy else 'quiet'}")
+    errors_text = (
+        f"{what} {error.median * 1000:.2f} / {error.p95 * 1000:.2f} ms" for what, error in errors.items() if error
+    )
+    print(f"  {name}: {', '.join(errors_text)} (median / p95), called {'noisy' if found.noisy else 'quiet'}")
 
 
 def claims(found: dict[str, list[Noise]]) -> list[Claim]:
     """Compare the medians over the rounds with the allowed errors."""
-    made = []
+    results = []
     for name, measured in found.items():
         for kind in ("ttft_error", "gap_error"):
             spreads: list[Spread] = [getattr(noise, kind) for noise in measured]
             for share, limit in LIMITS.items():
                 error = statistics.median(getattr(spread, share) for spread in spreads)
-                made.append(Claim(f"{kind} {share}, {name}", error * 1000, limit * 1000, 1.0, "ms"))
-    return made
+                results.append(Claim(f"{kind} {share}, {name}", error * 1000, limit * 1000, 1.0, "ms"))
+    return results
 
 
 def main(argv: Sequence[str] | None = None) -> list[Claim]:
@@ -97,6 +99,6 @@ def main(argv: Sequence[str] | None = None) -> list[Claim]:
     parser.add_argument("--rounds", type=int, default=3)
     found = run(parser.parse_args(argv).rounds)
     write_json("truth", {name: [asdict(noise) for noise in measured] for name, measured in found.items()})
-    made = claims(found)
-    print_claims(made)
-    return made
+    results = claims(found)
+    print_claims(results)
+    return results

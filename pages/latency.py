@@ -16,7 +16,7 @@ from streamlab.latency.measurement import Measurement
 from streamlab.latency.measurements import Measuring
 from streamlab.latency.summary import Summary, compare_measurements
 
-POLL_SECONDS = 1.0  # seconds between two looks at a measurement that goes on
+POLL_SECONDS = 1.0  # between two looks at a measurement that goes on
 
 lab = engine()
 

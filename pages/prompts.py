@@ -19,7 +19,7 @@ from streamlab.prompts.comparisons import MAX_ANSWERS, Comparison, Comparisons, 
 from streamlab.prompts.prompt_set import PromptSet
 from streamlab.prompts.template import fill
 
-POLL_SECONDS = 0.5  # seconds between two drawings of what changes while answers arrive
+POLL_SECONDS = 0.5  # between two drawings of what changes while answers arrive
 
 lab = engine()
 

@@ -266,7 +266,7 @@ def app() -> Iterator[Site]:
 
 
 def pick(page: Page, words: dict[str, str], *names: str) -> None:
-    """Options of the switchboard, each by its text."""
+    """Options of the form, each by its text."""
     for name in names:
         page.get_by_test_id("stButtonGroup").get_by_text(words[f"faults.{name}"], exact=True).click()
 

@@ -52,8 +52,8 @@ class Runner:
         self._waiting: dict[str, WorkloadAttempt] = {}
 
     async def prepare(self, request: Request) -> Response:
-        asked = await request.json()
-        attempt = WorkloadAttempt(Workload(**asked))
+        body = await request.json()
+        attempt = WorkloadAttempt(Workload(**body))
         assert self.engine
         run_id = self.engine.runs.start(lambda: attempt, limits=LIMITS)
         self._waiting[run_id] = attempt

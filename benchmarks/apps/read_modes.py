@@ -62,9 +62,9 @@ READ_MODES: dict[str, ReadMode] = {"chain": chain, "own chain": own_chain, "line
 
 
 async def read(request: Request) -> Response:
-    asked = await request.json()
+    body = await request.json()
     models = request.app.state.engine.models
-    return JSONResponse(await anyio.to_thread.run_sync(_read, READ_MODES[asked["mode"]], models, asked["model"]))
+    return JSONResponse(await anyio.to_thread.run_sync(_read, READ_MODES[body["mode"]], models, body["model"]))
 
 
 def _read(mode: ReadMode, models: Models, name: str) -> dict[str, float]:

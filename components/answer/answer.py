@@ -60,7 +60,7 @@ def follow(batches: Iterator[list[Item]], frames: float = 1.0) -> None:
 
     reader = AnswerReader(chain([first], batches), on_thinking=thinking.add, on_tool=tools.observe, on_text=end_waiting)
     while not reader.ended:
-        # A place of its own for each stretch: a block that is put where one was keeps the former one's children.
+        # Each stretch needs a slot of its own: a block that is put where one was keeps the former one's children.
         place = st.empty()
         text = transcript.write(place, reader.stretch(), frames)
         if not reader.ended:

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
-from streamlit.elements.lib.mutable_status_container import StatusContainer
+from streamlit.elements.lib.mutable_status_container import StatusContainer  # only a type; not exported by streamlit
 
 from components.page import colors
 from components.page.texts import t
@@ -70,8 +70,8 @@ def shorten(value: Any, length: int) -> str:
     return text if len(text) <= length else f"{text[:length]} …"
 
 
-def _draw_call(given: Any) -> None:
-    st.code(shorten(given, LONGEST_INPUT), language="json", wrap_lines=True)
+def _draw_call(arguments: Any) -> None:
+    st.code(shorten(arguments, LONGEST_INPUT), language="json", wrap_lines=True)
 
 
 def _draw_result(result: Any, *, failed: bool) -> None:

@@ -211,13 +211,13 @@ def _figures(saved: SavedTrial) -> dict[str, object]:
             "total": outcome.timings.total,
         }
         end = _end(outcome.status, outcome.code)
-    asked = {
+    options = {
         "fault": t(f"faults.fault_{trial.fault}"),
         "times": _times(trial),
         "retries": t(f"faults.retries_{trial.policy.retries}"),
         "end": end,
     }
-    return {t(f"faults.column_{name}"): value for name, value in (asked | known).items()}
+    return {t(f"faults.column_{name}"): value for name, value in (options | known).items()}
 
 
 def _end(status: str, code: str | None) -> str:

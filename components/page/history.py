@@ -32,15 +32,15 @@ class History(Generic[N]):
     @property
     def items(self) -> dict[str, N]:
         """Return this session's items, the newest last."""
-        kept: dict[str, N] = st.session_state.setdefault(f"{self._page}.history", {})
-        return kept
+        items: dict[str, N] = st.session_state.setdefault(f"{self._page}.history", {})
+        return items
 
     def keep(self, id: str, item: N) -> None:
         """Add or replace an item; drop the oldest when there are too many."""
-        kept = self.items
-        kept[id] = item
-        while len(kept) > KEPT:
-            del kept[next(iter(kept))]
+        items = self.items
+        items[id] = item
+        while len(items) > KEPT:
+            del items[next(iter(items))]
 
     def add(self, item: N) -> None:
         """Keep an uploaded item under an id of its own, and show it."""
@@ -54,11 +54,11 @@ class History(Generic[N]):
 
     def draw(self, current: str | None) -> None:
         """Draw the list, with a button to open each item."""
-        kept = self.items
-        with st.popover(t(f"{self._page}.kept", number=len(kept)), icon=":material/history:"):
-            if not kept:
+        items = self.items
+        with st.popover(t(f"{self._page}.kept", number=len(items)), icon=":material/history:"):
+            if not items:
                 st.caption(t(f"{self._page}.kept_empty"))
-            for id, item in reversed(list(kept.items())):
+            for id, item in reversed(list(items.items())):
                 st.button(
                     plain(item.name),
                     key=f"{self._page}.open.{id}",

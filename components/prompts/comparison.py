@@ -20,7 +20,7 @@ from streamlab.prompts.results import CRITERIA, Cell, SummaryRow, summary
 
 IN_A_ROW = 3
 PAGE = 25  # cases of the grid that are sent at a time
-POLL_SECONDS = 0.25  # seconds between two looks at an answer that has not begun
+POLL_SECONDS = 0.25  # between two looks at an answer that has not begun
 PREVIEW = 80  # characters
 WINNER_MARK = "★"
 DIFF_COLORS = {"removed": "rgba(210, 59, 59, 0.28)", "added": "rgba(46, 160, 90, 0.30)"}

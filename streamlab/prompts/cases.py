@@ -11,8 +11,8 @@ from typing import Literal
 
 MAX_ROWS = 1_000
 MAX_COLUMNS = 20
-MAX_NAME = 60
-MAX_CELL = 32_000
+MAX_NAME = 60  # characters of a column's name
+MAX_CELL = 32_000  # characters
 MAX_BYTES = 2 * 1024 * 1024
 
 CasesErrorCode = Literal[

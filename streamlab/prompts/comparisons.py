@@ -26,7 +26,7 @@ from streamlab.runs.run import Runs, TooManyRuns
 
 KEPT = 20
 MAX_ANSWERS = 5_000
-RATE_LIMIT_WAITS = (5.0, 10.0, 20.0, 40.0, 60.0)  # seconds to wait after a run whose own retries all met a 429
+RATE_LIMIT_WAITS = (5.0, 10.0, 20.0, 40.0, 60.0)  # seconds after a run whose own retries all met a 429
 FULL_WAIT = 1.0  # seconds to wait when no run can be started
 
 ComparisonState = Literal["running", "completed", "stopped", "unwatched"]
