@@ -1,4 +1,4 @@
-"""All benchmarks, or those that are named, one after the other, and a table of what they claim at the end."""
+"""Run all benchmarks, or the named ones, one after the other, and print a table of their claims at the end."""
 
 import argparse
 from collections.abc import Sequence

@@ -1,13 +1,13 @@
 """CPU per text delta of an agent's answer, from the model's socket to a follower, beside the agent's bare stream.
 
-Counted is the process time of this process; the model writes, as fast as it can, in a process of its own. It is divided
+Counts the process time of this process; the model writes, as fast as it can, in a process of its own. It is divided
 by the number of chunks with text that the model sends, the same for every way. *Ours* is the whole way: agent, its
 memory, translation, run, log, and a follower that reads the log on the event loop. Its peer is the agent's bare stream:
 the same tools and limits over `ChatOpenAI` as it comes, without memory, read by `astream_events(version="v2")`, all
 that comes thrown away. Every measurement has an event loop and a client of its own; to make them is not counted, to
 build the agent is.
 
-For orientation, what the ways to read the agent cost over our own model client, thrown away likewise. v3 is in beta:
+For orientation, what the modes to read the agent cost over our own model client, thrown away likewise. v3 is in beta:
 the events of its run are content blocks, and reasoning beside the content is not among them. The mode `tasks` tells
 when each model or tool call begins and ends, `updates` only what it gave. *long*: 1,000 chunks, no tools; *tools*: two
 calls, a short answer.
@@ -47,7 +47,7 @@ SHAPES = {  # model, question
 }
 PEER = "agent's bare stream"
 
-Way = Callable[[BaseChatModel, str], Awaitable[int]]  # reads one answer to its end; how many items it gave
+ReadMode = Callable[[BaseChatModel, str], Awaitable[int]]  # reads one answer to its end; how many items it gave
 
 
 async def ours(model: BaseChatModel, question: str) -> int:
@@ -61,41 +61,41 @@ async def ours(model: BaseChatModel, question: str) -> int:
 
 
 async def events_v2(model: BaseChatModel, question: str) -> int:
-    return await drain(chat_agent(model, "").astream_events(asked(question), version="v2"))
+    return await drain(chat_agent(model, "").astream_events(agent_input(question), version="v2"))
 
 
 async def events_v3(model: BaseChatModel, question: str) -> int:
-    async with await chat_agent(model, "").astream_events(asked(question), version="v3") as run:
+    async with await chat_agent(model, "").astream_events(agent_input(question), version="v3") as run:
         return await drain(run)
 
 
-def modes(*names: Any) -> Way:
-    """`astream` with these stream modes."""
+def stream_modes(*names: Any) -> ReadMode:
+    """Read by `astream` with these stream modes."""
 
     async def read(model: BaseChatModel, question: str) -> int:
-        return await drain(chat_agent(model, "").astream(asked(question), stream_mode=list(names)))
+        return await drain(chat_agent(model, "").astream(agent_input(question), stream_mode=list(names)))
 
     return read
 
 
 async def invoke(model: BaseChatModel, question: str) -> int:
-    answer = await chat_agent(model, "").ainvoke(asked(question))
+    answer = await chat_agent(model, "").ainvoke(agent_input(question))
     return len(answer["messages"][-1].text)  # nothing else can be counted
 
 
-WAYS: dict[str, Way] = {
+READ_MODES: dict[str, ReadMode] = {
     "ours": ours,
     PEER: events_v2,
     "astream_events(v2)": events_v2,
     "astream_events(v3)": events_v3,
-    "astream(messages)": modes("messages"),
-    "astream(messages, updates)": modes("messages", "updates"),
-    "astream(messages, tasks)": modes("messages", "tasks"),
+    "astream(messages)": stream_modes("messages"),
+    "astream(messages, updates)": stream_modes("messages", "updates"),
+    "astream(messages, tasks)": stream_modes("messages", "tasks"),
     "ainvoke": invoke,
 }
 
 
-def asked(question: str) -> dict[str, Any]:
+def agent_input(question: str) -> dict[str, Any]:
     return {"messages": [HumanMessage(question)]}
 
 
@@ -104,12 +104,12 @@ async def drain(items: AsyncIterable[Any]) -> int:
 
 
 async def text_chunks(url: str, shape: str) -> int:
-    """How many chunks of an answer have text."""
+    """Count the chunks of an answer that have text."""
     name, question = SHAPES[shape]
     with closing(Models(Settings(), url)) as models:
         model = models.chat_model(name, DEFAULT_TEMPERATURE)
         async with model.root_async_client:
-            chunks = chat_agent(model, "").astream(asked(question), stream_mode="messages")
+            chunks = chat_agent(model, "").astream(agent_input(question), stream_mode="messages")
             return sum([1 async for chunk, _ in chunks if isinstance(chunk, AIMessageChunk) and chunk.text])
 
 
@@ -124,25 +124,25 @@ def bare_model(name: str, url: str) -> ChatOpenAI:
     )
 
 
-async def spent(url: str, way: str, shape: str) -> tuple[int, float]:
-    """How many items one answer gave, and the seconds of process time that it took."""
+async def measure_once(url: str, mode: str, shape: str) -> tuple[int, float]:
+    """Return how many items one answer gave, and the seconds of process time that it took."""
     name, question = SHAPES[shape]
     with closing(Models(Settings(), url)) as models:
-        model = bare_model(name, url) if way == PEER else models.chat_model(name, DEFAULT_TEMPERATURE)
+        model = bare_model(name, url) if mode == PEER else models.chat_model(name, DEFAULT_TEMPERATURE)
         async with model.root_async_client:
             gc.collect()
             began = time.process_time()
-            count = await WAYS[way](model, question)
+            count = await READ_MODES[mode](model, question)
             return count, time.process_time() - began
 
 
 def measure(url: str, shape: str, rounds: int) -> dict[str, list[float]]:
-    """µs per text delta for each way, interleaved; the first round, which pays for imports, does not count."""
+    """Measure µs per text delta for each read mode, interleaved; drop the first round, which pays for imports."""
     deltas = uvloop.run(text_chunks(url, shape))
-    runs: dict[str, list[float]] = {name: [] for name in WAYS}
+    runs: dict[str, list[float]] = {name: [] for name in READ_MODES}
     for number in range(rounds + 1):
-        for name in WAYS:
-            count, seconds = uvloop.run(spent(url, name, shape))
+        for name in READ_MODES:
+            count, seconds = uvloop.run(measure_once(url, name, shape))
             if count < deltas:
                 raise RuntimeError(f"{name}: {count} items of {deltas}")
             if number:
@@ -163,7 +163,7 @@ def main(argv: Sequence[str] | None = None) -> list[Claim]:
         gc.freeze()  # as the app does
         results = {shape: measure(demo.base_url, shape, rounds) for shape in SHAPES}
     costs = {shape: {name: statistics.median(run) for name, run in runs.items()} for shape, runs in results.items()}
-    rows = [(name, *(f"{cost[name]:,.0f}" for cost in costs.values())) for name in WAYS]
+    rows = [(name, *(f"{cost[name]:,.0f}" for cost in costs.values())) for name in READ_MODES]
     print_table(("µs of CPU per text delta", *SHAPES), rows)
     found = [claim(shape, cost) for shape, cost in costs.items()]
     print_claims(found)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from playwright.sync_api import Browser
 
-from benchmarks import arrivals
+from benchmarks import scheduled_text
 from benchmarks.harness import (
     ROOT,
     Claim,
@@ -37,7 +37,7 @@ _WATCH = """() => {
 
 
 def measure(browser: Browser, server: Server, writer: str, chunks: int) -> dict[str, float]:
-    """Bytes per byte of text, frames, seconds of CPU and of lag for one answer."""
+    """Measure one answer: bytes, bytes per byte of text, frames, seconds of CPU and of lag."""
     page = browser.new_page()
     frames: list[int] = []
     page.on("websocket", lambda socket: socket.on("framereceived", lambda payload: frames.append(len(payload))))
@@ -53,24 +53,24 @@ def measure(browser: Browser, server: Server, writer: str, chunks: int) -> dict[
     spent = server.cpu_seconds() - cpu
     lag = longest_lag(page.evaluate("window.seen"), chunks, began=float(end.split()[-1]))
     page.close()
-    text = len(arrivals.answer(chunks).encode())
+    text = len(scheduled_text.answer(chunks).encode())
     return {"bytes": sum(frames), "per_byte": sum(frames) / text, "frames": len(frames), "cpu": spent, "lag": lag}
 
 
 def longest_lag(seen: Sequence[tuple[float, int]], chunks: int, began: float) -> float:
-    """Seconds from the arrival of a character to the change of the page that showed it."""
-    places = [place for place, character in enumerate(arrivals.answer(chunks)) if not character.isspace()]
+    """Return the longest time from a character's arrival to the change of the page that showed it, in seconds."""
+    places = [place for place, character in enumerate(scheduled_text.answer(chunks)) if not character.isspace()]
     lags = []
     shown = 0
     for at, characters in seen:
         if shown < characters and shown < len(places):
-            lags.append(at - began - places[shown] // arrivals.CHUNK_CHARACTERS * arrivals.CHUNK_SECONDS)
+            lags.append(at - began - places[shown] // scheduled_text.CHUNK_CHARACTERS * scheduled_text.CHUNK_SECONDS)
         shown = max(shown, characters)
     return max(lags)
 
 
 def claims(results: dict[str, dict[str, float]]) -> list[Claim]:
-    """What the long answer costs beside its own text, beside a quarter of it, and beside plain `st.write_stream`."""
+    """Compare the long answer with its own text, with a quarter of it, and with plain `st.write_stream`."""
     short, long = (f", {chunks:,}" for chunks in SIZES)
     ours = results["transcript" + long]
     found = [

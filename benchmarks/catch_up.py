@@ -1,6 +1,6 @@
 """Catching up on a finished run of 10,000 events, beside the same bytes sent from a file by the same server.
 
-Counted is the time from before the connection is made until the client has the last byte. Ours is
+Counts the time from before the connection is made until the client has the last byte. Ours is
 `GET /api/runs/{id}/events`; the peer is Starlette's FileResponse with the bytes that ours sent. Who catches up gets
 text_deltas and thinking merged; events *in turns*, of two steps, are never merged, so each goes over the wire. *first*:
 the first client after the run's end, for whom the frames are made; *next*: those after it.
@@ -15,29 +15,29 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.apps.prepared import Prepared
+from benchmarks.apps.workload import Workload
 from benchmarks.harness import Claim, Server, asgi_server, post, print_claims, print_table, write_json
 
 EVENTS = 10_000
 TARGET = 2.0
 RUNS = {
-    "text_delta": Prepared(EVENTS - 2),  # and the two that end it
-    "thinking": Prepared(EVENTS - 2, type="thinking"),
-    "in turns": Prepared(EVENTS - 2, turns=True),
+    "text_delta": Workload(EVENTS - 2),  # and the two that end it
+    "thinking": Workload(EVENTS - 2, type="thinking"),
+    "in turns": Workload(EVENTS - 2, turns=True),
 }
 
 
 def read(url: str) -> tuple[float, bytes]:
-    """Milliseconds, and what came."""
+    """Return the milliseconds that a request took, and its body."""
     began = time.perf_counter()
     with urllib.request.urlopen(url, timeout=60) as response:
         body: bytes = response.read()
     return (time.perf_counter() - began) * 1e3, body
 
 
-def finished_run(server: Server, prepared: Prepared) -> str:
-    """The address of a run that has ended."""
-    run = post(f"{server.url}/prepare", asdict(prepared))
+def finished_run(server: Server, workload: Workload) -> str:
+    """Return the address of a finished run."""
+    run = post(f"{server.url}/prepare", asdict(workload))
     post(f"{server.url}/go", {"run": run["run"]})
     url = f"{server.url}{run['path'].removesuffix('/events')}"
     deadline = time.monotonic() + 60
@@ -49,12 +49,12 @@ def finished_run(server: Server, prepared: Prepared) -> str:
 
 
 def measure(server: Server, file: Path, rounds: int) -> dict[str, dict[str, list[float]]]:
-    """Milliseconds by kind of run, then by way."""
+    """Return milliseconds by kind of run, then by client."""
     results: dict[str, dict[str, list[float]]] = {}
-    for kind, prepared in RUNS.items():
+    for kind, workload in RUNS.items():
         times = results[kind] = {"first": [], "next": [], "file": []}
         for _ in range(rounds):
-            url = finished_run(server, prepared)
+            url = finished_run(server, workload)
             spent, body = read(url)
             if f'"seq":{EVENTS},'.encode() not in body:
                 raise RuntimeError("the end is missing")

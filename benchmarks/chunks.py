@@ -1,6 +1,6 @@
 """CPU per chunk of an answer, from the model's socket to a follower, beside the bare chain.
 
-Counted is the process time of this process, divided by the number of chunks; the model writes them in a process of
+Counts the process time of this process, divided by the number of chunks; the model writes them in a process of
 its own. *Ours* is the whole way: chain, run, log, and a follower that reads the log on the event loop. The bare chain
 is the same prompt and parser with `ChatOpenAI` as it comes, over the same limits of the HTTP client, its text thrown
 away; for orientation, what lies below it. *fast*: as quickly as the model can write; *paced*: one by one, 100 a second.
@@ -37,10 +37,10 @@ QUESTION = "What is streaming?"
 INPUT = chat_input("", [], QUESTION, 1_000)
 PACES = {"fast": (2_000, 1_000_000), "paced": (200, 100)}  # chunks, chunks per second
 
-Way = Callable[[str], int]  # reads one answer of the named model to its end; how many characters it had
+ReadMode = Callable[[str], int]  # reads one answer of the named model to its end; how many characters it had
 
 
-class Ways:
+class ReadModes:
     """The ways to read an answer of the model at `base_url`."""
 
     def __init__(self, base_url: str) -> None:
@@ -53,7 +53,7 @@ class Ways:
         self._models.close()
         self._http.close()
 
-    def all(self) -> dict[str, Way]:
+    def all(self) -> dict[str, ReadMode]:
         return {
             "ours": self.ours,
             "chain.stream()": self.stream,
@@ -100,7 +100,7 @@ class Ways:
         return sum(len(chunk.choices[0].delta.content or "") for chunk in answer if chunk.choices)
 
     def lines(self, model: str) -> int:
-        """Not even parsed."""
+        """Read the HTTP lines without parsing them."""
         body = {"model": model, "stream": True, "messages": [{"role": "user", "content": QUESTION}]}
         with self._http.stream("POST", f"{self._url}/chat/completions", json=body) as response:
             return sum(len(line) for line in response.iter_lines())
@@ -118,31 +118,31 @@ class Ways:
         )
 
 
-def microseconds(way: Way, chunks: int, rate: float) -> float:
-    """Of process time per chunk of one answer."""
+def microseconds(mode: ReadMode, chunks: int, rate: float) -> float:
+    """Measure the process time per chunk of one answer, in µs."""
     gc.collect()
     began = time.process_time()
-    characters = way(f"demo?first=0&jitter=0&size=5&chunks={chunks}&rate={rate}")
+    characters = mode(f"demo?first=0&jitter=0&size=5&chunks={chunks}&rate={rate}")
     spent = time.process_time() - began
     if characters < chunks * 5:
         raise RuntimeError(f"{characters} characters of {chunks * 5}")
     return spent / chunks * 1e6
 
 
-def measure(ways: dict[str, Way], pace: str, rounds: int) -> dict[str, list[float]]:
-    """µs per chunk for each way, interleaved; the first round, which pays for imports, does not count."""
+def measure(modes: dict[str, ReadMode], pace: str, rounds: int) -> dict[str, list[float]]:
+    """Measure µs per chunk for each read mode, interleaved; drop the first round, which pays for imports."""
     chunks, rate = PACES[pace]
-    runs: dict[str, list[float]] = {name: [] for name in ways}
+    runs: dict[str, list[float]] = {name: [] for name in modes}
     for number in range(rounds + 1):
-        for name, way in ways.items():
-            value = microseconds(way, chunks, rate)
+        for name, mode in modes.items():
+            value = microseconds(mode, chunks, rate)
             if number:
                 runs[name].append(value)
     return runs
 
 
 def claims(results: dict[str, dict[str, list[float]]]) -> list[Claim]:
-    """The ratio is the median of the ratios of neighbours, so that the machine's moods cancel out."""
+    """Compare the medians, for each pace and peer."""
     found = []
     for pace, runs in results.items():
         for peer in ("chain.stream()", "chain.astream()"):
@@ -157,13 +157,13 @@ def main(argv: Sequence[str] | None = None) -> list[Claim]:
     parser.add_argument("--rounds", type=int, default=9)
     rounds = parser.parse_args(argv).rounds
     with DemoModel() as demo:
-        ways = Ways(demo.base_url)
+        modes = ReadModes(demo.base_url)
         gc.freeze()  # as the app does
-        results = {pace: measure(ways.all(), pace, rounds) for pace in PACES}
-        ways.close()
+        results = {pace: measure(modes.all(), pace, rounds) for pace in PACES}
+        modes.close()
     head = ("µs of CPU per chunk", *PACES)
     print_table(
-        head, [(name, *(f"{statistics.median(results[pace][name]):.0f}" for pace in PACES)) for name in ways.all()]
+        head, [(name, *(f"{statistics.median(results[pace][name]):.0f}" for pace in PACES)) for name in modes.all()]
     )
     found = claims(results)
     print_claims(found)

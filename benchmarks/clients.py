@@ -1,7 +1,7 @@
 """What it costs to read an answer: the Python client, a bare httpx read, and the `openai` package on as much text.
 
 A server in a process of its own sends the same text in the same pieces, as the gateway's events and as chunks of the
-chat completions protocol, from bytes that it has ready. Measured is the reading process: CPU from the request until the
+chat completions protocol, from bytes that it has ready. Measures the reading process: CPU from the request until the
 text is whole, per event, less what a text of one event takes. *fast*: as quickly as it is read, many events at a read;
 *one by one*: a piece each millisecond, about one event at a read. *bare* is httpx handing over the bytes of the
 gateway's events, not even parsed.
@@ -41,7 +41,7 @@ AsyncRead = Callable[[str, str, int], Awaitable[str]]
 
 
 def application() -> Starlette:
-    """The server; `?pace=…&count=…`."""
+    """Build the server; `/{pace}/{count}/…`."""
     return Starlette(
         routes=[
             Route("/{pace}/{count:int}/api/runs/{run}/events", _events),
@@ -122,7 +122,7 @@ async def _awaited(reading: Awaitable[str]) -> str:
     return await reading
 
 
-WAYS: dict[str, Read] = {
+READ_MODES: dict[str, Read] = {
     "bare": bare,
     "ours": ours,
     "openai": peer,
@@ -132,8 +132,8 @@ WAYS: dict[str, Read] = {
 }
 
 
-def spent(read: Read, url: str, pace: str, count: int) -> float:
-    """µs of CPU per event, without what it takes to begin and to end."""
+def microseconds(read: Read, url: str, pace: str, count: int) -> float:
+    """Return the µs of CPU per event, without what it takes to begin and to end."""
     return (_cpu(read, url, pace, count) - _cpu(read, url, pace, 1)) / (count - 1) * 1e6
 
 
@@ -147,14 +147,14 @@ def _cpu(read: Read, url: str, pace: str, count: int) -> float:
 
 
 def measure(url: str, rounds: int) -> dict[str, dict[str, list[float]]]:
-    """By pace and way, in turn; the first round, which pays for imports, does not count."""
-    results: dict[str, dict[str, list[float]]] = {pace: {way: [] for way in WAYS} for pace in PACES}
+    """Measure each pace and read mode in turn; drop the first round, which pays for imports."""
+    results: dict[str, dict[str, list[float]]] = {pace: {mode: [] for mode in READ_MODES} for pace in PACES}
     for number in range(rounds + 1):
         for pace, count in PACES.items():
-            for way, read in WAYS.items():
-                value = spent(read, url, pace, count)
+            for mode, read in READ_MODES.items():
+                value = microseconds(read, url, pace, count)
                 if number:
-                    results[pace][way].append(value)
+                    results[pace][mode].append(value)
     return results
 
 
@@ -164,12 +164,14 @@ def main(argv: Sequence[str] | None = None) -> list[Claim]:
     arguments = parser.parse_args(argv)
     with asgi_server("benchmarks.clients:application") as server:
         results = measure(server.url, arguments.rounds)
-    middle = {pace: {way: statistics.median(values) for way, values in ways.items()} for pace, ways in results.items()}
-    rows = [(way, *(f"{middle[pace][way]:.1f}" for pace in PACES)) for way in WAYS]
+    middle = {
+        pace: {mode: statistics.median(values) for mode, values in modes.items()} for pace, modes in results.items()
+    }
+    rows = [(mode, *(f"{middle[pace][mode]:.1f}" for pace in PACES)) for mode in READ_MODES]
     print_table(("µs of CPU per event", *PACES), rows)
     claims = [
-        Claim(f"CPU per event, {pace}{kind}, beside openai", ways[f"ours{kind}"], ways[f"openai{kind}"], TARGET, "µs")
-        for pace, ways in middle.items()
+        Claim(f"CPU per event, {pace}{kind}, beside openai", modes[f"ours{kind}"], modes[f"openai{kind}"], TARGET, "µs")
+        for pace, modes in middle.items()
         for kind in ("", ", async")
     ]
     print_claims(claims)

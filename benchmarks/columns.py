@@ -16,23 +16,20 @@ runs; its peer is the same click when nothing runs.
 """
 
 import argparse
-import json
 import re
-import statistics
-import threading
 import time
-import urllib.request
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import accumulate, count, takewhile
-from typing import Any, Self
 from urllib.parse import urlencode
 
 import psutil
 from playwright.sync_api import Browser, Page
 
+from benchmarks.comparison_page import RUN, Round, answered_requests, environment, open_page, print_round, serve_app
+from benchmarks.grid import CASES, measure_grid
 from benchmarks.harness import (
     ROOT,
     Claim,
@@ -41,17 +38,16 @@ from benchmarks.harness import (
     medians,
     print_claims,
     print_table,
+    spread,
     streamlit_server,
     write_json,
 )
 from streamlab.demo_model.chunks import cut, synthetic
 from streamlab.demo_model.process import DemoModel
 from streamlab.prompts.prompt_set import PromptSet, Variant
-from streamlab.prompts.saved import to_address
+from streamlab.prompts.serialization import to_address
 
 APPS = ROOT / "benchmarks" / "apps"
-RUN = "Run"  # the button of both
-PATIENCE = 120_000  # milliseconds
 EXCHANGES = 50  # by which a page's clock is read
 
 COLUMNS = 6
@@ -62,11 +58,6 @@ PARAGRAPH = 400
 LIMIT = 0.2  # seconds
 TARGET = 1.5
 
-CASES, VARIANTS = 200, 4
-FEW_CASES = 30  # of the small comparison: two pages of the grid
-PAGE = 25  # rows of the grid that are shown at a time
-PAUSE = 1_000  # milliseconds between two clicks
-CLICKS_AT_REST = 10
 FLAT = 1.05
 GROWTH = 1.1
 ROWS_LIMIT = 1.0  # seconds
@@ -74,9 +65,7 @@ BESIDE_REST = 2.0
 
 # Not named `demo?…`, so that both sides ask one and the same server, and each by the provider's settings.
 STEADY = f"demo-model?first=1&jitter=0&rate={RATE}&chunks={CHUNKS}&size={SIZE}&paragraph={PARAGRAPH}"
-SHORT = "demo-model?first=0.1&jitter=0&rate=200&chunks=20&size=5"
 
-Round = dict[str, float]
 Shown = dict[str, list[float]]  # by the number of the column: when each word was in the document
 
 # A column begins with its name, whatever stands above the answer. Spaces aside, a word is whole across paragraphs.
@@ -100,20 +89,10 @@ _WATCH_COLUMNS = """() => {
 _ALL_SHOWN = f"""words => window.shown && Object.values(window.shown).filter(times => times.length >= words).length
     === {COLUMNS}"""
 
-# The grid is painted: what it shows is what it draws.
-_WATCH_GRID = """() => {
-    const draw = CanvasRenderingContext2D.prototype.fillText;
-    CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
-        if (text === window.awaited && !window.drawn) window.drawn = performance.now() / 1000;
-        return draw.call(this, text, ...rest);
-    };
-    document.addEventListener('click', () => { window.clicked = performance.now() / 1000; }, true);
-}"""
-
 
 @dataclass(frozen=True)
 class PageClock:
-    """What to add to a page's `performance.now` for `time.monotonic`, and how far that may be wrong; seconds."""
+    """The offset from a page's `performance.now` to `time.monotonic`, and its uncertainty; seconds."""
 
     offset: float
     within: float
@@ -123,7 +102,7 @@ class PageClock:
 
 
 def read_clock(page: Page) -> PageClock:
-    """The page reads its clock some time between our two readings, so it is wrong by half of that at the most."""
+    """Read the page's clock between two readings of ours; the shortest exchange is wrong by half of it at most."""
     exchanges = []
     for _ in range(EXCHANGES):
         before = time.monotonic()
@@ -134,67 +113,28 @@ def read_clock(page: Page) -> PageClock:
 
 
 def completing_chunks() -> list[int]:
-    """For each numbered word of the answer, the chunk that brings its last character."""
+    """Return for each numbered word of the answer the chunk that brings its last character."""
     pieces = cut(synthetic(CHUNKS * SIZE, PARAGRAPH), SIZE)
     ends = list(accumulate(len(re.sub(r"\s", "", piece)) for piece in pieces))
     words = accumulate(len(f"word{number}") for number in count(1))
     return [bisect_left(ends, end) for end in takewhile(lambda end: end <= ends[-1], words)]
 
 
-@contextmanager
-def opened(browser: Browser, address: str) -> Iterator[Page]:
-    """A page of a session of its own."""
-    with browser.new_context(locale="en-US", viewport={"width": 1280, "height": 900}) as context:
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE)
-        page.goto(address)
-        page.get_by_role("button", name=RUN, exact=True).wait_for()
-        page.wait_for_timeout(1_500)  # whatever loads late
-        yield page
-
-
-def served(demo: DemoModel, model: str) -> AbstractContextManager[Server]:
-    """The app itself, with this model as the only one."""
-    return streamlit_server(ROOT / "app.py", environment=environment(demo, model))
-
-
-def served_plain(demo: DemoModel, model: str) -> AbstractContextManager[Server]:
-    """Under Streamlit's defaults: from a folder without settings."""
+def serve_plain(demo: DemoModel, model: str) -> AbstractContextManager[Server]:
+    """Serve the plain page under Streamlit's defaults, from a folder without settings."""
     return streamlit_server(APPS / "six_columns.py", environment=environment(demo, model), folder=APPS)
 
 
-def environment(demo: DemoModel, model: str) -> dict[str, str]:
-    return {
-        "LAB_MODELS": model,
-        "OPENAI_BASE_URL": demo.base_url,
-        "OPENAI_API_KEY": "demo",
-        "LAB_LOG_LEVEL": "warning",
-        "LAB_ATTEMPTS": "1",
-    }
-
-
-def asked(demo: DemoModel, question: str) -> list[dict[str, Any]]:
-    """The model's records of what began with this question. Raises RuntimeError if one is not answered whole."""
-    with urllib.request.urlopen(demo.base_url.replace("/v1", "/requests"), timeout=60) as response:
-        records = [record for record in json.load(response) if record["prompt"]["user"].startswith(f"{question}, ")]
-    if broken := [record["ended"] for record in records if record["ended"] != "completed"]:
-        raise RuntimeError(f"{question}: {len(broken)} of {len(records)} answers are {broken[0]}")
-    return records
-
-
-# Columns
-
-
 def six_variants(question: str) -> str:
-    """The address of our page with a set of six."""
+    """Return the address of our page with a set of six."""
     names = [f"column {number}" for number in range(1, COLUMNS + 1)]
     variants = tuple(Variant(name=name, template=f"{question}, {name}", model=STEADY) for name in names)
     return f"prompts?set={to_address(PromptSet(variants=variants))}"
 
 
 def stream(browser: Browser, demo: DemoModel, server: Server, address: str, question: str) -> Round:
-    """The lags of all words of six answers, in ms, and the server's CPU from the click until all are there."""
-    with opened(browser, f"{server.url}/{address}") as page:
+    """Measure the lags of all words of six answers, in ms, and the server's CPU until all are shown."""
+    with open_page(browser, f"{server.url}/{address}") as page:
         page.evaluate(_WATCH_COLUMNS)
         clock = read_clock(page)
         spent = server.cpu_seconds()
@@ -207,31 +147,32 @@ def stream(browser: Browser, demo: DemoModel, server: Server, address: str, ques
             raise RuntimeError("the page's clock has moved")
         shown: Shown = page.evaluate("window.shown")
     written = {
-        record["prompt"]["user"].removeprefix(f"{question}, "): record["written"] for record in asked(demo, question)
+        record["prompt"]["user"].removeprefix(f"{question}, "): record["written"]
+        for record in answered_requests(demo, question)
     }
     seconds = [
         at + clock.offset - written[f"column {number}"][chunk]
         for number, times in shown.items()
         for at, chunk in zip(times, completing_chunks(), strict=True)
     ]
-    return {**spread(seconds), "cpu": spent, "rate": rate(written.values()), "clock": clock.within * 1000}
-
-
-def spread(seconds: Sequence[float]) -> Round:
-    """In milliseconds."""
-    *_, p95 = statistics.quantiles(seconds, n=20)
-    return {"median": statistics.median(seconds) * 1000, "p95": p95 * 1000, "longest": max(seconds) * 1000}
+    return {
+        **spread(seconds),
+        "longest": max(seconds) * 1000,
+        "cpu": spent,
+        "rate": rate(written.values()),
+        "clock": clock.within * 1000,
+    }
 
 
 def rate(written: Iterable[Sequence[float]]) -> float:
-    """Chunks a second that the model wrote, of the column to which it wrote the fewest."""
+    """Return the chunks a second of the column to which the model wrote the fewest."""
     return min((len(times) - 1) / (times[-1] - times[0]) for times in written)
 
 
 def measure_columns(browser: Browser, demo: DemoModel, rounds: int) -> dict[str, list[Round]]:
-    """Both sides by turns; the first round, which pays for imports, does not count."""
+    """Measure both sides by turns; drop the first round, which pays for imports."""
     results: dict[str, list[Round]] = {"ours": [], "plain": []}
-    with served(demo, STEADY) as ours, served_plain(demo, STEADY) as plain:
+    with serve_app(demo, STEADY) as ours, serve_plain(demo, STEADY) as plain:
         servers = {"ours": ours, "plain": plain}
         for number in range(rounds + 1):
             for name in sorted(servers, reverse=number % 2 == 0):
@@ -242,144 +183,6 @@ def measure_columns(browser: Browser, demo: DemoModel, rounds: int) -> dict[str,
                     results[name].append(found)
                     print_round(name, found)
     return results
-
-
-# Grid
-
-
-class Memory:
-    """Reads the resident memory of a process for as long as the block."""
-
-    def __init__(self, process: psutil.Process) -> None:
-        self._process = process
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._read)
-        self.megabytes: list[float] = []
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _read(self) -> None:
-        while not self._stop.wait(0.2):
-            self.megabytes.append(megabytes(self._process))
-
-
-def megabytes(process: psutil.Process) -> float:
-    return float(process.memory_info().rss) / 1e6
-
-
-class Grid:
-    """The grid's pager on a page, and the first row that each of its pages shows."""
-
-    def __init__(self, page: Page, question: str, cases: int) -> None:
-        self._page = page
-        self._question = question
-        self._last = -(-cases // PAGE)
-        self._shown = 1
-        self._forward = True
-        page.evaluate(_WATCH_GRID)
-
-    @property
-    def running(self) -> bool:
-        return self._page.get_by_test_id("stProgress").count() > 0
-
-    def turn(self) -> float:
-        """Seconds from a click on the next page, or back from the last one, to its first row."""
-        self._forward = self._shown == 1 or (self._forward and self._shown < self._last)
-        self._shown += 1 if self._forward else -1
-        row = case_name(self._question, (self._shown - 1) * PAGE)
-        self._page.evaluate("row => { window.awaited = row; window.drawn = 0; }", row)
-        self._page.get_by_role("button", name="Next page" if self._forward else "Previous page").click()
-        self._page.wait_for_function("window.drawn")
-        return float(self._page.evaluate("window.drawn - window.clicked"))
-
-
-def case_name(question: str, number: int) -> str:
-    """What stands in the table for a case, counted from 0."""
-    return f"{question}, case {number + 1}"
-
-
-def many_cases(question: str, cases: int) -> str:
-    """The address of our page with a set of so many cases."""
-    variants = tuple(Variant(name=f"variant {n}", template="{case}", model=SHORT) for n in range(1, VARIANTS + 1))
-    rows = tuple({"case": case_name(question, number)} for number in range(cases))
-    return f"prompts?set={to_address(PromptSet(variants=variants, columns=('case',), cases=rows))}"
-
-
-def compare(browser: Browser, server: Server, question: str, cases: int) -> Round:
-    """A comparison with its page open and somebody turning the grid's pages: megabytes, and seconds to the rows."""
-    with opened(browser, f"{server.url}/{many_cases(question, cases)}") as page:
-        grid = Grid(page, question, cases)
-        before, began = megabytes(server.process), time.monotonic()
-        with Memory(server.process) as memory:
-            page.get_by_role("button", name=RUN, exact=True).click()
-            page.get_by_test_id("stProgress").wait_for()
-            running = list(turned_while_running(page, grid))
-        seconds = time.monotonic() - began
-        page.wait_for_timeout(2_000)  # all that the end draws
-        at_rest = [turned(page, grid) for _ in range(CLICKS_AT_REST)]
-        after = megabytes(server.process)
-    quarter = len(memory.megabytes) // 4
-    return {
-        "before": before,
-        "quarter": max(memory.megabytes[:quarter]),
-        "later": max(memory.megabytes[quarter:]),
-        "after": after,
-        "rows": statistics.median(running),
-        "slowest": max(running),
-        "rest": statistics.median(at_rest),
-        "clicks": len(running),
-        "seconds": seconds,
-    }
-
-
-def turned(page: Page, grid: Grid) -> float:
-    page.wait_for_timeout(PAUSE)
-    return grid.turn()
-
-
-def turned_while_running(page: Page, grid: Grid) -> Iterator[float]:
-    """A click that meets the end does not count."""
-    while grid.running:
-        seconds = turned(page, grid)
-        if grid.running:
-            yield seconds
-
-
-def warm_up(browser: Browser, server: Server) -> None:
-    """A small comparison, which pays for imports and for what every server allocates once."""
-    with opened(browser, f"{server.url}/{many_cases('warm-up', FEW_CASES)}") as page:
-        page.get_by_role("button", name=RUN, exact=True).click()
-        progress = page.get_by_test_id("stProgress")
-        progress.wait_for()
-        progress.wait_for(state="detached")
-
-
-def measure_grid(browser: Browser, demo: DemoModel, runs: int, cases: int) -> list[Round]:
-    """Each run in a server of its own."""
-    results = []
-    for number in range(1, runs + 1):
-        question = f"grid {number}"
-        with served(demo, SHORT) as server:
-            warm_up(browser, server)
-            found = compare(browser, server, question, cases)
-        if (answered := len(asked(demo, question))) != cases * VARIANTS:
-            raise RuntimeError(f"{question}: {answered} answers of {cases * VARIANTS}")
-        results.append(found)
-        print_round(f"grid, {cases} cases", found)
-    return results
-
-
-# Both
-
-
-def print_round(name: str, found: Round) -> None:
-    print(f"  {name}: " + ", ".join(f"{key} {value:,.3g}" for key, value in found.items()), flush=True)
 
 
 def claims(columns: dict[str, Round], grid: Round) -> list[Claim]:

@@ -19,7 +19,7 @@ from typing import Any, cast
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from benchmarks.apps import gateway
-from benchmarks.apps.prepared import Prepared
+from benchmarks.apps.workload import Workload
 from benchmarks.harness import Claim, Server, asgi_server, post, print_claims, print_table, wait_until, write_json
 from benchmarks.sse_clients import Clients, percentile
 
@@ -28,14 +28,14 @@ RATE = 50
 SECONDS = 16.0  # of each run: until the connection is full, ten seconds of patience, and some
 BUFFER = 4 * 1024  # bytes: of the socket at each end of the narrow connection, and of the server's own
 NARROW = "narrow=1"  # in the address of the client that does not read
-GIVEN_UP = 30.0  # seconds until the server must have sent it away
+DISCONNECT_TIMEOUT = 30.0  # seconds until the server must have sent it away
 TARGET = 1.1
 
 Measures = dict[str, float]  # ms, by percentile
 
 
-class Narrow:
-    """An application of which some connections hold little."""
+class SmallBuffers:
+    """An application with small socket buffers for the client that does not read."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -49,11 +49,11 @@ class Narrow:
 
 
 def application() -> ASGIApp:
-    return Narrow(gateway.application())
+    return SmallBuffers(gateway.application())
 
 
-def sent_away(server: Server) -> float:
-    """How many clients the server has ended as slow."""
+def slow_disconnects(server: Server) -> float:
+    """Return how many clients the server has disconnected as slow."""
     with urllib.request.urlopen(f"{server.url}/api/metrics", timeout=30) as response:
         text = response.read().decode()
     found = re.search(r'^streamlab_disconnects_total\{protocol="sse",reason="slow"\} (\S+)$', text, re.MULTILINE)
@@ -63,23 +63,23 @@ def sent_away(server: Server) -> float:
 
 
 def lag(server: Server, seconds: float, *, stalled: bool) -> Measures:
-    """Of all but the last client."""
-    prepared = Prepared(round(RATE * seconds), RATE)
-    run = post(f"{server.url}/prepare", asdict(prepared))
-    before = sent_away(server)
+    """Measure the lag of all but the last client."""
+    workload = Workload(round(RATE * seconds), RATE)
+    run = post(f"{server.url}/prepare", asdict(workload))
+    before = slow_disconnects(server)
     last = Clients(server.port, f"{run['path']}?{NARROW}", 1, window=BUFFER) if stalled else nullcontext()
     with last:  # of which the answer's head is read, and no more
         with Clients(server.port, run["path"], CLIENTS - stalled, keep=True) as clients:
             began = float(post(f"{server.url}/go", {"run": run["run"]})["began"])
             clients.read(lambda: clients.ended)
         if stalled:
-            wait_until(lambda: sent_away(server) == before + 1, GIVEN_UP)
-    if sent_away(server) != before + stalled:
+            wait_until(lambda: slow_disconnects(server) == before + 1, DISCONNECT_TIMEOUT)
+    if slow_disconnects(server) != before + stalled:
         raise RuntimeError("a client that read was sent away")
-    arrivals = [arrival for client in clients.clients[: CLIENTS - 1] for arrival in client.arrivals()]
-    if sum(arrival.events for arrival in arrivals) != prepared.count * (CLIENTS - 1):
+    deliveries = [delivery for client in clients.clients[: CLIENTS - 1] for delivery in client.deliveries()]
+    if sum(delivery.events for delivery in deliveries) != workload.count * (CLIENTS - 1):
         raise RuntimeError("events are missing")
-    lags = [(arrival.received - began - arrival.at) * 1e3 for arrival in arrivals]
+    lags = [(delivery.received - began - delivery.at) * 1e3 for delivery in deliveries]
     return {"p50": percentile(lags, 0.50), "p99": percentile(lags, 0.99)}
 
 

@@ -25,7 +25,7 @@ from typing import Protocol
 from uuid import uuid4
 
 from benchmarks import nchan
-from benchmarks.apps.prepared import Prepared
+from benchmarks.apps.workload import Workload
 from benchmarks.harness import ROOT, Claim, Server, asgi_server, post, print_claims, print_table, write_json
 from benchmarks.sse_clients import Clients, percentile
 
@@ -39,16 +39,16 @@ _MANY = max(CLIENTS)
 Measures = dict[str, float]  # by its name
 
 
-class Source(Protocol):
-    """A server, and the way to have a run delivered by it."""
+class Backend(Protocol):
+    """A server that is measured, and how a run on it is prepared and started."""
 
     server: Server
 
-    def prepare(self, prepared: Prepared) -> str:
-        """The path at which clients follow the run that `go` begins."""
+    def prepare(self, workload: Workload) -> str:
+        """Return the path at which clients follow the run that `go` starts."""
 
     def go(self) -> float:
-        """The time of the monotonic clock from which the events count theirs."""
+        """Start the run; return the time of the monotonic clock from which its events count theirs."""
 
 
 class OwnPublisher:
@@ -58,8 +58,8 @@ class OwnPublisher:
         self.server = server
         self._run = ""
 
-    def prepare(self, prepared: Prepared) -> str:
-        answer = post(f"{self.server.url}/prepare", asdict(prepared))
+    def prepare(self, workload: Workload) -> str:
+        answer = post(f"{self.server.url}/prepare", asdict(workload))
         self._run = answer["run"]
         return str(answer["path"])
 
@@ -68,46 +68,46 @@ class OwnPublisher:
 
 
 class Nchan:
-    """nchan, and a publisher in a process of its own."""
+    """nchan, with a publisher in a process of its own."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
         self._channel = ""
-        self._prepared = Prepared(0)
+        self._workload = Workload(0)
 
-    def prepare(self, prepared: Prepared) -> str:
-        self._channel, self._prepared = uuid4().hex, prepared
+    def prepare(self, workload: Workload) -> str:
+        self._channel, self._workload = uuid4().hex, workload
         return f"/events?id={self._channel}"
 
     def go(self) -> float:
         began = time.monotonic()
-        prepared = self._prepared
-        values = (self.server.port, self._channel, prepared.count, prepared.rate, prepared.turns, began)
+        workload = self._workload
+        values = (self.server.port, self._channel, workload.count, workload.rate, workload.turns, began)
         command = [sys.executable, "-m", "benchmarks.apps.publisher", *map(str, values)]
         subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
         return began
 
 
 @contextmanager
-def _ours() -> Iterator[Source]:
+def _ours() -> Iterator[Backend]:
     with asgi_server("benchmarks.apps.gateway:application") as server:
         yield OwnPublisher(server)
 
 
 @contextmanager
-def _relay() -> Iterator[Source]:
+def _relay() -> Iterator[Backend]:
     with asgi_server("benchmarks.apps.relay:application") as server:
         yield OwnPublisher(server)
 
 
 @contextmanager
-def _nchan() -> Iterator[Source]:
+def _nchan() -> Iterator[Backend]:
     with nchan.nchan_server() as server:
         yield Nchan(server)
 
 
-def sources() -> dict[str, Callable[[], AbstractContextManager[Source]]]:
-    found: dict[str, Callable[[], AbstractContextManager[Source]]] = {"ours": _ours, "relay": _relay}
+def backends() -> dict[str, Callable[[], AbstractContextManager[Backend]]]:
+    found: dict[str, Callable[[], AbstractContextManager[Backend]]] = {"ours": _ours, "relay": _relay}
     if nchan.available():
         found["nchan"] = _nchan
     else:
@@ -115,44 +115,44 @@ def sources() -> dict[str, Callable[[], AbstractContextManager[Source]]]:
     return found
 
 
-def paced(source: Source, number: int, seconds: float) -> Measures:
-    """`cpu`: µs per delivery; `p50` and `p99`: ms of lag."""
-    prepared = Prepared(round(RATE * seconds), RATE)
-    with Clients(source.server.port, source.prepare(prepared), number, keep=True) as clients:
-        spent = source.server.cpu_seconds()
-        began = source.go()
+def paced(backend: Backend, number: int, seconds: float) -> Measures:
+    """Measure a paced run: `cpu` in µs per delivery, `p50` and `p99` in ms of lag."""
+    workload = Workload(round(RATE * seconds), RATE)
+    with Clients(backend.server.port, backend.prepare(workload), number, keep=True) as clients:
+        spent = backend.server.cpu_seconds()
+        began = backend.go()
         clients.read(lambda: clients.ended)
-        spent = source.server.cpu_seconds() - spent
-    arrivals = [arrival for client in clients.clients for arrival in client.arrivals()]
-    deliveries = sum(arrival.events for arrival in arrivals)
-    if deliveries != prepared.count * number:
-        raise RuntimeError(f"{deliveries} deliveries of {prepared.count * number}")
-    lags = [arrival.received - began - arrival.at for arrival in arrivals]
+        spent = backend.server.cpu_seconds() - spent
+    deliveries = [delivery for client in clients.clients for delivery in client.deliveries()]
+    count = sum(delivery.events for delivery in deliveries)
+    if count != workload.count * number:
+        raise RuntimeError(f"{count} deliveries of {workload.count * number}")
+    lags = [delivery.received - began - delivery.at for delivery in deliveries]
     return {
-        "cpu": spent / deliveries * 1e6,
+        "cpu": spent / count * 1e6,
         "p50": percentile(lags, 0.50) * 1e3,
         "p99": percentile(lags, 0.99) * 1e3,
     }
 
 
-def fast(source: Source, number: int, prepared: Prepared) -> float:
-    """Deliveries per second, from the first event's time on."""
-    with Clients(source.server.port, source.prepare(prepared), number) as clients:
+def fast(backend: Backend, number: int, workload: Workload) -> float:
+    """Measure deliveries per second, from the first event's time on."""
+    with Clients(backend.server.port, backend.prepare(workload), number) as clients:
         # One client keeps what it got: it tells when the first event was, and that none was missing.
         clients.clients[0].keep = True
-        began = source.go()
+        began = backend.go()
         clients.read(lambda: clients.ended)
-    arrivals = list(clients.clients[0].arrivals())
-    if sum(arrival.events for arrival in arrivals) != prepared.count:
+    deliveries = list(clients.clients[0].deliveries())
+    if sum(delivery.events for delivery in deliveries) != workload.count:
         raise RuntimeError("events are missing")
-    first = began + arrivals[0].at if arrivals[0].events == 1 else began
+    first = began + deliveries[0].at if deliveries[0].events == 1 else began
     last = max(client.ended or 0 for client in clients.clients)
-    return prepared.count * number / (last - first)
+    return workload.count * number / (last - first)
 
 
 @dataclass
 class Results:
-    """By server; `paced` by the number of clients too."""
+    """The figures by server; `paced` also by the number of clients."""
 
     paced: dict[str, dict[int, list[Measures]]]
     unmerged: dict[str, list[float]]
@@ -163,21 +163,21 @@ class Results:
 
 
 def measure(rounds: int, seconds: float) -> Results:
-    """Each server is started anew in each round, by turns."""
-    found = sources()
+    """Measure the servers by turns, each started anew in each round."""
+    found = backends()
     results = Results(
         {name: {number: [] for number in CLIENTS} for name in found}, {name: [] for name in found}, {"ours": []}
     )
     for _ in range(rounds):
-        for name, open_source in found.items():
-            with open_source() as source:
-                paced(source, 1, 1)  # what the first client pays for
+        for name, open_backend in found.items():
+            with open_backend() as backend:
+                paced(backend, 1, 1)  # what the first client pays for
                 for number in CLIENTS:
-                    results.paced[name][number].append(paced(source, number, seconds))
-                unmerged = Prepared(FAST_EVENTS[name], turns=True)
-                results.unmerged[name].append(fast(source, _MANY, unmerged))
+                    results.paced[name][number].append(paced(backend, number, seconds))
+                unmerged = Workload(FAST_EVENTS[name], turns=True)
+                results.unmerged[name].append(fast(backend, _MANY, unmerged))
                 if name == "ours":
-                    results.merged[name].append(fast(source, _MANY, Prepared(FAST_EVENTS[name])))
+                    results.merged[name].append(fast(backend, _MANY, Workload(FAST_EVENTS[name])))
     return results
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from playwright.sync_api import Browser
 
 from benchmarks.harness import Claim, chromium, print_claims, write_json
-from benchmarks.pages import chain_sides
+from benchmarks.pages import chain_candidates
 from streamlab.demo_model.process import DemoModel
 
 FIRST = 0.2  # seconds
@@ -32,7 +32,7 @@ _WATCH = f"""() => {{
 
 
 def measure(browser: Browser, address: str, question: str) -> float:
-    """Seconds from Enter to the first text."""
+    """Measure the seconds from Enter to the first text."""
     page = browser.new_page()
     page.goto(address)
     box = page.locator(INPUT)
@@ -50,7 +50,7 @@ def measure(browser: Browser, address: str, question: str) -> float:
 def run(questions: int) -> dict[str, list[float]]:
     times: dict[str, list[float]] = {"ours": [], "plain": []}
     with DemoModel() as demo, chromium() as browser:
-        ours, plain = chain_sides(demo, MODEL)
+        ours, plain = chain_candidates(demo, MODEL)
         with ours.serve() as our_server, plain.serve() as plain_server:
             addresses = {"ours": f"{our_server.url}/{ours.page}", "plain": plain_server.url}
             for number in range(-2, questions):

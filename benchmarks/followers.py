@@ -1,6 +1,6 @@
 """CPU per delivery when 1,000 followers read one log, beside a log built on `asyncio.Condition`.
 
-A delivery is one event in the hands of one follower. Counted is the process time from the append until the last
+A delivery is one event in the hands of one follower. Counts the process time from the append until the last
 follower has read, for events one by one and for bursts of ten, on asyncio's own event loop and on uvloop.
 """
 
@@ -24,16 +24,16 @@ LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 TARGET = 1.25  # the peer knows neither gaps nor lag nor bounds
 
 
-class Board(Protocol):
+class EventLog(Protocol):
     """A log that is appended to and read by followers."""
 
     async def append(self, event: StreamEvent) -> None: ...
 
     async def read_all(self, until: int, seen: Callable[[int], None]) -> None:
-        """Follow until event `until`, telling how many events came each time."""
+        """Follow until event `until`; tell `seen` how many events came each time."""
 
 
-class Hub:
+class HubLog:
     def __init__(self) -> None:
         self.log = Log("benchmark")
 
@@ -72,8 +72,8 @@ class ConditionLog:
             seen(len(batch))
 
 
-async def deliver(board: Board, burst: int, bursts: int) -> float:
-    """µs of process time per delivery."""
+async def deliver(log: EventLog, burst: int, bursts: int) -> float:
+    """Measure the process time per delivery, in µs."""
     total = burst * bursts
     missing = 0
     delivered = asyncio.Event()
@@ -87,14 +87,14 @@ async def deliver(board: Board, burst: int, bursts: int) -> float:
     began = time.monotonic()
     async with asyncio.TaskGroup() as group:
         for _ in range(FOLLOWERS):
-            group.create_task(board.read_all(total, seen))
+            group.create_task(log.read_all(total, seen))
         await asyncio.sleep(0)
         spent = time.process_time()
         for _ in range(bursts):
             missing += burst * FOLLOWERS
             at = time.monotonic() - began
             for _ in range(burst):
-                await board.append(TextDelta("word ", at=at))
+                await log.append(TextDelta("word ", at=at))
             await delivered.wait()
             delivered.clear()
         spent = time.process_time() - spent
@@ -108,13 +108,13 @@ def run(loop: Callable[[], asyncio.AbstractEventLoop], main: Coroutine[Any, Any,
 
 
 def measure(rounds: int) -> dict[str, dict[str, list[float]]]:
-    """µs per delivery: by loop and kind of burst, then by board."""
+    """Return µs per delivery: by loop and kind of burst, then by log."""
     results: dict[str, dict[str, list[float]]] = {}
     for name, loop in LOOPS.items():
         for kind, (burst, bursts) in BURSTS.items():
             runs = results[f"{kind}, {name}"] = {"ours": [], "condition": []}
             for _ in range(rounds):
-                runs["ours"].append(run(loop, deliver(Hub(), burst, bursts)))
+                runs["ours"].append(run(loop, deliver(HubLog(), burst, bursts)))
                 runs["condition"].append(run(loop, deliver(ConditionLog(), burst, bursts)))
     return results
 

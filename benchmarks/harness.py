@@ -1,4 +1,4 @@
-"""What every benchmark needs: a server to measure, a browser to read with, a table, a file."""
+"""What every benchmark needs: servers to measure, a browser, a sampler, tables and result files."""
 
 import json
 import math
@@ -7,13 +7,14 @@ import socket
 import statistics
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Self, TypeVar
 
 import psutil
 from playwright.sync_api import Browser, sync_playwright
@@ -21,6 +22,8 @@ from playwright.sync_api import Browser, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 CHROMIUM = "/usr/bin/chromium"
+
+T = TypeVar("T")
 
 _BROWSER_OPTIONS = [
     "--no-sandbox",
@@ -50,7 +53,7 @@ class Server:
         return int(self.url.rsplit(":", 1)[1])
 
     def cpu_seconds(self) -> float:
-        """User and system time that the server has used since it started."""
+        """Return the user and system time that the server has used since it started."""
         return cpu_seconds(self.process)
 
 
@@ -58,7 +61,7 @@ class Server:
 def streamlit_server(
     script: Path, *, options: Sequence[str] = (), environment: Mapping[str, str] | None = None, folder: Path = ROOT
 ) -> Iterator[Server]:
-    """``streamlit run script`` on a free port, ready to answer; it ends with the block.
+    """Run ``streamlit run script`` on a free port until the block ends.
 
     Streamlit reads the ``.streamlit/config.toml`` of ``folder``; one that has none runs with the defaults.
     """
@@ -77,8 +80,9 @@ def streamlit_server(
 
 @contextmanager
 def asgi_server(app: str, environment: Mapping[str, str] | None = None) -> Iterator[Server]:
-    """uvicorn with uvloop and httptools on a free port, with the application that ``module:factory`` makes; it ends
-    with the block. Raises RuntimeError when it does not start.
+    """Run uvicorn with uvloop and httptools on a free port until the block ends.
+
+    ``module:factory`` makes the application. Raise RuntimeError when it does not start.
     """
     port = free_port()
     options = ["--loop=uvloop", "--http=httptools", "--ws=none", "--no-access-log", "--log-level=warning"]
@@ -97,7 +101,7 @@ def asgi_server(app: str, environment: Mapping[str, str] | None = None) -> Itera
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium, without a window."""
+    """Start Debian's Chromium without a window."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_BROWSER_OPTIONS)
         try:
@@ -113,20 +117,20 @@ def free_port() -> int:
 
 
 def listens(port: int) -> bool:
-    """Whether a server answers at this port of the machine's own address."""
+    """Tell whether a server listens at this port of the local address."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def post(url: str, body: Any = None) -> Any:
-    """What a server of this machine answers, as JSON."""
+    """Send JSON to a local server, and return its JSON answer."""
     request = urllib.request.Request(url, json.dumps(body).encode(), {"content-type": "application/json"})
     with urllib.request.urlopen(request, timeout=300) as response:
         return json.load(response)
 
 
 def get(url: str) -> Any:
-    """The same of a GET."""
+    """Return a local server's JSON answer."""
     with urllib.request.urlopen(url, timeout=300) as response:
         return json.load(response)
 
@@ -137,7 +141,7 @@ def cpu_seconds(process: psutil.Process) -> float:
 
 
 def wait_until(ready: Callable[[], bool], timeout: float) -> None:
-    """Ask ten times a second; raises TimeoutError after ``timeout`` seconds."""
+    """Ask ten times a second; raise TimeoutError after ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     while not ready():
         if time.monotonic() > deadline:
@@ -153,13 +157,47 @@ def _healthy(url: str) -> bool:
         return False
 
 
+class Sampler(Generic[T]):
+    """Calls `read` at an interval, on a thread of its own, for as long as the block or until the process is gone.
+
+    `samples` are the times by `time.monotonic`, and the values.
+    """
+
+    def __init__(self, read: Callable[[], T], interval: float) -> None:
+        self.samples: list[tuple[float, T]] = []
+        self._read = read
+        self._interval = interval
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._sample)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _sample(self) -> None:
+        with suppress(psutil.Error):
+            while not self._stop.wait(self._interval):
+                value = self._read()
+                self.samples.append((time.monotonic(), value))
+
+
+def spread(seconds: Sequence[float]) -> dict[str, float]:
+    """Return the median and the 95th percentile, in milliseconds."""
+    *_, p95 = statistics.quantiles(seconds, n=20)
+    return {"median": statistics.median(seconds) * 1000, "p95": p95 * 1000}
+
+
 def medians(runs: Sequence[dict[str, float]]) -> dict[str, float]:
-    """The median of each measure over several runs."""
+    """Return the median of each measure over several runs."""
     return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Columns as wide as their widest cell; the first is set left, the others right."""
+    """Print columns as wide as their widest cell; the first is set left, the others right."""
     cells = [[str(cell) for cell in row] for row in [head, *rows]]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for first, *others in cells:
@@ -169,7 +207,7 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 
 @dataclass(frozen=True)
 class Claim:
-    """What was measured beside a peer in the same run; `ratio`, ours divided by the peer's, is held to `target`."""
+    """A measure beside its peer's in the same run; `ratio`, ours divided by the peer's, is held to `target`."""
 
     measure: str
     ours: float
@@ -188,7 +226,7 @@ class Claim:
 
 
 def print_claims(claims: Sequence[Claim]) -> None:
-    """One line for each: measure, ours, peer, ratio, target, met."""
+    """Print a line for each claim: measure, ours, peer, ratio, target, met."""
     rows = [
         (
             claim.measure,
@@ -204,7 +242,7 @@ def print_claims(claims: Sequence[Claim]) -> None:
 
 
 def write_json(name: str, value: Any) -> Path:
-    """Keep a benchmark's observations as ``benchmarks/results/<name>.json``."""
+    """Write a benchmark's observations to ``benchmarks/results/<name>.json``."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

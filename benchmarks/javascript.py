@@ -17,11 +17,11 @@ from benchmarks.harness import ROOT, Claim, print_claims, print_table, write_jso
 CLIENT = ROOT / "clients" / "javascript"
 TARGET = 1.3
 LIMIT = 5000  # bytes
-PATIENCE = 600  # seconds
+TIMEOUT = 600  # seconds
 
 
 def measured() -> dict[str, Any]:
-    """What `npm run bench` found. Raises SystemExit with a sentence where it cannot run."""
+    """Run `npm run bench`, and return its figures. Raise SystemExit with a sentence where it cannot run."""
     npm = shutil.which("npm")  # on Windows npm.cmd
     if not npm or not shutil.which("node"):
         raise SystemExit("The JavaScript client is measured in Node: install Node 20.19 or later, with npm.")
@@ -33,9 +33,9 @@ def measured() -> dict[str, Any]:
 
 
 def _run(npm: str, *arguments: str) -> str:
-    """What it prints."""
+    """Run npm, and return its output."""
     command = [npm, *arguments]
-    done = subprocess.run(command, cwd=CLIENT, env=os.environ, capture_output=True, encoding="utf-8", timeout=PATIENCE)
+    done = subprocess.run(command, cwd=CLIENT, env=os.environ, capture_output=True, encoding="utf-8", timeout=TIMEOUT)
     if done.returncode:
         raise SystemExit(f"npm {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
     return done.stdout

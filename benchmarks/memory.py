@@ -1,6 +1,6 @@
 """Memory of the gateway's process: idle followers, and followers that do not read.
 
-- *idle*: 5,000 SSE clients of one run that writes nothing. Counted is how much the resident memory of the server grows
+- *idle*: 5,000 SSE clients of one run that writes nothing. Counts how much the resident memory of the server grows
   from before the first to after the last connects, divided by their number; the sockets' buffers in the kernel are not
   in it. The peer is the sse-starlette relay with a queue for each client.
 - *stalled*: the largest resident memory while a run writes 10,000 events as fast as it can, with 300 clients
@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from benchmarks.apps.prepared import Prepared
+from benchmarks.apps.workload import Workload
 from benchmarks.harness import Claim, Server, asgi_server, post, print_claims, print_table, write_json
 from benchmarks.sse_clients import Clients
 
@@ -30,9 +30,9 @@ def resident(server: Server) -> int:
 
 
 def per_idle_follower(app: str, number: int) -> float:
-    """Bytes."""
+    """Measure the bytes per idle follower."""
     with asgi_server(app) as server:
-        path = str(post(f"{server.url}/prepare", asdict(Prepared(1)))["path"])
+        path = str(post(f"{server.url}/prepare", asdict(Workload(1)))["path"])
         with Clients(server.port, path, 50):
             pass  # what the first clients pay for
         time.sleep(1)
@@ -43,9 +43,9 @@ def per_idle_follower(app: str, number: int) -> float:
 
 
 def peak(stalled: int) -> float:
-    """MiB while a run is written."""
+    """Measure the largest resident memory while a run is written, in MiB."""
     with asgi_server("benchmarks.apps.gateway:application") as server:
-        run = post(f"{server.url}/prepare", asdict(Prepared(EVENTS, turns=True)))
+        run = post(f"{server.url}/prepare", asdict(Workload(EVENTS, turns=True)))
         with Clients(server.port, run["path"], stalled, window=WINDOW):
             post(f"{server.url}/go", {"run": run["run"]})
             deadline, most = time.monotonic() + WATCHED, 0

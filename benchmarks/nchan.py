@@ -56,7 +56,7 @@ def available() -> bool:
 
 @contextmanager
 def nchan_server() -> Iterator[Server]:
-    """nginx on a free port; its process is the worker. Subscribe at ``/events?id=``, publish at ``/publish?id=``."""
+    """Run nginx on a free port, its process the worker. Subscribe at ``/events?id=``, publish at ``/publish?id=``."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)  # a worker may have another user

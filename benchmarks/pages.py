@@ -14,8 +14,6 @@ import argparse
 import json
 import math
 import tempfile
-import threading
-import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +23,16 @@ from typing import Any
 
 import psutil
 
-from benchmarks.harness import ROOT, Claim, cpu_seconds, print_claims, print_table, streamlit_server, write_json
+from benchmarks.harness import (
+    ROOT,
+    Claim,
+    Sampler,
+    cpu_seconds,
+    print_claims,
+    print_table,
+    streamlit_server,
+    write_json,
+)
 from benchmarks.readers import SPACE, Seen, start_reading
 from streamlab.demo_model.chunks import cut, synthetic
 from streamlab.demo_model.process import DemoModel
@@ -48,8 +55,8 @@ SHARES = ("pages", "model", "readers")
 
 
 @dataclass(frozen=True)
-class Side:
-    """Who is measured: a server to start, the page to open, and how to learn when the chunks were written."""
+class Candidate:
+    """What is measured: a server to start, the page to open, and how to learn when the chunks were written."""
 
     name: str
     serve: Callable[[], Any]
@@ -60,7 +67,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Probe:
-    """One number of pages: p99 of the lag in seconds, and the CPU shares of the processes while all streamed."""
+    """The result for one number of pages: p99 of the lag in seconds, and each process's share of a CPU."""
 
     pages: int
     steady: float
@@ -68,51 +75,32 @@ class Probe:
     cpu: dict[str, float]
 
 
-class CpuClock:
+class CpuClock(Sampler[dict[str, float]]):
     """Reads processes' CPU time twice a second for as long as the block."""
 
     def __init__(self, processes: dict[str, psutil.Process]) -> None:
-        self._processes = processes
-        self._readings: list[tuple[float, dict[str, float]]] = []
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._read)
-
-    def __enter__(self) -> "CpuClock":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _read(self) -> None:
-        while not self._stop.wait(0.5):
-            try:
-                spent = {name: cpu_seconds(process) for name, process in self._processes.items()}
-            except psutil.Error:  # the readers have ended
-                return
-            self._readings.append((time.monotonic(), spent))
+        super().__init__(lambda: {name: cpu_seconds(process) for name, process in processes.items()}, interval=0.5)
 
     def shares(self, since: float, until: float) -> dict[str, float]:
-        """CPU seconds per second between two moments."""
-        within = [reading for reading in self._readings if since <= reading[0] <= until]
+        """Return the CPU seconds per second between two moments."""
+        within = [sample for sample in self.samples if since <= sample[0] <= until]
         if len(within) < 2:
             return {}
         (began, first), (ended, last) = within[0], within[-1]
         return {name: (last[name] - first[name]) / (ended - began) for name in first}
 
 
-def probe(side: Side, pages: int) -> Probe:
-    with side.serve() as server:
-        warm = start_reading(server.url, side.page, 2, 0)  # imports, the first client
+def probe(candidate: Candidate, pages: int) -> Probe:
+    with candidate.serve() as server:
+        warm = start_reading(server.url, candidate.page, 2, 0)  # imports, the first client
         warm.communicate()
-        readers = start_reading(server.url, side.page, pages, SPREAD)
+        readers = start_reading(server.url, candidate.page, pages, SPREAD)
         processes = {"pages": server.process, "readers": psutil.Process(readers.pid)}
-        if side.model:
-            processes["model"] = psutil.Process(side.model)
+        if candidate.model:
+            processes["model"] = psutil.Process(candidate.model)
         with CpuClock(processes) as clock:
             output, _ = readers.communicate()
-        written = side.written()
+        written = candidate.written()
     if readers.returncode:
         raise RuntimeError("the readers failed")
     seen: dict[str, Seen] = json.loads(output)
@@ -139,7 +127,7 @@ def _evaluate(pages: int, seen: dict[str, Seen], written: Written, clock: CpuClo
 
 
 def _lags(written: Sequence[float], arrivals: Seen) -> Iterator[tuple[float, float]]:
-    """When each chunk was written and how many seconds later the page showed it."""
+    """Yield when each chunk was written, and how many seconds later the page showed it."""
     shown = iter(arrivals)
     at, characters = next(shown)
     for number, end in enumerate(_ends()):
@@ -149,7 +137,7 @@ def _lags(written: Sequence[float], arrivals: Seen) -> Iterator[tuple[float, flo
 
 
 def _ends() -> Iterator[int]:
-    """How many characters but for white space the answer has at the end of each chunk."""
+    """Yield the answer's length without white space at the end of each chunk."""
     total = 0
     for piece in cut(synthetic(CHUNKS * SIZE, PARAGRAPH), SIZE):
         total += len(SPACE.sub("", piece))
@@ -160,18 +148,18 @@ def percentile(values: list[float], share: float = 0.99) -> float:
     return sorted(values)[int(len(values) * share)]
 
 
-def search(side: Side, report: Callable[[str, Probe], None]) -> list[Probe]:
-    """Double until the lag is too long in both respects, then bisect each to about an eighth.
+def search(candidate: Candidate, report: Callable[[str, Probe], None]) -> list[Probe]:
+    """Double the pages until the lag is too long in both respects, then bisect each to about an eighth.
 
-    A number that fails is tried again, up to `TRIES` times: a pause of the machine is nobody's fault.
+    A number that fails is tried again, up to `TRIES` times: a pause of the machine may have caused it.
     """
     probes: dict[int, list[Probe]] = {}
 
     def lag(pages: int, of: str) -> float:
         tries = probes.setdefault(pages, [])
         while not tries or (_best(tries, of) > LIMIT and len(tries) < TRIES):
-            tries.append(probe(side, pages))
-            report(side.name, tries[-1])
+            tries.append(probe(candidate, pages))
+            report(candidate.name, tries[-1])
         return _best(tries, of)
 
     for of in ("with_ends", "steady"):
@@ -189,13 +177,13 @@ def _best(tries: Sequence[Probe], of: str) -> float:
     return min(float(getattr(found, of)) for found in tries)
 
 
-def served(probes: Sequence[Probe], of: str) -> int:
-    """The most pages that were served in time."""
+def max_served(probes: Sequence[Probe], of: str) -> int:
+    """Return the most pages that were served in time."""
     return max((found.pages for found in probes if getattr(found, of) <= LIMIT), default=0)
 
 
-def chain_sides(demo: DemoModel, model: str = MODEL, pid: int | None = None) -> list[Side]:
-    """Both with the same model at the same address, by the provider's settings."""
+def chain_candidates(demo: DemoModel, model: str = MODEL, pid: int | None = None) -> list[Candidate]:
+    """Build both candidates with the same model at the same address, by the provider's settings."""
     environment = {
         "LAB_MODELS": model,
         "OPENAI_BASE_URL": demo.base_url,
@@ -210,12 +198,12 @@ def chain_sides(demo: DemoModel, model: str = MODEL, pid: int | None = None) -> 
             return {record["prompt"]["user"]: record["written"] for record in json.load(answer)}
 
     return [
-        Side("ours", lambda: streamlit_server(ROOT / "app.py", environment=environment), "chat", written, pid),
-        Side("plain", lambda: _plain_server(APPS / "plain.py", environment), "", written, pid),
+        Candidate("ours", lambda: streamlit_server(ROOT / "app.py", environment=environment), "chat", written, pid),
+        Candidate("plain", lambda: _plain_server(APPS / "plain.py", environment), "", written, pid),
     ]
 
 
-def scheduled_sides(times: Path) -> list[Side]:
+def scheduled_candidates(times: Path) -> list[Candidate]:
     environment = {
         "LAB_LOG_LEVEL": "warning",
         "BENCH_TIMES": str(times),
@@ -229,34 +217,34 @@ def scheduled_sides(times: Path) -> list[Side]:
         return {path.stem: json.loads(path.read_text()) for path in times.glob("*.json")}
 
     return [
-        Side("ours", lambda: streamlit_server(APPS / "scheduled_app.py", environment=ours), "", written),
-        Side("plain", lambda: _plain_server(APPS / "scheduled.py", plain), "", written),
+        Candidate("ours", lambda: streamlit_server(APPS / "scheduled_app.py", environment=ours), "", written),
+        Candidate("plain", lambda: _plain_server(APPS / "scheduled.py", plain), "", written),
     ]
 
 
 def _plain_server(script: Path, environment: dict[str, str]) -> Any:
-    """Under Streamlit's defaults: from a folder without settings."""
+    """Serve under Streamlit's defaults, from a folder without settings."""
     return streamlit_server(script, environment=environment, folder=APPS)
 
 
 @contextmanager
-def sides_of(source: str) -> Iterator[list[Side]]:
+def open_candidates(source: str) -> Iterator[list[Candidate]]:
     if source == "chain":
         before = set(psutil.Process().children())
         with DemoModel() as demo:
             (child,) = set(psutil.Process().children()) - before
-            yield chain_sides(demo, pid=child.pid)
+            yield chain_candidates(demo, pid=child.pid)
     else:
         with tempfile.TemporaryDirectory() as folder:
-            yield scheduled_sides(Path(folder))
+            yield scheduled_candidates(Path(folder))
 
 
 def claims(results: dict[str, dict[str, list[Probe]]]) -> list[Claim]:
     return [
         Claim(
             f"pages at p99 ≤ 200 ms, {source}, {label}",
-            served(sides["ours"], of),
-            served(sides["plain"], of),
+            max_served(sides["ours"], of),
+            max_served(sides["plain"], of),
             TARGET,
             "pages",
             at_least=True,
@@ -296,14 +284,14 @@ def main(argv: Sequence[str] | None = None) -> list[Claim]:
     results: dict[str, dict[str, list[Probe]]] = {}
     for source in options.source or ("chain", "scheduled"):
         print(f"{source}:")
-        with sides_of(source) as sides:
-            wanted = [side for side in sides if options.side in (None, side.name)]
+        with open_candidates(source) as sides:
+            wanted = [candidate for candidate in sides if options.side in (None, candidate.name)]
             if options.pages:
                 for pages in options.pages:
-                    for side in wanted:
-                        print_probe(side.name, probe(side, pages))
+                    for candidate in wanted:
+                        print_probe(candidate.name, probe(candidate, pages))
             else:
-                results[source] = {side.name: search(side, print_probe) for side in wanted}
+                results[source] = {candidate.name: search(candidate, print_probe) for candidate in wanted}
     if options.pages or options.side:
         return []
     for source, found in results.items():

@@ -32,7 +32,7 @@ Seen = list[tuple[float, int]]  # CLOCK_MONOTONIC, characters but for white spac
 
 
 def start_reading(url: str, page: str, pages: int, spread: float) -> "subprocess.Popen[str]":
-    """The readers' process; its standard output is for each question what its page had received when."""
+    """Start the readers' process; it prints for each question what its page had received when."""
     command = [sys.executable, "-m", "benchmarks.readers", url, page, str(pages), str(spread)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
 
@@ -79,7 +79,7 @@ class Page:
                 return
 
     def seen(self) -> Seen:
-        """How much of the answer had arrived when, over all elements that show some of it."""
+        """Return how much of the answer had arrived when, over all elements that show some of it."""
         elements: dict[tuple[int, ...], int] = {}
         seen: Seen = []
         for at, data in self.arrived:
@@ -97,7 +97,7 @@ class Page:
         return data
 
     def _look(self, data: bytes) -> bool:
-        """Note what the next rerun needs; True when the script has ended, and not to begin again."""
+        """Note what the next rerun needs; return True when the script has ended for good."""
         message = ForwardMsg.FromString(data)
         element = message.delta.new_element
         if element.WhichOneof("type") == "chat_input":
@@ -114,7 +114,7 @@ class Page:
 
 
 def _state(element: Element) -> WidgetState | None:
-    """The value that a browser takes a widget to have when it appears."""
+    """Return the initial value that a browser gives a widget."""
     match element.WhichOneof("type"):
         case "selectbox":
             box = element.selectbox

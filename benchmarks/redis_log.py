@@ -39,7 +39,7 @@ Append = Callable[[str], Awaitable[None]]
 
 @contextlib.contextmanager
 def redis_server() -> Iterator[str]:
-    """The address of a server of its own, which keeps nothing on disk."""
+    """Start a server of its own, which keeps nothing on disk, and return its address."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", folder, "--save", ""]
@@ -57,7 +57,7 @@ def _event(text: str, step: int = 1) -> StreamEvent:
 
 
 async def hub_appends(url: str) -> float:
-    """Per second."""
+    """Measure the hub's appends per second."""
     async with RedisHub(url) as hub:
         log = hub.create(uuid4().hex)
         began = time.perf_counter()
@@ -74,7 +74,7 @@ async def hub_appends(url: str) -> float:
 
 
 async def bare_appends(url: str) -> float:
-    """Per second."""
+    """Measure the peer's appends per second."""
     stream = uuid4().hex
     data = encode(_event("word "))
     async with Redis.from_url(url) as redis:
@@ -85,7 +85,7 @@ async def bare_appends(url: str) -> float:
 
 
 async def hub_lags(url: str, seconds: float) -> list[float]:
-    """Milliseconds."""
+    """Measure the hub's lags in milliseconds."""
     async with RedisHub(url) as hub:
         log = hub.create(uuid4().hex)
         log.append(TextDelta("so that it is there", at=0.0))
@@ -104,7 +104,7 @@ async def hub_lags(url: str, seconds: float) -> list[float]:
 
 
 async def bare_lags(url: str, seconds: float) -> list[float]:
-    """Milliseconds."""
+    """Measure the peer's lags in milliseconds."""
     stream = uuid4().hex
     async with Redis.from_url(url) as redis:
 

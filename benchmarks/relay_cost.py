@@ -24,14 +24,14 @@ from benchmarks.harness import Claim, Server, asgi_server, get, post, print_clai
 
 QUESTION = "What is streaming?"
 PACES = {"fast": (2_000, 1_000_000), "paced": (200, 100)}  # chunks, chunks per second
-WAYS = ("chain", "own chain", "lines")
+READ_MODES = ("chain", "own chain", "lines")
 FIRSTS = {"at once": 0.0, "after 200 ms": 0.2}  # seconds until the model begins
 CHAIN, BEYOND, FIRST = 1.15, 1.5, 1.2  # targets
 UNLIMITED = {"GATEWAY_RUNS_PER_MINUTE": "10000"}
 
 
 def ask(server: Server, model: str) -> tuple[float, float]:
-    """Seconds until the first event and the first text came through the gateway. Returns when the answer has ended."""
+    """Ask through the gateway to the end; return the seconds until the first event and until the first text."""
     body = json.dumps({"message": QUESTION, "model": model}).encode()
     request = urllib.request.Request(f"{server.url}/api/chat", body, {"content-type": "application/json"})
     began, event, text, stream = time.perf_counter(), 0.0, 0.0, b""
@@ -47,38 +47,38 @@ def ask(server: Server, model: str) -> tuple[float, float]:
 
 
 def through_gateway(server: Server, model: str) -> float:
-    """Seconds of CPU."""
+    """Measure the seconds of CPU of one answer through the gateway."""
     before = get(f"{server.url}/cpu")["seconds"]
     ask(server, model)
     return float(get(f"{server.url}/cpu")["seconds"] - before)
 
 
 def measure_cpu(server: Server, rounds: int) -> dict[str, dict[str, list[float]]]:
-    """µs per chunk, by pace and way; the first round, which pays for imports, does not count."""
+    """Measure µs per chunk, by pace and read mode; drop the first round, which pays for imports."""
     results: dict[str, dict[str, list[float]]] = {}
     for pace, (chunks, rate) in PACES.items():
         model = f"demo?first=0&jitter=0&size=5&chunks={chunks}&rate={rate}"
-        runs = results[pace] = {name: [] for name in ("gateway", *WAYS)}
+        runs = results[pace] = {name: [] for name in ("gateway", *READ_MODES)}
         for number in range(rounds + 1):
             for name in runs:
                 if name == "gateway":
                     spent = through_gateway(server, model)
                 else:
-                    spent = post(f"{server.url}/read", {"way": name, "model": model})["cpu"]
+                    spent = post(f"{server.url}/read", {"mode": name, "model": model})["cpu"]
                 if number:
                     runs[name].append(spent / chunks * 1e6)
     return results
 
 
 def measure_first(server: Server, questions: int) -> dict[str, dict[str, list[float]]]:
-    """Milliseconds, by when the model begins and by way."""
+    """Measure milliseconds, by when the model begins and by read mode."""
     results: dict[str, dict[str, list[float]]] = {}
     for name, first in FIRSTS.items():
         model = f"demo?first={first}&jitter=0&size=5&chunks=20&rate=100"
         times = results[name] = {"first event": [], "first text": [], "own chain": []}
         for number in range(questions + 2):
             event, text = ask(server, model)
-            direct = post(f"{server.url}/read", {"way": "own chain", "model": model})["first"]
+            direct = post(f"{server.url}/read", {"mode": "own chain", "model": model})["first"]
             if number >= 2:
                 times["first event"].append(event * 1e3)
                 times["first text"].append(text * 1e3)
@@ -108,10 +108,12 @@ def main(argv: Sequence[str] | None = None) -> list[Claim]:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--questions", type=int, default=20)
     arguments = parser.parse_args(argv)
-    with asgi_server("benchmarks.apps.ways:application", UNLIMITED) as server:
+    with asgi_server("benchmarks.apps.read_modes:application", UNLIMITED) as server:
         cpu = measure_cpu(server, arguments.rounds)
         first = measure_first(server, arguments.questions)
-    rows = [(name, *(f"{statistics.median(cpu[pace][name]):.0f}" for pace in PACES)) for name in ("gateway", *WAYS)]
+    rows = [
+        (name, *(f"{statistics.median(cpu[pace][name]):.0f}" for pace in PACES)) for name in ("gateway", *READ_MODES)
+    ]
     print_table(("µs of CPU per chunk", *PACES), rows)
     found = claims(cpu, first)
     print_claims(found)

@@ -1,7 +1,6 @@
-"""Clients of an event stream, so lean that they are not what is measured: sockets, read by one loop.
+"""Clients of an event stream that cost little themselves: sockets, read by one loop.
 
-They do not parse. Each notes when the marks of the end came and, if asked to keep, what came when; what that was is
-looked at afterwards.
+They do not parse. Each notes when the end came and, if asked to keep, what came when, to be parsed afterwards.
 """
 
 import re
@@ -19,8 +18,8 @@ _EVENT = re.compile(rb'"type":"(\w+)","seq":(\d+),"at":([0-9.e+-]+),[^\n]*\n')
 _FROM = re.compile(rb'"seq_from":(\d+)')
 
 
-class Arrival(NamedTuple):
-    """One event in a client's hands: it stands for `events` events of the log, the newest `at` seconds into the run."""
+class Delivery(NamedTuple):
+    """An event received by a client: it stands for `events` events of the log, the newest `at` seconds into the run."""
 
     received: float
     at: float
@@ -29,7 +28,7 @@ class Arrival(NamedTuple):
 
 @dataclass
 class Client:
-    """`pieces`: when each came, by the monotonic clock, and what it held, from the answer's head on."""
+    """One connection. `pieces` are the bytes received, from the answer's head on, with their monotonic times."""
 
     connection: socket.socket
     keep: bool
@@ -38,7 +37,7 @@ class Client:
     pieces: list[tuple[float, bytes]] = field(default_factory=list)
     _tail: bytes = b""
 
-    def take(self, piece: bytes, now: float) -> None:
+    def receive(self, piece: bytes, now: float) -> None:
         if self.keep:
             self.pieces.append((now, piece))
         joined = self._tail + piece
@@ -47,8 +46,8 @@ class Client:
             self.ended = now
         self._tail = joined[-len(END) :]
 
-    def arrivals(self) -> Iterator[Arrival]:
-        """Of the text events that came, without those that no text is in."""
+    def deliveries(self) -> Iterator[Delivery]:
+        """Yield the deliveries of events with text."""
         rest = b""
         for received, piece in self.pieces:
             rest += piece
@@ -57,12 +56,12 @@ class Client:
                 end = match.end()
                 if match[1] in (b"text_delta", b"thinking"):
                     first, newest = _FROM.search(match[0]), int(match[2])
-                    yield Arrival(received, float(match[3]), newest - int(first[1] if first else newest) + 1)
+                    yield Delivery(received, float(match[3]), newest - int(first[1] if first else newest) + 1)
             rest = rest[end:]
 
 
 class Clients:
-    """`number` clients of one stream; a context manager. With `window` each takes at most so many bytes unread."""
+    """A context manager for `number` clients of one stream; `window` limits the bytes that each leaves unread."""
 
     def __init__(self, port: int, path: str, number: int, *, keep: bool = False, window: int | None = None) -> None:
         self._port = port
@@ -101,18 +100,19 @@ class Clients:
     def ended(self) -> bool:
         return all(client.ended for client in self.clients)
 
-    def read(self, enough: Callable[[], bool], patience: float = 300) -> None:
-        """Read until it is enough. Raises TimeoutError after `patience` seconds, and ConnectionError if a client is
-        lost.
+    def read(self, enough: Callable[[], bool], timeout: float = 300) -> None:
+        """Read until `enough` is true.
+
+        Raise TimeoutError after `timeout` seconds, and ConnectionError if a stream is closed before its end.
         """
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + timeout
         while not enough():
             if time.monotonic() > deadline:
-                raise TimeoutError(f"not enough in {patience:g} s")
+                raise TimeoutError(f"not enough in {timeout:g} s")
             for key, _ in self._selector.select(1):
                 client: Client = key.data
                 piece = client.connection.recv(RECEIVE)
-                client.take(piece, time.monotonic())
+                client.receive(piece, time.monotonic())
                 if not piece:
                     self._selector.unregister(client.connection)
                     if not client.ended:
@@ -120,6 +120,6 @@ class Clients:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that at least `share` of the values do not exceed."""
+    """Return the smallest value that at least `share` of the values do not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, max(0, -int(-share * len(ordered) // 1) - 1))]

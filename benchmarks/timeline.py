@@ -1,7 +1,7 @@
 """What it costs to open a recording on the timeline, by the number of its events, and how well a replay keeps its pace.
 
 *Opening*, in the app and a real browser: the upload of a run that calls tools six times and then writes, in deltas of
-three characters. The runs differ in the number of deltas alone, and so in the length of the answer. Counted is every
+three characters. The runs differ in the number of deltas alone, and so in the length of the answer. Counts every
 WebSocket frame that the browser receives, the answer's text included; `besides` is what is left without its bytes,
 once. All seconds are from the file input's change, so the upload counts. *Sent*: until the last frame. *Shown*: until
 the browser knows that the script has ended, and the chart, the answer's end and the last tab are in the document.
@@ -10,8 +10,8 @@ diagrams, whatever the run: *sent* is where the runs differ most.
 
 *Replay*: words at irregular times, 25 a second at 1×, alone and after six calls. A word is late by the time at which
 it was in the document less the recorded one divided by the speed; its error is how far that is from the median of all
-words, as a delay that all words share is no change of pace. *Late* is how long after its time `paced` hands an event
-over, to a consumer that needs no time and to one that needs 30 ms a batch, no browser.
+words, as a delay that all words share is no change of pace. *Late* is how long after its time `replay_batches` hands
+an event over, to a consumer that needs no time and to one that needs 30 ms a batch, no browser.
 """
 
 import argparse
@@ -25,9 +25,19 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page
 
-from benchmarks.harness import ROOT, Claim, chromium, medians, print_claims, print_table, streamlit_server, write_json
+from benchmarks.harness import (
+    ROOT,
+    Claim,
+    chromium,
+    medians,
+    print_claims,
+    print_table,
+    spread,
+    streamlit_server,
+    write_json,
+)
 from components.page.texts import texts
-from components.timeline.replay import SPEEDS, paced
+from components.timeline.replay import SPEEDS, replay_batches
 from streamlab.demo_model.chunks import cut, synthetic
 from streamlab.events import EVENTS, EventType, StreamEvent, Usage
 from streamlab.events.recording import read_recording, write_recording
@@ -43,7 +53,7 @@ KINDS = {"words alone": 0, "after six calls": STEPS}
 CONSUMERS = {"no time": 0.0, "30 ms": 0.03}
 TARGET = 2.0
 LIMIT = 20.0  # milliseconds
-PATIENCE = 60_000  # milliseconds
+TIMEOUT_MS = 60_000
 TEXTS = texts("en")
 
 COLUMNS = {"bytes": "B", "besides": "B", "sent": "s", "shown": "s", "still": "s"}
@@ -85,7 +95,7 @@ _WATCH_REPLAY = """last => {
 
 
 def recording(pieces: Sequence[str], times: Sequence[float], steps: int = STEPS) -> bytes:
-    """A run that calls tools in its first second, in so many steps, and then writes each piece at its time."""
+    """Write a run that calls tools in its first second, in so many steps, and then writes each piece at its time."""
     events: list[StreamEvent] = []
 
     def add(type_: EventType, at: float, step: int, **fields: Any) -> None:
@@ -94,10 +104,10 @@ def recording(pieces: Sequence[str], times: Sequence[float], steps: int = STEPS)
     for step in range(1, steps + 1):
         at = step / (steps + 1)
         calls = {f"call-{step}-{number}": {"expression": f"{step} + {number}"} for number in range(CALLS)}
-        for call_id, asked in calls.items():
-            add("tool_call", at, step, tool="calculate", call_id=call_id, input=asked)
-        for call_id, asked in calls.items():
-            result = {**asked, "value": step}
+        for call_id, arguments in calls.items():
+            add("tool_call", at, step, tool="calculate", call_id=call_id, input=arguments)
+        for call_id, arguments in calls.items():
+            result = {**arguments, "value": step}
             add("tool_result", at + 0.2, step, tool="calculate", call_id=call_id, result=result, status="completed")
     for piece, seconds in zip(pieces, times, strict=True):
         add("text_delta", 1 + seconds, steps + 1, content=piece)
@@ -107,32 +117,34 @@ def recording(pieces: Sequence[str], times: Sequence[float], steps: int = STEPS)
 
 
 def long_run(events: int) -> tuple[bytes, str]:
-    """A recording of so many events, and its answer."""
+    """Return a recording of so many events, and its answer."""
     text = synthetic((events - OTHERS) * DELTA, 400)
     pieces = cut(text, DELTA)
     return recording(pieces, [number / 50 for number in range(len(pieces))]), text
 
 
 def paced_run(steps: int) -> bytes:
-    """Numbered words at times that are the same whenever they are asked for."""
+    """Return a recording of numbered words at fixed, irregular times."""
     random = Random(1)
     pieces = [f"w{number}" + (" " if number % PARAGRAPH else "\n\n") for number in range(1, WORDS + 1)]
     return recording(pieces, list(accumulate(random.expovariate(RATE) for _ in pieces)), steps)
 
 
 @contextmanager
-def uploaded(browser: Browser, address: str, data: bytes, watch: str, given: object) -> Iterator[tuple[Page, Frames]]:
-    """The timeline, watched since before the upload of a recording, and the frames that came since."""
+def uploaded(
+    browser: Browser, address: str, data: bytes, watch: str, argument: object
+) -> Iterator[tuple[Page, Frames]]:
+    """Yield the timeline, observed since before the upload of a recording, and the frames that came since."""
     frames: Frames = []
     page = browser.contexts[0].new_page()
-    page.set_default_timeout(PATIENCE)
+    page.set_default_timeout(TIMEOUT_MS)
     page.on("websocket", lambda socket: socket.on("framereceived", lambda got: frames.append((time.time(), len(got)))))
     page.goto(address)
     page.get_by_role("button", name=TEXTS["timeline.upload"]).click()
     uploader = page.locator("input[type=file]")
     uploader.wait_for(state="attached")
     page.wait_for_timeout(1_500)  # whatever loads late
-    page.evaluate(watch, given)
+    page.evaluate(watch, argument)
     frames.clear()
     uploader.set_input_files({"name": "run.jsonl", "mimeType": "application/jsonl", "buffer": data})
     page.get_by_role("tab", name=TEXTS["timeline.tab_totals"]).wait_for()
@@ -141,7 +153,7 @@ def uploaded(browser: Browser, address: str, data: bytes, watch: str, given: obj
 
 
 def opening(browser: Browser, address: str, events: int) -> dict[str, float]:
-    """Bytes, those besides the answer, and seconds until the run is shown and until nothing changes any more."""
+    """Measure the bytes, those besides the answer, and the seconds until the run is shown and until it is still."""
     data, text = long_run(events)
     with uploaded(browser, address, data, _WATCH_OPENING, text[-20:].strip()) as (page, frames):
         page.wait_for_function(_STILL)
@@ -153,7 +165,7 @@ def opening(browser: Browser, address: str, events: int) -> dict[str, float]:
 
 
 def replays(browser: Browser, address: str, steps: int) -> dict[str, dict[str, float]]:
-    """The words' errors at each speed, one replay after the other."""
+    """Measure the words' errors at each speed, one replay after the other."""
     data = paced_run(steps)
     times = [event.at for event in read_recording(data) if event.type == "text_delta"]
     found = {}
@@ -171,10 +183,10 @@ def replays(browser: Browser, address: str, steps: int) -> dict[str, dict[str, f
 
 
 def lateness(speed: float, work: float) -> dict[str, float]:
-    """How late `paced` hands over each event, when a batch takes `work` seconds."""
+    """Measure how late `replay_batches` hands over each event, when a batch takes `work` seconds."""
     late: list[float] = []
     began = time.monotonic()
-    for batch in paced(read_recording(paced_run(STEPS)), speed, began):
+    for batch in replay_batches(read_recording(paced_run(STEPS)), speed, began):
         elapsed = time.monotonic() - began
         late += [elapsed - item.at / speed for item in batch if isinstance(item, StreamEvent)]
         if work and batch:
@@ -182,13 +194,8 @@ def lateness(speed: float, work: float) -> dict[str, float]:
     return spread(late)
 
 
-def spread(seconds: list[float]) -> dict[str, float]:
-    """In milliseconds."""
-    return {"median": statistics.median(seconds) * 1000, "p95": statistics.quantiles(seconds, n=20)[-1] * 1000}
-
-
 def measure(rounds: int) -> tuple[Results, Results]:
-    """Openings by size and replays by kind, interleaved; the first round, which pays for imports, does not count."""
+    """Measure openings by size and replays by kind, interleaved; drop the first round, which pays for imports."""
     opened: Results = {f"{size:,}": [] for size in SIZES}
     replayed: Results = {f"{kind}, {label}": [] for kind in KINDS for label in SPEEDS}
     with streamlit_server(ROOT / "app.py") as server, chromium() as browser:
@@ -208,7 +215,7 @@ def measure(rounds: int) -> tuple[Results, Results]:
 
 
 def claims(opened: Medians, replayed: Medians, late: Medians) -> list[Claim]:
-    """A long run beside a short one, and the pace beside a limit in milliseconds."""
+    """Compare a long run with a short one, and the pace with a limit in milliseconds."""
     short, long = (opened[f"{size:,}"] for size in SIZES[:2])
     beside = f"{SIZES[1]:,} events, beside {SIZES[0]:,}"
     at_once = max(run["median"] for name, run in late.items() if name.endswith("no time"))
@@ -218,7 +225,7 @@ def claims(opened: Medians, replayed: Medians, late: Medians) -> list[Claim]:
             Claim(f"{key}, {beside}", long[key], short[key], TARGET, COLUMNS[key])
             for key in ("bytes", "shown", "still")
         ),
-        Claim("paced hands events over late, median, any speed", at_once, LIMIT, 1.0, "ms"),
+        Claim("replay_batches hands events over late, median, any speed", at_once, LIMIT, 1.0, "ms"),
         Claim("error of a word in the browser, median, 1×", in_browser, LIMIT, 1.0, "ms"),
     ]
 
@@ -241,7 +248,7 @@ def main(argv: Sequence[str] | None = None) -> list[Claim]:
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args(argv).rounds
     late = {
-        f"paced, {label}, consumer needs {name}": lateness(speed, work)
+        f"replay_batches, {label}, consumer needs {name}": lateness(speed, work)
         for name, work in CONSUMERS.items()
         for label, speed in SPEEDS.items()
     }
@@ -250,7 +257,7 @@ def main(argv: Sequence[str] | None = None) -> list[Claim]:
     report(costs, {f"browser, {name}": run for name, run in errors.items()} | late)
     found = claims(costs, errors, late)
     print_claims(found)
-    print("Written to", write_json("timeline", {"opening": opened, "replay": replayed, "paced": late}))
+    print("Written to", write_json("timeline", {"opening": opened, "replay": replayed, "replay_batches": late}))
     return found
 
 

@@ -32,7 +32,7 @@ INPUT = '[data-testid="stChatInputTextArea"]'
 
 @contextmanager
 def streaming_pages() -> Iterator[None]:
-    """Four pages of one server, each with an answer that does not end, in one browser."""
+    """Open four pages of one server in one browser, each with an answer that does not end."""
     with (
         streamlit_server(ROOT / "app.py", environment={"LAB_MODELS": STREAMED, "LAB_TOTAL_TIMEOUT": "600"}) as server,
         chromium() as browser,
@@ -50,7 +50,7 @@ def _ask(page: Page, address: str) -> None:
 
 
 def measure() -> Noise:
-    """One measurement, by the terminal command."""
+    """Make one measurement with the terminal command."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "measurement.json"
         command = [sys.executable, "-m", "streamlab.latency", "--model", MEASURED, "--pairs", "8", "--json", str(path)]
@@ -59,7 +59,7 @@ def measure() -> Noise:
 
 
 def run(rounds: int) -> dict[str, list[Noise]]:
-    """Without pages first, then with them."""
+    """Measure without pages first, then with them."""
     found = {"alone": _measured("alone", rounds)}
     with streaming_pages():
         found[BESIDE] = _measured(BESIDE, rounds)
@@ -76,20 +76,22 @@ def _measured(name: str, rounds: int) -> list[Noise]:
 
 def print_noise(name: str, found: Noise) -> None:
     errors = {"TTFT": found.ttft_error, "gaps": found.gap_error}
-    told = (f"{what} {error.median * 1000:.2f} / {error.p95 * 1000:.2f} ms" for what, error in errors.items() if error)
-    print(f"  {name}: {', '.join(told)} (median / p95), called {'noisy' if found.noisy else 'quiet'}")
+    errors_text = (
+        f"{what} {error.median * 1000:.2f} / {error.p95 * 1000:.2f} ms" for what, error in errors.items() if error
+    )
+    print(f"  {name}: {', '.join(errors_text)} (median / p95), called {'noisy' if found.noisy else 'quiet'}")
 
 
 def claims(found: dict[str, list[Noise]]) -> list[Claim]:
-    """The medians over the rounds; the peer of an error is what it may be."""
-    made = []
+    """Compare the medians over the rounds with the allowed errors."""
+    results = []
     for name, measured in found.items():
         for kind in ("ttft_error", "gap_error"):
             spreads: list[Spread] = [getattr(noise, kind) for noise in measured]
             for share, limit in LIMITS.items():
                 error = statistics.median(getattr(spread, share) for spread in spreads)
-                made.append(Claim(f"{kind} {share}, {name}", error * 1000, limit * 1000, 1.0, "ms"))
-    return made
+                results.append(Claim(f"{kind} {share}, {name}", error * 1000, limit * 1000, 1.0, "ms"))
+    return results
 
 
 def main(argv: Sequence[str] | None = None) -> list[Claim]:
@@ -97,6 +99,6 @@ def main(argv: Sequence[str] | None = None) -> list[Claim]:
     parser.add_argument("--rounds", type=int, default=3)
     found = run(parser.parse_args(argv).rounds)
     write_json("truth", {name: [asdict(noise) for noise in measured] for name, measured in found.items()})
-    made = claims(found)
-    print_claims(made)
-    return made
+    results = claims(found)
+    print_claims(results)
+    return results

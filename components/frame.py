@@ -1,4 +1,4 @@
-"""The script that the server runs for every page: the page table, the language, the sidebar, the page itself."""
+"""The script that the server runs for every page: page table, language, sidebar, then the page itself."""
 
 from importlib.resources import files
 
@@ -29,7 +29,7 @@ pages = {
 
 
 def start() -> None:
-    """Lead from the root to the chat: a default page is served at the root only, and `/chat` is an address as well."""
+    """Lead from the root to the chat: a default page is served at the root only, and `/chat` must work too."""
     st.switch_page(pages["chat"], query_params=st.query_params.to_dict())
 
 

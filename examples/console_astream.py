@@ -32,7 +32,7 @@ PROMPT = ChatPromptTemplate(
 
 
 async def answer(chain: Runnable[dict[str, str], str], into: Answer, *, show: bool = True) -> Answer:
-    """Asks for `into.topic` and puts what comes into it; `show` prints it as well. While it waits, others work."""
+    """Ask for `into.topic` and add the chunks to it; `show` prints them as well. Others work while it waits."""
     try:
         async for text in chain.astream({"topic": into.topic}, {"callbacks": [into.finish]}):
             into.add(text)
@@ -46,9 +46,9 @@ async def answer(chain: Runnable[dict[str, str], str], into: Answer, *, show: bo
     return into
 
 
-async def main(given: Sequence[str] | None = None) -> int:
-    """The exit status. `given` are the arguments where there is no command line."""
-    arguments = read_arguments(__doc__, given, most=2)
+async def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program and return its exit status. `argv` replaces the command line."""
+    arguments = read_arguments(__doc__, argv, most=2)
     with model_address(arguments) as (url, key):
         model = ChatOpenAI(
             model=arguments.model, base_url=url, api_key=key, streaming=True, timeout=60,

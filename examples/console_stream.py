@@ -29,9 +29,9 @@ PROMPT = ChatPromptTemplate(
 )
 
 
-def main(given: Sequence[str] | None = None) -> int:
-    """The exit status. `given` are the arguments where there is no command line."""
-    arguments = read_arguments(__doc__, given)
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program and return its exit status. `argv` replaces the command line."""
+    arguments = read_arguments(__doc__, argv)
     with model_address(arguments) as (url, key):
         # 1. The chain: each part hands its chunks to the next one as they come.
         http = DefaultHttpxClient()

@@ -1,4 +1,4 @@
-"""What both console programs need that is no part of their lesson: arguments, a model's address, words for errors."""
+"""What both console programs need besides their lesson: arguments, a model's address, words for errors."""
 
 import argparse
 import asyncio
@@ -54,7 +54,7 @@ SENTENCES = {
 
 @dataclass(frozen=True)
 class Arguments:
-    """`model` is the one that answers, whether it was named or not."""
+    """The command line. `model` is the one that answers, whether it was named or not."""
 
     topics: list[str]
     model: str
@@ -62,15 +62,15 @@ class Arguments:
     settings: Settings
 
 
-def read_arguments(description: str | None, given: Sequence[str] | None = None, most: int = 1) -> Arguments:
-    """The command line's, unless others are `given`. Wrong ones end the program with a sentence and status 2."""
+def read_arguments(description: str | None, argv: Sequence[str] | None = None, most: int = 1) -> Arguments:
+    """Read the command line, or `argv`. Wrong ones end the program with a sentence and status 2."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("topics", nargs="+", metavar="TOPIC", help="what to explain" + (f"; up to {most}" * (most > 1)))
     parser.add_argument("--model", metavar="NAME", help="default: the first of LAB_MODELS, or one that fits the key")
     parser.add_argument("--json", action="store_true", help="print a line of JSON for each answer, when it has ended")
-    arguments = parser.parse_args(given)
+    arguments = parser.parse_args(argv)
     if problem := _topics_problem(arguments.topics, most):
         parser.error(problem)
     try:
@@ -85,7 +85,7 @@ def read_arguments(description: str | None, given: Sequence[str] | None = None, 
 
 
 def _topics_problem(topics: list[str], most: int) -> str | None:
-    """What is wrong with the topics, if anything."""
+    """Say what is wrong with the topics, if anything."""
     if len(topics) > most:
         return f"there are {len(topics)} topics, at most {most} can be answered; put one of several words in quotes"
     for topic in topics:
@@ -103,7 +103,7 @@ def _has_provider(settings: Settings) -> bool:
 
 
 def _default_model(settings: Settings) -> str:
-    """Raises SettingsError where only the user can know it."""
+    """Choose the model. Raise SettingsError where only the user can know it."""
     if not _has_provider(settings):
         return DEMO
     if settings.lab_models:
@@ -115,7 +115,7 @@ def _default_model(settings: Settings) -> str:
 
 @contextlib.contextmanager
 def model_address(arguments: Arguments) -> Iterator[tuple[str, SecretStr]]:
-    """The address and the key of the model that answers. The demo model runs as long as the block."""
+    """Yield the address and the key of the model. The demo model runs as long as the block."""
     settings = arguments.settings
     if is_demo(arguments.model):
         hint = "" if _has_provider(settings) else " Set OPENAI_API_KEY for a real model."
@@ -133,7 +133,7 @@ def model_address(arguments: Arguments) -> Iterator[tuple[str, SecretStr]]:
 
 @contextlib.contextmanager
 def stopping(http: DefaultHttpxClient, chunks: Iterator[str]) -> Iterator[Iterator[str]]:
-    """Closes the connection at the end of the block, which stops a model that is still writing.
+    """Close the connection at the end of the block, which stops a model that is still writing.
 
     Leaving the loop is not enough: a chain's `.stream()` that is closed early reads the answer to its end, unseen.
     """
@@ -151,8 +151,8 @@ def stopping(http: DefaultHttpxClient, chunks: Iterator[str]) -> Iterator[Iterat
                 sys.unraisablehook = before
 
 
-class Finish(BaseCallbackHandler):
-    """Why the model stopped, which a parser to text drops: `stop`, `length`, `content_filter`."""
+class FinishReason(BaseCallbackHandler):
+    """Keeps why the model stopped, which a parser to text drops: `stop`, `length`, `content_filter`."""
 
     run_inline = True  # it has no need of a thread for every chunk
     reason: str | None = None
@@ -165,7 +165,7 @@ class Finish(BaseCallbackHandler):
 
 @dataclass
 class Answer:
-    """What came, chunk by chunk. Times are seconds since it was asked for; `error` is a key of SENTENCES, or None."""
+    """An answer, chunk by chunk. Times are seconds since it was asked for; `error` is a key of SENTENCES, or None."""
 
     topic: str
     model: str
@@ -174,29 +174,29 @@ class Answer:
     total: float | None = None
     error: str | None = "interrupted"  # until it has ended or failed
     detail: str | None = None
-    finish: Finish = field(default_factory=Finish)
+    finish: FinishReason = field(default_factory=FinishReason)
     began: float = field(default_factory=time.perf_counter)
 
     @property
     def text(self) -> str:
-        """All chunks, joined: what the model said."""
+        """Join all chunks."""
         return "".join(self.chunks)
 
     def add(self, chunk: str) -> None:
-        """Chunks without text count for nothing: they hold a role or the usage."""
+        """Add a chunk. One without text does not count: it holds a role or the usage."""
         if chunk and self.ttft is None:
             self.ttft = time.perf_counter() - self.began
         if chunk:
             self.chunks.append(chunk)
 
     def end(self) -> None:
-        """The stream has ended as it should. The answer may be none all the same."""
+        """Note that the stream ended as it should. The answer may be empty or cut all the same."""
         self.total = time.perf_counter() - self.began
         unfinished = {"content_filter": "content_filtered", "length": "length"}
         self.error = unfinished.get(self.finish.reason or "") or (None if self.text.strip() else "empty")
 
     def fail(self, error: Exception) -> None:
-        """The stream has broken off. What came before is kept."""
+        """Note that the stream broke off. What came before is kept."""
         self.total = time.perf_counter() - self.began
         if "No generation chunks were returned" in str(error):
             self.error = "empty"
@@ -205,13 +205,13 @@ class Answer:
             self.error, self.detail = failure.code, failure.detail
 
     def as_json(self) -> str:
-        """One line."""
+        """Write the answer as one line of JSON."""
         data: dict[str, Any] = {"topic": self.topic, "model": self.model, "text": self.text, "chunks": len(self.chunks)}
         data |= {"ttft": _rounded(self.ttft), "total": _rounded(self.total)}
         return json.dumps(data | ({"error": self.error} if self.error else {}), ensure_ascii=False)
 
     def as_sentence(self) -> str:
-        """How it went."""
+        """Say how it went."""
         if self.error:
             kept = " What came until then is kept." if self.text else ""
             reason = f" Its reason: {' '.join(self.detail.split()).rstrip('.')}." if self.detail else ""
@@ -224,7 +224,7 @@ def _rounded(seconds: float | None) -> float | None:
 
 
 def report(answers: Sequence[Answer], arguments: Arguments, *, shown: bool) -> int:
-    """Gives what was not `shown` while it came, says how each answer went, and returns the exit status."""
+    """Print what was not `shown` while it came, say how each answer went, and return the exit status."""
     for answer in answers:
         if arguments.json:
             print(answer.as_json(), flush=True)
@@ -240,19 +240,19 @@ def report(answers: Sequence[Answer], arguments: Arguments, *, shown: bool) -> i
 
 
 def shortened(topic: str) -> str:
-    """One short line of it, to tell answers apart."""
+    """Shorten a topic to one line, to tell answers apart."""
     line = " ".join(topic.split())
     return line if len(line) <= 40 else f"{line[:39]}…"
 
 
 def say(sentence: str) -> None:
-    """To standard error, so that standard output holds answers and nothing else."""
+    """Print to standard error, so that standard output holds answers and nothing else."""
     print(sentence, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
 def side_by_side(answers: Sequence[Answer]) -> Iterator[None]:
-    """Draws the answers beside each other while they grow; cleared at the end, as a long one shows its end only."""
+    """Draw the answers side by side while they grow; clear them at the end, as a long one shows its end only."""
     console = Console()
 
     def draw() -> Table:
@@ -270,13 +270,13 @@ def side_by_side(answers: Sequence[Answer]) -> Iterator[None]:
 
 
 async def quietly(main: Coroutine[Any, Any, int]) -> int:
-    """Its exit status. When the loop ends early, it closes the generators of all layers at once, and they complain."""
+    """Return main's exit status, without complaints of the generators that the loop closes when it ends early."""
     asyncio.get_running_loop().set_exception_handler(lambda *_: None)
     return await main
 
 
 def run(main: Callable[[], int]) -> NoReturn:
-    """Ends the program with main's exit status, and without a traceback where it is ended from outside."""
+    """End the program with main's exit status, and without a traceback where it is ended from outside."""
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # what the libraries tell their developers
     for stream in (sys.stdout, sys.stderr):

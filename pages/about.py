@@ -11,7 +11,7 @@ from streamlab.runs.run import Runs
 
 
 def diagram() -> str:
-    """From top to bottom, so that it can be read on a phone."""
+    """Draw from top to bottom, to be readable on a phone."""
     label = {name: t(f"about.{name}") for name in ("browser", "second_browser", "page", "run", "log", "model")}
     arrow = {name: t(f"about.arrow_{name}") for name in ("asks", "chunks", "appends", "follows", "frames")}
     return f"""flowchart TB
@@ -26,7 +26,7 @@ def diagram() -> str:
 
 
 def shared() -> bool:
-    """Two follow the same run now."""
+    """Tell whether two clients follow the same run now."""
     return any(followers >= 2 for followers in engine().hub.followers)
 
 

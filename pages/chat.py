@@ -54,7 +54,7 @@ def stop(chat: Chat) -> None:
 
 
 def draw_toolbar(*, begun: bool) -> DeltaGenerator:
-    """What holds for the next question, and a place for the export, whose files are made when the answer has ended."""
+    """Draw the buttons for the next question; return the slot for the export, whose files are made at the end."""
     with st.container(horizontal=True, vertical_alignment="center"):
         if begun:
             st.button(t("chat.new"), key="chat.new", icon=":material/add_comment:", on_click=show, args=(CHAT, None))
@@ -112,7 +112,7 @@ def draw_again(chat: Chat, *, failed: bool) -> None:
 
 
 def draw_timeline_link(turn: Turn) -> None:
-    """For as long as the run's log is there."""
+    """Draw the link as long as the run's log is there."""
     if lab.agents.find(turn.run_id):
         st.page_link(
             "../pages/timeline.py",

@@ -7,13 +7,13 @@ from streamlit.delta_generator import DeltaGenerator
 
 from components.answer import answer
 from components.faults import attempts, faults
-from components.faults.faults import Tried
-from components.faults.handling import draw_handling
+from components.faults.faults import SavedTrial
+from components.faults.handlers import draw_handlers
 from components.page import access, lesson, questions, sidebar
 from components.page.address import TRIAL, named, show
-from components.page.excerpts import Code
+from components.page.excerpts import SourceObject
 from components.page.lab import engine, following
-from components.page.slots import draw_notice, fresh_place
+from components.page.slots import draw_notice, fresh_container
 from components.page.texts import t
 from components.timeline import replay
 from streamlab.events import StreamEvent
@@ -28,44 +28,44 @@ lab = engine()
 
 
 def start() -> None:
-    chosen, options = faults.chosen(), sidebar.options()
+    chosen, options = faults.trial_options(), sidebar.options()
     if trial := questions.started(
         [options.model],
         lambda: lab.portal.call(lab.trials.start, chosen.question, options, chosen.fault, chosen.times, chosen.policy),
     ):
-        faults.keep(Tried(trial))
+        faults.keep(SavedTrial(trial))
         show(TRIAL, trial.run_id)
 
 
-def look(run_id: str | None) -> None:
-    """Keep what the address names, and the events of every trial that has ended since the last look."""
+def update_history(run_id: str | None) -> None:
+    """Keep the trial that the address names, and the events of every trial that has ended."""
     if run_id not in faults.HISTORY.items and (trial := lab.trials.find(run_id)):
-        faults.keep(Tried(trial))
-    for tried in list(faults.HISTORY.items.values()):
-        if tried.events is None:
-            settle(tried.trial)
+        faults.keep(SavedTrial(trial))
+    for saved in list(faults.HISTORY.items.values()):
+        if saved.events is None:
+            keep_ended(saved.trial)
 
 
-def settle(trial: Trial) -> None:
+def keep_ended(trial: Trial) -> None:
     try:
         log = lab.portal.call(lab.hub.log, trial.run_id)
     except UnknownRun:  # it ended while this session looked elsewhere, and its time is over
         del faults.HISTORY.items[trial.run_id]
         return
     if log.done:
-        faults.keep(Tried(trial, lab.portal.call(log.since, 0)))
+        faults.keep(SavedTrial(trial, lab.portal.call(log.since, 0)))
 
 
-def mended(tried: Tried) -> bool:
-    """An answer that was cut off, and arrived whole by another attempt."""
-    if tried.trial.fault != "cut" or not tried.events:
+def recovered(saved: SavedTrial) -> bool:
+    """Tell whether the answer was cut off, and arrived whole by another attempt."""
+    if saved.trial.fault != "cut" or not saved.events:
         return False
-    outcome = outcome_of(tried.events)
+    outcome = outcome_of(saved.events)
     return outcome.status == "completed" and outcome.retries > 0
 
 
 def draw_columns(trial: Trial) -> tuple[DeltaGenerator, DeltaGenerator]:
-    """What its user sees, and what happens meanwhile."""
+    """Draw the headings, and return the columns for what the user sees and for what happens meanwhile."""
     st.markdown(f"**{faults.describe(trial)}**")
     left, right = st.columns(2, gap="large")
     left.caption(t("faults.user_sees"))
@@ -93,7 +93,7 @@ def draw_live(trial: Trial) -> None:
         attempts.draw_log(table, events)
 
     with left.chat_message("assistant", avatar=":material/smart_toy:"), following(trial.run_id) as batches:
-        answer.follow(replay.watched(batches, [], draw))
+        answer.follow(replay.observe(batches, [], draw))
     stop_place.empty()
     st.rerun()
 
@@ -107,24 +107,24 @@ def draw_ended(trial: Trial, events: list[StreamEvent]) -> None:
     attempts.draw_phases(right.empty(), "ended", phases(events))
     attempts.draw_log(right, events)
     with st.expander(t("faults.lines"), icon=":material/code:"):
-        draw_handling(events, trial.policy)
+        draw_handlers(events, trial.policy)
 
 
 run_id = named(TRIAL)
 show(TRIAL, run_id)
-look(run_id)
-code: list[Code] = [Trials.start, ChainAttempt, Runs._attempts, Runs._attempt, RunLimits, classify]
-lesson.draw_title("faults", code, tried=any(map(mended, faults.HISTORY.items.values())))
+update_history(run_id)
+code: list[SourceObject] = [Trials.start, ChainAttempt, Runs._attempts, Runs._attempt, RunLimits, classify]
+lesson.draw_title("faults", code, tried=any(map(recovered, faults.HISTORY.items.values())))
 draw_notice(st.container())
 access.draw([sidebar.options().model], st.container())
-stop_place = faults.draw_switchboard(start)
-tried = faults.HISTORY.find(run_id)
-place = fresh_place("faults", (run_id, bool(tried and tried.events)))
+stop_place = faults.draw_form(start)
+saved = faults.HISTORY.find(run_id)
+place = fresh_container("faults", (run_id, bool(saved and saved.events)))
 faults.draw_difference(run_id)
 with place:
-    if tried and tried.events:
-        draw_ended(tried.trial, tried.events)
-    elif tried:
-        draw_live(tried.trial)
+    if saved and saved.events:
+        draw_ended(saved.trial, saved.events)
+    elif saved:
+        draw_live(saved.trial)
     elif run_id:
         st.warning(t("faults.unknown"), icon=":material/link_off:")

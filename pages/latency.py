@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from components.latency import latency, measuring
-from components.latency.measuring import Measured
+from components.latency import form, latency, measurements
+from components.latency.measurements import SavedMeasurement
 from components.page import lesson
 from components.page.address import MEASUREMENT, named, show
 from components.page.lab import engine
@@ -16,29 +16,29 @@ from streamlab.latency.measurement import Measurement
 from streamlab.latency.measurements import Measuring
 from streamlab.latency.summary import Summary, compare_measurements
 
-EVERY = 1.0  # seconds between two looks at a measurement that goes on
+POLL_SECONDS = 1.0  # between two looks at a measurement that goes on
 
 lab = engine()
 
 
 def proves_something() -> bool:
-    """A measurement of this session had enough pairs."""
+    """Tell whether a measurement of this session had enough pairs."""
     pairs = (
-        {seen.pair for seen in measured.measurement.observations if not seen.warm_up}
-        for measured in measuring.HISTORY.items.values()
+        {seen.pair for seen in saved.measurement.observations if not seen.warm_up}
+        for saved in measurements.HISTORY.items.values()
     )
     return any(len(found) >= SURE for found in pairs)
 
 
 @st.cache_data(max_entries=50, show_spinner=False)
-def summarized(measurement_id: str, calls: int, _measurement: Measurement) -> Summary:
-    """Each time another call has been made, once for everyone who looks."""
+def summarize(measurement_id: str, calls: int, _measurement: Measurement) -> Summary:
+    """Summarize a measurement, cached by its number of calls for everyone who looks."""
     return _measurement.summary
 
 
-@st.fragment(run_every=EVERY)
+@st.fragment(run_every=POLL_SECONDS)
 def draw_live(measuring_id: str) -> None:
-    """How far it is, and what is known so far."""
+    """Draw the progress, and what is known so far."""
     found = lab.measurements.find(measuring_id)
     if not found or found.state != "measuring":
         st.rerun()
@@ -52,7 +52,7 @@ def draw_live(measuring_id: str) -> None:
         )
         st.progress(len(found.observations) / found.expected, text=progress(found))
     if any(not seen.warm_up for seen in found.observations):
-        latency.draw(found.measurement, summarized(found.id, len(found.observations), found.measurement))
+        latency.draw(found.measurement, summarize(found.id, len(found.observations), found.measurement))
     else:
         st.caption(f":shimmer[{t('latency.warming_up')} …]")
 
@@ -64,34 +64,34 @@ def progress(found: Measuring) -> str:
     return t("latency.progress", done=done, expected=found.expected, left=f"{left:.0f}")
 
 
-def draw_ended(measurement_id: str, measured: Measured) -> None:
-    measurement = measured.measurement
+def draw_ended(measurement_id: str, saved: SavedMeasurement) -> None:
+    measurement = saved.measurement
     if measurement.complete is False:
         count = len(measurement.observations)
         st.info(t("latency.partial", calls=count), icon=":material/info:")
     if plan := measurement.plan:
-        with st.expander(t("latency.asked", name=plain(measured.name)), icon=":material/help_outline:", type="compact"):
+        with st.expander(t("latency.asked", name=plain(saved.name)), icon=":material/help_outline:", type="compact"):
             st.text(plan.prompt)
-    latency.draw(measurement, summarized(measurement_id, len(measurement.observations), measurement))
-    if other := measuring.HISTORY.choose_other(measurement_id):
+    latency.draw(measurement, summarize(measurement_id, len(measurement.observations), measurement))
+    if other := measurements.HISTORY.choose_other(measurement_id):
         changes = compare_measurements(other.measurement.observations, measurement.observations)
-        latency.draw_difference(changes, (other.name, measured.name))
+        latency.draw_difference(changes, (other.name, saved.name))
 
 
 measurement_id = named(MEASUREMENT)
 show(MEASUREMENT, measurement_id)
 found = lab.measurements.find(measurement_id)
 if found and found.state != "measuring":
-    measuring.HISTORY.keep(found.id, Measured(measuring.name_of(found.measurement), found.measurement))
+    measurements.HISTORY.keep(found.id, SavedMeasurement(measurements.name_of(found.measurement), found.measurement))
 lesson.draw_title("latency", (Client, GatewayClient, paired_difference), tried=proves_something())
 draw_notice(st.container())
-measuring.draw_list(measurement_id)
-if measurement_id and (measured := measuring.HISTORY.find(measurement_id)):
-    draw_ended(measurement_id, measured)
+measurements.draw_list(measurement_id)
+if measurement_id and (saved := measurements.HISTORY.find(measurement_id)):
+    draw_ended(measurement_id, saved)
 elif measurement_id and found:
     draw_live(measurement_id)
 else:
     if measurement_id:
         st.warning(t("latency.unknown"), icon=":material/link_off:")
     st.markdown(t("latency.what"))
-    measuring.draw_plan()
+    form.draw()

@@ -6,20 +6,20 @@ import streamlit as st
 
 from components.page import access, lesson, questions
 from components.page.address import COMPARISON, named, show
-from components.page.lab import engine, rest
+from components.page.lab import engine, sleep
 from components.page.session import session
-from components.page.slots import draw_notice, fresh_place
+from components.page.slots import draw_notice, fresh_container
 from components.page.texts import t
-from components.prompts import comparing
+from components.prompts import comparison
 from components.prompts import editor as prompt_editor
 from components.prompts import files as prompt_files
 from components.prompts.draft import draft, load
 from streamlab.prompts.checks import run_check
-from streamlab.prompts.comparisons import MOST_ANSWERS, Comparison, Comparisons, TooManyAnswers, answers_of
+from streamlab.prompts.comparisons import MAX_ANSWERS, Comparison, Comparisons, TooManyAnswers, count_answers
 from streamlab.prompts.prompt_set import PromptSet
 from streamlab.prompts.template import fill
 
-EVERY = 0.5  # seconds between two drawings of what changes while answers arrive
+POLL_SECONDS = 0.5  # between two drawings of what changes while answers arrive
 
 lab = engine()
 
@@ -28,7 +28,7 @@ def run(prompts: PromptSet) -> None:
     try:
         comparison_id = questions.started(models_of(prompts), lambda: lab.portal.call(lab.comparisons.start, prompts))
     except TooManyAnswers as error:
-        session().notice = t("prompts.too_many", answers=f"{error.answers:,}", limit=f"{MOST_ANSWERS:,}")
+        session().notice = t("prompts.too_many", answers=f"{error.answers:,}", limit=f"{MAX_ANSWERS:,}")
         return
     if comparison_id:
         show(COMPARISON, comparison_id)
@@ -38,8 +38,8 @@ def models_of(prompts: PromptSet) -> list[str]:
     return [variant.model for variant in prompts.variants]
 
 
-def judged(found: Comparison | None) -> bool:
-    """Its answers have all come, and a check has told them apart."""
+def tells_apart(found: Comparison | None) -> bool:
+    """Tell whether all answers have come, and a check passed some and failed others."""
     if not found or found.live or not found.prompts.checks:
         return False
     passed = {verdict.passed for cell in found.cells() for verdict in cell.verdicts}
@@ -64,13 +64,13 @@ def draw_run(prompts: PromptSet | None, *, running: bool) -> None:
                     variants=len(prompts.variants),
                     cases=f"{len(prompts.inputs()):,}",
                     repeats=prompts.repeats,
-                    answers=f"{answers_of(prompts):,}",
+                    answers=f"{count_answers(prompts):,}",
                 )
             )
 
 
 def choose_case(found: Comparison) -> tuple[int, int]:
-    """The case, and the repeat, whose answers are shown in full."""
+    """Let the user choose the case, and the repeat, whose answers are shown in full; return both."""
     inputs, repeat = found.prompts.inputs(), 1
     if len(inputs) == 1 and found.prompts.repeats == 1:
         return 0, 0
@@ -99,30 +99,30 @@ def draw_comparison(found: Comparison) -> None:
     summary_place, grid_place = st.empty(), st.empty()
     first = choose_page(found) if several else 0
     case, repeat = choose_case(found)
-    with fresh_place("prompts.columns", (case, repeat)):
-        stops = comparing.draw_columns(found, case, repeat)
+    with fresh_container("prompts.columns", (case, repeat)):
+        stops = comparison.draw_columns(found, case, repeat)
     if not several:  # what is watched comes first
         summary_place = st.empty()
 
     def draw(now: Comparison) -> None:
-        for place in [place for place in stops if place in now.answers and now.answers[place].ended]:
-            stops.pop(place).empty()
+        for cell_key in [key for key in stops if key in now.answers and now.answers[key].ended]:
+            stops.pop(cell_key).empty()
         with summary_place.container():
-            comparing.draw_summary(now)
+            comparison.draw_summary(now)
         if several:
             with grid_place.container():
-                comparing.draw_grid(now, first)
+                comparison.draw_grid(now, first)
 
     draw(found)
     if found.live:
         with progress_place:
             watch(found, draw)
         st.rerun()
-    comparing.draw_difference(found, case)
+    comparison.draw_difference(found, case)
 
 
 def watch(found: Comparison, draw: Callable[[Comparison], None]) -> None:
-    """Draw what is known again and again until all has ended; the columns follow their answers meanwhile."""
+    """Redraw what is known until all has ended; the columns follow their answers meanwhile."""
     st.button(
         t("prompts.stop"),
         key="prompts.stop",
@@ -136,20 +136,20 @@ def watch(found: Comparison, draw: Callable[[Comparison], None]) -> None:
         if now.done != done:
             done = now.done
             draw(now)
-        rest(EVERY)
-        now = comparing.find(found.id)
+        sleep(POLL_SECONDS)
+        now = comparison.find(found.id)
 
 
 def choose_page(found: Comparison) -> int:
-    """The first case of the grid's page."""
-    pages = -(-len(found.prompts.inputs()) // comparing.PAGE)
-    return (st.pagination(pages, key=f"prompts.page.{found.id}") - 1) * comparing.PAGE if pages > 1 else 0
+    """Draw the grid's page buttons, and return the first case of the chosen page."""
+    pages = -(-len(found.prompts.inputs()) // comparison.PAGE)
+    return (st.pagination(pages, key=f"prompts.page.{found.id}") - 1) * comparison.PAGE if pages > 1 else 0
 
 
 comparison_id = named(COMPARISON)
 show(COMPARISON, comparison_id)
-found = comparing.find(comparison_id)
-lesson.draw_title("prompts", (fill, Comparisons.start, run_check), tried=judged(found))
+found = comparison.find(comparison_id)
+lesson.draw_title("prompts", (fill, Comparisons.start, run_check), tried=tells_apart(found))
 if "draft" not in st.session_state and found:
     load(found.prompts)
 draft()
@@ -167,5 +167,5 @@ draw_run(prompts, running=found is not None and found.live)
 with files_place:
     prompt_files.draw(prompts, found)
 if found:
-    with fresh_place("prompts.comparison", found.id):
+    with fresh_container("prompts.comparison", found.id):
         draw_comparison(found)

@@ -55,7 +55,7 @@ def draw_live(task: Task) -> None:
         timeline.draw_chart(place, "live", spans(events, time.monotonic() - log.began))
 
     with left.container(), following(task.run_id) as batches:
-        answer.follow(replay.watched(batches, events, draw))
+        answer.follow(replay.observe(batches, events, draw))
     if log.done:  # all of its events: who came late was given merged ones
         recordings.HISTORY.keep(task.run_id, Recording(task.question, lab.portal.call(log.since, 0)))
     stop_place.empty()
@@ -82,7 +82,7 @@ def draw_recording(run_id: str, recording: Recording) -> None:
         with body:
             play(events, speed, lambda now: timeline.draw_chart(place, "first", until(made, now), axis))
         st.rerun()
-    position = replay.position_of(run_id, events)
+    position = replay.current_position(run_id, events)
     timeline.draw_chart(place, "first", until(made, events[position - 1].at), axis)
     whole = position == len(events)
     with body:
@@ -93,12 +93,12 @@ def draw_recording(run_id: str, recording: Recording) -> None:
 
 
 def play(events: list[StreamEvent], speed: float, draw: Callable[[float], None]) -> None:
-    """The run once more, at its pace times `speed`."""
+    """Replay the run at its pace times `speed`."""
     stop_place.button(t("timeline.stop"), key="timeline.stop_replay", icon=":material/stop_circle:")
     began = time.monotonic()
-    batches = replay.paced(events, speed, began)
-    watched = replay.watched(batches, [], lambda: draw((time.monotonic() - began) * speed))
-    answer.follow(watched, frames=replay.FRAMES)
+    batches = replay.replay_batches(events, speed, began)
+    watched = replay.observe(batches, [], lambda: draw((time.monotonic() - began) * speed))
+    answer.follow(watched, frames=replay.FRAME_FACTOR)
 
 
 run_id = named(RUN)

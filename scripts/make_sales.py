@@ -1,6 +1,6 @@
-"""`python -m scripts.make_sales`: the sales of a made-up shop, streamlab/data/sales.sqlite. Always the same ones.
+"""`python -m scripts.make_sales`: makes the sales of a made-up shop, streamlab/data/sales.sqlite, always the same.
 
-Meant to look interesting in a chart: tea sells in winter, outdoor things in summer, stationery when school begins,
+They are to look interesting in a chart: tea sells in winter, outdoor things in summer, stationery when school begins,
 sweets before Valentine's Day and the end of the year, and coffee grows all year long.
 """
 
@@ -94,7 +94,7 @@ def orders(random: Random) -> Iterator[tuple[str, str, int, int, int]]:
 
 
 def order(random: Random, day: date, category: str) -> tuple[str, str, int, int, int]:
-    """Dear things sell less often, and mostly alone."""
+    """Make an order; expensive things sell less often, and mostly alone."""
     prices = {number: price for number, (_, _, kind, price) in enumerate(PRODUCTS, 1) if kind == category}
     product = pick(random, {number: price**-0.5 for number, price in prices.items()})
     quantity = pick(random, {1: 85, 2: 15} if prices[product] > 3_000 else {1: 60, 2: 25, 3: 10, 5: 5})
@@ -102,7 +102,7 @@ def order(random: Random, day: date, category: str) -> tuple[str, str, int, int,
 
 
 def demand(category: str, day: date) -> float:
-    """How much of a category is wanted on a day; 1 is usual."""
+    """Return the demand for a category on a day; 1 is usual."""
     through = (day - date(YEAR, 1, 1)).days / 365
     match category:
         case "Tea":
@@ -118,7 +118,7 @@ def demand(category: str, day: date) -> float:
 
 
 def wave(day: date, coldest: int) -> float:
-    """1 on the coldest day of the year, -1 on the hottest."""
+    """Return 1 on the coldest day of the year, -1 on the hottest."""
     return math.cos(2 * math.pi * (day.timetuple().tm_yday - coldest) / 365)
 
 

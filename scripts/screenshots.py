@@ -4,15 +4,14 @@ The pictures go to docs/images, the rest to artifacts/screenshots, to be looked 
 """
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import product
-from typing import Literal
 
-from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from benchmarks.harness import ROOT, chromium, free_port, streamlit_server
 from components.page.texts import texts
+from scripts.pages import LOCALES, SIZES, WAIT, Theme, address, ask, measure, middle, open_page, settle
 
 FOLDER = ROOT / "artifacts" / "screenshots"
 IMAGES = ROOT / "docs" / "images"
@@ -20,13 +19,9 @@ PICTURES = {
     "en": ("chat.png", "How is latency measured?", "Can you give me an example?"),
     "ja": ("chat.ja.png", "遅延はどう測りますか？", "例を教えてください"),
 }
-LOCALES = {"en": "en-US", "ja": "ja-JP"}
-SIZES: list[ViewportSize] = [{"width": 1280, "height": 860}, {"width": 390, "height": 844}]
-WAIT = 60_000  # milliseconds
 RICH = {"en": "How is latency measured? Show details", "ja": "遅延はどう測りますか？詳しく"}  # table, code, formula
 FAILING = "demo?fault=cut&after=60"
 
-Theme = Literal["light", "dark"]
 THEMES: list[Theme] = ["light", "dark"]
 
 
@@ -43,26 +38,15 @@ def main() -> None:
             take_latency_picture(browser, server.url, language)
             finished, failed = prepare(browser, server.url, language)
             for theme, size in product(THEMES, SIZES):
-                with opened(browser, server.url, language, theme, size) as page:
+                with open_page(browser, server.url, language, theme, size) as page:
                     take_all(page, language, f"{language}-{theme}-{size['width']}x{size['height']}", finished, failed)
 
 
-@contextmanager
-def opened(browser: Browser, url: str, language: str, theme: Theme, size: ViewportSize) -> Iterator[Page]:
-    context = browser.new_context(locale=LOCALES[language], color_scheme=theme, viewport=size)
-    context.set_default_timeout(WAIT)
-    page = context.new_page()
-    page.goto(f"{url}/chat")
-    expect(page.get_by_test_id("stChatInputTextArea")).to_be_visible()
-    yield page
-    context.close()
-
-
 def take_readme_picture(browser: Browser, url: str, language: str) -> None:
-    """A second answer, short enough to be seen whole, with a table."""
+    """Take a second answer, short enough to be seen whole, with a table."""
     name, *questions = PICTURES[language]
     again = texts(language)["chat.regenerate"]
-    with opened(browser, url, language, "light", {"width": 1280, "height": 800}) as page:
+    with open_page(browser, url, language, "light", {"width": 1280, "height": 800}) as page:
         page.get_by_role("slider").press("Home")  # temperature 0: always the same words
         expect(page.get_by_role("slider")).to_have_value("0")
         answers = page.get_by_label("Chat message from assistant")
@@ -79,10 +63,10 @@ def take_readme_picture(browser: Browser, url: str, language: str) -> None:
 
 
 def take_timeline_picture(browser: Browser, url: str, language: str) -> None:
-    """A run with parallel calls, ended."""
+    """Take a finished run with parallel calls."""
     words = texts(language)
     name = PICTURES[language][0].replace("chat", "timeline")
-    with opened(browser, url, language, "light", {"width": 1280, "height": 800}) as page:
+    with open_page(browser, url, language, "light", {"width": 1280, "height": 800}) as page:
         page.goto(f"{url}/timeline")
         page.get_by_role("button", name=words["timeline.suggestion_three_steps"]).click()
         expect(page.get_by_role("tab", name=words["timeline.tab_totals"])).to_be_visible()
@@ -91,10 +75,10 @@ def take_timeline_picture(browser: Browser, url: str, language: str) -> None:
 
 
 def take_latency_picture(browser: Browser, url: str, language: str) -> None:
-    """A measurement of ten pairs of short answers."""
+    """Take a measurement of ten pairs of short answers."""
     words = texts(language)
     name = PICTURES[language][0].replace("chat", "latency")
-    with opened(browser, url, language, "light", {"width": 1280, "height": 1000}) as page:
+    with open_page(browser, url, language, "light", {"width": 1280, "height": 1000}) as page:
         page.goto(f"{url}/latency")
         measure(page, words, pairs=10)
         expect(page.get_by_role("button", name=words["latency.download"], exact=True)).to_be_visible(timeout=3 * WAIT)
@@ -103,9 +87,9 @@ def take_latency_picture(browser: Browser, url: str, language: str) -> None:
 
 
 def prepare(browser: Browser, url: str, language: str) -> tuple[str, str]:
-    """The addresses of a finished conversation and of one that failed."""
+    """Return the addresses of a finished conversation and of one that failed."""
     words = texts(language)
-    with opened(browser, url, language, "light", SIZES[0]) as page:
+    with open_page(browser, url, language, "light", SIZES[0]) as page:
         ask(page, RICH[language])
         expect(page.get_by_role("button", name=words["chat.regenerate"])).to_be_visible()
         finished = page.url
@@ -149,7 +133,7 @@ def take_all(page: Page, language: str, variant: str, finished: str, failed: str
 
 
 def take_timeline(page: Page, words: dict[str, str], take: Callable[[str], None]) -> None:
-    """The agent in the chat, and its page: empty, live, ended with each tab, played again, compared."""
+    """Take the agent in the chat, and its page: empty, live, ended with each tab, replayed, compared."""
     totals = page.get_by_role("tab", name=words["timeline.tab_totals"])
     page.get_by_role("button", name=words["chat.new"]).click()
     page.get_by_text(words["chat.tools"], exact=True).click()
@@ -187,7 +171,7 @@ def take_timeline(page: Page, words: dict[str, str], take: Callable[[str], None]
 
 
 def take_latency(page: Page, words: dict[str, str], take: Callable[[str], None]) -> None:
-    """The controls, a measurement while it goes on, and each tab of what it came to."""
+    """Take the form, a live measurement, and each tab of the finished one."""
     page.goto(address(page, "latency"))
     expect(page.get_by_role("button", name=words["latency.start"], exact=True)).to_be_visible()
     take("latency-start")
@@ -203,17 +187,8 @@ def take_latency(page: Page, words: dict[str, str], take: Callable[[str], None])
         take(f"latency-{name}")
 
 
-def measure(page: Page, words: dict[str, str], pairs: int) -> None:
-    box = page.get_by_role("spinbutton", name=words["latency.pairs"])
-    box.fill(str(pairs))
-    box.press("Enter")
-    page.get_by_role("radio", name=words["latency.length_short"]).click()
-    settle(page)
-    page.get_by_role("button", name=words["latency.start"], exact=True).click()
-
-
 def take_prompts(page: Page, words: dict[str, str], take: Callable[[str], None]) -> None:
-    """The editor with each tab, two answers while they arrive and ended, and a grid of cases."""
+    """Take the editor with each tab, two answers live and ended, and a grid of cases."""
     page.goto(address(page, "prompts"))
     run = page.get_by_role("button", name=words["prompts.run"], exact=True)
     stop = page.get_by_role("button", name=words["prompts.stop"], exact=True)
@@ -251,7 +226,7 @@ def take_prompts(page: Page, words: dict[str, str], take: Callable[[str], None])
 
 
 def take_chunks(page: Page, words: dict[str, str], take: Callable[[str], None]) -> None:
-    """The controls, three parsers while they read and afterwards, four ways to call."""
+    """Take the controls, three parsers live and ended, and four ways to call."""
     page.goto(address(page, "chunks"))
     start = page.get_by_role("button", name=words["chunks.start"], exact=True)
     stop = page.get_by_role("button", name=words["chunks.stop"], exact=True)
@@ -272,7 +247,7 @@ def take_chunks(page: Page, words: dict[str, str], take: Callable[[str], None]) 
 
 
 def take_faults(page: Page, words: dict[str, str], take: Callable[[str], None]) -> None:
-    """The switchboard, a cut answer that is tried again, and the comparison of trials."""
+    """Take the form, a cut answer that is tried again, and the comparison of trials."""
     page.goto(address(page, "faults"))
     start = page.get_by_role("button", name=words["faults.start"], exact=True)
     stop = page.get_by_role("button", name=words["faults.stop"], exact=True)
@@ -294,7 +269,7 @@ def take_faults(page: Page, words: dict[str, str], take: Callable[[str], None]) 
 
 
 def take_relay(page: Page, words: dict[str, str], take: Callable[[str], None]) -> None:
-    """Before a run; one at five clients, of which one is cut and one slow; ended; and the gateway's figures."""
+    """Take a run before its start; live at five clients, one cut and one slow; ended; and the gateway's figures."""
 
     def press(place: Page | Locator, name: str) -> None:
         place.get_by_role("button", name=name, exact=True).click()
@@ -325,32 +300,6 @@ def take_relay(page: Page, words: dict[str, str], take: Callable[[str], None]) -
     take_at(title, "relay-ended")
     take_at(cards.last, "relay-ended-below")
     take_at(charts.last, "relay-figures")
-
-
-def address(page: Page, name: str) -> str:
-    """Of another page, in this language."""
-    return f"{page.url.partition('//')[0]}//{page.url.split('/')[2]}/{name}"
-
-
-def wide(page: Page) -> bool:
-    return (page.viewport_size or SIZES[0])["width"] > 600
-
-
-def middle(page: Page) -> tuple[float, float]:
-    return (600 if wide(page) else 200), 500
-
-
-def ask(page: Page, question: str) -> None:
-    page.get_by_test_id("stChatInputTextArea").fill(question)
-    page.keyboard.press("Enter")
-
-
-def settle(page: Page) -> None:
-    """Until formulas, diagrams and the toolbar of a new page are at rest, and no toast hides any of it."""
-    page.wait_for_timeout(1_000)
-    for toast in page.get_by_test_id("stToast").all():
-        toast.get_by_role("button").click()
-        expect(toast).to_have_count(0)
 
 
 if __name__ == "__main__":

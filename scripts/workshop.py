@@ -1,6 +1,6 @@
 """`python -m scripts.workshop`: goes through the lesson of docs/workshop.md in a browser, and pictures each step.
 
-Each step does what a participant is asked to do, and ends when its page says that its task has been done.
+Each step does what a participant is asked to do, and ends when its page says that its task is done.
 """
 
 import os
@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from benchmarks.harness import ROOT, chromium, streamlit_server
 from components.page.texts import texts
-from scripts.screenshots import LOCALES, SIZES, WAIT, address, measure, middle, opened, settle
+from scripts.pages import LOCALES, SIZES, WAIT, address, measure, middle, open_page, settle
 
 FOLDER = ROOT / "docs" / "images" / "workshop"
 
@@ -24,7 +24,7 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with streamlit_server(ROOT / "app.py") as server, chromium() as browser:
         for language in LOCALES:
-            with opened(browser, server.url, language, "light", SIZES[0]) as page:
+            with open_page(browser, server.url, language, "light", SIZES[0]) as page:
                 for name, step in STEPS.items():
                     step(page, texts(language))
                     settle(page)
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def chat(page: Page, words: Words) -> None:
-    """A reload while the answer arrives."""
+    """Reload while the answer arrives."""
     press(page, words["suggestions.two"])
     expect(page.get_by_label("Chat message from assistant").locator("p").nth(1)).to_be_visible()
     page.reload()
@@ -43,7 +43,7 @@ def chat(page: Page, words: Words) -> None:
 
 
 def chunks(page: Page, words: Words) -> None:
-    """Three parsers, and the chunk that carries the usage."""
+    """Run three parsers, and open the chunk that carries the usage."""
     visit(page, words, "chunks")
     press(page, words["chunks.start"])
     expect(page.get_by_role("button", name=words["chunks.stop"], exact=True)).to_be_visible()
@@ -59,7 +59,7 @@ def chunks(page: Page, words: Words) -> None:
 
 
 def calls(page: Page, words: Words) -> None:
-    """Four ways to call a chain."""
+    """Run four ways to call a chain."""
     page.get_by_role("radio", name=words["chunks.topic_calls"]).click()
     press(page, words["chunks.start"])
     expect(page.get_by_role("button", name=words["chunks.stop"], exact=True)).to_be_visible()
@@ -68,7 +68,7 @@ def calls(page: Page, words: Words) -> None:
 
 
 def faults(page: Page, words: Words) -> None:
-    """A cut answer under three policies."""
+    """Try a cut answer under three policies."""
     visit(page, words, "faults")
     page.get_by_role("radio", name=words["faults.fault_cut"], exact=True).click()
     for policy in ("never", "before_text", "always"):
@@ -82,7 +82,7 @@ def faults(page: Page, words: Words) -> None:
 
 
 def timeline(page: Page, words: Words) -> None:
-    """Two calls at the same time."""
+    """Ask for two calls at the same time."""
     visit(page, words, "timeline")
     press(page, words["timeline.suggestion_parallel"])
     expect(page.get_by_role("tab", name=words["timeline.tab_totals"])).to_be_visible()
@@ -90,7 +90,7 @@ def timeline(page: Page, words: Words) -> None:
 
 
 def latency(page: Page, words: Words) -> None:
-    """Six pairs of short answers."""
+    """Measure six pairs of short answers."""
     visit(page, words, "latency")
     measure(page, words, pairs=6)
     expect(page.get_by_role("button", name=words["latency.download"], exact=True)).to_be_visible(timeout=3 * WAIT)
@@ -98,7 +98,7 @@ def latency(page: Page, words: Words) -> None:
 
 
 def prompts(page: Page, words: Words) -> None:
-    """A check that only some answers pass."""
+    """Run a check that only some answers pass."""
     visit(page, words, "prompts")
     page.get_by_role("tab", name=words["prompts.tab_checks"]).click()
     press(page, words["prompts.add_check"])
@@ -137,7 +137,7 @@ def press(page: Page, name: str) -> None:
 
 
 def done(page: Page, words: Words) -> Locator:
-    """The mark beside a page's title."""
+    """Locate the mark beside a page's title."""
     return page.get_by_role("button", name=words["lesson.try"]).get_by_text("task_alt")
 
 

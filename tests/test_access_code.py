@@ -26,7 +26,7 @@ from streamlab.demo_model.process import DemoModel
 from streamlab.engine import Engine
 from streamlab.models.options import Options
 from streamlab.prompts.prompt_set import PromptSet, Variant
-from streamlab.prompts.saved import to_address
+from streamlab.prompts.serialization import to_address
 from streamlab.settings import Settings, SettingsError, load_settings
 from tests.browser import Site, button, needs_chromium, site
 from tests.pages import checked, languages, serving, visit

@@ -9,7 +9,7 @@ from langchain_core.messages import HumanMessage
 from langchain_core.tools import ToolException, tool
 from langgraph.checkpoint.memory import InMemorySaver
 
-from components.timeline.replay import paced
+from components.timeline.replay import replay_batches
 from streamlab.agent.graph import STEPS, AgentAttempt, Thread, chat_agent
 from streamlab.agent.tools import TIMEOUTS
 from streamlab.events import Error, Event, FinalAnswer, StreamEvent, TextDelta, ToolCall, ToolResult
@@ -144,7 +144,7 @@ async def test_a_recorded_run_is_played_again_as_it_was(lab: Lab) -> None:
     live = await lab.read(run_id)
     await until(lambda: run_id in lab.outcomes)
     recorded = read_recording(write_recording(live))
-    batches = paced(recorded, 1_000.0, time.monotonic())
+    batches = replay_batches(recorded, 1_000.0, time.monotonic())
     replayed = [event for batch in batches for event in batch if isinstance(event, Event)]
     assert replayed == [replace(event, at=round(event.at, 6)) for event in live]
     outcome = outcome_of(replayed)

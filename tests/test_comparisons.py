@@ -10,7 +10,7 @@ import pytest
 
 from streamlab.prompts import comparisons
 from streamlab.prompts.checks import Contains
-from streamlab.prompts.comparisons import Comparison, Comparisons, Place, TooManyAnswers
+from streamlab.prompts.comparisons import CellKey, Comparison, Comparisons, TooManyAnswers
 from streamlab.prompts.prompt_set import PromptSet, Variant
 from tests.conftest import PATIENCE, Asked, Lab, MakeLab, demo_model, until
 from tests.present import present
@@ -66,7 +66,7 @@ async def test_every_variant_answers_every_case_as_often_as_asked(compare: Compa
     made = await ended(found, found.start(prompt_set(one, two, topics=("SSE", "gRPC", "{topic}"), repeats=2)))
     assert made.state == "completed"
     assert made.done == made.expected == 12
-    assert all(cell.good and cell.text and cell.total for cell in made.cells())
+    assert all(cell.completed and cell.text and cell.total for cell in made.cells())
     for model in (one, two):
         questions = sorted(record["prompt"]["user"] for record in await asked(model, 6))
         assert questions == sorted(2 * ["Tell me about SSE", "Tell me about gRPC", "Tell me about {topic}"])
@@ -115,7 +115,7 @@ async def test_one_answer_can_be_stopped_alone(compare: Compare) -> None:
     """The others go on."""
     found = compare()
     comparison_id = found.start(prompt_set(demo_model(**SLOW), demo_model(chunks=30, rate=20)))
-    first, second = Place(0, 0, 0), Place(0, 0, 1)
+    first, second = CellKey(0, 0, 0), CellKey(0, 0, 1)
     await until(lambda: len(known(found, comparison_id).answers) == 2)
     found.stop(comparison_id, first)
     made = await ended(found, comparison_id)
@@ -133,7 +133,7 @@ async def test_a_failure_stays_where_it_happened(compare: Compare) -> None:
 
 async def test_a_rate_limit_is_waited_out(compare: Compare, asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also one that outlasts the attempts of a run."""
-    monkeypatch.setattr(comparisons, "RATE_LIMITED", (0.01, 0.01))
+    monkeypatch.setattr(comparisons, "RATE_LIMIT_WAITS", (0.01, 0.01))
     limited = demo_model(fault="rate_limit", times=5, retry_after=0.01)
     found = compare()
     made = await ended(found, found.start(prompt_set(limited, demo_model())))
@@ -145,7 +145,7 @@ async def test_a_rate_limit_without_end_is_told_at_last(
     compare: Compare, asked: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the last wait."""
-    monkeypatch.setattr(comparisons, "RATE_LIMITED", (0.01,))
+    monkeypatch.setattr(comparisons, "RATE_LIMIT_WAITS", (0.01,))
     limited = demo_model(fault="rate_limit", retry_after=0.01)
     found = compare()
     made = await ended(found, found.start(prompt_set(limited, demo_model())))
@@ -155,10 +155,10 @@ async def test_a_rate_limit_without_end_is_told_at_last(
 
 async def test_an_answer_that_waits_can_be_stopped(compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not asked for again."""
-    monkeypatch.setattr(comparisons, "RATE_LIMITED", (0.3,))
+    monkeypatch.setattr(comparisons, "RATE_LIMIT_WAITS", (0.3,))
     found = compare()
     comparison_id = found.start(prompt_set(demo_model(fault="rate_limit", retry_after=0.01), demo_model()))
-    place = Place(0, 0, 0)
+    place = CellKey(0, 0, 0)
     await until(
         lambda: bool(
             (known(found, comparison_id).answers.get(place)) and known(found, comparison_id).answers[place].waits
@@ -206,9 +206,9 @@ async def test_a_thumb_stays(compare: Compare) -> None:
     found = compare()
     comparison_id = found.start(prompt_set(demo_model(), demo_model()))
     await ended(found, comparison_id)
-    found.rate(comparison_id, Place(0, 0, 1), "up")
+    found.rate(comparison_id, CellKey(0, 0, 1), "up")
     assert [cell.thumb for cell in known(found, comparison_id).cells()] == [None, "up"]
-    found.rate(comparison_id, Place(0, 0, 1), None)
+    found.rate(comparison_id, CellKey(0, 0, 1), None)
     assert [cell.thumb for cell in known(found, comparison_id).cells()] == [None, None]
 
 
@@ -238,7 +238,7 @@ async def test_more_runs_than_there_is_room_for_wait(
     compare: Compare, make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are started when others have ended."""
-    monkeypatch.setattr(comparisons, "NO_ROOM", 0.01)
+    monkeypatch.setattr(comparisons, "FULL_WAIT", 0.01)
     found = compare(make_lab(live=1))
     made = await ended(found, found.start(prompt_set(*(demo_model() for _ in range(4)))))
     assert [cell.status for cell in made.cells()] == 4 * ["completed"]

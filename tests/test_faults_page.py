@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 from streamlit.testing.v1 import AppTest
 
 from components.faults.faults import TIMES
-from components.page.excerpts import cases
+from components.page.excerpts import case_excerpts
 from components.page.texts import texts
 from streamlab.demo_model.process import DemoModel
 from streamlab.engine import Engine
@@ -241,7 +241,7 @@ def test_no_key_is_on_the_page(language: str) -> None:
 def test_the_lines_that_give_a_code_are_those_of_the_source(code: str) -> None:
     """Every code that an exception can have, with the line at which its case begins."""
     source = Path(inspect.getsourcefile(failures) or "").read_text("utf-8").splitlines()
-    found = list(cases(classify, code))
+    found = list(case_excerpts(classify, code))
     assert found
     for excerpt in found:
         lines = excerpt.text.splitlines()
@@ -253,7 +253,7 @@ def test_the_lines_that_give_a_code_are_those_of_the_source(code: str) -> None:
 
 def test_a_code_that_no_exception_has_has_no_lines() -> None:
     """Nothing is made up."""
-    assert list(cases(classify, "producer_lost")) == []
+    assert list(case_excerpts(classify, "producer_lost")) == []
 
 
 # In a browser
@@ -266,7 +266,7 @@ def app() -> Iterator[Site]:
 
 
 def pick(page: Page, words: dict[str, str], *names: str) -> None:
-    """Options of the switchboard, each by its text."""
+    """Options of the form, each by its text."""
     for name in names:
         page.get_by_test_id("stButtonGroup").get_by_text(words[f"faults.{name}"], exact=True).click()
 

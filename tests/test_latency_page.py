@@ -20,7 +20,7 @@ from playwright.sync_api import Locator, Page, expect
 from streamlit.testing.v1 import AppTest
 
 from benchmarks.harness import ROOT
-from components.latency.latency import COLUMNS
+from components.latency.figures import COLUMNS
 from components.page.history import KEPT
 from components.page.texts import LANGUAGES, texts
 from streamlab.demo_model.process import DemoModel

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamlab.prompts import cases
-from streamlab.prompts.cases import BrokenCases, Flaw, Table, read_cases
+from streamlab.prompts.cases import BrokenCases, CasesErrorCode, Table, read_cases
 
 cells = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12) | st.sampled_from(
     ["=1+1", "a,b", "a;b", "a\tb", 'say "hi"', "two\nlines", "two\r\nlines", "東京", "😀", " padded "]
 )
 
 
-def refusal(data: bytes | str) -> tuple[Flaw, int | None] | None:
+def refusal(data: bytes | str) -> tuple[CasesErrorCode, int | None] | None:
     try:
         read_cases(data)
     except BrokenCases as broken:
@@ -93,7 +93,7 @@ def test_a_formula_stays_the_text_that_it_is() -> None:
         (b"a\n" + b"1\n" * 2**20, "too_large", None),
     ],
 )
-def test_each_flaw_has_its_code_and_its_row(data: bytes | str, code: Flaw, row: int | None) -> None:
+def test_each_flaw_has_its_code_and_its_row(data: bytes | str, code: CasesErrorCode, row: int | None) -> None:
     """Rows are those of the spreadsheet: the header is row 1."""
     assert refusal(data) == (code, row)
 

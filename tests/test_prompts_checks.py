@@ -13,15 +13,15 @@ from pydantic import TypeAdapter, ValidationError
 from streamlab.prompts import patterns
 from streamlab.prompts.checks import (
     Check,
-    Code,
+    CheckErrorCode,
     Contains,
-    Flaw,
     Json,
     JsonSchema,
     MaxWords,
     NotContains,
     Regex,
     Verdict,
+    VerdictCode,
     check_problem,
     check_variables,
     count_words,
@@ -37,7 +37,7 @@ def schema(value: Any) -> JsonSchema:
     return JsonSchema(value=json.dumps(value))
 
 
-def says(check: Check, text: str, **values: str) -> tuple[bool | None, Code]:
+def says(check: Check, text: str, **values: str) -> tuple[bool | None, VerdictCode]:
     verdict = run_check(check, text, values)
     return verdict.passed, verdict.code
 
@@ -84,7 +84,7 @@ def says(check: Check, text: str, **values: str) -> tuple[bool | None, Code]:
         (MaxWords(value=3), "東京です", False, "too_many_words"),
     ],
 )
-def test_each_check_has_its_verdict(check: Check, text: str, passed: bool | None, code: Code) -> None:
+def test_each_check_has_its_verdict(check: Check, text: str, passed: bool | None, code: VerdictCode) -> None:
     """With a code for the sentence; None where it cannot be said."""
     assert says(check, text) == (passed, code)
 
@@ -248,7 +248,7 @@ def test_any_schema_ends_in_a_verdict(value: Any, text: str) -> None:
     ],
     ids=lambda value: str(value)[:50],
 )
-def test_a_broken_check_is_known_before_running(check: Check, flaw: Flaw | None) -> None:
+def test_a_broken_check_is_known_before_running(check: Check, flaw: CheckErrorCode | None) -> None:
     """A pattern without meaning, a schema that is none or that asks for something elsewhere."""
     assert check_problem(check) == flaw
 

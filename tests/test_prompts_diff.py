@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamlab.prompts import diff
-from streamlab.prompts.diff import Piece, word_diff
+from streamlab.prompts.diff import Segment, word_diff
 
 GENEROUS = 60.0  # seconds for what takes a few on an idle machine
 
@@ -19,17 +19,17 @@ words = st.sampled_from(
 texts = st.lists(words, max_size=30).map("".join) | st.text(st.characters(codec="utf-8"), max_size=30)
 
 
-def check_laws(pieces: list[Piece], a: str, b: str) -> None:
-    assert "".join(piece.text for piece in pieces if piece.kind != "added") == a
-    assert "".join(piece.text for piece in pieces if piece.kind != "removed") == b
-    assert all(piece.text for piece in pieces)
-    assert all(one.kind != other.kind for one, other in pairwise(pieces))
-    assert not any(one.kind == "added" and other.kind == "removed" for one, other in pairwise(pieces))
+def check_laws(segments: list[Segment], a: str, b: str) -> None:
+    assert "".join(segment.text for segment in segments if segment.kind != "added") == a
+    assert "".join(segment.text for segment in segments if segment.kind != "removed") == b
+    assert all(segment.text for segment in segments)
+    assert all(one.kind != other.kind for one, other in pairwise(segments))
+    assert not any(one.kind == "added" and other.kind == "removed" for one, other in pairwise(segments))
 
 
 def shown(a: str, b: str) -> str:
     marks = {"same": "{}", "removed": "[-{}]", "added": "[+{}]"}
-    return "".join(marks[piece.kind].format(piece.text) for piece in word_diff(a, b))
+    return "".join(marks[segment.kind].format(segment.text) for segment in word_diff(a, b))
 
 
 @given(texts, texts)
@@ -49,8 +49,8 @@ def test_the_pieces_make_both_texts_also_when_they_are_long(a: str, b: str, pair
 
 @given(texts)
 def test_a_text_is_the_same_as_itself(text: str) -> None:
-    """One piece, or none."""
-    assert word_diff(text, text) == ([Piece("same", text)] if text else [])
+    """One segment, or none."""
+    assert word_diff(text, text) == ([Segment("same", text)] if text else [])
 
 
 @pytest.mark.parametrize(
@@ -77,9 +77,9 @@ def test_a_changed_sentence_of_a_long_text_is_found() -> None:
     sentences = [f"Sentence number {n} of the text, as long as most. " for n in range(2_000)]
     a = "".join(sentences)
     b = a.replace("number 1000 of", "number one thousand of")
-    assert [piece for piece in word_diff(a, b) if piece.kind != "same"] == [
-        Piece("removed", "1000"),
-        Piece("added", "one thousand"),
+    assert [segment for segment in word_diff(a, b) if segment.kind != "same"] == [
+        Segment("removed", "1000"),
+        Segment("added", "one thousand"),
     ]
 
 

@@ -20,7 +20,7 @@ from streamlab.engine import Engine
 from streamlab.prompts.checks import Contains, Json, JsonSchema, MaxWords, NotContains, Regex
 from streamlab.prompts.prompt_set import PromptSet, Variant
 from streamlab.prompts.promptfoo import to_promptfoo
-from streamlab.prompts.saved import from_yaml, to_address, to_yaml
+from streamlab.prompts.serialization import from_yaml, to_address, to_yaml
 from tests.browser import is_error, needs_chromium
 from tests.conftest import demo_model, http, raw_endpoint, sse
 from tests.pages import LOCALE, checked, languages, serving, visit

@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from streamlab.prompts.checks import Contains, Json, Verdict
 from streamlab.prompts.exports import MARKDOWN_WORDS, to_csv, to_markdown
 from streamlab.prompts.prompt_set import PromptSet, Variant
-from streamlab.prompts.results import Cell, Row, summary
+from streamlab.prompts.results import Cell, SummaryRow, summary
 from streamlab.text.tables import harmless
 
 GOOD = Verdict(True, "contained")
@@ -32,7 +32,7 @@ def done(variant: int, case: int = 0, repeat: int = 0, **fields: Any) -> Cell:
     return replace(Cell(variant, case, repeat, status="completed"), **fields)
 
 
-def row(criterion: str, *cells: Cell, count: int = 2) -> Row:
+def row(criterion: str, *cells: Cell, count: int = 2) -> SummaryRow:
     return next(row for row in summary(a_set(count), cells) if row.criterion == criterion)
 
 
@@ -43,9 +43,9 @@ def test_the_better_median_wins() -> None:
         done(variant, case % 3, ttft=time, total=2 * time, output_tokens=7)
         for case, (variant, time) in enumerate(times)
     ]
-    assert row("ttft", *cells) == Row("ttft", (1.2, 2.0), (3, 3), (0,), False)
-    assert row("total", *cells) == Row("total", (2.4, 4.0), (3, 3), (0,), False)
-    assert row("output_tokens", *cells) == Row("output_tokens", (7, 7), (3, 3), (), False)
+    assert row("ttft", *cells) == SummaryRow("ttft", (1.2, 2.0), (3, 3), (0,), False)
+    assert row("total", *cells) == SummaryRow("total", (2.4, 4.0), (3, 3), (0,), False)
+    assert row("output_tokens", *cells) == SummaryRow("output_tokens", (7, 7), (3, 3), (), False)
 
 
 def test_several_can_win_and_when_all_are_equal_nobody_does() -> None:
@@ -57,33 +57,33 @@ def test_several_can_win_and_when_all_are_equal_nobody_does() -> None:
 
 def test_what_is_unknown_never_wins() -> None:
     """Nor does the only one that is known."""
-    assert row("ttft", done(0), done(1, ttft=3)) == Row("ttft", (None, 3), (0, 1), (), False)
+    assert row("ttft", done(0), done(1, ttft=3)) == SummaryRow("ttft", (None, 3), (0, 1), (), False)
     assert row("ttft", done(0), done(1, ttft=3), done(2, ttft=4), count=3).winners == (1,)
-    assert row("ttft") == Row("ttft", (None, None), (0, 0), (), False)
+    assert row("ttft") == SummaryRow("ttft", (None, None), (0, 0), (), False)
 
 
 def test_answers_that_failed_have_no_part_in_the_times() -> None:
     """Whoever fails fast is not fast, and the number of answers is there to see."""
     cells = [done(0, ttft=2), done(0, 1, ttft=2), done(1, ttft=3), Cell(1, 1, 0, status="failed", ttft=0.1)]
-    assert row("ttft", *cells) == Row("ttft", (2, 3), (2, 1), (0,), True)
-    assert row("good", *cells) == Row("good", (1, 0.5), (2, 2), (0,), False)
+    assert row("ttft", *cells) == SummaryRow("ttft", (2, 3), (2, 1), (0,), True)
+    assert row("good", *cells) == SummaryRow("good", (1, 0.5), (2, 2), (0,), False)
 
 
 def test_waiting_and_running_cells_are_no_answers_yet() -> None:
     """The table can be looked at while it fills."""
     cells = [done(0), Cell(0, 1, 0), Cell(1, 0, 0, status="running", text="half", ttft=0.1)]
-    assert row("good", *cells) == Row("good", (1, None), (1, 0), (), False)
+    assert row("good", *cells) == SummaryRow("good", (1, None), (1, 0), (), False)
     assert row("ttft", *cells).values == (None, None)
 
 
 def test_a_sum_of_fewer_answers_is_not_cheaper() -> None:
     """Nor is one with an unknown in it; free is known."""
     cells = [done(0, cost=2.0), done(0, 1, cost=2.0), done(1, cost=3.0), Cell(1, 1, 0, status="failed", cost=0.0)]
-    assert row("cost", *cells) == Row("cost", (4.0, 3.0), (2, 1), (), True)
+    assert row("cost", *cells) == SummaryRow("cost", (4.0, 3.0), (2, 1), (), True)
     cells[3] = done(1, 1)
-    assert row("cost", *cells) == Row("cost", (4.0, None), (2, 2), (), False)
+    assert row("cost", *cells) == SummaryRow("cost", (4.0, None), (2, 2), (), False)
     cells[3] = done(1, 1, cost=0.5)
-    assert row("cost", *cells) == Row("cost", (4.0, 3.5), (2, 2), (1,), False)
+    assert row("cost", *cells) == SummaryRow("cost", (4.0, 3.5), (2, 2), (1,), False)
     assert row("cost", done(0, cost=0.0), done(1, cost=1.0)).winners == (0,)
 
 
@@ -95,14 +95,14 @@ def test_checks_are_shares_of_what_could_be_decided() -> None:
         done(1, verdicts=(GOOD, OPEN)),
         done(1, 1, verdicts=(OPEN, OPEN)),
     ]
-    assert row("passed", *cells) == Row("passed", (0.75, 1), (4, 1), (1,), True)
-    assert row("failed", *cells) == Row("failed", (0.25, 0), (4, 1), (1,), True)
+    assert row("passed", *cells) == SummaryRow("passed", (0.75, 1), (4, 1), (1,), True)
+    assert row("failed", *cells) == SummaryRow("failed", (0.25, 0), (4, 1), (1,), True)
 
 
 def test_thumbs_are_those_up_less_those_down() -> None:
     """Of the answers that were judged."""
     cells = [done(0, thumb="up"), done(0, 1, thumb="down"), done(0, 2), done(1, thumb="up")]
-    assert row("thumbs", *cells) == Row("thumbs", (0, 1), (2, 1), (1,), True)
+    assert row("thumbs", *cells) == SummaryRow("thumbs", (0, 1), (2, 1), (1,), True)
 
 
 def test_the_spread_is_over_repeats() -> None:
@@ -116,8 +116,8 @@ def test_the_spread_is_over_repeats() -> None:
         done(1, 0, 0, text="y", total=1.0),
         done(1, 1, 0, text="z", total=2.0),
     ]
-    assert row("answers", *cells) == Row("answers", (1.5, None), (5, 2), (), False)
-    assert row("total_range", *cells) == Row("total_range", (3.0, None), (5, 2), (), False)
+    assert row("answers", *cells) == SummaryRow("answers", (1.5, None), (5, 2), (), False)
+    assert row("total_range", *cells) == SummaryRow("total_range", (3.0, None), (5, 2), (), False)
 
 
 cells = st.builds(

@@ -10,11 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from streamlab.prompts import saved
+from streamlab.prompts import serialization
 from streamlab.prompts.checks import Check, Contains, Json, JsonSchema, MaxWords, NotContains, Regex
 from streamlab.prompts.problems import Problem, problems
 from streamlab.prompts.prompt_set import MAX_CHARACTERS, PromptSet, Variant
-from streamlab.prompts.saved import MAX_ADDRESS, BrokenSet, Flaw, from_address, from_yaml, to_address, to_yaml
+from streamlab.prompts.serialization import (
+    MAX_ADDRESS,
+    BrokenSet,
+    SetErrorCode,
+    from_address,
+    from_yaml,
+    to_address,
+    to_yaml,
+)
 
 NASTY = [
     "",
@@ -76,7 +84,7 @@ def a_set(*checks: Check, templates: tuple[str, ...] = ("Hi {a}", "Ho {a}"), **f
     return PromptSet(**{"variants": made, "columns": ("a",), "cases": ({"a": "1"},), "checks": checks} | fields)
 
 
-def refusal(data: bytes) -> tuple[Flaw, str] | None:
+def refusal(data: bytes) -> tuple[SetErrorCode, str] | None:
     try:
         from_yaml(data)
     except BrokenSet as broken:
@@ -179,7 +187,7 @@ def test_200_cases_are_kept() -> None:
         (b"variants:\n", b"variants: []\nother:\n", "wrong_field", ""),
     ],
 )
-def test_each_flaw_of_a_file_has_its_code(old: bytes, new: bytes, code: Flaw, detail: str) -> None:
+def test_each_flaw_of_a_file_has_its_code(old: bytes, new: bytes, code: SetErrorCode, detail: str) -> None:
     """And says where: a line, or the path of a field and what is allowed there."""
     refused = refusal(MINIMAL.replace(old, new, 1))
     assert refused
@@ -220,8 +228,8 @@ def test_bombs_are_refused(data: bytes) -> None:
 
 def test_a_file_has_a_largest_size() -> None:
     """Refused unread; so are too many values, and a set has a size too, however it is made."""
-    assert refusal(b"[" + b"a," * saved.MAX_NODES + b"]") == ("too_large", f"{saved.MAX_NODES} values")
-    assert refusal(b"#" * (saved.MAX_BYTES + 1)) == ("too_large", f"{saved.MAX_BYTES} bytes")
+    assert refusal(b"[" + b"a," * serialization.MAX_NODES + b"]") == ("too_large", f"{serialization.MAX_NODES} values")
+    assert refusal(b"#" * (serialization.MAX_BYTES + 1)) == ("too_large", f"{serialization.MAX_BYTES} bytes")
     with pytest.raises(ValidationError, match="at most 1000000 characters"):
         a_set(cases=tuple({"a": "x" * 10_000} for _ in range(MAX_CHARACTERS // 10_000 + 1)))
 
@@ -262,7 +270,7 @@ def test_an_address_that_was_cut_is_refused(data: st.DataObject) -> None:
         ("é", "damaged"),
     ],
 )
-def test_each_flaw_of_an_address_has_its_code(text: str, code: Flaw) -> None:
+def test_each_flaw_of_an_address_has_its_code(text: str, code: SetErrorCode) -> None:
     """Those of a file where they can be said; nothing unpacks to more than a file may hold."""
     with pytest.raises(BrokenSet) as broken:
         from_address(text)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamlab.prompts import template
-from streamlab.prompts.template import Flaw, TemplateError, fill, variables
+from streamlab.prompts.template import TemplateError, TemplateErrorCode, fill, variables
 
 names = st.sampled_from(["city", "名前", "_x", "Größe", "カナ", "class", "x1"])
 texts = st.text(st.characters(codec="utf-8"), max_size=20) | st.sampled_from(
@@ -19,7 +19,7 @@ def doubled(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")
 
 
-def refusal(text: str) -> tuple[Flaw, int] | None:
+def refusal(text: str) -> tuple[TemplateErrorCode, int] | None:
     try:
         variables(text)
     except TemplateError as error:
@@ -71,7 +71,7 @@ def test_whatever_is_accepted_means_what_python_means_by_it(text: str) -> None:
         ("x{a b}", "bad_name", 1),
     ],
 )
-def test_each_flaw_has_its_code_and_its_place(text: str, code: Flaw, position: int) -> None:
+def test_each_flaw_has_its_code_and_its_place(text: str, code: TemplateErrorCode, position: int) -> None:
     """The writer is told what it is, and where to look."""
     assert refusal(text) == (code, position)
 

@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from benchmarks.arrivals import Arrivals
+from benchmarks.scheduled_text import ScheduledText
 from components.answer import transcript
 
 if st.button("Start"):
-    arrivals = Arrivals(int(st.query_params["chunks"]))
+    scheduled = ScheduledText(int(st.query_params["chunks"]))
     if st.query_params["writer"] == "plain":
-        st.write_stream(arrivals.one_by_one())
+        st.write_stream(scheduled.one_by_one())
     else:
-        transcript.write(st.empty(), arrivals.gathered())
-    st.caption(f"Complete, begun at {arrivals.began:.3f}")
+        transcript.write(st.empty(), scheduled.gathered())
+    st.caption(f"Complete, begun at {scheduled.began:.3f}")

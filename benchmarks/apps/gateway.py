@@ -1,4 +1,4 @@
-"""The gateway over an engine whose runs are prepared, so that no model is measured.
+"""The gateway over an engine whose runs write a prepared workload, so that no model is measured.
 
 `POST /prepare` begins a run that waits, so that clients can come; `POST /go` lets it write, and answers the time of
 the monotonic clock from which its events count theirs. `GET /cpu`: seconds of process time of this server.
@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from benchmarks.apps.prepared import Prepared
+from benchmarks.apps.workload import Workload
 from streamlab.engine import Engine, open_engine
 from streamlab.events import StreamEvent, Usage
 from streamlab.gateway.http import create_app
@@ -27,33 +27,33 @@ from streamlab.settings import Settings
 LIMITS = RunLimits(total=3_600, first_token=3_600, silence=3_600, unwatched=None)
 
 
-class PreparedAttempt:
-    """An attempt that waits for `go` and then yields what is prepared, one event a batch."""
+class WorkloadAttempt:
+    """An attempt that waits for `go` and then yields its workload, one event a batch."""
 
     usage = Usage(0, 0)
     cut_short = False
 
-    def __init__(self, prepared: Prepared) -> None:
+    def __init__(self, workload: Workload) -> None:
         self.go = asyncio.Event()
-        self._prepared = prepared
+        self._workload = workload
 
     async def events(self, clock: Clock) -> AsyncIterator[list[StreamEvent]]:
         await self.go.wait()
-        for pause, event in self._prepared.events(clock):
+        for pause, event in self._workload.events(clock):
             yield [event]
             await asyncio.sleep(pause)
 
 
 class Runner:
-    """The routes that begin and let go of runs."""
+    """The routes that prepare runs and let them write."""
 
     def __init__(self) -> None:
         self.engine: Engine | None = None
-        self._waiting: dict[str, PreparedAttempt] = {}
+        self._waiting: dict[str, WorkloadAttempt] = {}
 
     async def prepare(self, request: Request) -> Response:
-        asked = await request.json()
-        attempt = PreparedAttempt(Prepared(**asked))
+        body = await request.json()
+        attempt = WorkloadAttempt(Workload(**body))
         assert self.engine
         run_id = self.engine.runs.start(lambda: attempt, limits=LIMITS)
         self._waiting[run_id] = attempt
@@ -71,12 +71,12 @@ async def cpu(request: Request) -> Response:
 
 
 async def file(request: Request) -> Response:
-    """The bytes of the file that `BENCH_FILE` names."""
+    """Return the file that `BENCH_FILE` names."""
     return FileResponse(os.environ["BENCH_FILE"], media_type="text/event-stream")
 
 
 def application(*routes: Route) -> Starlette:
-    """The gateway under /api as beside the pages, the routes above, and `routes`."""
+    """Build the gateway under /api as beside the pages, with the routes above and `routes`."""
     settings = Settings()
     api = create_app(settings)
     runner = Runner()

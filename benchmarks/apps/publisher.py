@@ -1,4 +1,4 @@
-"""Publishes what is prepared to nchan by HTTP, over one connection: `publisher.py PORT CHANNEL COUNT RATE TURNS BEGAN`.
+"""Publishes a workload to nchan by HTTP, over one connection: `publisher.py PORT CHANNEL COUNT RATE TURNS BEGAN`.
 
 Paced, each event is sent when it is due. As fast as possible, so many requests are under way that nchan never waits.
 """
@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from benchmarks.apps.prepared import Prepared
+from benchmarks.apps.workload import Workload
 from streamlab.events import Done, StreamEvent, encode
 
 UNDER_WAY = 64  # requests
@@ -17,14 +17,14 @@ _ANSWER = b"HTTP/1.1 "
 
 def main(argv: list[str]) -> None:
     port, channel, count, rate, turns, began = argv
-    prepared = Prepared(int(count), float(rate), turns=turns == "True")
+    workload = Workload(int(count), float(rate), turns=turns == "True")
     with socket.create_connection(("127.0.0.1", int(port))) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         waiting = 0
-        for pause, event in _events(prepared, float(began)):
+        for pause, event in _events(workload, float(began)):
             connection.sendall(_request(channel, event))
             waiting += 1
-            if prepared.rate or waiting >= UNDER_WAY:
+            if workload.rate or waiting >= UNDER_WAY:
                 waiting -= _answers(connection)
             if pause:
                 time.sleep(pause)
@@ -32,12 +32,12 @@ def main(argv: list[str]) -> None:
             waiting -= _answers(connection)
 
 
-def _events(prepared: Prepared, began: float) -> Iterator[tuple[float, StreamEvent]]:
+def _events(workload: Workload, began: float) -> Iterator[tuple[float, StreamEvent]]:
     def clock() -> float:
         return time.monotonic() - began
 
-    yield from prepared.events(clock)
-    yield 0, Done("completed", seq=prepared.count + 1, at=clock())
+    yield from workload.events(clock)
+    yield 0, Done("completed", seq=workload.count + 1, at=clock())
 
 
 def _request(channel: str, event: StreamEvent) -> bytes:
@@ -50,7 +50,7 @@ def _request(channel: str, event: StreamEvent) -> bytes:
 
 
 def _answers(connection: socket.socket) -> int:
-    """How many have come. An answer is far smaller than a packet, and none is cut in its first word."""
+    """Count the answers received. An answer is far smaller than a packet, and none is cut in its first word."""
     return connection.recv(64 * 1024).count(_ANSWER)
 
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from benchmarks.apps.prepared import Prepared
+from benchmarks.apps.workload import Workload
 from streamlab.events import Done, StreamEvent, encode
 
 Queue = asyncio.Queue[tuple[StreamEvent, str]]
@@ -20,12 +20,12 @@ Queue = asyncio.Queue[tuple[StreamEvent, str]]
 
 class Relay:
     def __init__(self) -> None:
-        self._prepared = Prepared(0)
+        self._workload = Workload(0)
         self._queues: set[Queue] = set()
         self._task: asyncio.Task[None] | None = None
 
     async def prepare(self, request: Request) -> Response:
-        self._prepared = Prepared(**await request.json())
+        self._workload = Workload(**await request.json())
         return JSONResponse({"path": "/events", "run": ""})
 
     async def go(self, request: Request) -> Response:
@@ -52,10 +52,10 @@ class Relay:
         def clock() -> float:
             return time.monotonic() - began
 
-        for pause, event in self._prepared.events(clock):
+        for pause, event in self._workload.events(clock):
             self._put(event)
             await asyncio.sleep(pause)
-        self._put(Done("completed", seq=self._prepared.count + 1, at=clock()))
+        self._put(Done("completed", seq=self._workload.count + 1, at=clock()))
 
     def _put(self, event: StreamEvent) -> None:
         data = encode(event).decode()

@@ -1,4 +1,4 @@
-"""Answers that no chain makes: text on a schedule, for what the pages themselves cost.
+"""Answers from a schedule instead of a chain, to measure what the pages themselves cost.
 
 `BENCH_WRITER` says whether a run of ours gives the text to the page, or a generator
 to `st.write_stream`. A file named for the question, in `BENCH_TIMES`, keeps when each chunk was due.
@@ -26,7 +26,7 @@ FIRST = 0.5  # seconds
 
 
 class Scheduled:
-    """An attempt at a run; a new schedule begins with it."""
+    """An attempt at a run that starts a new schedule."""
 
     cut_short = False
 

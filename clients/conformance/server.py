@@ -1,4 +1,4 @@
-"""The scripted server: it does to a client what a case says, and checks what the client asks of it."""
+"""The scripted server: it plays a case to a client, and checks what the client asks of it."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ from clients.conformance.wire import (
 CASES = Path(__file__).parent / "cases"
 TOKEN = "tok-7f3a9c-secret"  # what a case's client sends unless the case says otherwise
 FOLLOW_TOKEN = "tok-e6017b-follow"
-PATIENCE = 20.0  # seconds that a client has to close what it has no more use for
+CLOSE_TIMEOUT = 20.0  # seconds that a client has to close what it has no more use for
 SOON = 2  # seconds
 CORS = {
     "Access-Control-Allow-Origin": "*",
@@ -42,12 +42,12 @@ CORS = {
 Json = dict[str, Any]
 
 
-class Left(Exception):
-    """The client has closed its connection before the script was through."""
+class ClientGone(Exception):
+    """The client has closed its connection before the script's end."""
 
 
 @dataclass
-class Armed:
+class ActiveCase:
     """A case that one client goes through."""
 
     case: Json
@@ -57,7 +57,7 @@ class Armed:
     ended_at: float = field(default_factory=time.monotonic)  # when the last connection did
 
     def begin(self, seen: Json) -> Json | None:
-        """The part of the script that answers the request; None when it has none."""
+        """Return the part of the script that answers the request; None when it has none."""
         self.requests.append(seen)
         number, script = len(self.requests), self.case["script"]
         if number > len(script):
@@ -85,9 +85,9 @@ class Armed:
         ]
 
     async def report(self) -> Json:
-        """Once every connection has ended."""
+        """Wait until every connection has ended, and report."""
         if self.connections:
-            await asyncio.wait(self.connections, timeout=PATIENCE)
+            await asyncio.wait(self.connections, timeout=CLOSE_TIMEOUT)
         problems = self.problems.copy()
         if len(self.requests) < len(self.case["script"]):
             problems.append(f"{len(self.requests)} requests came, not {len(self.case['script'])}")
@@ -97,7 +97,7 @@ class Armed:
 
 
 class Connection:
-    """One request of a client, and what is done to it."""
+    """One request of a client, and the steps that answer it."""
 
     def __init__(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._request = request
@@ -108,17 +108,17 @@ class Connection:
         self._closing = False  # a WebSocket's close was sent; what comes back answers it
 
     async def play(self, steps: list[Json], base: str) -> None:
-        """Raises Left when the client goes before it is through, ValueError for a step that there is not."""
+        """Play the steps. Raise ClientGone when the client goes before the end, ValueError for an unknown step."""
         self._websocket = "accept" in steps[0]
-        leaving = asyncio.create_task(self._left())
+        leaving = asyncio.create_task(self._wait_for_close())
         playing = asyncio.create_task(self._play(steps, base))
         try:
             await asyncio.wait([leaving, playing], return_when=asyncio.FIRST_COMPLETED)
             if not playing.done():
-                raise Left
+                raise ClientGone
             playing.result()
             if "close" in steps[-1]:
-                await asyncio.wait([leaving], timeout=PATIENCE)
+                await asyncio.wait([leaving], timeout=CLOSE_TIMEOUT)
         finally:
             leaving.cancel()
             playing.cancel()
@@ -133,7 +133,7 @@ class Connection:
     async def _step(self, step: Json, base: str) -> None:
         match step:
             case {"answer": int(status)}:
-                headers = {name: _filled(value, base) for name, value in step.get("headers", {}).items()}
+                headers = {name: _fill(value, base) for name, value in step.get("headers", {}).items()}
                 await self._answer(status, headers, step.get("body"))
             case {"accept": _}:
                 await self._write(upgrade(self._request))
@@ -150,7 +150,7 @@ class Connection:
             case {"pause": int() | float() as seconds}:
                 await asyncio.sleep(seconds)
             case {"hold": _}:
-                await asyncio.sleep(PATIENCE)
+                await asyncio.sleep(CLOSE_TIMEOUT)
                 raise TimeoutError("the client keeps a connection that it has no more use for")
             case {"close": int(code)}:
                 self._closing = True
@@ -161,7 +161,7 @@ class Connection:
                 raise ValueError(f"there is no such step: {step}")
 
     async def _answer(self, status: int, headers: dict[str, str], body: Json | str | None) -> None:
-        """Without a body a stream follows."""
+        """Send the head and the body; without a body a stream follows."""
         headers = {**CORS, "Connection": "close", **headers}
         if status == 204:
             await self._write(head(status, headers))
@@ -175,7 +175,7 @@ class Connection:
             await self._write(head(status, {"Content-Type": kind, "Content-Length": str(len(data))} | headers) + data)
 
     async def _send(self, data: bytes, step: Json) -> None:
-        """The data whole, or in `pieces` of so many bytes that are sent one by one."""
+        """Send the data whole, or in `pieces` of so many bytes, one by one."""
         size = step.get("pieces", len(data))
         for start in range(0, len(data), size):
             piece = data[start : start + size]
@@ -188,7 +188,7 @@ class Connection:
         await self._writer.drain()
 
     def _cut(self, how: str) -> None:
-        """`fin` ends the connection in the midst of the answer; `rst` makes the client's next read fail."""
+        """Cut the connection: `fin` ends it in the midst of the answer; `rst` makes the client's next read fail."""
         if how == "rst":
             connection: socket.socket = self._writer.get_extra_info("socket")
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -196,8 +196,8 @@ class Connection:
         else:
             self._writer.close()
 
-    async def _left(self) -> None:
-        """Return when the client has gone. A WebSocket's client says so first, and waits for the answer."""
+    async def _wait_for_close(self) -> None:
+        """Wait until the client has gone. A WebSocket's client says so first, and gets an answer."""
         with suppress(ConnectionError, asyncio.IncompleteReadError):
             while self._websocket:
                 code, payload = await read_frame(self._reader)
@@ -210,11 +210,11 @@ class Connection:
 
 
 class Server:
-    """All cases, and those that are armed."""
+    """All cases, and those that are active."""
 
     def __init__(self) -> None:
         self.cases = load_cases()
-        self._armed: dict[str, Armed] = {}
+        self._active: dict[str, ActiveCase] = {}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -237,49 +237,49 @@ class Server:
             case ["POST", "case", name] if name in self.cases:
                 id = uuid4().hex
                 pause = parse_qs(urlsplit(request.target).query).get("pause", ["0"])[0]
-                self._armed[id] = Armed(paused(self.cases[name], float(pause)))
+                self._active[id] = ActiveCase(with_pauses(self.cases[name], float(pause)))
                 await self._answer(connection, 201, {"id": id, "base": f"{base}/at/{id}", **self.cases[name]})
-            case ["GET", "case", id, "report"] if id in self._armed:
-                await self._answer(connection, 200, await self._armed[id].report())
+            case ["GET", "case", id, "report"] if id in self._active:
+                await self._answer(connection, 200, await self._active[id].report())
             case ["POST", "at", _, "runs", _, "token"]:
                 await self._answer(connection, 201, {"token": FOLLOW_TOKEN, "expires_in": 600})
-            case [_, "at", id, *path] if id in self._armed:
-                await self._play(self._armed[id], request, connection, f"{base}/at/{id}", "/" + "/".join(path))
+            case [_, "at", id, *path] if id in self._active:
+                await self._play(self._active[id], request, connection, f"{base}/at/{id}", "/" + "/".join(path))
             case _:
                 await self._answer(connection, 404, _error("not_found", "There is no such case."))
 
     async def _answer(self, connection: Connection, status: int, body: Json | None = None) -> None:
         step: Json = {"answer": status} | ({"body": body} if body is not None else {})
-        with suppress(Left):
+        with suppress(ClientGone):
             await connection.play([step], "")
 
-    async def _play(self, armed: Armed, request: Request, connection: Connection, base: str, path: str) -> None:
+    async def _play(self, active: ActiveCase, request: Request, connection: Connection, base: str, path: str) -> None:
         task = asyncio.current_task()
         assert task
-        part = armed.begin(_seen(request, path))
-        armed.connections.add(task)
+        part = active.begin(_observed(request, path))
+        active.connections.add(task)
         try:
             if part is None:
                 await self._answer(connection, 500, _error("unexpected", "The case has no answer to this."))
             else:
                 await connection.play(part["do"], base)
-        except Left:
+        except ClientGone:
             pass
         except (TimeoutError, ValueError) as error:
-            armed.problems.append(f"request {len(armed.requests)}: {error}")
+            active.problems.append(f"request {len(active.requests)}: {error}")
         finally:
-            armed.connections.discard(task)
-            armed.ended_at = time.monotonic()
+            active.connections.discard(task)
+            active.ended_at = time.monotonic()
 
 
 def load_cases() -> dict[str, Json]:
-    """Every case by its name, with its group."""
+    """Read every case by its name, with its group."""
     groups = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(CASES.glob("*.json"))}
     return {case["name"]: {"group": name, **case} for name, group in groups.items() for case in group["cases"]}
 
 
-def paused(case: Json, seconds: float) -> Json:
-    """The case with a pause before each cut, so that what came before it is read: a browser drops what was not."""
+def with_pauses(case: Json, seconds: float) -> Json:
+    """Add a pause before each cut, for a browser to read what came before it: it drops what it has not read."""
     pause: list[Json] = [{"pause": seconds}] if seconds else []
     script = [
         part | {"do": [each for step in part["do"] for each in ([*pause, step] if "cut" in step else [step])]}
@@ -290,7 +290,7 @@ def paused(case: Json, seconds: float) -> Json:
 
 @asynccontextmanager
 async def serving(port: int = 0) -> AsyncIterator[str]:
-    """The address of a scripted server that answers within the block."""
+    """Run a scripted server within the block, and yield its address."""
     listener = await asyncio.start_server(Server().serve, "127.0.0.1", port)
     async with listener:
         yield f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
@@ -300,13 +300,13 @@ def _error(code: str, message: str) -> Json:
     return {"error": {"code": code, "message": message, "hint": ""}}
 
 
-def _filled(value: str, base: str) -> str:
-    """With the client's address in place of {base}, and the time in two seconds in place of {soon}."""
+def _fill(value: str, base: str) -> str:
+    """Replace {base} by the client's address, and {soon} by the time in two seconds."""
     return value.replace("{base}", base).replace("{soon}", formatdate(time.time() + SOON, usegmt=True))
 
 
-def _seen(request: Request, path: str) -> Json:
-    """What is looked at of a request. `after` is the resume token, whichever way it was sent."""
+def _observed(request: Request, path: str) -> Json:
+    """Return what a case checks of a request. `after` is the resume token, whichever way it was sent."""
     query = parse_qs(urlsplit(request.target).query)
     authorization = request.headers.get("authorization")
     if authorization is None and query.get("token") == [FOLLOW_TOKEN]:

@@ -1,4 +1,4 @@
-"""HTTP and WebSocket as bytes, as much as a scripted server needs. A framework would mend what a case breaks."""
+"""HTTP and WebSocket as bytes, as much as a scripted server needs. A framework would repair what a case breaks."""
 
 import asyncio
 import base64
@@ -15,7 +15,7 @@ LONGEST = 1024 * 1024  # bytes of a request's body
 
 @dataclass(frozen=True)
 class Request:
-    """Header names are in lower case."""
+    """A request; header names are in lower case."""
 
     method: str
     target: str
@@ -24,7 +24,10 @@ class Request:
 
 
 async def read_request(reader: asyncio.StreamReader) -> Request:
-    """Raises asyncio.IncompleteReadError when the client goes before it is whole, ValueError when it is none."""
+    """Read a request.
+
+    Raise asyncio.IncompleteReadError when the client goes before its end, ValueError when it is none.
+    """
     lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     method, target, _ = lines[0].split(" ")
     pairs = (line.partition(":") for line in lines[1:] if line)
@@ -42,19 +45,19 @@ def head(status: int, headers: Mapping[str, str]) -> bytes:
 
 
 def chunk(data: bytes) -> bytes:
-    """Of a chunked body; an empty one is its end."""
+    """Encode a piece of a chunked body; an empty one is its end."""
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
 def upgrade(request: Request) -> bytes:
-    """The answer to a WebSocket handshake: https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2"""
+    """Answer a WebSocket handshake: https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2"""
     key = request.headers.get("sec-websocket-key", "") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
     accepted = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
     return head(101, {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": accepted})
 
 
 def frame(code: int, payload: bytes) -> bytes:
-    """One unmasked WebSocket frame, as servers send them."""
+    """Encode one unmasked WebSocket frame, as servers send them."""
     length = len(payload)
     if length < 126:
         return bytes([0x80 | code, length]) + payload
@@ -64,7 +67,7 @@ def frame(code: int, payload: bytes) -> bytes:
 
 
 async def read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    """The next frame of a client, which masks them: its code and its payload."""
+    """Read a client's next frame, which is masked; return its code and its payload."""
     first, second = await reader.readexactly(2)
     length = second & 0x7F
     if length >= 126:
@@ -75,7 +78,7 @@ async def read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
 
 
 def encode_event(name: str, id: str | None, data: dict[str, Any], *, websocket: bool) -> str:
-    """An event as the gateway sends it."""
+    """Encode an event as the gateway sends it."""
     line = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     if websocket:
         start = f'"id":"{id}",' if id else ""

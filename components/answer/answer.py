@@ -1,4 +1,4 @@
-"""An answer on the page: as it arrives, and as it stands."""
+"""An answer on the page: live, and finished."""
 
 import time
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from components.answer import transcript
-from components.answer.arrivals import Arrivals
+from components.answer.reader import AnswerReader
 from components.answer.tools import LiveTools, draw_uses
 from components.page.sidebar import model_label
 from components.page.texts import t
@@ -19,11 +19,11 @@ from streamlab.models.failures import CODES
 
 
 def draw_outcome(outcome: Outcome) -> None:
-    """An answer whose run has ended, without its figures. Each part takes the place that it had while it arrived."""
+    """Draw a finished answer without its figures. Each part keeps the position that it had while it arrived."""
     st.empty()
-    thoughts, tools = st.empty(), st.empty()
+    thinking, tools = st.empty(), st.empty()
     if outcome.thinking:
-        with thoughts.expander(t("chat.thought"), icon=":material/psychology:", type="compact"):
+        with thinking.expander(t("chat.thought"), icon=":material/psychology:", type="compact"):
             st.markdown(outcome.thinking)
     if outcome.tools:
         with tools.container():
@@ -33,7 +33,7 @@ def draw_outcome(outcome: Outcome) -> None:
 
 
 def draw_ending(outcome: Outcome, model: str | None = None) -> None:
-    """How the run ended, where that needs words, and its figures."""
+    """Draw how the run ended, where that needs words, and its figures."""
     match outcome.status:
         case "failed" | "lost":
             _draw_error(outcome)
@@ -49,27 +49,27 @@ def draw_ending(outcome: Outcome, model: str | None = None) -> None:
 
 def follow(batches: Iterator[list[Item]], frames: float = 1.0) -> None:
     """Draw a live answer until its run ends: all there is so far at once, then what arrives."""
-    notices, thoughts, tools = _LiveNotices(st.empty()), _LiveThoughts(st.empty()), LiveTools(st.empty())
+    status, thinking, tools = _LiveStatus(st.empty()), _LiveThinking(st.empty()), LiveTools(st.empty())
     first = next(batches, [])
     if not any(map(_readable, first)):
-        notices.wait()
+        status.wait()
 
-    def begun() -> None:
-        notices.clear()
-        thoughts.show()
+    def end_waiting() -> None:
+        status.clear()
+        thinking.show()
 
-    arrivals = Arrivals(chain([first], batches), thinking=thoughts.add, tool=tools.observe, begun=begun)
-    while not arrivals.ended:
-        # A place of its own for each stretch: a block that is put where one was keeps the former one's children.
+    reader = AnswerReader(chain([first], batches), on_thinking=thinking.add, on_tool=tools.observe, on_text=end_waiting)
+    while not reader.ended:
+        # Each stretch needs a slot of its own: a block that is put where one was keeps the former one's children.
         place = st.empty()
-        text = transcript.write(place, arrivals.stretch(), frames)
-        if not arrivals.ended:
+        text = transcript.write(place, reader.stretch(), frames)
+        if not reader.ended:
             place.empty()
-        if arrivals.retry:
-            thoughts.clear()
+        if reader.retry:
+            thinking.clear()
             tools.clear()
-            notices.retry(arrivals.retry, shown=bool(text))
-    begun()
+            status.retry(reader.retry, shown=bool(text))
+    end_waiting()
 
 
 def _readable(item: Item) -> bool:
@@ -82,7 +82,7 @@ def _readable(item: Item) -> bool:
             return False
 
 
-class _LiveNotices:
+class _LiveStatus:
     """The line above the answer while there is nothing to read."""
 
     def __init__(self, place: DeltaGenerator) -> None:
@@ -103,7 +103,7 @@ class _LiveNotices:
         self._place.warning(text, icon=":material/autorenew:")
 
 
-class _LiveThoughts:
+class _LiveThinking:
     """The model's reasoning, shown open while it arrives."""
 
     def __init__(self, place: DeltaGenerator) -> None:
@@ -113,7 +113,7 @@ class _LiveThoughts:
         self._due = 0.0
 
     def add(self, text: str) -> None:
-        """Shown a few times a second, for each showing sends the whole again."""
+        """Add text, and redraw a few times a second only: each drawing sends all of it again."""
         self._text += text
         if time.monotonic() >= self._due:
             self.show()
@@ -145,12 +145,12 @@ def error_text(code: str | None) -> str:
 
 
 def _known(code: str | None) -> str:
-    """A recording may come from elsewhere."""
+    """Replace an unknown code, as an uploaded recording may have, by `internal`."""
     return code if code in CODES else "internal"
 
 
 def _draw_figures(outcome: Outcome, model: str | None) -> None:
-    """The same row under every answer; what the figures mean on hover."""
+    """Draw the same row under every answer; its tooltip says what the figures mean."""
     usage, timings = outcome.usage, outcome.timings
     rate = timings.tokens_per_second(usage.output_tokens)
     about = "≈ " if usage.estimated else ""
@@ -168,13 +168,13 @@ def _draw_figures(outcome: Outcome, model: str | None) -> None:
         figures["retries"] = str(outcome.retries)
     items = [f"{t(f'figures.{name}')} **{value}**" for name, value in figures.items()]
     named = [f"{t('figures.model')} **{model_label(model)}**"] if model else []
-    row = " · ".join([*map(_unbroken, items), *named])
+    row = " · ".join([*map(_without_breaks, items), *named])
     meanings = [f"**{t(f'figures.{name}')}**: {t(f'figures.{name}_help')}" for name in ("ttft", "total", "rate")]
     st.caption(row, help="\n\n".join([*meanings, tokens_help]))
 
 
-def _unbroken(figure: str) -> str:
-    """A label and its value stay on one line."""
+def _without_breaks(figure: str) -> str:
+    """Keep a label and its value on one line."""
     return figure.replace(" ", "\u00a0")
 
 

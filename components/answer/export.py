@@ -11,7 +11,7 @@ from streamlab.chats import Chat, Turn
 
 
 def to_markdown(chat: Chat) -> str:
-    """For people: questions quoted as typed, answers as the Markdown that they are."""
+    """Write for people: questions quoted as typed, answers as the Markdown that they are."""
     parts = [f"# {t('export.heading')}"]
     for number, turn in enumerate(chat.turns, 1):
         quoted = "\n".join(f"> {line}" for line in turn.question.splitlines())
@@ -22,7 +22,7 @@ def to_markdown(chat: Chat) -> str:
 
 
 def to_json(chat: Chat) -> str:
-    """For programs: an object with `id` and `turns`; times in seconds, an outcome of null while a run is live."""
+    """Write for programs: an object with `id` and `turns`; times in seconds, a null outcome while a run is live."""
     data: dict[str, Any] = {"id": chat.id, "turns": [{**asdict(turn), "asked_at": _time(turn)} for turn in chat.turns]}
     return json.dumps(data, ensure_ascii=False, indent=2)
 

@@ -1,4 +1,4 @@
-"""Where Markdown that is still being written can be cut: what stands before the cut never has to be drawn again."""
+"""Cutting Markdown that is still being written, so that what stands before the cut is never drawn again."""
 
 import re
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from markdown_it.rules_block import StateBlock
 from markdown_it.rules_block.fence import make_fence_rule
 from mdit_py_plugins.footnote import footnote_plugin
 
-Piece = str | Callable[[], None]
+StreamPart = str | Callable[[], None]
 
 _SHORT_FRAME = 0.04
 _LONG_FRAME = 0.1
@@ -24,15 +24,15 @@ _DIRECTIVE = re.compile(r":{3,}[^\W\d_][\w-]*(?:\[.*\])?(?:\{.*\})?[ \t]*\Z")
 
 
 def close_element() -> None:
-    """Does nothing. That it is no text makes ``st.write_stream`` finish its element and start another."""
+    """Do nothing. A part that is not text makes ``st.write_stream`` finish its element and start another."""
 
 
 class MarkdownBlocks:
-    """Turns text as it arrives into pieces for ``st.write_stream``, with ``close_element`` where a block is finished.
+    """Turns text as it arrives into parts for ``st.write_stream``, with ``close_element`` where a block is finished.
 
     A cut is made only in front of a line that is not indented, follows a blank line and begins a top-level block.
     Whatever else may hold a blank line (code, lists, HTML, formulas, directives, footnotes) therefore stays whole.
-    The pieces joined are the text that was fed, but for the first characters of a line that may yet become a list
+    The parts joined are the text that was fed, but for the first characters of a line that may yet become a list
     item: these are held back until the next ones tell.
     """
 
@@ -42,25 +42,25 @@ class MarkdownBlocks:
 
     @property
     def frame_seconds(self) -> float:
-        """How long to gather text before the open block is sent again.
+        """Return how long to gather text before the open block is sent again.
 
         40 ms for a block that has just begun, 0.15 ms more for each character up to 100 ms (400 characters); from
-        2,000 characters on the time in which 20,000 characters a second repeat the block. What a long block costs
-        per second, in bytes and in drawing, is so bounded by a constant.
+        2,000 characters on the time in which 20,000 characters a second repeat the block. This bounds what a long block
+        costs per second, in bytes and in drawing, by a constant.
         """
         length = len(self._open)
         return max(min(_SHORT_FRAME + length * _PER_CHARACTER, _LONG_FRAME), length / _CHARACTERS_PER_SECOND)
 
-    def feed(self, text: str) -> list[Piece]:
-        """What to show now that ``text`` has arrived; empty if it decides nothing yet."""
+    def feed(self, text: str) -> list[StreamPart]:
+        """Add text and return the parts to show now; none if it decides nothing yet."""
         shown = len(self._open)
         lines = _LINE.findall(self._open + self._held + text)
         self._held = lines.pop() if _ends_undecided(lines) else ""
         whole = "".join(lines)
         cut = _last_start(lines, shown)
         self._open = whole[cut:]
-        pieces: list[Piece] = [whole[shown:cut], close_element, whole[cut:]] if cut else [whole[shown:]]
-        return [piece for piece in pieces if piece]
+        parts: list[StreamPart] = [whole[shown:cut], close_element, whole[cut:]] if cut else [whole[shown:]]
+        return [part for part in parts if part]
 
 
 def _ends_undecided(lines: list[str]) -> bool:
@@ -68,9 +68,9 @@ def _ends_undecided(lines: list[str]) -> bool:
 
 
 def _last_start(lines: list[str], shown: int) -> int:
-    """The offset at which the last block begins that may stand in an element of its own, 0 if there is none.
+    """Return the offset of the last block that may have an element of its own, 0 if there is none.
 
-    What is shown already cannot be moved to another element, so that ``shown`` is the first offset that counts.
+    What is shown already cannot be moved to another element, so ``shown`` is the first offset that counts.
     """
     offsets = {}
     offset = 0
@@ -85,12 +85,12 @@ def _last_start(lines: list[str], shown: int) -> int:
 
 
 def _block_lines(text: str) -> list[int]:
-    """The lines, counted from 0, at which the top-level blocks begin. Link definitions count with what follows them."""
+    """Return the 0-based lines where top-level blocks begin. Link definitions count with what follows them."""
     return [token.map[0] for token in _PARSER.parse(text) if token.map and token.level == 0]
 
 
 def _block_parser() -> MarkdownIt:
-    """CommonMark's block structure with what the browser adds to it: tables, footnotes, formulas, directives.
+    """Build a parser for CommonMark's blocks and what the browser adds: tables, footnotes, formulas, directives.
 
     remark-math and remark-directive read ``$$`` and ``:::name`` like code fences: to the closing marker or the end.
     """

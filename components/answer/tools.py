@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
-from streamlit.elements.lib.mutable_status_container import StatusContainer
+from streamlit.elements.lib.mutable_status_container import StatusContainer  # only a type; not exported by streamlit
 
 from components.page import colors
 from components.page.texts import t
@@ -17,7 +17,7 @@ LONGEST_INPUT = 2_000  # characters of the input that are shown
 
 
 def draw_uses(uses: Sequence[ToolUse]) -> None:
-    """Calls of a run that has ended, one line each that opens."""
+    """Draw the calls of a finished run, each an expander."""
     for use in uses:
         icon = ":material/check:" if use.status == "completed" else ":material/error:"
         with st.expander(f"{use.tool} · {use.seconds:.2f} s", icon=icon, type="compact"):
@@ -30,7 +30,7 @@ def draw_use(use: ToolUse) -> None:
 
 
 class LiveTools:
-    """The calls of a live run: each is there from its start, and has its result when that comes."""
+    """The calls of a live run: each is shown from its start, and gets its result when that comes."""
 
     def __init__(self, place: DeltaGenerator) -> None:
         self._place = place
@@ -62,23 +62,23 @@ class LiveTools:
         status.update(state="error" if failed else "complete")
 
 
-def short(value: Any, length: int) -> str:
-    """A value on one line of at most so many characters."""
+def shorten(value: Any, length: int) -> str:
+    """Write a value on one line of at most so many characters, plus an ellipsis."""
     if value is None:
         return "–"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= length else f"{text[:length]} …"
 
 
-def _draw_call(given: Any) -> None:
-    st.code(short(given, LONGEST_INPUT), language="json", wrap_lines=True)
+def _draw_call(arguments: Any) -> None:
+    st.code(shorten(arguments, LONGEST_INPUT), language="json", wrap_lines=True)
 
 
 def _draw_result(result: Any, *, failed: bool) -> None:
-    """Rows as a table, hits as a list, numbers as numbers, anything else as what it is."""
+    """Draw rows as a table, search hits as a list, a number as a metric, anything else as JSON or text."""
     match result:
         case _ if failed:
-            st.error(short(result, LONGEST_INPUT) if result else t("timeline.no_result"), icon=":material/error:")
+            st.error(shorten(result, LONGEST_INPUT) if result else t("timeline.no_result"), icon=":material/error:")
         case {"columns": [_, *_] as columns, "rows": [*rows]}:
             _draw_table([str(name) for name in columns], [row for row in rows if isinstance(row, list)])
         case {"hits": [*hits]}:

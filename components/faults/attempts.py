@@ -1,4 +1,4 @@
-"""A trial's attempts on a time axis, and its log in words."""
+"""A trial's attempts on a time axis, and its log as a table."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -25,25 +25,25 @@ from streamlab.events import (
 )
 from streamlab.faults.trials import Phase
 
-LANE = 46  # pixels
-AROUND = 150  # pixels of the chart's height that its legend and its axis take
+LANE_HEIGHT = 46  # pixels
+AXES_HEIGHT = 150  # pixels of the chart's height that its legend and its axis take
 PHASES = {"waiting": colors.WAITING, "writing": colors.MODEL, "pause": colors.TOOL}
-RIGHT = 0.6  # of the axis: a failure beyond it has its code on its left
+FLIP_AT = 0.6  # of the axis: a failure beyond it has its code on its left
 
 
-def draw_phases(place: DeltaGenerator, name: str, made: Sequence[Phase]) -> None:
-    """One lane for each attempt. A pause is a thin bar, a failure a cross with its code."""
-    if not made:
+def draw_phases(place: DeltaGenerator, name: str, phases: Sequence[Phase]) -> None:
+    """Draw one lane for each attempt: a pause is a thin bar, a failure a cross with its code."""
+    if not phases:
         place.caption(f":shimmer[{t('chat.thinking')} …]")
         return
     # Another number of lanes is another chart: one that is there keeps its size.
-    key = f"faults.chart.{name}.{made[-1].attempt}"
-    place.vega_lite_chart(spec=_chart(made).to_dict(), key=key, alt=_described(made))
+    key = f"faults.chart.{name}.{phases[-1].attempt}"
+    place.vega_lite_chart(spec=_chart(phases).to_dict(), key=key, alt=_alt_text(phases))
 
 
-def _chart(made: Sequence[Phase]) -> alt.LayerChart | alt.FacetChart:
-    end = max(phase.end for phase in made)
-    lanes = [_lane(number) for number in range(1, made[-1].attempt + 1)]
+def _chart(phases: Sequence[Phase]) -> alt.LayerChart | alt.FacetChart:
+    end = max(phase.end for phase in phases)
+    lanes = [_lane(number) for number in range(1, phases[-1].attempt + 1)]
     names = {kind: t(f"faults.phase_{kind}") for kind in PHASES}
     encoding = {
         "x": alt.X("start:Q", title=t("faults.axis"), scale=alt.Scale(domain=[0, end * 1.02], nice=False)),
@@ -63,11 +63,11 @@ def _chart(made: Sequence[Phase]) -> alt.LayerChart | alt.FacetChart:
         ],
         **encoding,
     }
-    stretches = [phase for phase in made if phase.kind != "pause"]
-    pauses = [phase for phase in made if phase.kind == "pause"]
-    ends = [phase for phase in made if phase.code or phase.stopped]
-    left = [phase for phase in ends if phase.end <= end * RIGHT]
-    right = [phase for phase in ends if phase.end > end * RIGHT]
+    stretches = [phase for phase in phases if phase.kind != "pause"]
+    pauses = [phase for phase in phases if phase.kind == "pause"]
+    ends = [phase for phase in phases if phase.code or phase.stopped]
+    left = [phase for phase in ends if phase.end <= end * FLIP_AT]
+    right = [phase for phase in ends if phase.end > end * FLIP_AT]
     code: dict[str, Any] = {"dy": -18, "fontWeight": "bold", "color": _text_color()}
     cross: dict[str, Any] = {
         "shape": "cross",
@@ -78,22 +78,22 @@ def _chart(made: Sequence[Phase]) -> alt.LayerChart | alt.FacetChart:
         "opacity": 1,
     }
     layers = [
-        (stretches, _bars(stretches, names).mark_bar(cornerRadius=3, height=LANE * 0.4).encode(**bar)),
+        (stretches, _bars(stretches, names).mark_bar(cornerRadius=3, height=LANE_HEIGHT * 0.4).encode(**bar)),
         (pauses, _bars(pauses, names).mark_bar(height=5).encode(**bar)),
         (ends, _ends(ends).mark_point(**cross).encode(**encoding)),
         (left, _ends(left).mark_text(align="left", dx=-4, **code).encode(text="code:N", **encoding)),
         (right, _ends(right).mark_text(align="right", dx=4, **code).encode(text="code:N", **encoding)),
     ]
     marked = [layer for data, layer in layers if data]  # a group of no marks has no name for who hears the page
-    return alt.layer(*marked).properties(height=LANE * len(lanes) + AROUND, width="container")
+    return alt.layer(*marked).properties(height=LANE_HEIGHT * len(lanes) + AXES_HEIGHT, width="container")
 
 
 def _text_color() -> str:
-    """Streamlit colours the axes of a chart for light or dark, but not the words in it."""
+    """Return the colour for words in a chart: Streamlit themes only its axes for light or dark."""
     return str(st.get_option(f"theme.{st.context.theme.type or 'light'}.textColor"))
 
 
-def _bars(some: Sequence[Phase], names: dict[str, str]) -> alt.Chart:
+def _bars(phases: Sequence[Phase], names: dict[str, str]) -> alt.Chart:
     return alt.Chart(
         alt.InlineData(
             values=[
@@ -104,14 +104,14 @@ def _bars(some: Sequence[Phase], names: dict[str, str]) -> alt.Chart:
                     "what": names[phase.kind],
                     "duration": f"{phase.end - phase.start:.2f} s",
                 }
-                for phase in some
+                for phase in phases
             ]
         )
     )
 
 
-def _ends(some: Sequence[Phase]) -> alt.Chart:
-    values = [{"lane": _lane(phase.attempt), "start": phase.end, "code": _ending(phase)} for phase in some]
+def _ends(phases: Sequence[Phase]) -> alt.Chart:
+    values = [{"lane": _lane(phase.attempt), "start": phase.end, "code": _ending(phase)} for phase in phases]
     return alt.Chart(alt.InlineData(values=values))
 
 
@@ -123,10 +123,10 @@ def _lane(attempt: int) -> str:
     return t("faults.attempt", number=attempt)
 
 
-def _described(made: Sequence[Phase]) -> str:
-    """The chart for who cannot see it."""
+def _alt_text(phases: Sequence[Phase]) -> str:
+    """Describe the chart in words, for screen readers."""
     parts = []
-    for phase in made:
+    for phase in phases:
         what = t(f"faults.phase_{phase.kind}")
         ending = f", {_ending(phase)}" if phase.code or phase.stopped else ""
         parts.append(f"{_lane(phase.attempt)}: {what} {phase.start:.2f}–{phase.end:.2f} s{ending}")
@@ -134,7 +134,7 @@ def _described(made: Sequence[Phase]) -> str:
 
 
 def draw_log(place: DeltaGenerator, events: Sequence[StreamEvent]) -> None:
-    """The log's events in words; text that came in one go is one row."""
+    """Draw the log's events in words; consecutive text is one row."""
     rows = [
         {
             t("faults.column_at"): f"{event.at:.3f}",
@@ -148,9 +148,9 @@ def draw_log(place: DeltaGenerator, events: Sequence[StreamEvent]) -> None:
 
 
 def _rows(events: Sequence[StreamEvent]) -> Iterator[tuple[StreamEvent, str]]:
-    """The first event of each row, and what the row means."""
+    """Yield the first event of each row, and what the row means."""
     attempt, shown = 1, False
-    for _, group in groupby(events, _kind):
+    for _, group in groupby(events, _row_key):
         row = list(group)
         yield row[0], _meaning(row, attempt, shown=shown)
         match row[0]:
@@ -161,7 +161,7 @@ def _rows(events: Sequence[StreamEvent]) -> Iterator[tuple[StreamEvent, str]]:
 
 
 def _meaning(row: Sequence[StreamEvent], attempt: int, *, shown: bool) -> str:
-    """`shown`: the attempt has brought some text before."""
+    """Describe a row. `shown`: the attempt had already produced text."""
     event = row[0]
     match event:
         case TextDelta():
@@ -189,5 +189,5 @@ def _characters(row: Sequence[StreamEvent]) -> str:
     return f"{sum(len(each.content) for each in row if isinstance(each, PIECES)):,}"
 
 
-def _kind(event: StreamEvent) -> str | int:
+def _row_key(event: StreamEvent) -> str | int:
     return event.type if isinstance(event, PIECES) else event.seq

@@ -1,4 +1,4 @@
-"""What is asked of a trial, and what a session's trials came to."""
+"""The form for a trial, and the table of a session's trials."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ QUESTION, MET, CHOSEN_RETRIES, ATTEMPTS = (f"faults.{name}" for name in ("questi
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """What the switchboard says now."""
+class TrialOptions:
+    """The form's values."""
 
     question: str
     fault: Fault
@@ -34,7 +34,7 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class Tried:
+class SavedTrial:
     """A trial of this session; its events once it has ended."""
 
     trial: Trial
@@ -45,16 +45,16 @@ class Tried:
         return self.trial.question
 
 
-HISTORY: History[Tried] = History("faults", TRIAL)
+HISTORY: History[SavedTrial] = History("faults", TRIAL)
 
 
-def keep(tried: Tried) -> None:
-    """Keep the trial as it is now."""
-    HISTORY.keep(tried.trial.run_id, tried)
+def keep(saved: SavedTrial) -> None:
+    """Add the trial to the history, or replace it there."""
+    HISTORY.keep(saved.trial.run_id, saved)
 
 
-def draw_switchboard(start: Callable[[], None]) -> DeltaGenerator:
-    """The controls and the button that starts; gives the place for the one that stops."""
+def draw_form(start: Callable[[], None]) -> DeltaGenerator:
+    """Draw the controls and the start button; return the slot for the stop button."""
     with st.container(border=True):
         _draw_fault()
         with st.container(horizontal=True, gap="medium"):
@@ -72,15 +72,15 @@ def draw_switchboard(start: Callable[[], None]) -> DeltaGenerator:
     return stop_place
 
 
-def chosen() -> Chosen:
+def trial_options() -> TrialOptions:
     state = st.session_state
     seconds = {name: state[f"faults.{name}"] for name in SECONDS}
     policy = Policy(state[CHOSEN_RETRIES], state[ATTEMPTS], **seconds)
-    return Chosen(state[QUESTION], state[_fault_key()], TIMES[state[MET]], policy)
+    return TrialOptions(state[QUESTION], state[_fault_key()], TIMES[state[MET]], policy)
 
 
 def _limits_label() -> str:
-    """The limits at a glance."""
+    """Return the limits on one line."""
     return t(
         "faults.limits",
         attempts=_limit("attempts"),
@@ -95,7 +95,7 @@ def _limit(name: str) -> str:
 
 
 def _fault_key() -> str:
-    """The demo model and others offer different faults, and each keeps what was chosen for it."""
+    """Return the widget's key: the demo model and others offer different faults, and each keeps its choice."""
     return f"faults.fault.{'demo' if is_demo(sidebar.options().model) else 'other'}"
 
 
@@ -130,7 +130,7 @@ def _draw_times() -> None:
 
 
 def _draw_retries() -> None:
-    """Without any at first: what a fault does is to be seen before what helps."""
+    """Draw the retry choice, off by default so that a fault's effect is seen before what helps."""
     st.segmented_control(
         t("faults.retries"),
         RETRIES,
@@ -161,7 +161,7 @@ def _draw_limits() -> None:
 
 
 def describe(trial: Trial) -> str:
-    """A trial in one line."""
+    """Describe a trial in one line."""
     return " · ".join((t(f"faults.fault_{trial.fault}"), _times(trial), t(f"faults.retries_{trial.policy.retries}")))
 
 
@@ -171,16 +171,16 @@ def _times(trial: Trial) -> str:
 
 
 def draw_difference(current: str | None) -> None:
-    """The session's trials, the newest first; the one that is chosen is shown."""
-    kept = list(reversed(HISTORY.items.values()))
-    if not kept:
+    """Draw the session's trials, the newest first; a click on a row shows that trial."""
+    newest_first = list(reversed(HISTORY.items.values()))
+    if not newest_first:
         return
     st.subheader(t("faults.difference"))
     st.caption(t("faults.difference_what"))
-    ids = [tried.trial.run_id for tried in kept]
+    ids = [saved.trial.run_id for saved in newest_first]
     shown = ids.index(current) if current in ids else None
     chosen = st.dataframe(
-        [_figures(tried) for tried in kept],
+        [_figures(saved) for saved in newest_first],
         hide_index=True,
         column_config={
             t(f"faults.column_{name}"): st.column_config.NumberColumn(format="%.2f") for name in ("ttft", "total")
@@ -199,8 +199,8 @@ def draw_difference(current: str | None) -> None:
             st.rerun()
 
 
-def _figures(tried: Tried) -> dict[str, object]:
-    trial, events = tried.trial, tried.events
+def _figures(saved: SavedTrial) -> dict[str, object]:
+    trial, events = saved.trial, saved.events
     known: dict[str, object] = dict.fromkeys(("attempts", "ttft", "total"))
     end = t("faults.end_running")
     if events:
@@ -211,13 +211,13 @@ def _figures(tried: Tried) -> dict[str, object]:
             "total": outcome.timings.total,
         }
         end = _end(outcome.status, outcome.code)
-    asked = {
+    options = {
         "fault": t(f"faults.fault_{trial.fault}"),
         "times": _times(trial),
         "retries": t(f"faults.retries_{trial.policy.retries}"),
         "end": end,
     }
-    return {t(f"faults.column_{name}"): value for name, value in (asked | known).items()}
+    return {t(f"faults.column_{name}"): value for name, value in (options | known).items()}
 
 
 def _end(status: str, code: str | None) -> str:

@@ -10,17 +10,17 @@ from components.page.texts import t
 from streamlab.latency.figures import Figures
 from streamlab.latency.observation import Observation
 
-LANE = 44  # pixels
-AROUND = 60  # pixels of a chart's height that its axis takes
-LEGEND = 40  # and its legend
-MARKS = 600  # of a strip that are drawn for one lane
+LANE_HEIGHT = 44  # pixels
+AXIS_HEIGHT = 60  # pixels
+LEGEND_HEIGHT = 40
+MAX_MARKS = 600  # that are drawn for one lane
 
 Chart = alt.LayerChart | alt.FacetChart
 Label = Callable[[str, str], str]  # model and way -> the name of their lane
 
 
 def phases(figures: Sequence[Figures], label: Label) -> Chart:
-    """What a reader lives through with each way, on one axis: waiting, reading, and when the answer is complete."""
+    """Draw what a reader goes through with each way: waiting, reading, and when the answer is complete."""
     waiting, reading, complete = (t(f"latency.phase_{name}") for name in ("waiting", "reading", "complete"))
     bars, ends = [], []
     for found in figures:
@@ -41,26 +41,26 @@ def phases(figures: Sequence[Figures], label: Label) -> Chart:
     }
     scale = alt.Scale(domain=[waiting, reading], range=[colors.WAITING, colors.MODEL])
     legend = alt.Legend(orient="top", labelLimit=300, symbolType="square")
-    bar = _data(bars).mark_bar(cornerRadius=3, height=LANE * 0.5)
+    bar = _data(bars).mark_bar(cornerRadius=3, height=LANE_HEIGHT * 0.5)
     mark = _data(ends).mark_point(shape="diamond", size=130, filled=True, color=colors.TOOL, opacity=1)
     layers = (
         bar.encode(x2="end:Q", color=alt.Color("what:N", title=None, scale=scale, legend=legend), **encoding),
         mark.encode(**encoding),
     )
-    return _sized(alt.layer(*layers), len(lanes), AROUND + LEGEND)
+    return _set_size(alt.layer(*layers), len(lanes), AXIS_HEIGHT + LEGEND_HEIGHT)
 
 
 def gaps(observations: Sequence[Observation], figures: Sequence[Figures], label: Label) -> Chart:
-    """Every gap between two chunks as a stroke: an even stream stands close, a bursty one lies apart."""
+    """Draw every gap between two chunks as a stroke: an even stream stands close, a bursty one lies apart."""
     values = {
         label(found.model, found.way): [gap * 1000 for seen in _counted(observations, found) for gap in seen.gaps]
         for found in figures
     }
-    return _strip({lane: list(_thinned(every)) for lane, every in values.items() if every}, "ms", opacity=0.35)
+    return _strip({lane: list(_thin(every)) for lane, every in values.items() if every}, "ms", opacity=0.35)
 
 
 def times(observations: Sequence[Observation], figures: Sequence[Figures], label: Label, metric: str) -> Chart:
-    """Each call's `ttft` or `e2e` as a stroke, and the median as a diamond."""
+    """Draw each call's `ttft` or `e2e` as a stroke, and the median as a diamond."""
     values = {
         label(found.model, found.way): [getattr(seen, metric) for seen in _counted(observations, found)]
         for found in figures
@@ -69,7 +69,7 @@ def times(observations: Sequence[Observation], figures: Sequence[Figures], label
 
 
 def _counted(observations: Sequence[Observation], figures: Figures) -> Iterator[Observation]:
-    """The calls that the figures are made of."""
+    """Yield the calls from which the figures are made."""
     for seen in observations:
         if (seen.model, seen.way, seen.warm_up) == (figures.model, figures.way, False) and seen.usable:
             yield seen
@@ -80,18 +80,18 @@ def _strip(values: dict[str, list[float]], title: str, opacity: float) -> Chart:
     rows = [{"lane": lane, "value": value} for lane, every in values.items() for value in every]
     y = alt.Y("lane:N", title=None, sort=lanes, axis=alt.Axis(labelLimit=220))
     base = _data(rows).encode(x=alt.X("value:Q", title=title, scale=alt.Scale(domainMin=0)), y=y)
-    strokes = base.mark_tick(color=colors.MODEL, opacity=opacity, thickness=1.5, size=LANE * 0.6)
+    strokes = base.mark_tick(color=colors.MODEL, opacity=opacity, thickness=1.5, size=LANE_HEIGHT * 0.6)
     middle = base.mark_point(shape="diamond", size=110, filled=True, color=colors.TOOL, opacity=1)
     medians = middle.encode(
         x=alt.X("median(value):Q", title=title), tooltip=alt.Tooltip("median(value):Q", format=".3f")
     )
-    return _sized(alt.layer(strokes, medians), len(lanes))
+    return _set_size(alt.layer(strokes, medians), len(lanes))
 
 
-def _thinned(values: list[float]) -> Iterator[float]:
-    """The smallest, the largest, and evenly between them by rank: what is left has the same distribution."""
+def _thin(values: list[float]) -> Iterator[float]:
+    """Keep the smallest, the largest, and values evenly between them by rank: the distribution stays the same."""
     ordered = sorted(values)
-    count = min(MARKS, len(ordered))
+    count = min(MAX_MARKS, len(ordered))
     return (ordered[number * (len(ordered) - 1) // max(1, count - 1)] for number in range(count))
 
 
@@ -103,5 +103,5 @@ def _data(rows: list[dict[str, Any]]) -> alt.Chart:
     return alt.Chart(alt.InlineData(values=rows))
 
 
-def _sized(chart: Chart, lanes: int, around: int = AROUND) -> Chart:
-    return chart.properties(height=LANE * max(1, lanes) + around, width="container")
+def _set_size(chart: Chart, lanes: int, extra_height: int = AXIS_HEIGHT) -> Chart:
+    return chart.properties(height=LANE_HEIGHT * max(1, lanes) + extra_height, width="container")

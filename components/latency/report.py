@@ -5,7 +5,9 @@ import zipfile
 
 import vl_convert
 
-from components.latency import charts, latency
+from components.latency import charts, findings
+from components.latency.figures import written_table
+from components.latency.labels import lane_label
 from components.page.texts import t
 from streamlab.latency.measurement import Measurement
 from streamlab.latency.observation import write_lines
@@ -16,9 +18,9 @@ WIDTH = 720  # pixels of a chart
 
 
 def report(measurement: Measurement) -> bytes:
-    """A ZIP archive of `report.md`, the charts that it shows, and `observations.jsonl`."""
+    """Build a ZIP archive of `report.md`, the charts that it shows, and `observations.jsonl`."""
     summary, seen = measurement.summary, measurement.observations
-    label = latency.labels(summary.figures)
+    label = lane_label(summary.figures)
     pictures = {
         "phases": (charts.phases(summary.figures, label), t("latency.phases_what")),
         "gaps": (charts.gaps(seen, summary.figures, label), t("latency.gaps_what")),
@@ -41,10 +43,10 @@ def _picture(chart: charts.Chart) -> str:
 
 
 def _markdown(measurement: Measurement, summary: Summary, pictures: dict[str, str]) -> str:
-    rows = latency.written_table(summary)
-    parts = [f"# {t('latency.report_title')}", *latency.sentences(summary), *latency.reader(summary)]
-    parts += [f"> {told}" for told in latency.doubts(measurement, summary)]
-    parts += ["\n".join(f"- {told}" for told in latency.uncertainty(summary))]
+    rows = written_table(summary)
+    parts = [f"# {t('latency.report_title')}", *findings.sentences(summary), *findings.reader(summary)]
+    parts += [f"> {text}" for text in findings.doubts(measurement, summary)]
+    parts += ["\n".join(f"- {text}" for text in findings.uncertainty(summary))]
     parts += [markdown_table(list(rows[0]), [list(row.values()) for row in rows])] if rows else []
     parts += [f"![{text}](charts/{name}.svg)\n\n{text}" for name, text in pictures.items()]
     parts += [t("latency.definitions"), f"## {t('latency.report_how')}", "\n".join(_facts(measurement))]
@@ -52,7 +54,7 @@ def _markdown(measurement: Measurement, summary: Summary, pictures: dict[str, st
 
 
 def _facts(measurement: Measurement) -> list[str]:
-    """How it was made; of observations alone, nothing is known."""
+    """List how it was made; of uploaded observations alone, only their number is known."""
     facts: dict[str, object] = {"calls": len(measurement.observations)}
     if plan := measurement.plan:
         facts |= {"models": ", ".join(plan.models), "pairs": plan.pairs, "length": plan.max_tokens or "–"}

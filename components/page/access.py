@@ -1,4 +1,4 @@
-"""The access code of the pages: asked for where a model that costs money is about to be used, once a browser."""
+"""The access code for models that cost money: its form, and the check before a model is used."""
 
 from collections.abc import Iterable
 
@@ -26,7 +26,7 @@ _keep_ticket = st.components.v2.component("keep_access_ticket", js=_JS)
 
 
 def check(models: Iterable[str]) -> None:
-    """Raises CodeNeeded where one of these models costs money and this session has not given the code."""
+    """Raise CodeNeeded if one of these models costs money and this session has not given the code."""
     if is_needed(models):
         raise CodeNeeded
 
@@ -37,7 +37,7 @@ def is_needed(models: Iterable[str]) -> bool:
 
 
 def draw(models: Iterable[str], place: DeltaGenerator) -> None:
-    """The box for the code, if these models need it. In a container that is always there: what stands below stays."""
+    """Draw the form for the code if these models need it. It has a container of its own, so nothing below it moves."""
     needed, state = is_needed(models), session()
     with place.container():
         if needed:
@@ -64,7 +64,7 @@ def _draw_box() -> None:
 
 
 def _enter() -> None:
-    """Let the session in, or note why not."""
+    """Admit the session, or note why not."""
     state, code, typed = session(), _access_code(engine().settings), st.session_state[CODE] or ""
     if code is None:
         return
@@ -88,13 +88,13 @@ def _admitted(code: AccessCode) -> bool:
 
 
 def _values(settings: Settings) -> tuple[str | None, str | None]:
-    """The code, and what signs the tickets."""
+    """Return the code, and the secret that signs the tickets."""
     code, secret = settings.lab_access_code, settings.gateway_secret
     return code.get_secret_value() if code else None, secret.get_secret_value() if secret else None
 
 
 @st.cache_resource(show_spinner=False, hash_funcs={Settings: _values})
 def _access_code(settings: Settings) -> AccessCode | None:
-    """One for the whole process: everybody's wrong guesses count together. None where no code is set."""
+    """Build one per process, so that everybody's wrong guesses count together. None where no code is set."""
     code, secret = _values(settings)
     return AccessCode(code, secret) if code else None

@@ -1,4 +1,4 @@
-"""What the page's address names: a refresh keeps it, and whoever has the address sees the same."""
+"""The ids in the page's address: they survive a refresh, and whoever has the address sees the same."""
 
 import streamlit as st
 
@@ -25,9 +25,9 @@ def named(parameter: str) -> str | None:
 
 
 def find_chat() -> Chat | None:
-    """Return the conversation that the address names, None when it names none or one that is not there.
+    """Return the conversation that the address names, None when it names none or an unknown one.
 
-    Raises HubUnreachable.
+    Raise HubUnreachable.
     """
     lab = engine()
     chat_id = st.query_params.get(CHAT)

@@ -1,4 +1,4 @@
-"""Lines of this app's own source, read when they are shown."""
+"""Excerpts of this app's own source, read when they are shown."""
 
 import ast
 import inspect
@@ -9,12 +9,12 @@ from typing import Any
 
 import streamlit as st
 
-Code = Callable[..., Any] | type
+SourceObject = Callable[..., Any] | type
 
 
 @dataclass(frozen=True)
 class Excerpt:
-    """Some lines of a source file, the first of them being number `line`."""
+    """Lines of a source file; the first has the number `line`."""
 
     path: str
     line: int
@@ -26,13 +26,13 @@ class Excerpt:
         st.code(self.text, language="python", wrap_lines=True)
 
 
-def whole(code: Code) -> Excerpt:
+def excerpt_of(code: SourceObject) -> Excerpt:
     lines, first = inspect.getsourcelines(code)
     return _excerpt(code, first, lines)
 
 
-def cases(function: Callable[..., Any], name: str) -> Iterator[Excerpt]:
-    """The `case`s of a function's `match` in which a string stands."""
+def case_excerpts(function: Callable[..., Any], name: str) -> Iterator[Excerpt]:
+    """Yield the `case`s of a function's `match` whose bodies contain this string."""
     lines, first = inspect.getsourcelines(function)
     for node in ast.walk(ast.parse(dedent("".join(lines)))):
         if isinstance(node, ast.match_case) and name in _strings(node.body):
@@ -44,5 +44,5 @@ def _strings(body: Sequence[ast.stmt]) -> set[object]:
     return {node.value for part in body for node in ast.walk(part) if isinstance(node, ast.Constant)}
 
 
-def _excerpt(code: Code, line: int, lines: Sequence[str]) -> Excerpt:
+def _excerpt(code: SourceObject, line: int, lines: Sequence[str]) -> Excerpt:
     return Excerpt(f"{code.__module__.replace('.', '/')}.py", line, dedent("".join(lines)))

@@ -1,5 +1,6 @@
-"""What a session keeps of a page, in a list to come back to, and beside which something else can be put."""
+"""The items that a session keeps for one page, to open again or compare with."""
 
+import secrets
 from typing import Generic, Protocol, TypeVar
 
 import streamlit as st
@@ -21,7 +22,7 @@ N = TypeVar("N", bound=Named)
 class History(Generic[N]):
     """Keeps the newest `KEPT` items of each session by id.
 
-    `page` is the section of its texts; `parameter` the one of the address that names what is shown.
+    `page` is the section of its texts, `parameter` the address parameter that names what is shown.
     """
 
     def __init__(self, page: str, parameter: str) -> None:
@@ -31,27 +32,33 @@ class History(Generic[N]):
     @property
     def items(self) -> dict[str, N]:
         """Return this session's items, the newest last."""
-        kept: dict[str, N] = st.session_state.setdefault(f"{self._page}.history", {})
-        return kept
+        items: dict[str, N] = st.session_state.setdefault(f"{self._page}.history", {})
+        return items
 
     def keep(self, id: str, item: N) -> None:
-        """Keep a new item, or a known one as it is now; the oldest leaves when there are too many."""
-        kept = self.items
-        kept[id] = item
-        while len(kept) > KEPT:
-            del kept[next(iter(kept))]
+        """Add or replace an item; drop the oldest when there are too many."""
+        items = self.items
+        items[id] = item
+        while len(items) > KEPT:
+            del items[next(iter(items))]
+
+    def add(self, item: N) -> None:
+        """Keep an uploaded item under an id of its own, and show it."""
+        id = f"file-{secrets.token_urlsafe(8)}"
+        self.keep(id, item)
+        show(self._parameter, id)
 
     def find(self, id: str | None) -> N | None:
-        """Return the item of this id, None for no id and one that is not kept."""
+        """Return the item of this id, None for no id and an unknown one."""
         return self.items.get(id or "")
 
     def draw(self, current: str | None) -> None:
-        """Draw the list, from which one can be opened."""
-        kept = self.items
-        with st.popover(t(f"{self._page}.kept", number=len(kept)), icon=":material/history:"):
-            if not kept:
+        """Draw the list, with a button to open each item."""
+        items = self.items
+        with st.popover(t(f"{self._page}.kept", number=len(items)), icon=":material/history:"):
+            if not items:
                 st.caption(t(f"{self._page}.kept_empty"))
-            for id, item in reversed(list(kept.items())):
+            for id, item in reversed(list(items.items())):
                 st.button(
                     plain(item.name),
                     key=f"{self._page}.open.{id}",
@@ -62,7 +69,7 @@ class History(Generic[N]):
                 )
 
     def choose_other(self, current: str) -> N | None:
-        """Let one choose another item to compare with, and return it."""
+        """Draw a box to choose another item to compare with, and return it."""
         others = {id: item for id, item in self.items.items() if id != current}
         if not others:
             return None

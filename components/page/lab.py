@@ -1,4 +1,4 @@
-"""The engine and the gateway of the process, for the threads in which pages run."""
+"""The process's engine and gateway, for the threads in which pages run."""
 
 import atexit
 import time
@@ -28,7 +28,7 @@ def _own_engine() -> Engine:
 
 
 def gateway() -> Gateway:
-    """Return what serves the engine's runs to other clients, or one without any where no server runs (AppTest)."""
+    """Return the gateway that serves the engine's runs, or an idle one where no server runs (AppTest)."""
     return Gateway.running or _idle_gateway(engine())
 
 
@@ -39,13 +39,13 @@ def _idle_gateway(lab: Engine) -> Gateway:
 
 @contextmanager
 def following(run_id: str) -> Iterator[Iterator[list[Item]]]:
-    """Give the batches of a run's log, from its beginning. Raises UnknownRun."""
+    """Yield the batches of a run's log, from its beginning. Raise UnknownRun."""
     with closing(engine().follow(run_id, POLL_INTERVAL)) as batches:
         yield batches
 
 
 def find_log(run_id: str | None) -> Log | None:
-    """Return the log of any run, None when there is none, its time is over or it cannot be had."""
+    """Return the log of a run; None when it is unknown, expired or unavailable."""
     lab = engine()
     try:
         return lab.portal.call(lab.hub.open, run_id) if run_id else None
@@ -54,11 +54,11 @@ def find_log(run_id: str | None) -> Log | None:
 
 
 def give_way() -> None:
-    """Let a click end the script: reading the session's state is where Streamlit interrupts one that draws nothing."""
+    """Let a click end the script: Streamlit interrupts one that draws nothing when it reads the session's state."""
     _ = "session" in st.session_state
 
 
-def rest(seconds: float) -> None:
+def sleep(seconds: float) -> None:
     """Wait, and let a click end the script meanwhile."""
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:

@@ -1,19 +1,19 @@
-"""What every page has beside its demonstration: what it shows, the code that ran, and something to try."""
+"""The lesson beside every page's title: what the page shows, the code that ran, and something to try."""
 
 from collections.abc import Sequence
 
 import streamlit as st
 
-from components.page.excerpts import Code, whole
+from components.page.excerpts import SourceObject, excerpt_of
 from components.page.session import session
 from components.page.texts import t
 
 
-def draw_title(page: str, code: Sequence[Code], *, tried: bool) -> None:
-    """The page's title and, beside it, its lesson. `page` is the section of its texts: `title`, `what` and `try`.
+def draw_title(page: str, code: Sequence[SourceObject], *, tried: bool) -> None:
+    """Draw the page's title with its lesson. `page` is the section of its texts: `title`, `what` and `try`.
 
-    `code` are the functions that the page has run. `tried`: what the page proposes to try has been done; that holds
-    for the rest of the session.
+    `code` are the functions that the page has run. `tried` says that the proposed task is done; that holds for the rest
+    of the session.
     """
     done = session().tried
     if tried and page not in done:
@@ -25,7 +25,7 @@ def draw_title(page: str, code: Sequence[Code], *, tried: bool) -> None:
             _draw_popovers(page, code, done=page in done)
 
 
-def _draw_popovers(page: str, code: Sequence[Code], *, done: bool) -> None:
+def _draw_popovers(page: str, code: Sequence[SourceObject], *, done: bool) -> None:
     with st.popover(t("lesson.what"), icon=":material/info:"):
         st.markdown(t(f"{page}.what"))
     with st.popover(t("lesson.code"), icon=":material/code:"):
@@ -39,7 +39,7 @@ def _draw_popovers(page: str, code: Sequence[Code], *, done: bool) -> None:
             st.caption(f":material/radio_button_unchecked: {t('lesson.open')}")
 
 
-def _draw_code(code: Sequence[Code]) -> None:
+def _draw_code(code: Sequence[SourceObject]) -> None:
     st.caption(t("lesson.code_what"))
     for part in code:
-        whole(part).draw()
+        excerpt_of(part).draw()

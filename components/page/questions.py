@@ -1,4 +1,4 @@
-"""Asking: the box for it, suggestions, and what became of a question that cannot be asked now."""
+"""The question box and suggestions, and the one gate through which pages start runs."""
 
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -20,9 +20,9 @@ T = TypeVar("T")
 
 
 def started(models: Iterable[str], start: Callable[[], T]) -> T | None:
-    """What `start` began, which asks these models; None where it could not, and then there is a notice that says why.
+    """Call `start`, which asks these models, and return its result; on a refusal set a notice and return None.
 
-    The one gate: whatever a page starts, it starts here.
+    Every run that a page starts must go through here: this checks the access code.
     """
     try:
         access.check(models)
@@ -41,8 +41,10 @@ def started(models: Iterable[str], start: Callable[[], T]) -> T | None:
 
 
 def draw_input(key: str, placeholder: str, ask: Callable[[str], None], notices: DeltaGenerator) -> None:
-    """The box, and in `notices` what there is to say and what the model asks for; a question that was not asked comes
-    back into the box."""
+    """Draw the question box, and in `notices` the pending notice and the access form.
+
+    A question that was refused is put back into the box.
+    """
 
     def submit() -> None:
         question = st.session_state[key]

@@ -1,4 +1,4 @@
-"""What one browser session keeps between reruns, besides its widgets."""
+"""The state of one browser session, besides its widgets."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -10,7 +10,7 @@ Refusal = Literal["empty", "wrong", "too_many"]
 
 @dataclass
 class Session:
-    """Keeps what several parts of the page share; what one page alone keeps is in its `History`."""
+    """Holds what several parts of the page share; what one page alone keeps is in its `History`."""
 
     notice: str | None = None  # a sentence to show once, at the next drawing
     shown: dict[str, str] = field(default_factory=dict)  # parameter -> the id to come back to from another page
@@ -24,6 +24,6 @@ class Session:
 
 
 def session() -> Session:
-    """Return this browser session's own."""
+    """Return this browser session's state."""
     state: Session = st.session_state.setdefault("session", Session())
     return state

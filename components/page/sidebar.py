@@ -1,4 +1,4 @@
-"""The sidebar: how the next question is answered, and the language."""
+"""The sidebar: the options of the next question, and the language."""
 
 from contextlib import suppress
 
@@ -20,9 +20,9 @@ TOOLS_KEY = "settings.tools"
 
 
 def choose_language() -> None:
-    """Settle the session's language before anything is drawn: the address, else the setting, else the browser.
+    """Set the session's language before anything is drawn: from the address, the setting or the browser, in that order.
 
-    One that was named or chosen stays in the address, also where it is the browser's: a reload is to keep it.
+    A language that was named or chosen stays in the address, even if the browser would choose it, to survive a reload.
     """
     state = session()
     if LANGUAGE_KEY not in st.session_state:
@@ -61,18 +61,18 @@ def draw() -> None:
 
 
 def options() -> Options:
-    """What the sidebar says now."""
+    """Return the options that the sidebar shows now."""
     state = st.session_state
     return Options(state[MODEL_KEY], state[SYSTEM_KEY].strip(), state[TEMPERATURE_KEY], state.get(TOOLS_KEY, False))
 
 
 def draw_tools_switch() -> None:
-    """On the pages where one may choose: it belongs to the settings, and is drawn where the question is asked."""
+    """Draw the switch for tools, on the pages that offer it. It belongs to the sidebar's options."""
     st.toggle(t("chat.tools"), key=TOOLS_KEY, help=t("chat.tools_help"), persist_state="session")
 
 
 def model_label(name: str) -> str:
-    """The name as people read it: the demo model always says that it is scripted."""
+    """Return the name to show; the demo model's always says that it is scripted."""
     if not is_demo(name):
         return name
     variant = name.partition("?")[2]
@@ -94,7 +94,7 @@ def _draw_model() -> None:
 
 
 def _restore_options() -> None:
-    """A new session at a conversation's address begins with the options of its last question."""
+    """Set a new session's options to those of the last question of the conversation in the address."""
     state = session()
     if state.restored:
         return

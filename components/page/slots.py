@@ -1,4 +1,4 @@
-"""Where on the page something is drawn."""
+"""Containers that keep their position on the page."""
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -7,18 +7,20 @@ from components.page.session import session
 
 
 def draw_notice(place: DeltaGenerator) -> None:
-    """What is to be said once. In a container that is always there: else what stands below would be made anew, and
-    an open popover would close."""
+    """Draw the pending notice once.
+
+    `place` must always be there: otherwise what stands below would be made anew, and an open popover would close.
+    """
     if notice := session().notice:
         place.warning(notice, icon=":material/info:")
         session().notice = None
 
 
-def fresh_place(name: str, content: object) -> DeltaGenerator:
-    """A container in which nothing of other content is left, drawn in a script that goes on for long.
+def fresh_container(name: str, content: object) -> DeltaGenerator:
+    """Return a container without anything of former content, for a script that goes on for long.
 
     Until a script ends, Streamlit keeps what stood where it has not drawn yet, and a container that is put where one
-    was keeps the former one's children. So there are two places, which new content takes in turn.
+    was keeps the former one's children. So there are two positions, which new content takes in turn.
     """
     turn, before = st.session_state.get(f"place.{name}", (0, None))
     if content != before:

@@ -13,25 +13,25 @@ LANGUAGE_KEY = "lang"  # the widget's key and the name of the address's paramete
 
 
 def t(key: str, **values: object) -> str:
-    """The text `section.name`, with `{names}` filled in. Raises KeyError for an unknown key."""
+    """Return the text `section.name`, with `{names}` filled in. Raise KeyError for an unknown key."""
     return texts(st.session_state.get(LANGUAGE_KEY, "en"))[key].format(**values)
 
 
 def plain(text: str) -> str:
-    """What someone typed, for where Streamlit reads Markdown."""
+    """Escape what someone typed, for where Streamlit reads Markdown."""
     return "".join(f"\\{character}" if character in MARKS else character for character in text)
 
 
 @cache
 def texts(language: str) -> dict[str, str]:
-    """All texts of a language by `section.name`."""
+    """Return all texts of a language by `section.name`."""
     path = files("locales") / f"{language}.toml"
     sections: dict[str, dict[str, Any]] = tomllib.loads(path.read_text(encoding="utf-8"))
     return {f"{section}.{name}": text for section, entries in sections.items() for name, text in entries.items()}
 
 
 def preferred_language(configured: str) -> str:
-    """The configured language, or with `auto` the browser's, or English."""
+    """Return the configured language, or with `auto` the browser's, or English."""
     if configured != "auto":
         return configured
     return "ja" if (st.context.locale or "").lower().startswith("ja") else "en"

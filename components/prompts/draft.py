@@ -1,4 +1,4 @@
-"""The set of prompts that is being edited: what its widgets hold, and the set that they make."""
+"""The set of prompts that is being edited: its widgets' values, and the set that they make."""
 
 from dataclasses import dataclass, field
 from itertools import count
@@ -13,8 +13,8 @@ from streamlab.prompts import template
 from streamlab.prompts.checks import Check, check_variables
 from streamlab.prompts.prompt_set import PromptSet, Variant
 
-FEWEST, MOST = 2, 6  # variants
-MOST_CHECKS = 20
+MIN_VARIANTS, MAX_VARIANTS = 2, 6
+MAX_CHECKS = 20
 REPEATS, AT_ONCE = "prompts.repeats", "prompts.at_once"
 FIELDS = ("name", "system", "template", "model", "temperature")
 
@@ -24,7 +24,7 @@ _CHECK: TypeAdapter[Check] = TypeAdapter(Check)
 
 @dataclass
 class Draft:
-    """Variants and checks are known by numbers that stay, whatever is removed before them; the rest is in widgets.
+    """The draft of a set. Variants and checks have fixed numbers, and their values are in widgets.
 
     `table` is what the table of cases began with, in its `version`; `cases` is what it holds now.
     """
@@ -42,12 +42,12 @@ def draft() -> Draft:
     found = st.session_state.get("draft")
     if not isinstance(found, Draft):
         found = st.session_state["draft"] = Draft()
-        load(_first_set())
+        load(_example_set())
     return found
 
 
 def load(prompts: PromptSet) -> None:
-    """Edit this set from now on."""
+    """Replace the draft by this set."""
     draft = st.session_state.setdefault("draft", Draft())
     draft.variants, draft.checks = [], []
     for variant in prompts.variants:
@@ -89,14 +89,14 @@ def remove_check(number: int) -> None:
 
 
 def replace_cases(cases: Rows) -> None:
-    """The table begins anew with these; its edits are over."""
+    """Replace the cases, and start a new table so that former edits do not apply."""
     draft = st.session_state["draft"]
     draft.table = draft.cases = cases
     draft.version += 1
 
 
 def fit_columns(wanted: tuple[str, ...]) -> None:
-    """What a template or a check names is a column; a column that nothing names stays while it holds anything."""
+    """Add the columns that templates or checks name; drop unnamed ones that are empty."""
     draft = st.session_state["draft"]
     filled = [name for name in draft.columns if any(case.get(name, "").strip() for case in draft.cases)]
     columns = tuple(dict.fromkeys((*(name for name in draft.columns if name in (*wanted, *filled)), *wanted)))
@@ -106,7 +106,7 @@ def fit_columns(wanted: tuple[str, ...]) -> None:
 
 
 def wanted_columns() -> tuple[str, ...]:
-    """The variables of all templates, and those that checks name, as far as they can be read."""
+    """Return the variables of all valid templates, and the columns that checks name."""
     draft = st.session_state["draft"]
     found: list[str] = []
     for number in draft.variants:
@@ -125,7 +125,7 @@ def read_variant(number: int) -> Variant:
 
 
 def read_check(number: int) -> Check:
-    """What does not fit the chosen type (an empty number of words) is read as nothing to find."""
+    """Read a check from its widgets; a missing value counts as empty text, missing words as 100."""
     state = st.session_state
     kind = state[check_key(number, "type")]
     values: dict[str, Any] = {"type": kind}
@@ -139,7 +139,7 @@ def read_check(number: int) -> Check:
 
 
 def read_set() -> PromptSet:
-    """The set as it stands. Raises ValidationError where it is too large."""
+    """Build the set from the draft. Raise ValidationError where it is too large."""
     draft = st.session_state["draft"]
     return PromptSet(
         variants=tuple(map(read_variant, draft.variants)),
@@ -152,7 +152,7 @@ def read_set() -> PromptSet:
 
 
 def try_set() -> PromptSet | None:
-    """The set as it stands, None when it is too large to be one."""
+    """Build the set from the draft, or return None when it is too large."""
     try:
         return read_set()
     except ValidationError:
@@ -172,8 +172,8 @@ def _free_name(name: str) -> str:
     return next(found for number in count(2) if (found := f"{name[:50]} {number}") not in taken)
 
 
-def _first_set() -> PromptSet:
-    """Something that runs at once, and shows what a set has."""
+def _example_set() -> PromptSet:
+    """Return a set that runs at once and shows what a set has."""
     now = options()
     names = ("brief", "vivid")
     variants = tuple(

@@ -1,4 +1,4 @@
-"""Editing a set of prompts: its variants, its cases, its checks, and what is wrong with them."""
+"""The editor of a prompt set: its variants, its cases, its checks, and its problems."""
 
 import pandas as pd  # type: ignore[import-untyped]
 import streamlit as st
@@ -6,8 +6,8 @@ import streamlit as st
 from components.page import sidebar
 from components.page.lab import engine
 from components.page.session import session
+from components.page.text_area import read_while_typing
 from components.page.texts import t
-from components.page.typing import read_while_typing
 from components.prompts import draft as drafts
 from components.prompts.draft import AT_ONCE, REPEATS, Draft, check_key, draft, variant_key
 from streamlab.prompts import template
@@ -17,12 +17,12 @@ from streamlab.prompts.problems import Problem, problems
 from streamlab.prompts.prompt_set import PromptSet
 
 IN_A_ROW = 3
-KINDS = ("contains", "not_contains", "regex", "json", "json_schema", "max_words")
+CHECK_TYPES = ("contains", "not_contains", "regex", "json", "json_schema", "max_words")
 PASTED, UPLOADED = "prompts.pasted", "prompts.uploaded"
 
 
 def draw() -> PromptSet | None:
-    """The editor; answers the set, or None when it cannot be run as it stands."""
+    """Draw the editor; return the set, or None when it cannot be run as it stands."""
     found = draft()
     variants, cases, checks = st.tabs([t(f"prompts.tab_{name}") for name in ("variants", "cases", "checks")])
     with variants:
@@ -37,15 +37,15 @@ def draw() -> PromptSet | None:
     if prompts is None:
         st.error(t("prompts.too_large"), icon=":material/error:")
         return None
-    wrong = problems(prompts)
-    for problem in wrong:
-        told = st.error if problem.blocking else st.caption
-        told(problem_text(prompts, problem))
-    return None if any(problem.blocking for problem in wrong) else prompts
+    found_problems = problems(prompts)
+    for problem in found_problems:
+        draw_problem = st.error if problem.blocking else st.caption
+        draw_problem(problem_text(prompts, problem))
+    return None if any(problem.blocking for problem in found_problems) else prompts
 
 
 def problem_text(prompts: PromptSet, problem: Problem) -> str:
-    """One sentence that says where."""
+    """Describe a problem in one sentence, with its position."""
     variant = prompts.variants[problem.variant].name if problem.variant is not None else ""
     cases = ", ".join(str(number + 1) for number in problem.cases[:10]) + (" …" if len(problem.cases) > 10 else "")
     return t(
@@ -68,7 +68,7 @@ def _draw_variants(found: Draft) -> None:
         t("prompts.add_variant"),
         key="prompts.add_variant",
         icon=":material/add:",
-        disabled=len(found.variants) >= drafts.MOST,
+        disabled=len(found.variants) >= drafts.MAX_VARIANTS,
         on_click=drafts.copy_variant,
         args=(found.variants[-1],),
     )
@@ -99,14 +99,14 @@ def _draw_variant(found: Draft, number: int) -> None:
         help=t("prompts.template_help"),
         persist_state="session",
     )
-    st.caption(_named_variables(text or ""))
+    st.caption(_variables_text(text or ""))
     with st.container(horizontal=True):
         st.button(
             t("prompts.copy"),
             key=f"prompts.copy.{number}",
             icon=":material/content_copy:",
             type="tertiary",
-            disabled=len(found.variants) >= drafts.MOST,
+            disabled=len(found.variants) >= drafts.MAX_VARIANTS,
             on_click=drafts.copy_variant,
             args=(number,),
         )
@@ -115,13 +115,13 @@ def _draw_variant(found: Draft, number: int) -> None:
             key=f"prompts.remove.{number}",
             icon=":material/delete:",
             type="tertiary",
-            disabled=len(found.variants) <= drafts.FEWEST,
+            disabled=len(found.variants) <= drafts.MIN_VARIANTS,
             on_click=drafts.remove_variant,
             args=(number,),
         )
 
 
-def _named_variables(text: str) -> str:
+def _variables_text(text: str) -> str:
     try:
         found = template.variables(text)
     except template.TemplateError as error:
@@ -139,8 +139,8 @@ def _draw_cases(found: Draft) -> None:
     with st.popover(t("prompts.csv"), icon=":material/table:"):
         st.caption(t("prompts.csv_what"))
         st.text_area(t("prompts.pasted"), key=PASTED, height=150)
-        st.button(t("prompts.take_pasted"), key="prompts.take_pasted", on_click=_take_pasted)
-        st.file_uploader(t("prompts.uploaded"), type=["csv", "tsv", "txt"], key=UPLOADED, on_change=_take_uploaded)
+        st.button(t("prompts.take_pasted"), key="prompts.take_pasted", on_click=_load_pasted)
+        st.file_uploader(t("prompts.uploaded"), type=["csv", "tsv", "txt"], key=UPLOADED, on_change=_load_uploaded)
 
 
 def _draw_table(found: Draft) -> None:
@@ -155,18 +155,18 @@ def _draw_table(found: Draft) -> None:
     st.caption(t("prompts.cases_count", number=len(found.cases)))
 
 
-def _take_pasted() -> None:
-    if _take(st.session_state[PASTED]):
+def _load_pasted() -> None:
+    if _load_cases(st.session_state[PASTED]):
         st.session_state[PASTED] = ""
 
 
-def _take_uploaded() -> None:
+def _load_uploaded() -> None:
     if file := st.session_state[UPLOADED]:
-        _take(file.getvalue())
+        _load_cases(file.getvalue())
 
 
-def _take(data: bytes | str) -> bool:
-    """The cases take the place of those that are there; broken ones change nothing."""
+def _load_cases(data: bytes | str) -> bool:
+    """Replace the cases and return True; broken ones set a notice and change nothing."""
     try:
         table = read_cases(data)
     except BrokenCases as error:
@@ -189,7 +189,7 @@ def _draw_checks(found: Draft) -> None:
         t("prompts.add_check"),
         key="prompts.add_check",
         icon=":material/add:",
-        disabled=len(found.checks) >= drafts.MOST_CHECKS,
+        disabled=len(found.checks) >= drafts.MAX_CHECKS,
         on_click=drafts.add_check,
         args=(Contains(value=""),),
     )
@@ -203,23 +203,23 @@ def _draw_checks(found: Draft) -> None:
 
 
 def _draw_check(place: int, number: int) -> None:
-    kind = st.selectbox(
+    check_type = st.selectbox(
         t("prompts.check_type", number=place),
-        KINDS,
+        CHECK_TYPES,
         key=check_key(number, "type"),
         format_func=lambda name: t(f"prompts.kind_{name}"),
         width=220,
         persist_state="session",
     )
-    if kind in ("contains", "not_contains", "regex", "json_schema"):
+    if check_type in ("contains", "not_contains", "regex", "json_schema"):
         key, label = check_key(number, "value"), t("prompts.check_value", number=place)
-        if kind == "json_schema":
+        if check_type == "json_schema":
             st.text_area(label, key=key, max_chars=20_000, height=100, persist_state="session")
         else:
             st.text_input(label, key=key, max_chars=4_000, persist_state="session")
-    if kind in ("contains", "not_contains"):
+    if check_type in ("contains", "not_contains"):
         st.toggle(t("prompts.ignore_case"), key=check_key(number, "ignore_case"), persist_state="session")
-    if kind == "max_words":
+    if check_type == "max_words":
         st.session_state.setdefault(check_key(number, "words"), 100)
         st.number_input(
             t("prompts.check_value", number=place),

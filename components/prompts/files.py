@@ -1,22 +1,22 @@
-"""A set of prompts as a file or an address, and the results to take away."""
+"""Saving, opening and sharing a set of prompts, and the downloads of its results."""
 
 import streamlit as st
 
 from components.page.session import session
 from components.page.texts import t
-from components.prompts import comparing
+from components.prompts import comparison
 from components.prompts.draft import load
 from streamlab.prompts.comparisons import Comparison
 from streamlab.prompts.exports import to_csv, to_markdown
 from streamlab.prompts.prompt_set import PromptSet
 from streamlab.prompts.promptfoo import to_promptfoo
-from streamlab.prompts.saved import BrokenSet, from_address, from_yaml, to_address, to_yaml
+from streamlab.prompts.serialization import BrokenSet, from_address, from_yaml, to_address, to_yaml
 
 SHARED, UPLOAD = "set", "prompts.upload"
 
 
 def open_shared() -> None:
-    """The set that the address holds, once: it stays in the editor, and leaves the address."""
+    """Load the set that the address holds into the editor, and remove it from the address."""
     if shared := st.query_params.pop(SHARED, None):
         try:
             load(from_address(shared))
@@ -49,7 +49,7 @@ def _draw_saves(prompts: PromptSet) -> None:
 def _draw_exports(found: Comparison) -> None:
     cells = found.cells()
     _download("csv", "results.csv", "text/csv", to_csv(found.prompts, cells))
-    _download("markdown", "results.md", "text/markdown", to_markdown(found.prompts, cells, comparing.words()))
+    _download("markdown", "results.md", "text/markdown", to_markdown(found.prompts, cells, comparison.markdown_words()))
 
 
 def _download(name: str, file: str, mime: str, data: str | bytes) -> None:
@@ -59,12 +59,12 @@ def _download(name: str, file: str, mime: str, data: str | bytes) -> None:
 
 
 def _base() -> str:
-    """This page's address without what is behind the question mark."""
+    """Return this page's address without its query."""
     return (st.context.url or "").partition("?")[0]
 
 
 def _upload() -> None:
-    """A set takes the place of the one in the editor; a broken one changes nothing."""
+    """Load the uploaded set into the editor; a broken one changes nothing."""
     if file := st.session_state[UPLOAD]:
         try:
             load(from_yaml(file.getvalue()))

@@ -1,6 +1,5 @@
-"""The runs that a session keeps: to come back to, to bring along, to take away, to put side by side."""
+"""The recordings that a session keeps, with download and upload."""
 
-import secrets
 from dataclasses import dataclass
 
 import streamlit as st
@@ -17,7 +16,7 @@ UPLOAD_KEY = "timeline.upload"
 
 @dataclass(frozen=True)
 class Recording:
-    """A run of the agent whose end is known, or one that was uploaded."""
+    """A finished run of the agent, or one that was uploaded."""
 
     name: str
     events: list[StreamEvent]
@@ -46,12 +45,12 @@ def draw_list(current: str | None) -> None:
 
 @st.cache_data(max_entries=20, show_spinner=False)
 def _file(run_id: str, _recording: Recording) -> bytes:
-    """Made here and not by the button: what it calls runs on the server's event loop."""
+    """Write the file here rather than in the button, whose callable would run on the server's event loop."""
     return write_recording(_recording.events)
 
 
 def _upload() -> None:
-    """A recording becomes one more run of this session; a broken one changes nothing."""
+    """Add the uploaded recording to the session; a broken one changes nothing."""
     file = st.session_state[UPLOAD_KEY]
     if file is None:
         return
@@ -60,6 +59,4 @@ def _upload() -> None:
     except BrokenRecording as error:
         session().notice = t("timeline.broken", line=error.line, reason=t(f"timeline.broken_{error.code}"))
         return
-    run_id = f"file-{secrets.token_urlsafe(8)}"
-    HISTORY.keep(run_id, Recording(file.name, events))
-    show(RUN, run_id)
+    HISTORY.add(Recording(file.name, events))

@@ -1,4 +1,4 @@
-"""A run as it goes by: live, or played again from its recording."""
+"""A run's events as they go by: live, or replayed from its recording."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,42 +12,42 @@ from streamlab.events.recording import Replay
 from streamlab.hub import Item
 
 SPEEDS = {"1×": 1.0, "2×": 2.0, "8×": 8.0}
-FRAMES = 0.25  # a replay is one page's own, and is to keep the recorded pace
-CHART = 0.3  # seconds between two drawings of a chart, when something has begun or ended
-GROWTH = 1.0  # the same, when bars have grown only: each drawing holds up the words for 50 ms in the browser
+FRAME_FACTOR = 0.25  # a replay is one page's own, and is to keep the recorded pace
+CHART_SECONDS = 0.3  # between two drawings of a chart, when something has begun or ended
+GROWTH_SECONDS = 1.0  # the same, when bars have grown only: each drawing holds up the words for 50 ms in the browser
 
 
-def watched(batches: Iterator[list[Item]], events: list[StreamEvent], draw: Callable[[], None]) -> Iterator[list[Item]]:
-    """The batches; what goes by is added to `events`, and `draw` is called now and then."""
+def observe(batches: Iterator[list[Item]], events: list[StreamEvent], draw: Callable[[], None]) -> Iterator[list[Item]]:
+    """Yield the batches; add their events to `events`, and call `draw` now and then."""
     drawn, news = 0.0, True
     for batch in batches:
         new = [item for item in batch if isinstance(item, Event)]
         events += new
         news |= any(not isinstance(event, PIECES) for event in new)
-        if time.monotonic() - drawn >= (CHART if news else GROWTH):
+        if time.monotonic() - drawn >= (CHART_SECONDS if news else GROWTH_SECONDS):
             draw()
             drawn, news = time.monotonic(), False
         yield batch
 
 
-def paced(events: Sequence[StreamEvent], speed: float, began: float) -> Iterator[list[Item]]:
-    """The events in batches, each when its time has come after `began`; an empty one where that takes long."""
+def replay_batches(events: Sequence[StreamEvent], speed: float, began: float) -> Iterator[list[Item]]:
+    """Yield the events in batches, each when it is due after `began`; an empty batch where that takes long."""
     replay = Replay(events, speed)
     while (wait := replay.wait(time.monotonic() - began)) is not None:
         time.sleep(min(wait, POLL_INTERVAL))
         yield [*replay.due(time.monotonic() - began)]
 
 
-def position_of(run_id: str, events: Sequence[StreamEvent]) -> int:
-    """How many of the events are shown: all, unless someone stepped back."""
+def current_position(run_id: str, events: Sequence[StreamEvent]) -> int:
+    """Return how many of the events are shown: all, unless the user stepped back."""
     return int(st.session_state.get(_key(run_id), len(events)))
 
 
 def draw_controls(run_id: str, events: Sequence[StreamEvent]) -> float | None:
-    """The speed at which to play now, if a button says so; and the means to step through the events."""
+    """Draw the means to play and to step through the events; return the speed when a play button was clicked."""
     count, speed = len(events), None
     st.session_state.setdefault(_key(run_id), count)
-    position = position_of(run_id, events)
+    position = current_position(run_id, events)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for label, value in SPEEDS.items():
             if st.button(label, key=f"timeline.play.{label}", icon=":material/play_arrow:", help=t("timeline.play")):

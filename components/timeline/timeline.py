@@ -1,4 +1,4 @@
-"""A run of the agent on the screen: its spans on a time axis, its events, results and totals."""
+"""A run of the agent: its spans on a time axis, its events, results and totals."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -8,7 +8,7 @@ import altair as alt
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from components.answer.tools import draw_use, short
+from components.answer.tools import draw_use, shorten
 from components.page import colors
 from components.page.texts import t
 from streamlab.events import StreamEvent
@@ -25,45 +25,45 @@ KINDS = {
     "tool": colors.TOOL,
     "failed": colors.FAILED,
 }
-NARROWEST = 120  # of the axis' length: the part of it that a call has at least
+NARROWEST = 120  # a call takes at least this fraction of the axis: 1/120
 LANE_HEIGHT = 38  # pixels
-AROUND = 115  # pixels of a chart's height that its legend and its axis take
+AXES_HEIGHT = 115  # pixels of a chart's height that its legend and its axis take
 STEP_COLUMNS = ("step", "seconds", "tokens", "calls")
-DESCRIBED = 40  # spans in a chart's alternative text
-TIP = 200  # characters of a value on hover
+ALT_TEXT_SPANS = 40  # spans in a chart's alternative text
+TOOLTIP_CHARACTERS = 200  # characters of a value on hover
 PAGE = 100  # events of the table that are sent at a time
 MERMAID_LABELS = ("user", "model", "answer", "thinking", "retry", "error", "stopped")
 
 
 @dataclass(frozen=True)
 class Axis:
-    """What a chart is drawn on: its lanes, and seconds from 0 to `end`."""
+    """A chart's axes: its lanes, and seconds from 0 to `end`."""
 
     lanes: tuple[str, ...]
     end: float
 
 
-def draw_chart(place: DeltaGenerator, name: str, made: Sequence[Span], axis: Axis | None = None) -> None:
-    """The lanes of the model and of every tool; on `axis`, so that charts can be compared and stay in place."""
-    if not made:
+def draw_chart(place: DeltaGenerator, name: str, spans: Sequence[Span], axis: Axis | None = None) -> None:
+    """Draw the lanes of the model and of every tool. A given `axis` makes charts comparable and keeps them steady."""
+    if not spans:
         place.caption(f":shimmer[{t('timeline.waiting_first')} …]")
         return
-    axis = axis or axis_of(made)
+    axis = axis or axis_of(spans)
     # Another number of lanes is another chart: one that is there keeps its size and its labels.
     key = f"timeline.chart.{name}.{len(axis.lanes)}"
-    place.vega_lite_chart(spec=_chart(made, axis), key=key, alt=_described(made))
+    place.vega_lite_chart(spec=_chart(spans, axis), key=key, alt=_alt_text(spans))
 
 
-def axis_of(made: Sequence[Span], at_least: float = 0.1) -> Axis:
-    return Axis(_lanes(made), max([at_least, *(span.end for span in made)]))
+def axis_of(spans: Sequence[Span], at_least: float = 0.1) -> Axis:
+    return Axis(_lanes(spans), max([at_least, *(span.end for span in spans)]))
 
 
-def _lanes(made: Sequence[Span]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_lane(span.lane) for span in made))
+def _lanes(spans: Sequence[Span]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_lane(span.lane) for span in spans))
 
 
 def draw_details(run_id: str, question: str, events: Sequence[StreamEvent], outcome: Outcome) -> None:
-    """What stands below the chart of a run that has ended."""
+    """Draw the tabs below the chart of a finished run."""
     names = ("results", "events", "sequence", "totals")
     results, table, sequence, figures = st.tabs([t(f"timeline.tab_{name}") for name in names])
     with results:
@@ -77,15 +77,15 @@ def draw_details(run_id: str, question: str, events: Sequence[StreamEvent], outc
         _draw_totals(events)
 
 
-def _chart(made: Sequence[Span], axis: Axis) -> dict[str, Any]:
-    """As Vega-Lite. Only the bars and the axis change while a run goes by, so the rest is made once."""
+def _chart(spans: Sequence[Span], axis: Axis) -> dict[str, Any]:
+    """Build the Vega-Lite spec: fill a cached one with the bars and the axis, which alone change during a run."""
     names = tuple(t(f"timeline.kind_{kind}") for kind in KINDS)
     tips = tuple((name, t(f"timeline.tip_{name}")) for name in _TIPS)
     spec = _spec(axis.lanes, names, tips, t("timeline.axis"))
     for layer in spec["layer"]:
         layer["encoding"]["x"]["scale"]["domain"] = [0, axis.end]
     words = dict(zip(KINDS, names, strict=True))
-    bars = [_bar(span, words, axis.end / NARROWEST) for span in made]
+    bars = [_bar(span, words, axis.end / NARROWEST) for span in spans]
     spec["datasets"] = dict.fromkeys(spec["datasets"], bars)
     return spec
 
@@ -108,16 +108,16 @@ def _spec(
         tooltip=[alt.Tooltip(f"{name}:N", title=tip) for name, tip in tips],
     )
     marks = base.mark_text(align="left", dx=4, color="white", fontWeight="bold").encode(text="mark:N")
-    chart = alt.layer(bars, marks).properties(height=LANE_HEIGHT * len(lanes) + AROUND, width="container")
-    made: dict[str, Any] = chart.to_dict()
-    return made
+    chart = alt.layer(bars, marks).properties(height=LANE_HEIGHT * len(lanes) + AXES_HEIGHT, width="container")
+    spec: dict[str, Any] = chart.to_dict()
+    return spec
 
 
 _TIPS = ("what", "duration", "input", "result")
 
 
 def _bar(span: Span, names: dict[str, str], least: float) -> dict[str, Any]:
-    """A call that took next to no time is drawn `least` seconds wide: it is to be seen."""
+    """Build a bar's data. A call is drawn at least `least` seconds wide, to be visible."""
     kind = names[_kind(span)]
     return {
         "lane": _lane(span.lane),
@@ -127,8 +127,8 @@ def _bar(span: Span, names: dict[str, str], least: float) -> dict[str, Any]:
         "mark": {"failed": "✕", "stopped": "■"}.get(span.status, ""),
         "what": f"{_lane(span.lane)}: {kind}",
         "duration": f"{span.end - span.start:.3f} s",
-        "input": short(span.input, TIP),
-        "result": short(span.result, TIP),
+        "input": shorten(span.input, TOOLTIP_CHARACTERS),
+        "result": shorten(span.result, TOOLTIP_CHARACTERS),
     }
 
 
@@ -136,10 +136,10 @@ def _lane(name: str) -> str:
     return t("timeline.lane_model") if name == MODEL else name
 
 
-def _described(made: Sequence[Span]) -> str:
-    """The chart for who cannot see it."""
+def _alt_text(spans: Sequence[Span]) -> str:
+    """Describe the chart in words, for screen readers."""
     parts = []
-    for span in made[:DESCRIBED]:
+    for span in spans[:ALT_TEXT_SPANS]:
         what = t(f"timeline.kind_{_kind(span)}")
         parts.append(f"{_lane(span.lane)} {what} {span.start:.2f}–{span.end:.2f} s")
     return "; ".join(parts)

@@ -1,1 +1,1 @@
-"""Comparing prompts: a set of variants, cases and checks, and what came of it. Nothing here runs a model."""
+"""Prompt comparison: a set of variants, cases and checks, and its results."""

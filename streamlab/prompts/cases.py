@@ -1,4 +1,4 @@
-"""Cases as they are pasted or uploaded: a table of texts out of CSV, TSV or CSV with semicolons."""
+"""Test cases read from a pasted or uploaded table: CSV, TSV or CSV with semicolons."""
 
 import codecs
 import csv
@@ -11,11 +11,11 @@ from typing import Literal
 
 MAX_ROWS = 1_000
 MAX_COLUMNS = 20
-MAX_NAME = 60
-MAX_CELL = 32_000
+MAX_NAME = 60  # characters of a column's name
+MAX_CELL = 32_000  # characters
 MAX_BYTES = 2 * 1024 * 1024
 
-Flaw = Literal[
+CasesErrorCode = Literal[
     "no_rows",
     "undecodable",
     "nul",
@@ -31,12 +31,12 @@ Flaw = Literal[
 ]
 
 _DELIMITERS = "\t,;"
-_NO_SHIFT_JIS = re.compile("[\x80\xa0\uf8f0-\uf8f3]")  # what Python makes of bytes that have no character
+_NOT_SHIFT_JIS = re.compile("[\x80\xa0\uf8f0-\uf8f3]")  # what Python makes of bytes that have no character
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Every row has a text for each column. A formula of a spreadsheet is the text that it was written as."""
+    """A table with a text for each row and column; a spreadsheet's formula is kept as its text."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -46,12 +46,14 @@ class Table:
 
 
 class BrokenCases(ValueError):
-    """What is wrong, as a `code`, and the `row` it shows in (1-based, the header is row 1); None for the whole.
+    """An error in a table, as a `code` and the `row` where it is (1-based, the header is row 1; None: the whole).
 
-    `ragged` also says how many fields the row has, `got`, and how many the header has, `expected`.
+    For `ragged`, `got` is how many fields the row has and `expected` how many the header has.
     """
 
-    def __init__(self, code: Flaw, row: int | None = None, got: int | None = None, expected: int | None = None) -> None:
+    def __init__(
+        self, code: CasesErrorCode, row: int | None = None, got: int | None = None, expected: int | None = None
+    ) -> None:
         super().__init__(code if row is None else f"row {row}: {code}")
         self.code = code
         self.row = row
@@ -60,45 +62,45 @@ class BrokenCases(ValueError):
 
 
 def read_cases(data: bytes | str) -> Table:
-    """The first row names the columns, the others are the cases. Raises BrokenCases.
+    """Read a table whose first row names the columns. Raise BrokenCases.
 
     Bytes are UTF-8 with or without a byte order mark, UTF-16 with one, or Shift_JIS (cp932, as Excel writes it).
     The delimiter is the one of tab, comma and semicolon that makes most columns of the first row. Rows are counted as
-    a spreadsheet does, a quoted line break begins no new one. Rows without any text are dropped.
+    in a spreadsheet: a quoted line break does not begin a new one. Rows without any text are dropped.
     """
     if len(data) > MAX_BYTES:
         raise BrokenCases("too_large")
-    text = (data if isinstance(data, str) else _decoded(data)).removeprefix("\ufeff")
+    text = (data if isinstance(data, str) else _decode(data)).removeprefix("\ufeff")
     if "\0" in text:
         raise BrokenCases("nul", text.count("\n", 0, text.index("\0")) + 1)
-    rows = _rows(text)
+    rows = _read_rows(text)
     if not rows:
         raise BrokenCases("no_rows")
     header_row, header = rows[0]
-    columns = _columns(header_row, header)
+    columns = _check_header(header_row, header)
     for row, fields in rows[1:]:
-        _check(row, fields, len(columns))
+        _check_row(row, fields, len(columns))
     if len(rows) == 1:
         raise BrokenCases("no_rows")
     return Table(columns, tuple(tuple(fields) for _, fields in rows[1:]))
 
 
-def _decoded(data: bytes) -> str:
+def _decode(data: bytes) -> str:
     marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     for encoding in ("utf-16",) if marked else ("utf-8", "cp932"):  # Shift_JIS is next to never also UTF-8
         with suppress(UnicodeDecodeError):
             text = data.decode(encoding)
-            if encoding != "cp932" or not _NO_SHIFT_JIS.search(text):
+            if encoding != "cp932" or not _NOT_SHIFT_JIS.search(text):
                 return text
     raise BrokenCases("undecodable")
 
 
-def _rows(text: str) -> list[tuple[int, list[str]]]:
-    """The rows that hold text, with their numbers."""
+def _read_rows(text: str) -> list[tuple[int, list[str]]]:
+    """Return the rows that hold text, with their numbers."""
     rows: list[tuple[int, list[str]]] = []
     row = 0
     try:
-        for row, fields in enumerate(_reader(text, _delimiter(text)), start=1):
+        for row, fields in enumerate(_reader(text, _guess_delimiter(text)), start=1):
             if any(field.strip() for field in fields):
                 rows.append((row, fields))
             if len(rows) > MAX_ROWS + 1:
@@ -113,8 +115,8 @@ def _reader(text: str, delimiter: str) -> Iterator[list[str]]:
     return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
 
 
-def _delimiter(text: str) -> str:
-    """Decided on the first row, with its quotes read. A row that cannot be read decides for what comes first."""
+def _guess_delimiter(text: str) -> str:
+    """Return the delimiter that makes most columns of the first row; quotes are honoured."""
     text = text.lstrip("\r\n")
 
     def width(delimiter: str) -> int:
@@ -126,7 +128,7 @@ def _delimiter(text: str) -> str:
     return max(_DELIMITERS, key=width)
 
 
-def _columns(row: int, header: list[str]) -> tuple[str, ...]:
+def _check_header(row: int, header: list[str]) -> tuple[str, ...]:
     columns = tuple(name.strip() for name in header)
     if len(columns) > MAX_COLUMNS:
         raise BrokenCases("too_many_columns", row)
@@ -139,7 +141,7 @@ def _columns(row: int, header: list[str]) -> tuple[str, ...]:
     return columns
 
 
-def _check(row: int, fields: list[str], expected: int) -> None:
+def _check_row(row: int, fields: list[str], expected: int) -> None:
     if len(fields) != expected:
         raise BrokenCases("ragged", row, len(fields), expected)
     if any(len(field) > MAX_CELL for field in fields):

@@ -1,4 +1,4 @@
-"""Checks of an answer: what can be asked of it, and whether it holds. Nothing of a check is ever run as code."""
+"""Checks of a model's answer. Their values are data: nothing of a check is ever run as code."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 import regex
 from pydantic import BaseModel, ConfigDict, Field
 
-from streamlab.prompts.patterns import BadPattern, TooComplex, compiled, found
+from streamlab.prompts.patterns import BadPattern, TooComplex, compile_pattern, search
 from streamlab.prompts.schemas import BadSchema, Undecided, is_valid, parse_schema
-from streamlab.prompts.texts import Text, parse_json
+from streamlab.prompts.texts import StorableText, parse_json
 
-Code = Literal[
+VerdictCode = Literal[
     "contained",
     "not_contained",
     "matched",
@@ -27,9 +27,9 @@ Code = Literal[
     "bad_schema",
     "too_complex",
 ]
-Flaw = Literal["nothing_to_find", "bad_pattern", "pattern_too_complex", "bad_schema", "schema_too_complex"]
+CheckErrorCode = Literal["nothing_to_find", "bad_pattern", "pattern_too_complex", "bad_schema", "schema_too_complex"]
 
-Value = Annotated[Text, Field(max_length=4_000)]
+CheckValue = Annotated[StorableText, Field(max_length=4_000)]
 
 
 class _Check(BaseModel):
@@ -37,43 +37,43 @@ class _Check(BaseModel):
 
 
 class Contains(_Check):
-    """The answer contains the value, in which `{column}` stands for the text of the case."""
+    """Requires that the answer contains the value, in which `{column}` stands for the text of the case."""
 
     type: Literal["contains"] = "contains"
-    value: Value
+    value: CheckValue
     ignore_case: bool = False
 
 
 class NotContains(_Check):
-    """The answer does not contain the value, in which `{column}` stands for the text of the case."""
+    """Requires that the answer does not contain the value, in which `{column}` stands for the text of the case."""
 
     type: Literal["not_contains"] = "not_contains"
-    value: Value
+    value: CheckValue
     ignore_case: bool = False
 
 
 class Regex(_Check):
-    """The expression matches anywhere in the answer. `{column}` stands for the text of the case, taken literally."""
+    """Requires a match of the expression anywhere; `{column}` stands for the text of the case, escaped."""
 
     type: Literal["regex"] = "regex"
-    value: Value
+    value: CheckValue
 
 
 class Json(_Check):
-    """The answer is JSON, alone or as the only thing in a Markdown fence, as models like to send it."""
+    """Requires JSON, alone or as the only thing in a Markdown fence, as models like to send it."""
 
     type: Literal["json"] = "json"
 
 
 class JsonSchema(_Check):
-    """The answer is JSON, as in `json`, and valid under the schema, itself JSON. The schema has no variables."""
+    """Requires JSON, as `json` does, that is valid under the schema, itself JSON without variables."""
 
     type: Literal["json_schema"] = "json_schema"
-    value: Annotated[Text, Field(max_length=20_000)]
+    value: Annotated[StorableText, Field(max_length=20_000)]
 
 
 class MaxWords(_Check):
-    """The answer has at most so many words, counted by `count_words`."""
+    """Requires at most so many words, counted by `count_words`."""
 
     type: Literal["max_words"] = "max_words"
     value: int = Field(ge=1, le=1_000_000)
@@ -84,10 +84,10 @@ Check = Annotated[Contains | NotContains | Regex | Json | JsonSchema | MaxWords,
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether the answer passed, None where that could not be decided, and why as a code."""
+    """The result of a check: whether the answer passed (None: undecided), and the reason as a code."""
 
     passed: bool | None
-    code: Code
+    code: VerdictCode
 
 
 _VARIABLE = re.compile(r"\{([^\W\d]\w*)\}")
@@ -97,9 +97,9 @@ _LETTER = re.compile(r"\w")
 
 
 def run_check(check: Check, text: str, values: Mapping[str, str]) -> Verdict:
-    """What the check says of an answer to the case with these values. Raises nothing, and ends within a second or so.
+    """Check an answer to the case with these values. Raise nothing, and end within a second or so.
 
-    It takes time where patterns and schemas do: not to be called on an event loop.
+    Patterns and schemas may use that second, so this must not run on an event loop.
     """
     match check:
         case Contains():
@@ -117,14 +117,14 @@ def run_check(check: Check, text: str, values: Mapping[str, str]) -> Verdict:
             return Verdict(enough, "short_enough" if enough else "too_many_words")
 
 
-def check_problem(check: Check) -> Flaw | None:
-    """What is wrong with the check itself, whatever the answers will be."""
+def check_problem(check: Check) -> CheckErrorCode | None:
+    """Return what is wrong with the check itself, whatever the answers are, or None."""
     try:
         match check:
             case Contains() | NotContains():
                 return None if check.value else "nothing_to_find"
             case Regex():
-                compiled(check.value)
+                compile_pattern(check.value)
                 return None if check.value else "nothing_to_find"
             case JsonSchema():
                 parse_schema(check.value)
@@ -140,7 +140,7 @@ def check_problem(check: Check) -> Flaw | None:
 
 
 def check_variables(check: Check) -> tuple[str, ...]:
-    """The names that look like variables in the check's value. One that is no column of the set is taken literally."""
+    """Return the variable names in the check's value. A name that is no column is taken literally."""
     match check:
         case Contains() | NotContains() | Regex():
             return tuple(dict.fromkeys(_VARIABLE.findall(check.value)))
@@ -148,24 +148,27 @@ def check_variables(check: Check) -> tuple[str, ...]:
             return ()
 
 
-def filled(value: str, values: Mapping[str, str]) -> str:
-    r"""The value for a case. Only `{column}` is replaced: `{"a": 1}` and `\d{4}` need no doubled braces here."""
+def fill_value(value: str, values: Mapping[str, str]) -> str:
+    r"""Fill the value for a case. Only `{column}` is replaced: `{"a": 1}` and `\d{4}` need no doubled braces."""
     return _VARIABLE.sub(lambda match: values.get(match[1], match[0]), value)
 
 
-def filled_pattern(value: str, values: Mapping[str, str]) -> str:
-    """As `filled`, with the texts of the case escaped."""
-    return filled(value, {name: re.escape(text) for name, text in values.items()})
+def fill_pattern(value: str, values: Mapping[str, str]) -> str:
+    """Fill the pattern like `fill_value`, with the texts of the case escaped."""
+    return fill_value(value, {name: re.escape(text) for name, text in values.items()})
 
 
 def count_words(text: str) -> int:
-    """Words as word processors count them: each Japanese or Chinese character is one, and so is any other run
-    between spaces, or between such characters, that holds a letter or a digit."""
+    """Count words as word processors do.
+
+    Each Japanese or Chinese character is one, and so is any other run between spaces, or between such characters,
+    that holds a letter or a digit.
+    """
     return sum(1 for word in _words(text) if _LETTER.search(word))
 
 
 def json_text(text: str) -> str:
-    """What is within the fence, when the whole answer is one Markdown fence with or without `json`."""
+    """Return the content of the fence if the whole answer is one Markdown fence, with or without `json`."""
     opening, _, rest = text.strip().partition("\n")
     fenced = opening.strip().lower() in ("```", "```json") and rest.endswith("```")
     return rest.removesuffix("```") if fenced else text
@@ -176,7 +179,7 @@ def _words(text: str) -> Iterable[str]:
 
 
 def _contains(check: Contains | NotContains, text: str, values: Mapping[str, str]) -> Verdict:
-    value = filled(check.value, values)
+    value = fill_value(check.value, values)
     if not value:
         return Verdict(None, "nothing_to_find")
     if check.ignore_case:
@@ -190,7 +193,7 @@ def _inverse(verdict: Verdict) -> Verdict:
 
 def _regex(check: Regex, text: str, values: Mapping[str, str]) -> Verdict:
     try:
-        matched = found(filled_pattern(check.value, values), text)
+        matched = search(fill_pattern(check.value, values), text)
     except BadPattern:
         return Verdict(None, "bad_pattern")
     except TooComplex:

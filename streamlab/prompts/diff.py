@@ -1,4 +1,4 @@
-"""Word by word, what is different between two texts."""
+"""Word-by-word differences between two texts."""
 
 import re
 from bisect import bisect_left
@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 from itertools import groupby
 from typing import Literal
 
-Kind = Literal["same", "removed", "added"]
+Change = Literal["same", "removed", "added"]
 Range = tuple[bool, int, int, int, int]  # whether a[i1:i2] and b[j1:j2] are the same, i1, i2, j1, j2
 
 # difflib looks at every pair of equal tokens, and again for each stretch it finds. What has more pairs than this, or
@@ -24,15 +24,15 @@ _SENTENCE = re.compile(r"[^\n。．！？.!?]*[\n。．！？.!?]+|[^\n。．！
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Segment:
     """A stretch of text; never empty, and never of the same kind as the one before it."""
 
-    kind: Kind
+    kind: Change
     text: str
 
 
-def word_diff(a: str, b: str) -> list[Piece]:
-    """The pieces that make `a` without the added ones, and `b` without the removed ones, character by character.
+def word_diff(a: str, b: str) -> list[Segment]:
+    """Return the segments that make `a` without the added ones, and `b` without the removed ones.
 
     Words are compared whole, Japanese and Chinese characters one by one. What is removed comes before what is added.
     Long texts are compared by sentences first, and by words only within what differs: two texts of 100,000 characters
@@ -40,64 +40,64 @@ def word_diff(a: str, b: str) -> list[Piece]:
     """
     first, second = _TOKEN.findall(a), _TOKEN.findall(b)
     if _is_small(first, second):
-        return _joined(_word_pieces(first, second))
-    return _joined(_sentence_pieces(_SENTENCE.findall(a), _SENTENCE.findall(b)))
+        return _merge(_word_segments(first, second))
+    return _merge(_sentence_segments(_SENTENCE.findall(a), _SENTENCE.findall(b)))
 
 
-def _sentence_pieces(a: Sequence[str], b: Sequence[str]) -> Iterator[Piece]:
+def _sentence_segments(a: Sequence[str], b: Sequence[str]) -> Iterator[Segment]:
     for same, i1, i2, j1, j2 in _ranges(a, b):
         if same:
-            yield Piece("same", "".join(a[i1:i2]))
+            yield Segment("same", "".join(a[i1:i2]))
         else:
-            yield from _word_pieces(_TOKEN.findall("".join(a[i1:i2])), _TOKEN.findall("".join(b[j1:j2])))
+            yield from _word_segments(_TOKEN.findall("".join(a[i1:i2])), _TOKEN.findall("".join(b[j1:j2])))
 
 
-def _word_pieces(a: Sequence[str], b: Sequence[str]) -> Iterator[Piece]:
+def _word_segments(a: Sequence[str], b: Sequence[str]) -> Iterator[Segment]:
     for same, i1, i2, j1, j2 in _ranges(a, b):
         if same:
-            yield Piece("same", "".join(a[i1:i2]))
+            yield Segment("same", "".join(a[i1:i2]))
         else:
-            yield Piece("removed", "".join(a[i1:i2]))
-            yield Piece("added", "".join(b[j1:j2]))
+            yield Segment("removed", "".join(a[i1:i2]))
+            yield Segment("added", "".join(b[j1:j2]))
 
 
-def _joined(pieces: Iterator[Piece]) -> list[Piece]:
-    """Between two same stretches, everything removed in one piece and everything added in another.
+def _merge(segments: Iterator[Segment]) -> list[Segment]:
+    """Merge what changed between two same stretches into one removed and one added segment.
 
     A space alone between two changes is a part of both: a replaced sentence would otherwise fall into its words.
     """
-    joined: list[Piece] = []
-    found = [piece for piece in pieces if piece.text]
-    changed = [piece.kind != "same" for piece in found]
-    for place in range(1, len(found) - 1):
-        if changed[place - 1] and changed[place + 1] and found[place].text.isspace():
-            changed[place] = True
+    joined: list[Segment] = []
+    found = [segment for segment in segments if segment.text]
+    changed = [segment.kind != "same" for segment in found]
+    for index in range(1, len(found) - 1):
+        if changed[index - 1] and changed[index + 1] and found[index].text.isspace():
+            changed[index] = True
     for differs, group in groupby(zip(changed, found, strict=True), key=lambda pair: pair[0]):
-        stretch = [piece for _, piece in group]
+        stretch = [segment for _, segment in group]
         if not differs:
-            joined.append(Piece("same", "".join(piece.text for piece in stretch)))
+            joined.append(Segment("same", "".join(segment.text for segment in stretch)))
             continue
         for kind, other in (("removed", "added"), ("added", "removed")):
-            text = "".join(piece.text for piece in stretch if piece.kind != other)
+            text = "".join(segment.text for segment in stretch if segment.kind != other)
             if text:
-                joined.append(Piece("removed" if kind == "removed" else "added", text))
+                joined.append(Segment("removed" if kind == "removed" else "added", text))
     return joined
 
 
 def _ranges(a: Sequence[str], b: Sequence[str], depth: int = 0) -> Iterator[Range]:
-    """Ranges that cover both from the beginning to the end."""
-    start = _common(a, b)
-    end = _common(a[start:][::-1], b[start:][::-1])
+    """Yield ranges that cover both sequences from the beginning to the end."""
+    start = _common_prefix(a, b)
+    end = _common_prefix(a[start:][::-1], b[start:][::-1])
     i2, j2 = len(a) - end, len(b) - end
     if start:
         yield True, 0, start, 0, start
-    yield from _shifted(_inner(a[start:i2], b[start:j2], depth), start, start)
+    yield from _shift(_middle_ranges(a[start:i2], b[start:j2], depth), start, start)
     if end:
         yield True, i2, len(a), j2, len(b)
 
 
-def _inner(a: Sequence[str], b: Sequence[str], depth: int) -> Iterator[Range]:
-    """Of two sequences that begin and end differently."""
+def _middle_ranges(a: Sequence[str], b: Sequence[str], depth: int) -> Iterator[Range]:
+    """Yield the ranges of two sequences that begin and end differently."""
     if not a or not b:
         if a or b:
             yield False, 0, len(a), 0, len(b)
@@ -105,7 +105,7 @@ def _inner(a: Sequence[str], b: Sequence[str], depth: int) -> Iterator[Range]:
         for tag, i1, i2, j1, j2 in SequenceMatcher(str.isspace, a, b, autojunk=False).get_opcodes():
             yield tag == "equal", i1, i2, j1, j2
     else:
-        yield from _divided(a, b, depth)
+        yield from _divide(a, b, depth)
 
 
 def _is_small(a: Sequence[str], b: Sequence[str]) -> bool:
@@ -115,8 +115,8 @@ def _is_small(a: Sequence[str], b: Sequence[str]) -> bool:
     return sum(counts[token] for token in a) <= MAX_PAIRS
 
 
-def _divided(a: Sequence[str], b: Sequence[str], depth: int) -> Iterator[Range]:
-    """Patience diff: what stands once in both, in the same order, divides the rest."""
+def _divide(a: Sequence[str], b: Sequence[str], depth: int) -> Iterator[Range]:
+    """Split at unique common tokens, as patience diff does, and compare what is between them."""
     anchors = _anchors(a, b) if depth < MAX_DEPTH else []
     if not anchors:
         yield False, 0, len(a), 0, len(b)
@@ -124,17 +124,17 @@ def _divided(a: Sequence[str], b: Sequence[str], depth: int) -> Iterator[Range]:
     i, j = 0, 0
     for anchor_i, anchor_j in [*anchors, (len(a), len(b))]:
         if anchor_i > i or anchor_j > j:
-            yield from _shifted(_ranges(a[i:anchor_i], b[j:anchor_j], depth + 1), i, j)
+            yield from _shift(_ranges(a[i:anchor_i], b[j:anchor_j], depth + 1), i, j)
         if anchor_i < len(a):
             yield True, anchor_i, anchor_i + 1, anchor_j, anchor_j + 1
         i, j = anchor_i + 1, anchor_j + 1
 
 
 def _anchors(a: Sequence[str], b: Sequence[str]) -> list[tuple[int, int]]:
-    """The longest series of places, rising in both, of tokens that each has once."""
+    """Return the longest series of positions, rising in both, of tokens that each has once."""
     in_a, in_b = Counter(a), Counter(b)
-    place_in_b = {token: j for j, token in enumerate(b) if in_b[token] == 1}
-    pairs = [(i, place_in_b[token]) for i, token in enumerate(a) if in_a[token] == 1 and token in place_in_b]
+    index_in_b = {token: j for j, token in enumerate(b) if in_b[token] == 1}
+    pairs = [(i, index_in_b[token]) for i, token in enumerate(a) if in_a[token] == 1 and token in index_in_b]
     ends: list[int] = []  # the lowest end in b of a rising series of each length
     chain: list[int] = []  # the pair that ends it
     before: list[int | None] = []
@@ -144,20 +144,20 @@ def _anchors(a: Sequence[str], b: Sequence[str]) -> list[tuple[int, int]]:
         ends[length : length + 1] = [j]
         chain[length : length + 1] = [number]
     series: list[tuple[int, int]] = []
-    place: int | None = chain[-1] if chain else None
-    while place is not None:
-        series.append(pairs[place])
-        place = before[place]
+    index: int | None = chain[-1] if chain else None
+    while index is not None:
+        series.append(pairs[index])
+        index = before[index]
     return series[::-1]
 
 
-def _common(a: Sequence[str], b: Sequence[str]) -> int:
-    """How many tokens both begin with."""
-    for place, (one, other) in enumerate(zip(a, b, strict=False)):
+def _common_prefix(a: Sequence[str], b: Sequence[str]) -> int:
+    """Return the length of the common prefix, in tokens."""
+    for index, (one, other) in enumerate(zip(a, b, strict=False)):
         if one != other:
-            return place
+            return index
     return min(len(a), len(b))
 
 
-def _shifted(ranges: Iterator[Range], i: int, j: int) -> Iterator[Range]:
+def _shift(ranges: Iterator[Range], i: int, j: int) -> Iterator[Range]:
     return ((same, i + i1, i + i2, j + j1, j + j2) for same, i1, i2, j1, j2 in ranges)

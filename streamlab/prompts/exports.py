@@ -1,4 +1,4 @@
-"""Results to take away, as tables."""
+"""A comparison's results as CSV and Markdown."""
 
 import csv
 import io
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from streamlab.prompts.checks import Verdict
 from streamlab.prompts.prompt_set import PromptSet
-from streamlab.prompts.results import CRITERIA, TIME_DIGITS, Cell, Criterion, Row, summary
+from streamlab.prompts.results import CRITERIA, TIME_DIGITS, Cell, Criterion, SummaryRow, summary
 from streamlab.text.tables import harmless, inline, markdown_table
 
 _COLUMNS = (
@@ -29,7 +29,7 @@ _COLUMNS = (
 
 
 def to_csv(prompts: PromptSet, cells: Iterable[Cell]) -> bytes:
-    """A row for each cell, with its case's values and a column for each check (`passed`, `failed`, `undecided`).
+    """Write a row for each cell, with its case's values and a column for each check (`passed`, `failed`, `undecided`).
 
     UTF-8 with a byte order mark, by which Excel knows the encoding; CRLF, as RFC 4180 has it; cases and repeats are
     counted from 1. A text that a spreadsheet would take for a formula (OWASP's list: `= + - @`, tab, line end, and
@@ -80,7 +80,7 @@ def _rounded(value: float | None, digits: int) -> float | None:
 
 
 def to_markdown(prompts: PromptSet, cells: Iterable[Cell], words: Mapping[str, str]) -> str:
-    """The summary as one table, the answers as another. `words` has a text for each of `MARKDOWN_WORDS`."""
+    """Write the summary as one table, the answers as another. `words` has a text for each of `MARKDOWN_WORDS`."""
     found = list(cells)
     names = [variant.name for variant in prompts.variants]
     rows = [_summary_line(row, words) for row in summary(prompts, found)]
@@ -115,13 +115,13 @@ MARKDOWN_WORDS: tuple[str, ...] = (
 )
 
 
-def _summary_line(row: Row, words: Mapping[str, str]) -> list[str]:
+def _summary_line(row: SummaryRow, words: Mapping[str, str]) -> list[str]:
     cells = []
-    for place, (value, count) in enumerate(zip(row.values, row.counts, strict=True)):
+    for index, (value, count) in enumerate(zip(row.values, row.counts, strict=True)):
         if value is None:
             cells.append(words["unknown"])
             continue
-        wins = f" {words['wins']}" if place in row.winners else ""
+        wins = f" {words['wins']}" if index in row.winners else ""
         cells.append(f"{_figure(row.criterion, value)} (n={count}){wins}")
     return [words[row.criterion], *cells]
 

@@ -1,4 +1,4 @@
-"""Regular expressions that anyone may write: compiled within bounds, searched within a time limit."""
+"""Regular expressions from users: compiled within bounds, searched within a time limit."""
 
 from functools import lru_cache
 
@@ -15,7 +15,7 @@ _RECURSION = regex.compile(r"\(\?(?:R|[+-]?\d|&|P>)")
 
 
 class BadPattern(ValueError):
-    """No regular expression."""
+    """The pattern is not a regular expression."""
 
 
 class TooComplex(Exception):
@@ -23,8 +23,8 @@ class TooComplex(Exception):
 
 
 @lru_cache(maxsize=256)
-def compiled(pattern: str) -> "regex.Pattern[str]":
-    """Raises BadPattern or TooComplex."""
+def compile_pattern(pattern: str) -> "regex.Pattern[str]":
+    """Compile a pattern. Raise BadPattern or TooComplex."""
     if len(pattern) > MAX_CHARACTERS or _copies(pattern) > MAX_COPIES or _RECURSION.search(pattern):
         raise TooComplex
     try:
@@ -35,19 +35,19 @@ def compiled(pattern: str) -> "regex.Pattern[str]":
         raise BadPattern("the pattern cannot be read") from None
 
 
-def found(pattern: str, text: str, seconds: float = SECONDS) -> bool:
-    """Whether the pattern matches anywhere in the text. Raises BadPattern or TooComplex.
+def search(pattern: str, text: str, seconds: float = SECONDS) -> bool:
+    """Tell whether the pattern matches anywhere in the text. Raise BadPattern or TooComplex.
 
     The search lets other threads run, and ends after `seconds` whatever the pattern is.
     """
     try:
-        return compiled(pattern).search(text, timeout=seconds) is not None
+        return compile_pattern(pattern).search(text, timeout=seconds) is not None
     except (TimeoutError, MemoryError):
         raise TooComplex from None
 
 
 def _copies(pattern: str) -> int:
-    """About how long the pattern is with its repeats written out, at most one more than MAX_COPIES."""
+    """Estimate the pattern's length with its repeats written out; return at most MAX_COPIES + 1."""
     sizes, last = [0], 0  # of the open groups, and of what a repeat would repeat
     for token in _TOKEN.finditer(pattern):
         repeat: str | None = token[1]

@@ -1,4 +1,4 @@
-"""What a model's tokens cost, from the dated list `data/prices.toml`. What is not listed is unknown, never free."""
+"""The cost of a model's tokens, from the dated list `data/prices.toml`. A model not listed is unknown, never free."""
 
 import re
 import tomllib
@@ -18,9 +18,9 @@ _DATED = re.compile(r"(.+)-\d{4}-\d{2}-\d{2}")
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US$ per million tokens, as of a day, with where that is from. Both are None for the demo model, which is free.
+    """US$ per million tokens, with the day and the source of the figure; both are None for the free demo model.
 
-    It holds for at most `limit` input tokens; None is any number.
+    It holds for at most `limit` input tokens; None means any number.
     """
 
     input: float
@@ -36,7 +36,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class PriceList:
-    """`source` is where the figures were read, `page` where the provider publishes them."""
+    """The dated prices: `source` is where the figures were read, `page` where the provider publishes them."""
 
     date: date
     source: str
@@ -56,7 +56,7 @@ def price_list() -> PriceList:
 
 
 def price_of(model: str) -> Price | None:
-    """By its exact name, or as the dated copy of a listed name; None when unknown."""
+    """Look up a model's price by its exact name, or as the dated copy of a listed name; None when unknown."""
     if is_demo(model):
         return FREE
     listed = price_list().models
@@ -65,7 +65,7 @@ def price_of(model: str) -> Price | None:
 
 
 def cost(model: str, usage: Usage) -> float | None:
-    """US$ for one answer, None when unknown. An estimated usage makes an estimated cost."""
+    """Compute the US$ of one answer, None when unknown. An estimated usage makes an estimated cost."""
     price = price_of(model)
     if price is None or (price.limit is not None and usage.input_tokens > price.limit):
         return None

@@ -1,4 +1,4 @@
-"""What is wrong with a set before it runs."""
+"""Validation of a prompt set before it runs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ _REMARKS: frozenset[ProblemCode] = frozenset(("empty_cell", "unused_column", "ch
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong with a set before it runs. `variant`, `check` and `cases` are places in the set, from 0.
+    """A problem of a set. `variant`, `check` and `cases` are indexes in the set, from 0.
 
     `names` are the variables, columns or variants meant, `position` is the character of a template, from 0.
     """
@@ -45,14 +45,14 @@ class Problem:
 
     @property
     def blocking(self) -> bool:
-        """Whether it keeps the set from running. The rest is only worth knowing."""
+        """Tell whether the problem keeps the set from running; the others are warnings."""
         return self.code not in _REMARKS
 
 
 def problems(prompts: PromptSet) -> list[Problem]:
-    """Everything at once, in the order of the set."""
-    found = [problem for place in range(len(prompts.variants)) for problem in _variant_problems(prompts, place)]
-    found += [problem for place in range(len(prompts.checks)) for problem in _check_problems(prompts, place)]
+    """Return all problems of the set, in the order of the set."""
+    found = [problem for index in range(len(prompts.variants)) for problem in _variant_problems(prompts, index)]
+    found += [problem for index in range(len(prompts.checks)) for problem in _check_problems(prompts, index)]
     names = [variant.name for variant in prompts.variants]
     if double := tuple(dict.fromkeys(name for name in names if names.count(name) > 1)):
         found.append(Problem("duplicate_name", names=double))
@@ -61,25 +61,25 @@ def problems(prompts: PromptSet) -> list[Problem]:
     return found
 
 
-def _variant_problems(prompts: PromptSet, place: int) -> Iterator[Problem]:
+def _variant_problems(prompts: PromptSet, index: int) -> Iterator[Problem]:
     try:
-        wanted = template.variables(prompts.variants[place].template)
+        wanted = template.variables(prompts.variants[index].template)
     except template.TemplateError as error:
-        yield Problem(_TEMPLATE_CODES[error.code], place, position=error.position)
+        yield Problem(_TEMPLATE_CODES[error.code], index, position=error.position)
         return
     if unknown := tuple(name for name in wanted if name not in prompts.columns or not prompts.cases):
-        yield Problem("unknown_variable", place, names=unknown)
+        yield Problem("unknown_variable", index, names=unknown)
     for name in wanted:
         if empty := tuple(number for number, case in enumerate(prompts.cases) if not case.get(name, "x").strip()):
-            yield Problem("empty_cell", place, names=(name,), cases=empty)
+            yield Problem("empty_cell", index, names=(name,), cases=empty)
 
 
-def _check_problems(prompts: PromptSet, place: int) -> Iterator[Problem]:
-    check = prompts.checks[place]
-    if flaw := check_problem(check):
-        yield Problem(_CHECK_CODES[flaw], check=place)
+def _check_problems(prompts: PromptSet, index: int) -> Iterator[Problem]:
+    check = prompts.checks[index]
+    if error_code := check_problem(check):
+        yield Problem(_CHECK_CODES[error_code], check=index)
     if unknown := tuple(name for name in check_variables(check) if name not in prompts.columns):
-        yield Problem("check_unknown_variable", check=place, names=unknown)
+        yield Problem("check_unknown_variable", check=index, names=unknown)
 
 
 def _used(prompts: PromptSet) -> set[str]:
@@ -92,7 +92,7 @@ def _used(prompts: PromptSet) -> set[str]:
     return used
 
 
-_TEMPLATE_CODES: dict[template.Flaw, ProblemCode] = {
+_TEMPLATE_CODES: dict[template.TemplateErrorCode, ProblemCode] = {
     "empty": "template_empty",
     "too_long": "template_too_long",
     "open_brace": "template_open_brace",

@@ -8,37 +8,37 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from streamlab.prompts import cases as table
 from streamlab.prompts import template
 from streamlab.prompts.checks import Check
-from streamlab.prompts.texts import Text
+from streamlab.prompts.texts import StorableText
 
 VERSION: Literal[1] = 1
 MAX_CHARACTERS = 1_000_000  # of all texts of a set together
 
-Prompt = Annotated[Text, Field(max_length=template.MAX_CHARACTERS)]
-Column = Annotated[Text, Field(min_length=1, max_length=table.MAX_NAME)]
-Cell = Annotated[Text, Field(max_length=table.MAX_CELL)]
+PromptText = Annotated[StorableText, Field(max_length=template.MAX_CHARACTERS)]
+ColumnName = Annotated[StorableText, Field(min_length=1, max_length=table.MAX_NAME)]
+CellText = Annotated[StorableText, Field(max_length=table.MAX_CELL)]
 
 
-class _Part(BaseModel):
+class _FrozenModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Variant(_Part):
-    """One column of the comparison. A template that is still broken can be kept; `problems` tells of it."""
+class Variant(_FrozenModel):
+    """One column of the comparison. Its template may be invalid; `problems` reports that."""
 
-    name: Annotated[Text, Field(min_length=1, max_length=60, pattern=r"^[^\r\n]*$")]
-    system: Prompt = ""
-    template: Prompt
-    model: Annotated[Text, Field(min_length=1, max_length=2_000)]
+    name: Annotated[StorableText, Field(min_length=1, max_length=60, pattern=r"^[^\r\n]*$")]
+    system: PromptText = ""
+    template: PromptText
+    model: Annotated[StorableText, Field(min_length=1, max_length=2_000)]
     temperature: float = Field(1.0, ge=0, le=2)
 
 
-class PromptSet(_Part):
-    """Every case has a text for every column. Without cases there is one, which has no values."""
+class PromptSet(_FrozenModel):
+    """The variants, cases and checks. Every case has a text for every column; no cases count as one without values."""
 
     version: Literal[1] = VERSION
     variants: tuple[Variant, ...] = Field(min_length=2, max_length=6)
-    columns: tuple[Column, ...] = Field((), max_length=table.MAX_COLUMNS)
-    cases: tuple[dict[Column, Cell], ...] = Field((), max_length=table.MAX_ROWS)
+    columns: tuple[ColumnName, ...] = Field((), max_length=table.MAX_COLUMNS)
+    cases: tuple[dict[ColumnName, CellText], ...] = Field((), max_length=table.MAX_ROWS)
     checks: tuple[Check, ...] = Field((), max_length=20)
     repeats: int = Field(1, ge=1, le=10)
     at_once: int = Field(4, ge=1, le=16)
@@ -46,7 +46,7 @@ class PromptSet(_Part):
     @model_validator(mode="before")
     @classmethod
     def _complete(cls, data: Any) -> Any:
-        """A column that a case leaves out is empty there."""
+        """Fill the columns that a case leaves out with empty texts."""
         if not isinstance(data, dict):
             return data
         columns, cases = data.get("columns"), data.get("cases")
@@ -68,7 +68,7 @@ class PromptSet(_Part):
         return self
 
     def inputs(self) -> tuple[dict[str, str], ...]:
-        """The values of each case, in order: one without any when there are no cases."""
+        """Return the values of each case, in order: one without any when there are no cases."""
         return self.cases or ({},)
 
 

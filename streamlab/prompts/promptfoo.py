@@ -1,4 +1,4 @@
-"""A set as a configuration of promptfoo, so that the same comparison runs in a build."""
+"""Export of a set as a promptfoo configuration, to run the same comparison in a build."""
 
 import json
 import re
@@ -17,11 +17,11 @@ from streamlab.prompts.checks import (
     NotContains,
     Regex,
     check_variables,
-    filled,
-    filled_pattern,
+    fill_pattern,
+    fill_value,
 )
 from streamlab.prompts.prompt_set import PromptSet, Variant
-from streamlab.prompts.saved import dump_yaml
+from streamlab.prompts.serialization import dump_yaml
 
 SCHEMA = "https://promptfoo.dev/config-schema.json"
 DEMO_URL = "DEMO_BASE_URL"  # the environment variable that holds the demo model's address, when a build has one
@@ -35,7 +35,7 @@ _SPECIAL = re.compile(r"\{\{|\n\Z|\A(?:file|package):")
 
 
 def to_promptfoo(prompts: PromptSet) -> str:
-    """YAML for `promptfoo eval`. Raises TemplateError for a set whose templates are broken.
+    """Write YAML for `promptfoo eval`. Raise TemplateError for a set whose templates are broken.
 
     Each variant is one prompt, a chat in JSON, tied to one provider. An OpenAI-compatible endpoint is found by the
     environment (`OPENAI_BASE_URL`, `OPENAI_API_KEY`), the demo model by `DEMO_BASE_URL`. Each check is one assertion.
@@ -50,8 +50,8 @@ def to_promptfoo(prompts: PromptSet) -> str:
     common = [check for check in prompts.checks if not _of_case(check, prompts)]
     config: dict[str, Any] = {
         "description": "Exported from Streaming Lab",
-        "prompts": [_prompt(place, variant, names, wrapped) for place, variant in enumerate(prompts.variants)],
-        "providers": [_provider(place, variant) for place, variant in enumerate(prompts.variants)],
+        "prompts": [_prompt(index, variant, names, wrapped) for index, variant in enumerate(prompts.variants)],
+        "providers": [_provider(index, variant) for index, variant in enumerate(prompts.variants)],
         "defaultTest": {"assert": [_assertion(check, {}) for check in common]},
         "tests": [_test(prompts, values, names, wrapped) for values in prompts.inputs()],
         "evaluateOptions": {"repeat": prompts.repeats, "maxConcurrency": prompts.at_once},
@@ -62,7 +62,7 @@ def to_promptfoo(prompts: PromptSet) -> str:
 
 
 def _variables(prompts: PromptSet) -> dict[str, str]:
-    """For each column, the name of its variable, which is its own wherever Nunjucks can read that."""
+    """Return each column's variable name: its own wherever Nunjucks can read that."""
     names: dict[str, str] = {}
     for column in prompts.columns:
         name = column if column.isidentifier() else f"column_{len(names) + 1}"
@@ -73,7 +73,7 @@ def _variables(prompts: PromptSet) -> dict[str, str]:
 
 
 def _wrapped(prompts: PromptSet) -> set[str]:
-    """The columns with a text that promptfoo would load, shorten, or fill with other variables or the environment.
+    """Return the columns with a text that promptfoo would load, shorten or fill itself.
 
     It leaves alone what is not a string and holds no `{{`: these become `{pieces: [...]}`, cut between the braces.
     """
@@ -88,19 +88,19 @@ def _value(text: str, wrapped: bool) -> str | dict[str, list[str]]:
     return {"pieces": re.split(r"(?<=\{)(?=\{)", text)} if wrapped else text
 
 
-def _label(place: int, variant: Variant) -> str:
-    """Numbered, because promptfoo also finds prompts by the beginning of their label. It holds no tag to fill."""
-    return f"{place + 1}. {variant.name.replace('{{', '{ {')}"
+def _label(index: int, variant: Variant) -> str:
+    """Return a numbered label without tags; promptfoo also finds prompts by the beginning of their label."""
+    return f"{index + 1}. {variant.name.replace('{{', '{ {')}"
 
 
-def _prompt(place: int, variant: Variant, names: Mapping[str, str], wrapped: set[str]) -> dict[str, Any]:
+def _prompt(index: int, variant: Variant, names: Mapping[str, str], wrapped: set[str]) -> dict[str, Any]:
     text = "".join(
         _escaped(text) + ("" if name is None else _expression(name, names, wrapped))
         for text, name in template.parts(variant.template)
     )
     messages = [{"role": "system", "content": literal(variant.system)}] if variant.system.strip() else []
     chat = [*messages, {"role": "user", "content": text}]
-    return {"label": _label(place, variant), "raw": json.dumps(chat, ensure_ascii=False, indent=2) + "\n"}
+    return {"label": _label(index, variant), "raw": json.dumps(chat, ensure_ascii=False, indent=2) + "\n"}
 
 
 def _expression(name: str, names: Mapping[str, str], wrapped: set[str]) -> str:
@@ -109,8 +109,11 @@ def _expression(name: str, names: Mapping[str, str], wrapped: set[str]) -> str:
 
 
 def literal(text: str) -> str:
-    """Text that Nunjucks and promptfoo give back as it is. Also `{{ env.X }}`, which promptfoo fills before anything
-    else, even within `{% raw %}`, and a beginning that promptfoo would take for a file or a package to load."""
+    """Escape text so that Nunjucks and promptfoo give it back as it is.
+
+    That includes `{{ env.X }}`, which promptfoo fills before anything else, even within `{% raw %}`, and a beginning
+    that promptfoo would take for a file or a package to load.
+    """
     escaped = _escaped(text)
     return "{{ '' }}" + escaped if re.match(r"file:|package:", text) else escaped
 
@@ -119,14 +122,14 @@ def _escaped(text: str) -> str:
     return _TAG.sub(lambda brace: f"{{{{ '{brace[0]}' }}}}", text)
 
 
-def _provider(place: int, variant: Variant) -> dict[str, Any]:
+def _provider(index: int, variant: Variant) -> dict[str, Any]:
     # Otherwise promptfoo sends a temperature of 0 and a limit of 1,024 tokens.
     config: dict[str, Any] = {"omitDefaults": True}
     if variant.temperature != DEFAULT_TEMPERATURE:
         config["temperature"] = variant.temperature
     if is_demo(variant.model):
         config |= {"apiBaseUrl": f"{{{{ env.{DEMO_URL} }}}}", "apiKey": "demo"}
-    label = _label(place, variant)
+    label = _label(index, variant)
     return {"id": f"openai:chat:{variant.model}", "label": label, "config": config, "prompts": [label]}
 
 
@@ -149,9 +152,9 @@ def _assertion(check: Check, values: Mapping[str, str]) -> dict[str, Any]:
         case Contains() | NotContains():
             negated = "not-" if isinstance(check, NotContains) else ""
             kind = "icontains" if check.ignore_case else "contains"
-            return {"type": negated + kind, "value": literal(filled(check.value, values))}
+            return {"type": negated + kind, "value": literal(fill_value(check.value, values))}
         case Regex():
-            return {"type": "regex", "value": literal(filled_pattern(check.value, values))}
+            return {"type": "regex", "value": literal(fill_pattern(check.value, values))}
         case Json():
             return {"type": "is-json", "transform": _UNFENCED}
         case JsonSchema():  # as text, because promptfoo would resolve a `$ref` of an object in the whole configuration

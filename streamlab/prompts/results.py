@@ -1,4 +1,4 @@
-"""What came of a set: a cell for each answer, and what wins on what."""
+"""A comparison's results: a cell for each answer, and a summary by criterion."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -22,8 +22,9 @@ Criterion = Literal[
 class Cell:
     """One answer: of a variant, to a case, in a repeat, all three counted from 0.
 
-    Times are seconds since the run began, `cost` is US$. None is unknown, or not there yet. `estimated` says that the
-    tokens are, and with them the cost. `verdicts` are in the order of the set's checks, empty while it is not judged.
+    Times are seconds since the run began, `cost` is US$; None is unknown, or not there yet. `estimated` says that the
+    token counts, and with them the cost, are estimates. `verdicts` are in the order of the set's checks, empty until
+    the answer is checked.
     """
 
     variant: int
@@ -42,17 +43,17 @@ class Cell:
     thumb: Thumb | None = None
 
     @property
-    def good(self) -> bool:
+    def completed(self) -> bool:
         return self.status == "completed"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One criterion: each variant's value, None where unknown, and of how many answers it is (or verdicts, for checks).
+class SummaryRow:
+    """One criterion: each variant's value, None where unknown, and its count of answers (for checks, of verdicts).
 
-    `winners` are the variants with the best value, several when they are equal, and none when all known values are
-    equal or fewer than two are known. `uneven` says that the values are of different numbers of answers. The median or
-    share of fewer answers can win all the same; their sum, which is the cost, cannot.
+    `winners` are the variants with the best value: several when they are equal, none when all known values are equal or
+    fewer than two are known. `uneven` says that the counts differ. The median or share of fewer answers can win all the
+    same; their sum, which is the cost, cannot.
     """
 
     criterion: Criterion
@@ -63,10 +64,11 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class _Measure:
-    """`value` takes the cells of one variant that `counts` lets through; `lower` is None where neither is better.
+class _Aggregation:
+    """How a criterion's value is computed from one variant's cells.
 
-    Values that are the same to so many `digits` are equal. A cell is worth so many `units`.
+    `value` takes the cells that `counts` accepts; `lower` says whether lower is better, None where neither is. Values
+    that are equal to so many `digits` tie. A cell counts as so many `units`.
     """
 
     criterion: Criterion
@@ -78,8 +80,8 @@ class _Measure:
     units: Callable[[Cell], int] = lambda cell: 1
 
 
-def summary(prompts: PromptSet, cells: Iterable[Cell]) -> list[Row]:
-    """What wins on what, over the answers so far.
+def summary(prompts: PromptSet, cells: Iterable[Cell]) -> list[SummaryRow]:
+    """Summarize the answers so far, criterion by criterion.
 
     Times, tokens, cost and the spread are those of completed answers. The cost is unknown as soon as that of one answer
     is: half a sum would look cheap. Shares of checks are of those that could be decided. `answers` and `total_range`
@@ -87,19 +89,19 @@ def summary(prompts: PromptSet, cells: Iterable[Cell]) -> list[Row]:
     many seconds the slowest is behind the fastest.
     """
     found = list(cells)
-    columns = [[cell for cell in found if cell.variant == place] for place in range(len(prompts.variants))]
-    return [_row(measure, columns) for measure in _MEASURES]
+    columns = [[cell for cell in found if cell.variant == index] for index in range(len(prompts.variants))]
+    return [_row(aggregation, columns) for aggregation in _AGGREGATIONS]
 
 
-def _row(measure: _Measure, columns: Sequence[Sequence[Cell]]) -> Row:
-    counted = [[cell for cell in column if measure.counts(cell)] for column in columns]
-    values = tuple(measure.value(cells) if cells else None for cells in counted)
-    counts = tuple(sum(map(measure.units, cells)) for cells in counted)
+def _row(aggregation: _Aggregation, columns: Sequence[Sequence[Cell]]) -> SummaryRow:
+    counted = [[cell for cell in column if aggregation.counts(cell)] for column in columns]
+    values = tuple(aggregation.value(cells) if cells else None for cells in counted)
+    counts = tuple(sum(map(aggregation.units, cells)) for cells in counted)
     known = {count for count, value in zip(counts, values, strict=True) if value is not None}
     uneven = len(known) > 1
-    compared = [None if value is None else round(value, measure.digits) for value in values]
-    winners = () if uneven and measure.summed else _winners(compared, measure.lower)
-    return Row(measure.criterion, values, counts, winners, uneven)
+    compared = [None if value is None else round(value, aggregation.digits) for value in values]
+    winners = () if uneven and aggregation.summed else _winners(compared, aggregation.lower)
+    return SummaryRow(aggregation.criterion, values, counts, winners, uneven)
 
 
 def _winners(values: Sequence[float | None], lower: bool | None) -> tuple[int, ...]:
@@ -107,7 +109,7 @@ def _winners(values: Sequence[float | None], lower: bool | None) -> tuple[int, .
     if lower is None or len(set(known)) < 2:
         return ()
     best = min(known) if lower else max(known)
-    return tuple(place for place, value in enumerate(values) if value == best)
+    return tuple(index for index, value in enumerate(values) if value == best)
 
 
 def _is_decided(cell: Cell) -> bool:
@@ -129,7 +131,7 @@ def _costs(cells: Sequence[Cell]) -> float | None:
 
 
 def _repeats(cells: Sequence[Cell]) -> list[list[Cell]]:
-    """The completed answers of each case that has several."""
+    """Return the completed answers of each case that has several."""
     cases: dict[int, list[Cell]] = {}
     for cell in cells:
         cases.setdefault(cell.case, []).append(cell)
@@ -151,40 +153,44 @@ def _known(cells: Sequence[Cell], name: Literal["ttft", "total", "output_tokens"
     return [value for value in values if value is not None]
 
 
-def _median(name: Literal["ttft", "total", "output_tokens"]) -> _Measure:
-    return _Measure(
+def _median(name: Literal["ttft", "total", "output_tokens"]) -> _Aggregation:
+    return _Aggregation(
         name,
         True,
-        lambda cell: cell.good and getattr(cell, name) is not None,
+        lambda cell: cell.completed and getattr(cell, name) is not None,
         lambda cells: median(_known(cells, name)),
         digits=TIME_DIGITS,
     )
 
 
-def _good(cell: Cell) -> bool:
-    return cell.good
+def _is_completed(cell: Cell) -> bool:
+    return cell.completed
 
 
-def _over(cell: Cell) -> bool:
+def _has_ended(cell: Cell) -> bool:
     return cell.status not in ("waiting", "running")
 
 
-_MEASURES = (
-    _Measure("good", False, _over, lambda cells: sum(map(_good, cells)) / len(cells)),
+_AGGREGATIONS = (
+    _Aggregation("good", False, _has_ended, lambda cells: sum(map(_is_completed, cells)) / len(cells)),
     _median("ttft"),
     _median("total"),
     _median("output_tokens"),
-    _Measure("cost", True, _good, _costs, summed=True),
-    _Measure("passed", False, _is_decided, lambda cells: _share(cells, True), units=lambda cell: len(_decided(cell))),
-    _Measure("failed", True, _is_decided, lambda cells: _share(cells, False), units=lambda cell: len(_decided(cell))),
-    _Measure(
+    _Aggregation("cost", True, _is_completed, _costs, summed=True),
+    _Aggregation(
+        "passed", False, _is_decided, lambda cells: _share(cells, True), units=lambda cell: len(_decided(cell))
+    ),
+    _Aggregation(
+        "failed", True, _is_decided, lambda cells: _share(cells, False), units=lambda cell: len(_decided(cell))
+    ),
+    _Aggregation(
         "thumbs",
         False,
         lambda cell: cell.thumb is not None,
         lambda cells: float(sum(1 if cell.thumb == "up" else -1 for cell in cells)),
     ),
-    _Measure("answers", None, _good, _answers),
-    _Measure("total_range", True, _good, _total_range, digits=TIME_DIGITS),
+    _Aggregation("answers", None, _is_completed, _answers),
+    _Aggregation("total_range", True, _is_completed, _total_range, digits=TIME_DIGITS),
 )
 
-CRITERIA: tuple[Criterion, ...] = tuple(measure.criterion for measure in _MEASURES)
+CRITERIA: tuple[Criterion, ...] = tuple(aggregation.criterion for aggregation in _AGGREGATIONS)

@@ -13,7 +13,7 @@ from jsonschema.validators import extend
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import EMPTY_REGISTRY
 
-from streamlab.prompts.patterns import BadPattern, TooComplex, compiled, found
+from streamlab.prompts.patterns import BadPattern, TooComplex, compile_pattern, search
 from streamlab.prompts.texts import parse_json
 
 SECONDS = 1.0
@@ -26,16 +26,16 @@ Keyword = Callable[[Validator, Any, Any, Any], Iterable[ValidationError] | None]
 
 
 class BadSchema(Exception):
-    """No JSON, no schema of draft-07 or 2020-12, or one with a reference to somewhere else."""
+    """The text is not JSON, not a schema of draft-07 or 2020-12, or refers to another document."""
 
 
 class Undecided(Exception):
-    """The schema or the answer is too large, too deep or too intricate to say."""
+    """The schema or the answer is too large, too deep or too intricate to decide."""
 
 
 @lru_cache(maxsize=64)
 def parse_schema(text: str) -> Any:
-    """A validator. Raises BadSchema or Undecided. Without `$schema` the draft is 2020-12."""
+    """Build a validator; without `$schema` the draft is 2020-12. Raise BadSchema or Undecided."""
     try:
         schema = parse_json(text)
     except ValueError:
@@ -59,7 +59,7 @@ def parse_schema(text: str) -> Any:
 
 
 def is_valid(schema: str, instance: Any) -> bool:
-    """Raises BadSchema or Undecided, after a second or so at the latest."""
+    """Validate a parsed answer within about a second. Raise BadSchema or Undecided."""
     validator = parse_schema(schema)
     token = _deadline.set(time.monotonic() + SECONDS)
     try:
@@ -73,7 +73,7 @@ def is_valid(schema: str, instance: Any) -> bool:
 
 
 def _check(schema: dict[str, Any]) -> None:
-    """What the drafts allow and is not taken here."""
+    """Refuse what the drafts allow but is not supported here."""
     keywords: set[str] = set()
     for part in _parts(schema, 0):
         keywords |= part.keys()
@@ -90,7 +90,7 @@ def _check(schema: dict[str, Any]) -> None:
 
 
 def _parts(value: Any, depth: int) -> Iterator[dict[str, Any]]:
-    """Every object within the schema. Raises Undecided where it is too deep."""
+    """Yield every object within the schema. Raise Undecided where it is too deep."""
     if depth > MAX_DEPTH:
         raise Undecided
     if isinstance(value, dict):
@@ -110,7 +110,7 @@ def _patterns(part: dict[str, Any]) -> Iterator[str]:
 
 def _check_pattern(pattern: str) -> None:
     try:
-        compiled(pattern)
+        compile_pattern(pattern)
     except BadPattern:
         raise BadSchema("a pattern") from None
     except TooComplex:
@@ -121,7 +121,7 @@ def _check_pattern(pattern: str) -> None:
 
 
 def _pattern(validator: Validator, pattern: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    if isinstance(instance, str) and not found(pattern, instance, _seconds_left()):
+    if isinstance(instance, str) and not search(pattern, instance, _seconds_left()):
         yield ValidationError("does not match")
 
 
@@ -129,7 +129,7 @@ def _pattern_properties(validator: Any, patterns: Any, instance: Any, schema: An
     if isinstance(instance, dict):
         for pattern, subschema in patterns.items():
             for name, value in instance.items():
-                if found(pattern, name, _seconds_left()):
+                if search(pattern, name, _seconds_left()):
                     yield from validator.descend(value, subschema, path=name, schema_path=pattern)
 
 
@@ -137,7 +137,7 @@ def _additional_properties(validator: Any, subschema: Any, instance: Any, schema
     if isinstance(instance, dict):
         patterns = schema.get("patternProperties", {})
         for name, value in instance.items():
-            if name not in schema.get("properties", {}) and not any(found(p, name, _seconds_left()) for p in patterns):
+            if name not in schema.get("properties", {}) and not any(search(p, name, _seconds_left()) for p in patterns):
                 yield from validator.descend(value, subschema, path=name)
 
 
@@ -148,7 +148,7 @@ def _unique_items(validator: Validator, unique: bool, instance: Any, schema: Any
 
 
 def _timed(keyword: Keyword) -> Keyword:
-    """A schema of a few lines can ask for more steps than there are atoms."""
+    """Check the deadline before each use of the keyword: a short schema can ask for endless steps."""
 
     def timed(validator: Validator, value: Any, instance: Any, schema: Any) -> Iterable[ValidationError] | None:
         _seconds_left()

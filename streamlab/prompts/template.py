@@ -1,4 +1,4 @@
-"""Templates with `{variables}`: what they name, and their text with the names filled in."""
+"""Prompt templates with `{variables}`."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -6,22 +6,22 @@ from typing import Literal
 
 MAX_CHARACTERS = 32_000
 
-Flaw = Literal["empty", "too_long", "open_brace", "close_brace", "empty_name", "bad_name"]
+TemplateErrorCode = Literal["empty", "too_long", "open_brace", "close_brace", "empty_name", "bad_name"]
 
 _BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 
 class TemplateError(ValueError):
-    """What is wrong, as a `code`, and the `position` of the character where it shows (0-based)."""
+    """An error in a template, as a `code` and the 0-based `position` of the character where it is."""
 
-    def __init__(self, code: Flaw, position: int) -> None:
+    def __init__(self, code: TemplateErrorCode, position: int) -> None:
         super().__init__(f"character {position}: {code}")
         self.code = code
         self.position = position
 
 
 def variables(template: str) -> tuple[str, ...]:
-    """The names, each once, in order of appearance. Raises TemplateError.
+    """Return the variables' names, each once, in order of appearance. Raise TemplateError.
 
     Braces are those of Python's format strings: `{name}` is a variable, `{{` and `}}` are braces. A name is an
     identifier, Japanese ones included. Attributes, indexes, conversions and format specifications are no names.
@@ -30,15 +30,15 @@ def variables(template: str) -> tuple[str, ...]:
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
-    """The text with every variable replaced by its value, which is never read as a template itself.
+    """Replace every variable by its value, which is never read as a template itself.
 
-    Raises TemplateError, or KeyError for a variable without a value.
+    Raise TemplateError, or KeyError for a variable without a value.
     """
     return "".join(text if name is None else text + values[name] for text, name in parts(template))
 
 
 def parts(template: str) -> list[tuple[str, str | None]]:
-    """Pairs of literal text and the variable that follows it, None where none does. Raises TemplateError."""
+    """Split into pairs of literal text and the variable that follows it, None where none does. Raise TemplateError."""
     if not template.strip():
         raise TemplateError("empty", 0)
     if len(template) > MAX_CHARACTERS:

@@ -15,11 +15,14 @@ def _storable(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_storable)]
+StorableText = Annotated[str, AfterValidator(_storable)]
 
 
 def parse_json(text: str) -> Any:
-    """JSON as the standard has it: no NaN, and numbers of any length. Raises ValueError, or RecursionError."""
+    """Parse JSON as the standard has it: no NaN, and numbers of any length.
+
+    Raise ValueError, or RecursionError.
+    """
     return json.loads(text, parse_int=_integer, parse_constant=_no_constant)
 
 

@@ -1,4 +1,4 @@
-"""Text that arrives on a schedule: the same for everyone who is measured."""
+"""Text that arrives on a schedule, the same for everyone who is measured."""
 
 import threading
 import time
@@ -10,12 +10,12 @@ CHUNK_SECONDS = 0.005
 
 
 def answer(chunks: int) -> str:
-    """An answer of ``chunks`` chunks, in paragraphs of 400 characters."""
+    """Return an answer of ``chunks`` chunks, in paragraphs of 400 characters."""
     length = chunks * CHUNK_CHARACTERS
     return (PARAGRAPH * (length // len(PARAGRAPH) + 1))[:length]
 
 
-class Arrivals:
+class ScheduledText:
     """Chunks appended by a thread of its own, each at its time whether or not somebody reads.
 
     ``began`` is the wall clock at the first chunk.
@@ -38,13 +38,13 @@ class Arrivals:
                 self._more.notify()
 
     def one_by_one(self) -> Iterator[str]:
-        """Every chunk as it came."""
+        """Yield every chunk as it came."""
         for number, chunk in enumerate(self._chunks):
             self._wait_beyond(number)
             yield chunk
 
     def gathered(self) -> Iterator[str]:
-        """All that has arrived since the last item."""
+        """Yield all that has arrived since the last item."""
         read = 0
         while read < len(self._chunks):
             arrived = self._wait_beyond(read)

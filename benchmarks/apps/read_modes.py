@@ -1,5 +1,7 @@
-"""The gateway's application, with other ways to read the same model in the same process: `POST /read` with the name of
-a way and of a model answers the characters, the seconds of process time, and the seconds until the first text.
+"""The gateway's application, with other ways to read the same model in the same process.
+
+`POST /read` with a read mode and a model answers the characters, the seconds of process time, and the seconds until
+the first text.
 """
 
 import time
@@ -22,11 +24,11 @@ from streamlab.runs.chain import chat_chain, chat_input
 QUESTION = "What is streaming?"
 INPUT = chat_input("", [], QUESTION, 1_000)
 
-Way = Callable[[Models, str], Iterator[str]]
+ReadMode = Callable[[Models, str], Iterator[str]]
 
 
 def chain(models: Models, name: str) -> Iterator[str]:
-    """The same prompt and parser with `ChatOpenAI` as it comes."""
+    """Read the same prompt and parser with `ChatOpenAI` as it comes."""
     model = models.chat_model(name, DEFAULT_TEMPERATURE)
     with httpx2.Client(limits=LIMITS, timeout=TIMEOUT) as http:
         bare = ChatOpenAI(
@@ -41,12 +43,12 @@ def chain(models: Models, name: str) -> Iterator[str]:
 
 
 def own_chain(models: Models, name: str) -> Iterator[str]:
-    """The chain that the gateway's runs read."""
+    """Read the chain that the gateway's runs read."""
     yield from chat_chain(models.chat_model(name, DEFAULT_TEMPERATURE)).stream(INPUT)
 
 
 def lines(models: Models, name: str) -> Iterator[str]:
-    """The lines of the same HTTP answer, not even parsed."""
+    """Read the lines of the same HTTP answer without parsing them."""
     base_url = models.chat_model(name, DEFAULT_TEMPERATURE).openai_api_base
     body = {"model": name, "stream": True, "messages": [{"role": "user", "content": QUESTION}]}
     with (
@@ -56,18 +58,18 @@ def lines(models: Models, name: str) -> Iterator[str]:
         yield from response.iter_lines()
 
 
-WAYS: dict[str, Way] = {"chain": chain, "own chain": own_chain, "lines": lines}
+READ_MODES: dict[str, ReadMode] = {"chain": chain, "own chain": own_chain, "lines": lines}
 
 
 async def read(request: Request) -> Response:
-    asked = await request.json()
+    body = await request.json()
     models = request.app.state.engine.models
-    return JSONResponse(await anyio.to_thread.run_sync(_read, WAYS[asked["way"]], models, asked["model"]))
+    return JSONResponse(await anyio.to_thread.run_sync(_read, READ_MODES[body["mode"]], models, body["model"]))
 
 
-def _read(way: Way, models: Models, name: str) -> dict[str, float]:
+def _read(mode: ReadMode, models: Models, name: str) -> dict[str, float]:
     began, spent, first, characters = time.perf_counter(), time.process_time(), 0.0, 0
-    for text in way(models, name):
+    for text in mode(models, name):
         first = first or time.perf_counter()
         characters += len(text)
     return {"characters": characters, "cpu": time.process_time() - spent, "first": first - began}

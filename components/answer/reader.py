@@ -1,4 +1,4 @@
-"""A live run as its page reads it: stretches of text, and what happens between them."""
+"""Reading a live run: stretches of text, and what happens between them."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -9,40 +9,41 @@ from streamlab.events import Done, Error, FinalAnswer, Retry, TextDelta, Thinkin
 from streamlab.hub import Gap, Item, Snapshot
 
 
-class Arrivals:
-    """Sorts a follower's batches.
+class AnswerReader:
+    """Sorts a follower's batches into stretches of text and callbacks.
 
-    `thinking` hears of the model's reasoning, `tool` of each call and result, `begun` of each stretch's first text.
+    `on_thinking` gets the model's reasoning, `on_tool` each call and result; `on_text` is called at a stretch's first
+    text.
 
-    A stretch of text ends with the run, with the model's step, or where it turns out to be void; then `retry` is the
-    event that voided it, or None where what was evicted is replaced by what it amounts to.
+    A stretch of text ends with the run, with the model's step, or when a retry voids it; then `retry` is that event. It
+    is None where a snapshot replaces evicted events.
     """
 
     def __init__(
         self,
         batches: Iterator[list[Item]],
         *,
-        thinking: Callable[[str], None],
-        tool: Callable[[ToolCall | ToolResult], None],
-        begun: Callable[[], None],
+        on_thinking: Callable[[str], None],
+        on_tool: Callable[[ToolCall | ToolResult], None],
+        on_text: Callable[[], None],
     ) -> None:
         self._batches = batches
-        self._thinking = thinking
-        self._tool = tool
-        self._begun = begun
+        self._on_thinking = on_thinking
+        self._on_tool = on_tool
+        self._on_text = on_text
         self._waiting: deque[Item] = deque()
         self.retry: Retry | None = None
         self.ended = False
         self._step = 1
 
     def stretch(self) -> Iterator[str]:
-        """All text that has arrived, again and again, until the stretch ends."""
+        """Yield all text that has arrived, again and again, until the stretch ends."""
         begun, self.retry = False, None
         while not self.ended:
             text, over = self._take()
             if text and not begun:
                 begun = True
-                self._begun()
+                self._on_text()
             if text:
                 yield text
             if over:
@@ -60,7 +61,7 @@ class Arrivals:
             give_way()
 
     def _take(self) -> tuple[str, bool]:
-        """The text up to the next thing that ends the stretch, and whether there was one."""
+        """Take the text up to what ends the stretch; return it, and whether the stretch ended."""
         text: list[str] = []
         while self._waiting:
             match self._waiting.popleft():
@@ -71,16 +72,16 @@ class Arrivals:
                 case TextDelta(content=content):
                     text.append(content)
                 case Thinking(content=content):
-                    self._thinking(content)
+                    self._on_thinking(content)
                 case ToolCall() | ToolResult() as event:
-                    self._tool(event)
+                    self._on_tool(event)
                 case Retry() as event:
                     self.retry = event
                     return "", True  # what was not shown yet need not be shown any more
                 case Snapshot() as snapshot:
                     self._step = snapshot.step
                     for result in snapshot.tools:
-                        self._tool(result)
+                        self._on_tool(result)
                     self._waiting.appendleft(TextDelta(snapshot.text, seq=snapshot.seq, step=snapshot.step))
                     return "", True
                 case FinalAnswer() | Error() | Done() | Gap():

@@ -1,4 +1,4 @@
-"""Text events that no model makes, at a pace: what is to be delivered, for whichever server delivers it."""
+"""Text events at a pace, without a model: what each measured server delivers."""
 
 import itertools
 from collections.abc import Iterator
@@ -12,9 +12,10 @@ WORDS = ("Each ", "token ", "is ", "sent ", "while ", "the ", "next ", "comes ")
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """`count` events, `rate` a second; 0: as fast as they are taken. Those of a step may be merged on their way to a
-    reader that lags; in `turns` of two steps none ever is.
+class Workload:
+    """`count` text events, `rate` a second; 0: as fast as they are taken.
+
+    Events of one step may be merged for a reader that lags; in `turns` of two steps none ever is.
     """
 
     count: int
@@ -23,7 +24,7 @@ class Prepared:
     turns: bool = False
 
     def events(self, clock: Clock) -> Iterator[tuple[float, StreamEvent]]:
-        """Each event, made in the moment that it is taken, and after how many seconds the next is due."""
+        """Yield each event, made at that moment, with the seconds until the next is due."""
         kind = TextDelta if self.type == "text_delta" else Thinking
         began = clock()
         words = itertools.cycle(WORDS)

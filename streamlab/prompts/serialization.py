@@ -1,4 +1,4 @@
-"""A set as it is kept: a YAML file for people, and a part of an address to share a small one."""
+"""A prompt set as a YAML file, and a small one as part of an address."""
 
 import base64
 import binascii
@@ -15,13 +15,13 @@ MAX_BYTES = 2 * 1024 * 1024
 MAX_NODES = 60_000  # texts, lists and mappings of a file; the largest set has about 41,000 of them
 MAX_ADDRESS = 4_000  # characters; some servers and chat programs take no longer address
 
-Flaw = Literal[
+SetErrorCode = Literal[
     "not_text", "not_yaml", "alias", "duplicate_key", "unknown_version", "wrong_field", "too_large", "damaged"
 ]
 
 
 class BrokenSet(ValueError):
-    """What is wrong, as a `code`, and a `detail` that may be shown: it holds nothing of the file but names of fields.
+    """An error in a saved set, as a `code` and a `detail` that may be shown: it holds only names of fields.
 
     - `not_text`: no UTF-8; `not_yaml`, `alias`, `duplicate_key`: the line
     - `unknown_version`: the version, its first 20 characters
@@ -29,7 +29,7 @@ class BrokenSet(ValueError):
     - `too_large`: how many bytes, characters or values are allowed; `damaged`: an address that was not copied whole
     """
 
-    def __init__(self, code: Flaw, detail: str = "") -> None:
+    def __init__(self, code: SetErrorCode, detail: str = "") -> None:
         super().__init__(f"{code}: {detail}" if detail else code)
         self.code = code
         self.detail = detail
@@ -39,7 +39,7 @@ class BrokenSet(ValueError):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Long and multi-line texts as blocks, which keep their line ends readable; no aliases."""
+    """Writes long and multi-line texts as blocks, which keep their line ends readable, and no aliases."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -56,7 +56,7 @@ _Dumper.add_representer(str, _represent_text)
 
 
 class _Loader(yaml.BaseLoader):
-    """Texts, lists and mappings only: `no` and `2024-01-01` stay what was written. Aliases are refused."""
+    """Reads texts, lists and mappings only: `no` and `2024-01-01` stay as written. Refuses aliases."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -83,18 +83,18 @@ class _Loader(yaml.BaseLoader):
 
 
 def to_yaml(prompts: PromptSet) -> str:
-    """What `from_yaml` reads, and people can."""
+    """Write the set as YAML that people can edit and `from_yaml` reads."""
     return dump_yaml(prompts.model_dump(mode="json"))
 
 
 def dump_yaml(content: Any) -> str:
-    """Keys in their order, Unicode as it is, long texts as blocks."""
+    """Write YAML with keys in their order, Unicode as it is, and long texts as blocks."""
     width = 10**9  # a folded line would be hard to edit
     return str(yaml.dump(content, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=width))
 
 
 def from_yaml(data: bytes) -> PromptSet:
-    """Raises BrokenSet."""
+    """Read a set from YAML. Raise BrokenSet."""
     if len(data) > MAX_BYTES:
         raise BrokenSet("too_large", f"{MAX_BYTES} bytes")
     try:
@@ -109,7 +109,7 @@ def from_yaml(data: bytes) -> PromptSet:
         raise BrokenSet("not_yaml", str(text.count("\n", 0, error.position) + 1)) from None
     except (yaml.YAMLError, RecursionError):
         raise BrokenSet("not_yaml") from None
-    return _validated(content)
+    return _validate(content)
 
 
 def _line(mark: yaml.Mark | None) -> str:
@@ -120,7 +120,7 @@ def _line(mark: yaml.Mark | None) -> str:
 
 
 def to_address(prompts: PromptSet) -> str | None:
-    """The set in letters, digits, `-` and `_`; None when that takes more than 4,000 of them."""
+    """Pack the set into letters, digits, `-` and `_`; return None if that takes more than MAX_ADDRESS of them."""
     content = prompts.model_dump(mode="json", exclude_defaults=True) | {"version": VERSION}
     if prompts.checks:  # whose type is a default to pydantic, but not to who reads it
         content["checks"] = [{"type": check.type} | check.model_dump(exclude_defaults=True) for check in prompts.checks]
@@ -130,20 +130,20 @@ def to_address(prompts: PromptSet) -> str | None:
 
 
 def from_address(address: str) -> PromptSet:
-    """Raises BrokenSet."""
+    """Unpack a set from an address. Raise BrokenSet."""
     if len(address) > MAX_ADDRESS:
         raise BrokenSet("too_large", f"{MAX_ADDRESS} characters")
     try:
         packed = base64.b64decode(address + "=" * (-len(address) % 4), altchars=b"-_", validate=True)
-        unpacked = _unpacked(packed)
+        unpacked = _decompress(packed)
         content = json.loads(unpacked.decode())
     except (ValueError, binascii.Error, zlib.error, RecursionError):
         raise BrokenSet("damaged") from None
-    return _validated(content)
+    return _validate(content)
 
 
-def _unpacked(packed: bytes) -> bytes:
-    """Never more than MAX_BYTES of a stream that is there to its end. A few bytes can unpack to gigabytes."""
+def _decompress(packed: bytes) -> bytes:
+    """Decompress a complete stream to at most MAX_BYTES: a few bytes can unpack to gigabytes."""
     stream = zlib.decompressobj()
     unpacked = stream.decompress(packed, MAX_BYTES)
     if not stream.eof or stream.unused_data:
@@ -154,7 +154,7 @@ def _unpacked(packed: bytes) -> bytes:
 # Both
 
 
-def _validated(content: Any) -> PromptSet:
+def _validate(content: Any) -> PromptSet:
     if not isinstance(content, dict):
         raise BrokenSet("wrong_field", ": a set with version, variants, columns and cases")
     version = str(content.get("version", "none"))
@@ -163,15 +163,15 @@ def _validated(content: Any) -> PromptSet:
     try:
         return PromptSet.model_validate(content | {"version": VERSION})
     except ValidationError as error:
-        raise BrokenSet("wrong_field", _first(error)) from None
+        raise BrokenSet("wrong_field", _first_error(error)) from None
     except RecursionError:
         raise BrokenSet("wrong_field") from None
 
 
-def _first(error: ValidationError) -> str:
-    """The first wrong field and what is allowed there, without its value."""
+def _first_error(error: ValidationError) -> str:
+    """Describe the first wrong field and what is allowed there, without its value."""
     first = error.errors(include_url=False, include_input=False)[0]
-    path = ".".join(str(place)[:60] for place in first["loc"])
+    path = ".".join(str(part)[:60] for part in first["loc"])
     if first["type"] == "union_tag_invalid":  # its message repeats the value
         return f"{path}.type: one of {first['ctx']['expected_tags']}"
     return f"{path}: {first['msg'].removeprefix('Value error, ')[:200]}"

@@ -1,8 +1,8 @@
-"""Text areas whose text is read while it is typed; Streamlit reads it when the area is left, or at Ctrl+Enter."""
+"""Text areas that send their text while it is typed; Streamlit sends it when the area is left, or at Ctrl+Enter."""
 
 import streamlit as st
 
-PAUSE = 400  # milliseconds without a key
+PAUSE_MS = 400  # without a key
 
 # The same Ctrl+Enter, pressed at each pause. Not while a Japanese word is being composed: Enter would choose it.
 _JS = f"""
@@ -13,7 +13,7 @@ export default function({{ data }}) {{
         if (area.tagName !== 'TEXTAREA' || area.getAttribute('aria-label') !== data || event.isComposing) return;
         const commit = {{ key: 'Enter', code: 'Enter', keyCode: 13, ctrlKey: true, bubbles: true }};
         clearTimeout(timers.get(area));
-        timers.set(area, setTimeout(() => area.dispatchEvent(new KeyboardEvent('keydown', commit)), {PAUSE}));
+        timers.set(area, setTimeout(() => area.dispatchEvent(new KeyboardEvent('keydown', commit)), {PAUSE_MS}));
     }};
     const kinds = ['input', 'compositionend'];
     kinds.forEach(kind => document.addEventListener(kind, typed));
@@ -25,5 +25,5 @@ _component = st.components.v2.component("read_while_typing", js=_JS)
 
 
 def read_while_typing(label: str) -> None:
-    """From now on, on this page, every text area of this label."""
+    """Send the text of every text area with this label while it is typed, as long as this is on the page."""
     _component(data=label, height=0)

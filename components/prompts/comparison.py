@@ -1,4 +1,4 @@
-"""A comparison of prompts on the page: its answers side by side, the grid of all, and what they come to."""
+"""A comparison of prompts: its answers side by side, the grid of all, and their summary."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -8,119 +8,119 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from components.answer import answer
-from components.page.lab import engine, following, rest
+from components.page.lab import engine, following, sleep
 from components.page.sidebar import model_label
 from components.page.texts import plain, t
 from streamlab.prompts.checks import Verdict
-from streamlab.prompts.comparisons import Answer, Comparison, Place
+from streamlab.prompts.comparisons import CellKey, CellRun, Comparison
 from streamlab.prompts.diff import word_diff
 from streamlab.prompts.prices import price_of
 from streamlab.prompts.prompt_set import PromptSet
-from streamlab.prompts.results import CRITERIA, Cell, Row, summary
+from streamlab.prompts.results import CRITERIA, Cell, SummaryRow, summary
 
 IN_A_ROW = 3
 PAGE = 25  # cases of the grid that are sent at a time
-LOOK = 0.25  # seconds between two looks at an answer that has not begun
+POLL_SECONDS = 0.25  # between two looks at an answer that has not begun
 PREVIEW = 80  # characters
-WINS = "★"
+WINNER_MARK = "★"
 DIFF_COLORS = {"removed": "rgba(210, 59, 59, 0.28)", "added": "rgba(46, 160, 90, 0.30)"}
 
-Thumbs: Mapping[int, Literal["up", "down"]] = {0: "down", 1: "up"}
+THUMBS: Mapping[int, Literal["up", "down"]] = {0: "down", 1: "up"}
 
 
-Stops = dict[Place, DeltaGenerator]
+StopButtons = dict[CellKey, DeltaGenerator]
 
 
 def find(comparison_id: str | None) -> Comparison | None:
-    """Return the comparison as it stands. Looking keeps it going."""
+    """Return the comparison as it stands. Looking keeps it running."""
     lab = engine()
     return lab.portal.call(lab.comparisons.find, comparison_id)
 
 
-def draw_columns(found: Comparison, case: int, repeat: int) -> Stops:
-    """Every variant's answer to one case, live; answers where the buttons stand that stop what has not ended."""
-    stops: Stops = {}
+def draw_columns(found: Comparison, case: int, repeat: int) -> StopButtons:
+    """Draw every variant's answer to one case, live; return the slots of the stop buttons of unfinished ones."""
+    stops: StopButtons = {}
     variants = range(len(found.prompts.variants))
     for start in range(0, len(variants), IN_A_ROW):
         row = variants[start : start + IN_A_ROW]
         for column, variant in zip(st.columns(len(row)), row, strict=True):
             with column.container(border=True):
-                _draw_column(found, Place(case, repeat, variant), stops)
+                _draw_column(found, CellKey(case, repeat, variant), stops)
     return stops
 
 
-def _draw_column(found: Comparison, place: Place, stops: Stops) -> None:
-    variant = found.prompts.variants[place.variant]
+def _draw_column(found: Comparison, cell_key: CellKey, stops: StopButtons) -> None:
+    variant = found.prompts.variants[cell_key.variant]
     st.markdown(f"**{plain(variant.name)}**")
     st.caption(f"{model_label(variant.model)} · {t('sidebar.temperature')} {variant.temperature:g}")
-    given = found.answers.get(place)
-    if given is None or not given.ended:
+    run = found.answers.get(cell_key)
+    if run is None or not run.ended:
         if found.state == "running":
-            stops[place] = st.empty()
-            stops[place].button(
+            stops[cell_key] = st.empty()
+            stops[cell_key].button(
                 t("prompts.stop_one", variant=variant.name),
-                key=f"prompts.stop.{place}",
+                key=f"prompts.stop.{cell_key}",
                 icon=":material/stop_circle:",
-                disabled=given is None,
+                disabled=run is None,
                 on_click=_stop,
-                args=(found.id, place),
+                args=(found.id, cell_key),
             )
-        _follow(found.id, place)
+        _follow(found.id, cell_key)
     else:
-        _draw_ended(found, place, given)
+        _draw_ended(found, cell_key, run)
 
 
-def _stop(comparison_id: str, place: Place) -> None:
-    engine().portal.call(engine().comparisons.stop, comparison_id, place)
+def _stop(comparison_id: str, cell_key: CellKey) -> None:
+    engine().portal.call(engine().comparisons.stop, comparison_id, cell_key)
 
 
 @st.fragment(parallel=True)
-def _follow(comparison_id: str, place: Place) -> None:
-    """An answer from before its beginning to its end, whatever comes between."""
+def _follow(comparison_id: str, cell_key: CellKey) -> None:
+    """Draw an answer from before its beginning to its end, across retries."""
     notice, followed = st.empty(), None
     while found := find(comparison_id):
-        given = found.answers.get(place)
-        if given is None and found.state == "running":
+        run = found.answers.get(cell_key)
+        if run is None and found.state == "running":
             notice.caption(f":shimmer[{t('prompts.waiting')} …]")
-        elif given is None:
+        elif run is None:
             notice.caption(t("prompts.not_answered"))
             return
-        elif given.waits:
+        elif run.waits:
             notice.caption(f":shimmer[{t('prompts.rate_limited')} …]")
-        elif given.ended:
+        elif run.ended:
             notice.empty()
-            _draw_ending(found, place, given)
+            _draw_ending(found, cell_key, run)
             return
-        elif given.run_id != followed:
+        elif run.run_id != followed:
             notice.empty()
-            followed = given.run_id
-            with st.container(), following(followed) as batches:  # each try in a place of its own
+            followed = run.run_id
+            with st.container(), following(followed) as batches:  # each try in a container of its own
                 answer.follow(batches)
             continue
-        rest(LOOK)
+        sleep(POLL_SECONDS)
 
 
-def _draw_ended(found: Comparison, place: Place, given: Answer) -> None:
-    assert given.outcome
-    answer.draw_outcome(given.outcome)
-    _draw_ending(found, place, given)
-    key = f"prompts.thumb.{found.id}.{place}"
-    st.session_state.setdefault(key, {"down": 0, "up": 1}.get(given.thumb or ""))
-    st.feedback("thumbs", key=key, on_change=_rate, args=(found.id, place, key))
+def _draw_ended(found: Comparison, cell_key: CellKey, run: CellRun) -> None:
+    assert run.outcome
+    answer.draw_outcome(run.outcome)
+    _draw_ending(found, cell_key, run)
+    key = f"prompts.thumb.{found.id}.{cell_key}"
+    st.session_state.setdefault(key, {"down": 0, "up": 1}.get(run.thumb or ""))
+    st.feedback("thumbs", key=key, on_change=_rate, args=(found.id, cell_key, key))
 
 
-def _draw_ending(found: Comparison, place: Place, given: Answer) -> None:
-    assert given.outcome
-    answer.draw_ending(given.outcome)
-    cell = next(cell for cell in found.cells() if (cell.case, cell.repeat, cell.variant) == place)
-    st.caption(cost_text(found.prompts, cell), help=price_text(found.prompts.variants[place.variant].model))
+def _draw_ending(found: Comparison, cell_key: CellKey, run: CellRun) -> None:
+    assert run.outcome
+    answer.draw_ending(run.outcome)
+    cell = next(cell for cell in found.cells() if (cell.case, cell.repeat, cell.variant) == cell_key)
+    st.caption(cost_text(found.prompts, cell), help=price_text(found.prompts.variants[cell_key.variant].model))
     if cell.verdicts:
         st.markdown(" ".join(map(_verdict, range(1, len(cell.verdicts) + 1), cell.verdicts)))
 
 
-def _rate(comparison_id: str, place: Place, key: str) -> None:
-    thumb = Thumbs.get(st.session_state[key])
-    engine().portal.call(engine().comparisons.rate, comparison_id, place, thumb)
+def _rate(comparison_id: str, cell_key: CellKey, key: str) -> None:
+    thumb = THUMBS.get(st.session_state[key])
+    engine().portal.call(engine().comparisons.rate, comparison_id, cell_key, thumb)
 
 
 def cost_text(prompts: PromptSet, cell: Cell) -> str:
@@ -142,13 +142,13 @@ def price_text(model: str) -> str:
 
 
 def _verdict(number: int, verdict: Verdict) -> str:
-    """A check's mark; why, in words."""
+    """Return a check's badge, with the reason in words."""
     color, mark = {True: ("green", "✓"), False: ("red", "✕"), None: ("gray", "?")}[verdict.passed]
     return f":{color}-badge[{mark} {number}: {t(f'prompts.verdict_{verdict.code}')}]"
 
 
 def draw_grid(found: Comparison, first: int) -> None:
-    """The cases from `first` on, a row for each and its repeats, a column for each variant."""
+    """Draw the cases from `first` on, a row for each and its repeats, a column for each variant."""
     prompts = found.prompts
     cells: dict[tuple[int, int], dict[int, Cell]] = {}
     for cell in found.cells():
@@ -161,7 +161,7 @@ def draw_grid(found: Comparison, first: int) -> None:
         if prompts.repeats > 1:
             row[t("prompts.repeat")] = repeat + 1
         row |= prompts.inputs()[case]
-        row |= {name: _preview(answers[place]) for place, name in enumerate(names)}
+        row |= {name: _preview(answers[index]) for index, name in enumerate(names)}
         rows.append(row)
     st.dataframe(rows, hide_index=True, height="content")
 
@@ -183,7 +183,7 @@ def _preview(cell: Cell) -> str:
 
 
 def draw_summary(found: Comparison) -> None:
-    """Which variant wins on what."""
+    """Draw which variant wins by which criterion."""
     rows = [row for row in summary(found.prompts, found.cells()) if any(value is not None for value in row.values)]
     if not rows:
         return
@@ -191,15 +191,15 @@ def draw_summary(found: Comparison) -> None:
     names = _unique([variant.name for variant in found.prompts.variants])
     table = [
         {t("prompts.criterion"): t(f"prompts.criterion_{row.criterion}")}
-        | {plain(name): _figure(row, place) for place, name in enumerate(names)}
+        | {plain(name): _figure(row, index) for index, name in enumerate(names)}
         for row in rows
     ]
     st.table(table, hide_index=True)
     st.caption(t("prompts.summary_what"))
 
 
-def _figure(row: Row, place: int) -> str:
-    value = row.values[place]
+def _figure(row: SummaryRow, index: int) -> str:
+    value = row.values[index]
     if value is None:
         return t("prompts.unknown")
     match row.criterion:
@@ -211,19 +211,19 @@ def _figure(row: Row, place: int) -> str:
             text = f"US\\${value:.6f}".rstrip("0").rstrip(".")
         case _:
             text = f"{value:.4g}"
-    count = f" ({row.counts[place]})" if row.uneven else ""
-    return f"**{text}** {WINS}{count}" if place in row.winners else f"{text}{count}"
+    count = f" ({row.counts[index]})" if row.uneven else ""
+    return f"**{text}** {WINNER_MARK}{count}" if index in row.winners else f"{text}{count}"
 
 
 def draw_difference(found: Comparison, case: int) -> None:
-    """Two answers to a case, word by word."""
+    """Draw the difference between two answers to a case, word by word."""
     texts = {(cell.variant, cell.repeat): cell.text for cell in found.cells() if cell.case == case and cell.text}
     if len(texts) < 2:
         return
     st.subheader(t("prompts.difference"))
     left, right = st.columns(2)
     options = list(texts)
-    label = {place: _named(found.prompts, *place) for place in options}
+    label = {option: _named(found.prompts, *option) for option in options}
     before = left.selectbox(
         t("prompts.before"), options, format_func=label.__getitem__, key=f"prompts.before.{found.id}.{case}"
     )
@@ -240,23 +240,23 @@ def _named(prompts: PromptSet, variant: int, repeat: int) -> str:
 
 
 def diff_html(before: str, after: str) -> str:
-    """`ins` and `del` say what changed without colours, too."""
+    """Mark the changes with `ins` and `del`, which work without colours, too."""
     parts = []
-    for piece in word_diff(before, after):
-        text = escape(piece.text)
-        if piece.kind == "same":
+    for segment in word_diff(before, after):
+        text = escape(segment.text)
+        if segment.kind == "same":
             parts.append(text)
         else:
-            tag = "del" if piece.kind == "removed" else "ins"
-            parts.append(f'<{tag} style="background: {DIFF_COLORS[piece.kind]}">{text}</{tag}>')
+            tag = "del" if segment.kind == "removed" else "ins"
+            parts.append(f'<{tag} style="background: {DIFF_COLORS[segment.kind]}">{text}</{tag}>')
     return f'<div style="white-space: pre-wrap; overflow-wrap: anywhere">{"".join(parts)}</div>'
 
 
-def words() -> dict[str, str]:
-    """The words of the results as Markdown."""
+def markdown_words() -> dict[str, str]:
+    """Return the words for the results as Markdown."""
     criteria: dict[str, str] = {name: t(f"prompts.criterion_{name}") for name in CRITERIA}
     return criteria | {
-        "wins": WINS,
+        "wins": WINNER_MARK,
         "summary": t("prompts.summary"),
         "all_answers": t("prompts.all_answers"),
         "criterion": t("prompts.criterion"),

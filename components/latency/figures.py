@@ -1,0 +1,50 @@
+"""The figures of a measurement as a table."""
+
+from collections.abc import Callable
+from typing import Any
+
+from components.latency.labels import MILLISECONDS, lane_label, seconds_text
+from components.page.texts import t
+from streamlab.latency.figures import Figures, Spread
+from streamlab.latency.summary import Summary
+
+COLUMNS: dict[str, tuple[Callable[[Figures], float | None], str]] = {
+    "n": (lambda found: found.n, "%d"),
+    "ttfe": (lambda found: _median(found.ttfe), "%.3f"),
+    "ttft": (lambda found: _median(found.ttft), "%.3f"),
+    "gap": (lambda found: _median(found.gap, MILLISECONDS), "%.1f"),
+    "gap_high": (lambda found: found.gap.p95 * MILLISECONDS if found.gap else None, "%.1f"),
+    "tpot": (lambda found: _median(found.tpot, MILLISECONDS), "%.1f"),
+    "e2e": (lambda found: _median(found.e2e), "%.3f"),
+    "rate": (lambda found: _median(found.tokens_per_second), "%.1f"),
+    "tokens": (lambda found: found.tokens, "%.0f"),
+    "within": (lambda found: None if found.within_target is None else found.within_target * 100, "%.0f %%"),
+}
+
+
+def table(summary: Summary) -> list[dict[str, Any]]:
+    """Return the figures as rows, by the names of their columns."""
+    label = lane_label(summary.figures)
+    return [
+        {t("latency.column_way"): label(found.model, found.way)}
+        | {column(name, summary.target): value(found) for name, (value, _) in COLUMNS.items()}
+        for found in summary.figures
+    ]
+
+
+def written_table(summary: Summary) -> list[dict[str, str]]:
+    """Return the figures as rows of texts."""
+    forms = {column(name, summary.target): form for name, (_, form) in COLUMNS.items()}
+    return [{name: _written(value, forms.get(name)) for name, value in row.items()} for row in table(summary)]
+
+
+def _written(value: object, form: str | None) -> str:
+    return "–" if value is None else form % value if form else str(value)
+
+
+def column(name: str, target: float) -> str:
+    return t(f"latency.column_{name}", target=seconds_text(target))
+
+
+def _median(spread: Spread | None, factor: float = 1) -> float | None:
+    return None if spread is None else spread.median * factor

@@ -1,0 +1,110 @@
+"""The measurements that a session keeps, with their downloads and the upload."""
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from components.latency.report import report
+from components.page import sidebar
+from components.page.address import MEASUREMENT, show
+from components.page.history import History
+from components.page.session import session
+from components.page.texts import LANGUAGE_KEY, t
+from streamlab.latency.measurement import BrokenMeasurement, Measurement, read_measurement, write_measurement
+from streamlab.latency.observation import write_csv, write_lines
+
+UPLOAD = "latency.upload"
+_REPORT = "latency.report"  # the measurement whose report was asked for
+MIME = {"json": "application/json", "jsonl": "application/jsonl", "csv": "text/csv", "zip": "application/zip"}
+
+
+@dataclass(frozen=True)
+class SavedMeasurement:
+    """A finished measurement, or one that was uploaded."""
+
+    name: str
+    measurement: Measurement
+
+
+HISTORY: History[SavedMeasurement] = History("latency", MEASUREMENT)
+
+
+def name_of(measurement: Measurement) -> str:
+    """Return a measurement's name in lists."""
+    if not measurement.plan or not measurement.made_at:
+        return t("latency.unnamed", calls=len(measurement.observations))
+    models = ", ".join(map(sidebar.model_label, measurement.plan.models))
+    return t(
+        "latency.name", time=f"{measurement.made_at:%Y-%m-%d %H:%M:%S} UTC", models=models, pairs=measurement.plan.pairs
+    )
+
+
+def draw_list(current: str | None) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if current:
+            st.button(
+                t("latency.new"), icon=":material/add:", key="latency.new", on_click=show, args=(MEASUREMENT, None)
+            )
+        HISTORY.draw(current)
+        with st.popover(t("latency.upload"), icon=":material/upload:"):
+            st.file_uploader(t("latency.upload_what"), type=["json", "jsonl"], key=UPLOAD, on_change=_upload)
+        if current and (shown := HISTORY.find(current)):
+            with st.popover(t("latency.download"), icon=":material/download:"):
+                _draw_downloads(current, shown.measurement)
+
+
+def _draw_downloads(measurement_id: str, measurement: Measurement) -> None:
+    name, calls = f"latency-{measurement_id[:8]}", len(measurement.observations)
+    for ending, data in _files(measurement_id, calls, measurement).items():
+        _draw_download(name, ending, data)
+    # It takes a moment, so it is made for those who want it.
+    if st.button(t("latency.make_report"), key="latency.make_report", width="stretch"):
+        st.session_state[_REPORT] = measurement_id
+    if st.session_state.get(_REPORT) == measurement_id:
+        _draw_download(name, "zip", _report(measurement_id, calls, st.session_state[LANGUAGE_KEY], measurement))
+
+
+def _draw_download(name: str, ending: str, data: bytes) -> None:
+    st.download_button(
+        t(f"latency.download_{ending}"),
+        data,
+        f"{name}.{ending}",
+        MIME[ending],
+        key=f"latency.download.{ending}",
+        on_click="ignore",
+        width="stretch",
+    )
+
+
+# Made here and not by the button: what it calls runs on the server's event loop, and without the session's language.
+# One that was stopped may still get the call that was under way, so the number of calls is part of the key.
+@st.cache_data(max_entries=20, show_spinner=False)
+def _files(measurement_id: str, calls: int, _measurement: Measurement) -> dict[str, bytes]:
+    seen, plan, made_at = _measurement.observations, _measurement.plan, _measurement.made_at
+    files = {"jsonl": write_lines(seen), "csv": write_csv(seen)}
+    if plan and made_at:
+        files = {"json": write_measurement(seen, plan, made_at, complete=bool(_measurement.complete)), **files}
+    return files
+
+
+@st.cache_data(max_entries=20, show_spinner=False)
+def _report(measurement_id: str, calls: int, language: str, _measurement: Measurement) -> bytes:
+    return report(_measurement)
+
+
+def _upload() -> None:
+    """Add the uploaded measurement to the session; a broken one changes nothing."""
+    file = st.session_state[UPLOAD]
+    if file is None:
+        return
+    try:
+        measurement = read_measurement(file.getvalue())
+    except BrokenMeasurement as error:
+        reason = t(f"latency.broken_{error.code}")
+        session().notice = (
+            t("latency.broken_line", line=error.line, reason=reason)
+            if error.line
+            else t("latency.broken", reason=reason)
+        )
+        return
+    HISTORY.add(SavedMeasurement(file.name, measurement))

@@ -1,0 +1,59 @@
+"""The app's pages in a browser, as the scripts visit them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+from playwright.sync_api import Browser, Page, ViewportSize, expect
+
+LOCALES = {"en": "en-US", "ja": "ja-JP"}
+SIZES: list[ViewportSize] = [{"width": 1280, "height": 860}, {"width": 390, "height": 844}]
+WAIT = 60_000  # milliseconds
+
+Theme = Literal["light", "dark"]
+
+
+@contextmanager
+def open_page(browser: Browser, url: str, language: str, theme: Theme, size: ViewportSize) -> Iterator[Page]:
+    context = browser.new_context(locale=LOCALES[language], color_scheme=theme, viewport=size)
+    context.set_default_timeout(WAIT)
+    page = context.new_page()
+    page.goto(f"{url}/chat")
+    expect(page.get_by_test_id("stChatInputTextArea")).to_be_visible()
+    yield page
+    context.close()
+
+
+def address(page: Page, name: str) -> str:
+    """Return the address of another page of the same server."""
+    return f"{page.url.partition('//')[0]}//{page.url.split('/')[2]}/{name}"
+
+
+def wide(page: Page) -> bool:
+    return (page.viewport_size or SIZES[0])["width"] > 600
+
+
+def middle(page: Page) -> tuple[float, float]:
+    return (600 if wide(page) else 200), 500
+
+
+def ask(page: Page, question: str) -> None:
+    page.get_by_test_id("stChatInputTextArea").fill(question)
+    page.keyboard.press("Enter")
+
+
+def measure(page: Page, words: dict[str, str], pairs: int) -> None:
+    box = page.get_by_role("spinbutton", name=words["latency.pairs"])
+    box.fill(str(pairs))
+    box.press("Enter")
+    page.get_by_role("radio", name=words["latency.length_short"]).click()
+    settle(page)
+    page.get_by_role("button", name=words["latency.start"], exact=True).click()
+
+
+def settle(page: Page) -> None:
+    """Wait until formulas, diagrams and the toolbar are at rest, and close toasts."""
+    page.wait_for_timeout(1_000)
+    for toast in page.get_by_test_id("stToast").all():
+        toast.get_by_role("button").click()
+        expect(toast).to_have_count(0)
