@@ -113,7 +113,7 @@ def draw_ended(trial: Trial, events: list[StreamEvent]) -> None:
 run_id = named(TRIAL)
 show(TRIAL, run_id)
 look(run_id)
-code: list[Code] = [Trials.start, ChainAttempt, Runs._attempts, Runs._attempt, RunLimits, classify]
+code: list[Code] = [Trials.start, ChainAttempt, Runs._attempts, Runs._attempt, RunLimits, *classify.registry.values()]
 lesson.draw_title("faults", code, tried=any(map(mended, faults.HISTORY.items.values())))
 draw_notice(st.container())
 access.draw([sidebar.options().model], st.container())

@@ -6,12 +6,9 @@ import threading
 import time
 import unicodedata
 from collections import deque
-from collections.abc import Iterable
 from hashlib import sha256
 
 from itsdangerous import BadData, URLSafeTimedSerializer
-
-from streamlab.demo_model import is_demo
 
 SHORTEST, LONGEST = 6, 200  # characters of a code
 GUESSES, WINDOW = 10, 60.0  # wrong guesses of everybody together, and the seconds in which so many are heard
@@ -28,11 +25,6 @@ class TooManyGuesses(RuntimeError):
     def __init__(self, wait: float) -> None:
         super().__init__(f"too many wrong guesses; the next is heard in {wait:.0f} s")
         self.wait = wait
-
-
-def cost_money(models: Iterable[str]) -> bool:
-    """Whether one of them is not the demo model, which is the only one that is certainly free."""
-    return not all(map(is_demo, models))
 
 
 def as_typed(text: str) -> str:

@@ -103,7 +103,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         runs = Runs(hub, run_limits(settings))
         comparisons = Comparisons(runs, models, hub)
         measurements = Measurements(demo.base_url)
-        readings = Readings(settings, demo.base_url)
+        readings = Readings(settings, models)
         trials = Trials(runs, models, hub)
         async with hub, BlockingPortal() as portal:
             watch = asyncio.create_task(runs.watch())

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import HttpUrl
 
 from streamlab.chunks import captures as module
 from streamlab.chunks.captures import (
@@ -26,10 +25,10 @@ from streamlab.chunks.captures import (
 )
 from streamlab.chunks.modes import BEAT, BLOCKED, Way, blocked, pauses
 from streamlab.chunks.views import joined, joined_text
-from streamlab.demo_model.process import DemoModel
+from streamlab.models.catalog import Models
 from streamlab.models.options import QUESTION_CHARACTERS, InvalidQuestion, Options
 from streamlab.settings import Settings
-from tests.conftest import PATIENCE, Asked, demo_model, http, raw_endpoint, sse
+from tests.conftest import PATIENCE, Asked, demo_model, http, provider, raw_endpoint, sse
 from tests.present import present
 
 pytestmark = pytest.mark.anyio
@@ -41,8 +40,8 @@ modes = pytest.mark.parametrize("as_json", [False, True])
 
 
 @pytest.fixture
-def readings(demo: DemoModel) -> Iterator[Readings]:
-    with closing(Readings(Settings(_env_file=None), demo.base_url)) as readings:
+def readings(models: Models) -> Iterator[Readings]:
+    with closing(Readings(Settings(_env_file=None), models)) as readings:
         yield readings
 
 
@@ -50,8 +49,8 @@ def readings(demo: DemoModel) -> Iterator[Readings]:
 def reading_of(*answers: bytes, **settings: Any) -> Iterator[Readings]:
     """Readings of an endpoint that sends these bytes."""
     with raw_endpoint(*answers) as endpoint:
-        chosen = Settings(_env_file=None, openai_base_url=HttpUrl(endpoint.base_url), **settings)
-        with closing(Readings(chosen, "http://127.0.0.1:9")) as readings:
+        chosen = Settings(_env_file=None, **settings)
+        with provider(endpoint.base_url) as models, closing(Readings(chosen, models)) as readings:
             yield readings
 
 
@@ -318,10 +317,10 @@ def test_an_answer_cut_at_its_length_is_told_so(as_json: bool) -> None:
         assert states(read(readings, "parsers", "raw", as_json=as_json)) == {("completed", "length")}
 
 
-def test_silence_and_length_have_a_limit(demo: DemoModel) -> None:
+def test_silence_and_length_have_a_limit(models: Models) -> None:
     """A server that goes quiet, and one that never ends; in every way of reading."""
     settings = Settings(_env_file=None, lab_silence_timeout=0.5, lab_total_timeout=2)
-    with closing(Readings(settings, demo.base_url)) as readings:
+    with closing(Readings(settings, models)) as readings:
         stalled = read(readings, "calls", demo_model(fault="stall", after=3, chunks=10))
         endless = read(readings, "calls", demo_model(**ENDLESS))
     assert states(stalled) == states(endless) == {("failed", "timeout")}
@@ -349,10 +348,12 @@ async def test_a_bad_question_is_refused_before_any_call(
 @modes
 def test_json_is_asked_for_in_every_request(as_json: bool) -> None:
     """Or in none; the server is told nothing else of it."""
-    with raw_endpoint(http(sse("{}"))) as endpoint:
-        settings = Settings(_env_file=None, openai_base_url=HttpUrl(endpoint.base_url))
-        with closing(Readings(settings, "http://127.0.0.1:9")) as readings:
-            assert states(read(readings, "parsers", "raw", as_json=as_json)) == {("completed", None)}
+    with (
+        raw_endpoint(http(sse("{}"))) as endpoint,
+        provider(endpoint.base_url) as models,
+        closing(Readings(Settings(_env_file=None), models)) as readings,
+    ):
+        assert states(read(readings, "parsers", "raw", as_json=as_json)) == {("completed", None)}
     asked = [request.get("response_format") for request in endpoint.requests]
     assert asked == [{"type": "json_object"} if as_json else None] * 3
 

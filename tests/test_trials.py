@@ -11,25 +11,26 @@ from streamlab.demo_model.process import DemoModel
 from streamlab.events import StreamEvent, encode
 from streamlab.events.outcome import outcome_of
 from streamlab.faults.trials import (
-    DEMO_FAULTS,
-    OTHER_FAULTS,
     SHORT_TIME,
-    WRONG_KEY,
-    Fault,
     Phase,
     Policy,
     Trial,
     Trials,
-    faulty,
     offered,
     phases,
 )
 from streamlab.models.options import InvalidQuestion, Options
+from streamlab.models.provider import Fault
+from streamlab.models.providers.demo import FAULTS as DEMO_FAULTS
+from streamlab.models.providers.demo import faulty
+from streamlab.models.providers.openai import OpenAI
 from streamlab.runs.run import Retries, TooManyRuns
 from tests.conftest import Lab, MakeLab, demo_model, http, provider, raw_endpoint, sse
 from tests.present import present
 
 pytestmark = pytest.mark.anyio
+
+WRONG_KEY = OpenAI.wrong_key
 
 DEMO = Options("demo?first=0&rate=2000", temperature=0.0)
 QUESTION = "When should an app retry after an error?"
@@ -175,8 +176,8 @@ async def test_a_trial_is_known_as_long_as_its_log(lab: Lab) -> None:
 def test_the_demo_model_offers_what_others_cannot() -> None:
     """Whatever else its name asks for."""
     assert offered("demo") == offered("demo?rate=9") == tuple(DEMO_FAULTS)
-    assert offered("gpt-4.1") == offered("demonstration") == OTHER_FAULTS
-    assert {*DEMO_FAULTS, *OTHER_FAULTS} == set(get_args(Fault))
+    assert offered("gpt-4.1") == offered("demonstration") == OpenAI.faults
+    assert {*DEMO_FAULTS, *OpenAI.faults} == set(get_args(Fault))
 
 
 @pytest.mark.parametrize(("model", "fault"), [("gpt-4.1", "cut"), ("demo", "time_limit")])

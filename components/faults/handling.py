@@ -24,8 +24,9 @@ def draw_handling(events: Sequence[StreamEvent], policy: Policy) -> None:
 def handling(codes: Sequence[str], *, late: bool) -> Iterator[tuple[str, Excerpt]]:
     """Where failures get their code, and where it is decided what follows. `late`: the whole run ran out of time."""
     for code in codes:
-        for excerpt in cases(classify, code):
-            yield t("faults.code_classify", code=code), excerpt
+        for function in classify.registry.values():  # what all providers share, and each one's own
+            for excerpt in cases(function, code):
+                yield t("faults.code_classify", code=code), excerpt
     if "timeout" in codes:
         yield t("faults.code_attempt"), whole(Runs._attempt)
         if late:

@@ -18,20 +18,19 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import httpx2
-from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.messages import AIMessage, SystemMessage
-from langchain_core.outputs import ChatGeneration, LLMResult
+from langchain_core.messages import SystemMessage
 from langchain_core.utils.json import parse_json_markdown
-from langchain_openai import ChatOpenAI
 from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
 
 from streamlab.chunks.modes import CALLS, PARSERS, WAYS, Inputs, Model, Way, beside_a_heartbeat
 from streamlab.chunks.views import Tile, tile
 from streamlab.hub.registry import Registry
-from streamlab.models.catalog import endpoint
+from streamlab.models.catalog import Models
 from streamlab.models.connections import Connections
 from streamlab.models.failures import Failure, classify
-from streamlab.models.options import DEFAULT_TEMPERATURE, Options, check_question
+from streamlab.models.observer import MessageObserver
+from streamlab.models.options import Options, check_question
+from streamlab.models.provider import StockOptions
 from streamlab.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -103,9 +102,9 @@ class ReadingSet:
 class Readings:
     """The readings of this process, the newest `KEPT` sets. For any thread."""
 
-    def __init__(self, settings: Settings, demo_url: str) -> None:
+    def __init__(self, settings: Settings, models: Models) -> None:
         self._settings = settings
-        self._demo_url = demo_url
+        self._models = models
         self._lock = threading.Lock()
         self._known: Registry[_Set] = Registry(KEPT, lambda known: known.running)
 
@@ -146,15 +145,14 @@ class Readings:
 
     @functools.cached_property
     def _tls(self) -> ssl.SSLContext:
-        """One for all clients: making it takes longer than all the rest."""
+        """Make one for all clients: it takes longer than all the rest."""
         return httpx2.create_ssl_context()
 
     def _reader(self, question: Question, way: Way) -> "_Reader":
         total = self._settings.lab_total_timeout
         # An answer that is not streamed comes after a silence as long as the answer.
         silence = total if way == "invoke" else self._settings.lab_silence_timeout
-        client = _Client(question, endpoint(question.options.model, self._settings, self._demo_url), silence, self._tls)
-        return _Reader(way, client, total)
+        return _Reader(way, _Client(self._models, question, silence, self._tls), total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,29 +166,21 @@ class _Set:
 
 
 class _Client:
-    """A stock ChatOpenAI and what it is asked. Another thread can end what it waits for."""
+    """The model's stock client and what it is asked. Another thread can end what it waits for."""
 
-    def __init__(self, question: Question, place: tuple[str, Any], silence: float, tls: ssl.SSLContext) -> None:
-        options = question.options
+    def __init__(self, models: Models, question: Question, silence: float, tls: ssl.SSLContext) -> None:
+        asked = question.options
         self.connections = Connections()
         self._http = DefaultHttpxClient(verify=tls, event_hooks={"request": [self._tell]})
         self._async_http = DefaultAsyncHttpxClient(verify=tls)
-        self.model: Model = ChatOpenAI(
-            model=options.model,
-            base_url=place[0],
-            api_key=place[1],
-            temperature=None if options.temperature == DEFAULT_TEMPERATURE else options.temperature,
-            stream_usage=True,
-            # Bound to the model, it would make ChatOpenAI stream by the client's parsing helper, which adds a chunk
-            # of its own and breaks off where an answer is cut short or has no text.
-            extra_body={"response_format": {"type": "json_object"}} if question.as_json else None,
-            max_retries=0,  # a retry would show chunks of two answers
+        options = StockOptions(
             timeout=silence,
-            stream_chunk_timeout=None,  # it is asyncio.wait_for, which in 3.11 may lose a stop
-            http_client=self._http,
-            http_async_client=self._async_http,
+            temperature=asked.temperature,
+            as_json=question.as_json,
+            chunk_timer=False,  # in Python 3.11 asyncio.wait_for may lose a stop
         )
-        system = [SystemMessage(options.system)] if options.system else []
+        self.model: Model = models.stock_model(asked.model, options, self._http, self._async_http)
+        system = [SystemMessage(asked.system)] if asked.system else []
         self.inputs = Inputs(system=[*system], question=question.text)
 
     async def close(self) -> None:
@@ -253,7 +243,7 @@ class _Reader:
         return time.monotonic() - self._began
 
     def _end(self, state: State, code: str | None) -> None:
-        """Ends the waiting of either kind: a blocked read by its socket, a task by cancelling it."""
+        """End the waiting of either kind: a blocked read by its socket, a task by cancelling it."""
         self._why = self._why or (state, code)
         self._client.connections.end()
         if self._loop and self._task:
@@ -307,39 +297,29 @@ class _Reader:
             taken.tiles.append(made)
 
     def _arrive(self, characters: int) -> None:
-        """From the model, before any parser."""
+        """Count characters as the model sends them, before any parser."""
         self._unparsed += characters
         if self._way == "json" and self._unparsed > UNPARSED:
             raise _Unparsable
 
 
-class _Observer(BaseCallbackHandler):
+class _Observer(MessageObserver):
     """What the model sends, before any parser: each text, and the whole message when it is complete."""
 
-    run_inline = True  # else each event of astream goes through a thread
     raise_error = True
 
     def __init__(self, arrive: Callable[[int], None]) -> None:
+        super().__init__()
         self._arrive = arrive
-        self._message: AIMessage | None = None
-
-    def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
-        """Says no more than that it is there: without it, the prompt is turned into one string for another event."""
 
     def on_llm_new_token(self, token: Any, **kwargs: Any) -> None:
         self._arrive(len(token))
 
-    def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
-        generation = response.generations[0][0]
-        if isinstance(generation, ChatGeneration) and isinstance(generation.message, AIMessage):
-            self._message = generation.message
-
     def remark(self, way: Way, *, gave_nothing: bool) -> Remark | None:
-        """What is to be said of an answer that came to its end. Raises Failure for one that was filtered."""
-        message = self._message
+        """Find what is to be said of an answer that came to its end. Raises Failure for one that was filtered."""
+        message, finish = self.message, self.finish
         if message is None:
             return "empty"
-        finish = message.response_metadata.get("finish_reason")
         if finish == "content_filter":
             raise Failure("content_filtered")
         if not (message.text or message.tool_calls or message.invalid_tool_calls):
@@ -352,7 +332,7 @@ class _Observer(BaseCallbackHandler):
 
 
 def _is_json(text: str) -> bool:
-    """Whether it is to the last character. JsonOutputParser gives what it can read, and is silent about the rest."""
+    """Tell whether it is to the last character. JsonOutputParser gives what it can read, silent about the rest."""
     try:
         parse_json_markdown(text, parser=functools.partial(json.loads, strict=False))
     except json.JSONDecodeError:

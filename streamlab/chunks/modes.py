@@ -12,10 +12,10 @@ from typing import Any, Literal, TypedDict
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.output_parsers import JsonOutputParser, StrOutputParser
-from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from streamlab.chunks.views import Kind
+from streamlab.models.prompt import PROMPT
 
 BEAT = 0.05  # seconds between two beats of the second task
 BLOCKED = 0.15  # seconds without a beat that count as blocked
@@ -27,8 +27,6 @@ CALLS: tuple[Way, ...] = ("stream", "astream", "invoke", "events")
 Model = Runnable[LanguageModelInput, AIMessage]
 Chain = Runnable[dict[str, Any], Any]
 Take = Callable[[Any], None]
-
-PROMPT = ChatPromptTemplate([MessagesPlaceholder("system"), ("human", "{question}")])
 
 
 class Inputs(TypedDict):

@@ -16,7 +16,7 @@ from streamlab.latency.reading import reading_seconds
 from streamlab.latency.ticker import Ticker
 from streamlab.latency.truth import Truth
 from streamlab.latency.wire import Wire
-from streamlab.models.catalog import endpoint
+from streamlab.models.catalog import Models
 from streamlab.settings import Settings
 from streamlab.text.tokens import estimate_tokens
 
@@ -27,7 +27,7 @@ LONGEST_PAUSE = 60.0  # seconds, whatever the provider asks for
 def measure(
     plan: Plan, settings: Settings, demo_url: str, gateway: GatewayAddress | None = None
 ) -> Generator[Observation]:
-    """One observation for each call of `order(plan)`, as soon as it is made. Close it to end early.
+    """Give one observation for each call of `order(plan)`, as soon as it is made. Close it to end early.
 
     `gateway` is asked where the plan says so. Raises ValueError when it says so and there is none.
 
@@ -56,10 +56,9 @@ class _Bench:
         if plan.relayed and gateway is None:
             raise ValueError("no gateway to ask")
         self._runner = asyncio.Runner()
+        self._models = Models(settings, demo_url)
         self._truth = Truth(demo_url)
-        self._clients = {
-            model: Client(model, plan, *endpoint(model, settings, demo_url), self._runner) for model in plan.models
-        }
+        self._clients = {model: Client(self._models, model, plan, self._runner) for model in plan.models}
         self._relayed = {model: GatewayClient(model, plan, gateway) for model in plan.models} if gateway else {}
 
     def close(self) -> None:
@@ -68,10 +67,11 @@ class _Bench:
         for relayed in self._relayed.values():
             relayed.close()
         self._truth.close()
+        self._models.close()
         self._runner.close()
 
     def observe(self, call: Call, ticker: Ticker) -> Observation:
-        """The call, repeated while the provider's rate limit is met; only the last try is told of."""
+        """Make the call, again while the provider's rate limit is met; only the last try is told of."""
         for repeat in range(REPEATS + 1):
             ticker.restart()
             taken, wire = self._take(call)
@@ -120,7 +120,7 @@ def _since(taken: Taken, at: float) -> float:
 
 
 def _error(taken: Taken, text: str) -> str | None:
-    """An answer that was withheld, or has no text, is none that could be compared."""
+    """Name what keeps an answer from being compared: it failed, was withheld, or has no text."""
     if taken.error:
         return taken.error
     if taken.filtered:
