@@ -28,7 +28,7 @@ class TooManyGuesses(RuntimeError):
 
 
 def as_typed(text: str) -> str:
-    """A code as it is compared: full-width characters, which a Japanese keyboard writes, count as the plain ones."""
+    """Write a code as it is compared: full-width characters, as of a Japanese keyboard, count as the plain ones."""
     return unicodedata.normalize("NFKC", text).strip()
 
 
@@ -47,7 +47,7 @@ class AccessCode:
         self._lock = threading.Lock()
 
     def fits(self, text: str) -> bool:
-        """Whether this is the code, found in a time that does not tell how much of it is. Raises TooManyGuesses."""
+        """Tell whether this is the code, in a time that does not tell how much of it is. Raises TooManyGuesses."""
         with self._lock:
             now = time.monotonic()
             while self._wrong and now - self._wrong[0] >= WINDOW:
@@ -60,11 +60,11 @@ class AccessCode:
             return right
 
     def issue(self) -> str:
-        """A ticket that says that the code was given. It holds nothing of the code."""
+        """Make a ticket that says that the code was given. It holds nothing of the code."""
         return self._signer.dumps("given")
 
     def knows(self, ticket: object) -> bool:
-        """Whether this is a ticket of ours that is still good."""
+        """Tell whether this is a ticket of ours that is still good."""
         if not isinstance(ticket, str):
             return False
         try:

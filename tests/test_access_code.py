@@ -476,7 +476,7 @@ def strings(message: Any) -> Iterator[str]:
 
 STARTERS = {
     "chats": {"ask", "regenerate"}, "agents": {"ask", "go_on"}, "runs": {"start"}, "trials": {"start"},
-    "comparisons": {"start"}, "measurements": {"start"}, "readings": {"start"},
+    "comparisons": {"start"}, "measurements": {"start"}, "captures": {"start"},
 }  # fmt: skip
 
 

@@ -55,7 +55,7 @@ def keep(tried: Tried) -> None:
 
 
 def draw_switchboard(start: Callable[[], None]) -> DeltaGenerator:
-    """The controls and the button that starts; gives the place for the one that stops."""
+    """Draw the controls and the button that starts; give the place for the one that stops."""
     with st.container(border=True):
         _draw_fault()
         with st.container(horizontal=True, gap="medium"):
@@ -81,7 +81,7 @@ def chosen() -> Chosen:
 
 
 def _limits_label() -> str:
-    """The limits at a glance."""
+    """Write the limits in one line."""
     return t(
         "faults.limits",
         attempts=_limit("attempts"),
@@ -163,7 +163,7 @@ def _draw_limits() -> None:
 
 
 def describe(trial: Trial) -> str:
-    """A trial in one line."""
+    """Write the trial in one line."""
     return " · ".join((t(f"faults.fault_{trial.fault}"), _times(trial), t(f"faults.retries_{trial.policy.retries}")))
 
 
@@ -173,7 +173,7 @@ def _times(trial: Trial) -> str:
 
 
 def draw_difference(current: str | None) -> None:
-    """The session's trials, the newest first; the one that is chosen is shown."""
+    """Draw the session's trials, the newest first; the one that is chosen is shown."""
     kept = list(reversed(HISTORY.items.values()))
     if not kept:
         return

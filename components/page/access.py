@@ -27,7 +27,7 @@ _keep_ticket = st.components.v2.component("keep_access_ticket", js=_JS)
 
 
 def check(models: Iterable[str]) -> None:
-    """Raises CodeNeeded where one of these models costs money and this session has not given the code."""
+    """Raise CodeNeeded where one of these models costs money and this session has not given the code."""
     if is_needed(models):
         raise CodeNeeded
 
@@ -38,7 +38,7 @@ def is_needed(models: Iterable[str]) -> bool:
 
 
 def draw(models: Iterable[str], place: DeltaGenerator) -> None:
-    """The box for the code, if these models need it. In a container that is always there: what stands below stays."""
+    """Draw the box for the code, if these models need it. Its container is always there: what stands below stays."""
     needed, state = is_needed(models), session()
     with place.container():
         if needed:
@@ -89,13 +89,13 @@ def _admitted(code: AccessCode) -> bool:
 
 
 def _values(settings: Settings) -> tuple[str | None, str | None]:
-    """The code, and what signs the tickets."""
+    """Read the code, and what signs the tickets."""
     code, secret = settings.lab_access_code, settings.gateway_secret
     return code.get_secret_value() if code else None, secret.get_secret_value() if secret else None
 
 
 @st.cache_resource(show_spinner=False, hash_funcs={Settings: _values})
 def _access_code(settings: Settings) -> AccessCode | None:
-    """One for the whole process: everybody's wrong guesses count together. None where no code is set."""
+    """Make one for the whole process: everybody's wrong guesses count together. None where no code is set."""
     code, secret = _values(settings)
     return AccessCode(code, secret) if code else None

@@ -56,7 +56,7 @@ def price_list() -> PriceList:
 
 
 def price_of(model: str) -> Price | None:
-    """By its exact name, or as the dated copy of a listed name; None when unknown."""
+    """Find the price by the exact name, or as the dated copy of a listed name; None when unknown."""
     if provider_kind(model).free:
         return FREE
     listed = price_list().models
