@@ -189,10 +189,10 @@ async def test_a_fault_that_is_not_offered_is_refused(lab: Lab, model: str, faul
 
 
 def test_a_fault_is_added_to_what_the_name_asks_for() -> None:
-    """And nothing where there is none."""
-    assert faulty("demo", "none") == "demo"
-    assert faulty("demo?rate=9", "none") == "demo?rate=9"
+    """Whatever else it asks for, also for no text at all."""
+    assert faulty("demo", "error") == "demo?fault=error"
     assert faulty("demo?rate=9&fault=cut", "error") == "demo?rate=9&fault=error"
+    assert faulty("demo?text=", "key") == "demo?text=&fault=key"
 
 
 # A model that is not the demo model

@@ -45,10 +45,10 @@ class Demo(OpenAI):
 
     def chat_model(self, name: str, temperature: float, fault: Fault = "none") -> BaseChatModel:
         """Make the app's client; a fault is asked for by the model's name."""
-        return super().chat_model(faulty(name, fault), temperature)
+        return super().chat_model(name if fault == "none" else faulty(name, fault), temperature)
 
 
 def faulty(model: str, fault: Fault) -> str:
     """Add to the demo model's name what asks for a fault; what else the name asks for stays."""
-    asked = dict(parse_qsl(model.partition("?")[2])) | FAULTS[fault]
-    return f"{DEMO}?{urlencode(asked)}" if asked else DEMO
+    asked = dict(parse_qsl(model.partition("?")[2], keep_blank_values=True)) | FAULTS[fault]
+    return f"{DEMO}?{urlencode(asked)}"
