@@ -41,6 +41,15 @@ async def test_chat_openai_lets_its_chunks_be_read_and_converted_by_others(caplo
     assert not caplog.records
 
 
+@pytest.mark.anyio
+async def test_what_chat_openai_asks_its_client_in_other_ways_is_the_client_s() -> None:
+    """As it does for a key of LangSmith's gateway: the chunks are then those of the stock client."""
+    with raw_endpoint(http(sse("a", "b"))) as endpoint, provider(endpoint.base_url, "lsv2_not_a_real_key") as models:
+        model = models.chat_model("m", DEFAULT_TEMPERATURE)
+        for chunks in (read(model), await aread(model)):
+            assert "".join(chunk.text for chunk in chunks) == "ab"
+
+
 def test_a_chat_openai_without_the_hook_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
     """All else goes on."""
     assert not check_hook(BaseChatModel)

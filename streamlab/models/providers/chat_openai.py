@@ -19,7 +19,6 @@ from typing import Any, Self
 import openai
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import ChatOpenAI
-from openai.resources.chat import AsyncCompletions, Completions
 
 from streamlab.models.chunks import join, normalised
 from streamlab.models.connections import more_lies_ready
@@ -37,9 +36,9 @@ class CompatibleChatOpenAI(ChatOpenAI):
     """
 
     def _convert_chunk_to_generation_chunk(
-        self, chunk: dict[str, Any], default_chunk_class: type, base_generation_info: dict[str, Any] | None
+        self, chunk: dict[str, Any], *args: Any, **kwargs: Any
     ) -> ChatGenerationChunk | None:
-        generation = super()._convert_chunk_to_generation_chunk(chunk, default_chunk_class, base_generation_info)
+        generation = super()._convert_chunk_to_generation_chunk(chunk, *args, **kwargs)
         if generation and (choices := chunk.get("choices")):
             delta = choices[0].get("delta") or {}
             if reasoning := delta.get("reasoning_content"):
@@ -66,12 +65,14 @@ def check_hook(base: type) -> bool:
     return found
 
 
-class PlainCompletions(Completions):
-    """The chat completions of a client, whose streams are dicts as they came over the wire."""
+class PlainCompletions:
+    """The chat completions of a client, whose streams are normalised dicts; all else is as the client has it."""
 
     def __init__(self, client: openai.OpenAI) -> None:
-        super().__init__(client)
         self._stock = client.chat.completions
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stock, name)
 
     def create(self, **payload: Any) -> Any:
         if not payload.get("stream"):
@@ -80,12 +81,14 @@ class PlainCompletions(Completions):
         return PlainStream(raw.parse(to=openai.Stream[object]))
 
 
-class AsyncPlainCompletions(AsyncCompletions):
+class AsyncPlainCompletions:
     """The same on the event loop, for the agent."""
 
     def __init__(self, client: openai.AsyncOpenAI) -> None:
-        super().__init__(client)
         self._stock = client.chat.completions
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stock, name)
 
     async def create(self, **payload: Any) -> Any:
         if not payload.get("stream"):
