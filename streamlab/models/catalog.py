@@ -44,6 +44,7 @@ class Models:
             self._http,
         )
         self._demo = Demo(demo_url, self._http)
+        self._providers: dict[type[Provider], Provider] = {Demo: self._demo, OpenAI: self._openai}
         self._known: tuple[str, ...] = ()
         self._look_up_at = 0.0
         self.chat_model = lru_cache(maxsize=64)(self._chat_model)
@@ -75,4 +76,4 @@ class Models:
         return self._provider(name).chat_model(name, temperature, fault)
 
     def _provider(self, name: str) -> Provider:
-        return next(provider for provider in (self._demo, self._openai) if provider.has(name))
+        return self._providers[provider_kind(name)]
