@@ -107,10 +107,16 @@ async def text_chunks(url: str, shape: str) -> int:
     """Count the chunks of an answer that have text."""
     name, question = SHAPES[shape]
     with closing(Models(Settings(), url)) as models:
-        model = models.chat_model(name, DEFAULT_TEMPERATURE)
+        model = our_model(models, name)
         async with model.root_async_client:
             chunks = chat_agent(model, "").astream(agent_input(question), stream_mode="messages")
             return sum([1 async for chunk, _ in chunks if isinstance(chunk, AIMessageChunk) and chunk.text])
+
+
+def our_model(models: Models, name: str) -> ChatOpenAI:
+    model = models.chat_model(name, DEFAULT_TEMPERATURE)
+    assert isinstance(model, ChatOpenAI)
+    return model
 
 
 def bare_model(name: str, url: str) -> ChatOpenAI:
@@ -128,7 +134,7 @@ async def measure_once(url: str, mode: str, shape: str) -> tuple[int, float]:
     """Return how many items one answer gave, and the seconds of process time that it took."""
     name, question = SHAPES[shape]
     with closing(Models(Settings(), url)) as models:
-        model = bare_model(name, url) if mode == PEER else models.chat_model(name, DEFAULT_TEMPERATURE)
+        model = bare_model(name, url) if mode == PEER else our_model(models, name)
         async with model.root_async_client:
             gc.collect()
             began = time.process_time()

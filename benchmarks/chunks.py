@@ -28,7 +28,8 @@ from streamlab.hub import MemoryHub
 from streamlab.models.catalog import Models
 from streamlab.models.connections import LIMITS, TIMEOUT, async_http_client
 from streamlab.models.options import Options
-from streamlab.runs.chain import PROMPT, chat_chain, chat_input
+from streamlab.models.prompt import PROMPT
+from streamlab.runs.chain import chat_chain, chat_input
 from streamlab.runs.run import Runs
 from streamlab.settings import Settings
 

@@ -7,44 +7,44 @@ from components.page import lesson
 from components.page.address import READING, named, show
 from components.page.lab import engine
 from components.page.texts import t
-from streamlab.chunks import modes as ways
+from streamlab.chunks import modes
 
-EVERY = 0.25  # seconds between two looks at readings that go on
+EVERY = 0.25  # seconds between two looks at captures that go on
 CODE = {
-    "parsers": (ways.message_chain, ways.text_chain, ways.json_chain, ways.read_stream),
-    "calls": (ways.text_chain, ways.read_stream, ways.read_astream, ways.read_invoke, ways.read_events),
+    "parsers": (modes.message_chain, modes.text_chain, modes.json_chain, modes.read_stream),
+    "calls": (modes.text_chain, modes.read_stream, modes.read_astream, modes.read_invoke, modes.read_events),
 }
 
 lab = engine()
 
 
 @st.fragment(run_every=EVERY)
-def draw_live(reading_id: str) -> None:
-    found = lab.readings.find(reading_id)
+def draw_live(capture_id: str) -> None:
+    found = lab.captures.find(capture_id)
     if not found or not found.running:
         st.rerun()
     chunks.draw(found)
 
 
 @st.fragment
-def draw_ended(reading_id: str) -> None:
-    if found := lab.readings.find(reading_id):
+def draw_ended(capture_id: str) -> None:
+    if found := lab.captures.find(capture_id):
         chunks.draw(found)
 
 
-reading_id = named(READING)
-show(READING, reading_id)
-found = lab.readings.find(reading_id)
+capture_id = named(READING)
+show(READING, capture_id)
+found = lab.captures.find(capture_id)
 topic = found.question.topic if found else st.session_state.get(chunks.TOPIC, "parsers")
 lesson.draw_title("chunks", CODE[topic], tried=bool(st.session_state.get(chunks.TRIED)))
-if reading_id and not found:
+if capture_id and not found:
     st.warning(t("chunks.unknown"), icon=":material/link_off:")
 chunks.draw_controls(found)
-if found and reading_id:
-    chunks.remember(found.question.topic, reading_id)
+if found and capture_id:
+    chunks.remember(found.question.topic, capture_id)
     if found.running:
-        draw_live(reading_id)
+        draw_live(capture_id)
     else:
-        draw_ended(reading_id)
-elif not reading_id:
+        draw_ended(capture_id)
+elif not capture_id:
     st.info(t("chunks.nothing_yet"), icon=":material/play_arrow:")

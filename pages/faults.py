@@ -113,7 +113,14 @@ def draw_ended(trial: Trial, events: list[StreamEvent]) -> None:
 run_id = named(TRIAL)
 show(TRIAL, run_id)
 update_history(run_id)
-code: list[SourceObject] = [Trials.start, ChainAttempt, Runs._attempts, Runs._attempt, RunLimits, classify]
+code: list[SourceObject] = [
+    Trials.start,
+    ChainAttempt,
+    Runs._attempts,
+    Runs._attempt,
+    RunLimits,
+    *classify.registry.values(),
+]
 lesson.draw_title("faults", code, tried=any(map(recovered, faults.HISTORY.items.values())))
 draw_notice(st.container())
 access.draw([sidebar.options().model], st.container())

@@ -6,12 +6,9 @@ import threading
 import time
 import unicodedata
 from collections import deque
-from collections.abc import Iterable
 from hashlib import sha256
 
 from itsdangerous import BadData, URLSafeTimedSerializer
-
-from streamlab.demo_model import is_demo
 
 SHORTEST, LONGEST = 6, 200  # characters of a code
 GUESSES, WINDOW = 10, 60.0  # wrong guesses of everybody together, and the seconds in which so many are heard
@@ -28,11 +25,6 @@ class TooManyGuesses(RuntimeError):
     def __init__(self, wait: float) -> None:
         super().__init__(f"too many wrong guesses; the next is heard in {wait:.0f} s")
         self.wait = wait
-
-
-def cost_money(models: Iterable[str]) -> bool:
-    """Whether one of them is not the demo model, which is the only one that is certainly free."""
-    return not all(map(is_demo, models))
 
 
 def as_typed(text: str) -> str:
@@ -58,7 +50,7 @@ class AccessCode:
         self._lock = threading.Lock()
 
     def fits(self, text: str) -> bool:
-        """Whether this is the code, found in a time that does not tell how much of it is. Raises TooManyGuesses."""
+        """Tell whether this is the code, in a time that does not tell how much of it is. Raises TooManyGuesses."""
         with self._lock:
             now = time.monotonic()
             while self._wrong and now - self._wrong[0] >= WINDOW:
@@ -75,7 +67,7 @@ class AccessCode:
         return self._signer.dumps("given")
 
     def knows(self, ticket: object) -> bool:
-        """Whether this is a ticket of ours that is still good."""
+        """Tell whether this is a ticket of ours that is still good."""
         if not isinstance(ticket, str):
             return False
         try:

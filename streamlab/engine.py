@@ -14,7 +14,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from streamlab.agent.tasks import Agents
 from streamlab.chats import Chats
-from streamlab.chunks.captures import Readings
+from streamlab.chunks.captures import Captures
 from streamlab.demo_model.process import DemoModel
 from streamlab.faults.trials import Trials
 from streamlab.hub import Follower, Hub, Item, MemoryHub
@@ -39,7 +39,7 @@ class Engine:
     agents: Agents
     comparisons: Comparisons
     measurements: Measurements
-    readings: Readings
+    captures: Captures
     trials: Trials
     portal: BlockingPortal
 
@@ -103,7 +103,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         runs = Runs(hub, run_limits(settings))
         comparisons = Comparisons(runs, models, hub)
         measurements = Measurements(demo.base_url)
-        readings = Readings(settings, demo.base_url)
+        captures = Captures(settings, models)
         trials = Trials(runs, models, hub)
         async with hub, BlockingPortal() as portal:
             watch = asyncio.create_task(runs.watch())
@@ -111,12 +111,12 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
                 agents = Agents(runs, models, hub, settings.lab_history_tokens)
                 chats = Chats(runs, models, agents, hub, settings.lab_history_tokens)
                 yield Engine(
-                    settings, models, hub, runs, chats, agents, comparisons, measurements, readings, trials, portal
+                    settings, models, hub, runs, chats, agents, comparisons, measurements, captures, trials, portal
                 )
             finally:
                 await comparisons.close()
                 await anyio.to_thread.run_sync(measurements.close)
-                await anyio.to_thread.run_sync(readings.close)
+                await anyio.to_thread.run_sync(captures.close)
                 watch.cancel()
                 with suppress(asyncio.CancelledError):
                     await watch

@@ -21,9 +21,10 @@ from streamlit.testing.v1 import AppTest
 from components.page.access import CODE, COOKIE
 from components.page.session import Session
 from components.page.texts import LANGUAGES, texts
-from streamlab.access_code import GUESSES, LONGEST, TICKET_SECONDS, WINDOW, AccessCode, TooManyGuesses, cost_money
+from streamlab.access_code import GUESSES, LONGEST, TICKET_SECONDS, WINDOW, AccessCode, TooManyGuesses
 from streamlab.demo_model.process import DemoModel
 from streamlab.engine import Engine
+from streamlab.models.catalog import cost_money
 from streamlab.models.options import Options
 from streamlab.prompts.prompt_set import PromptSet, Variant
 from streamlab.prompts.serialization import to_address
@@ -475,7 +476,7 @@ def strings(message: Any) -> Iterator[str]:
 
 STARTERS = {
     "chats": {"ask", "regenerate"}, "agents": {"ask", "go_on"}, "runs": {"start"}, "trials": {"start"},
-    "comparisons": {"start"}, "measurements": {"start"}, "readings": {"start"},
+    "comparisons": {"start"}, "measurements": {"start"}, "captures": {"start"},
 }  # fmt: skip
 
 

@@ -15,7 +15,8 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Huma
 from streamlab.events import StreamEvent, Usage
 from streamlab.models.catalog import Models
 from streamlab.models.options import DEFAULT_TEMPERATURE
-from streamlab.runs.chain import PROMPT, ChainAttempt, chat_chain, chat_input, count_tokens, reasoning_text
+from streamlab.models.prompt import PROMPT
+from streamlab.runs.chain import ChainAttempt, chat_chain, chat_input, count_tokens, reasoning_text
 from streamlab.runs.pump import Pump
 from streamlab.text.tokens import estimate_tokens
 from tests.conftest import PATIENCE, Lab, MakeLab, demo_model, http, provider, raw_endpoint, shown, sse, threads_gone

@@ -10,7 +10,9 @@ from playwright.sync_api import Locator, Page, expect
 from streamlit.testing.v1 import AppTest
 
 from components.page.texts import LANGUAGES, texts
-from streamlab.chunks.captures import AT_ONCE, TOPICS, Question, ReadingSet, Topic
+from streamlab.chunks.capture import Question
+from streamlab.chunks.captures import AT_ONCE, CaptureSet
+from streamlab.chunks.modes import TOPICS, Topic
 from streamlab.chunks.views import joined
 from streamlab.engine import Engine
 from streamlab.models.options import QUESTION_CHARACTERS, Options
@@ -48,33 +50,33 @@ def choose(app: AppTest, *, topic: Topic = "parsers", model: str = FAST, rate: i
 
 
 def address(app: AppTest) -> str:
-    """The id of the readings that it names."""
+    """The id of the captures that it names."""
     value = app.query_params["reading"]
     return value if isinstance(value, str) else value[0]
 
 
-def read(app: AppTest, engine: Engine) -> ReadingSet:
+def read(app: AppTest, engine: Engine) -> CaptureSet:
     """Press the button, wait for the end, and let the page show it."""
     checked(app.button(key="chunks.start").click().run())
     return shown(app, engine)
 
 
-def shown(app: AppTest, engine: Engine) -> ReadingSet:
+def shown(app: AppTest, engine: Engine) -> CaptureSet:
     found = ended(engine, address(app))
     checked(app.run())
     return found
 
 
-def ended(engine: Engine, reading_id: str) -> ReadingSet:
+def ended(engine: Engine, capture_id: str) -> CaptureSet:
     deadline = time.monotonic() + LIMIT
-    while (found := present(engine.readings.find(reading_id))).running:
-        assert time.monotonic() < deadline, "the readings did not end"
+    while (found := present(engine.captures.find(capture_id))).running:
+        assert time.monotonic() < deadline, "the captures did not end"
         time.sleep(0.02)
     return found
 
 
 def remarks(app: AppTest) -> list[str]:
-    """What is said of the readings; the lesson says whether its task was done in the same way."""
+    """What is said of the captures; the lesson says whether its task was done in the same way."""
     return [info.value for info in app.info if info.value not in {texts(each)["lesson.open"] for each in LANGUAGES}]
 
 
@@ -91,16 +93,16 @@ def test_three_parsers_stand_side_by_side(engine: Engine, language: str) -> None
     app = choose(visit("chunks", language))
     found = read(app, engine)
     page = said(app)
-    for reading in found.readings:
-        assert reading.state == "completed"
-        assert reading.code is None
-        assert words[f"chunks.way_{reading.way}"] in page
-        count, seconds = len(reading.tiles), f"{reading.seconds:.2f}"
+    for capture in found.captures:
+        assert capture.state == "completed"
+        assert capture.code is None
+        assert words[f"chunks.way_{capture.mode}"] in page
+        count, seconds = len(capture.views), f"{capture.seconds:.2f}"
         assert words["chunks.counted"].format(count=count, seconds=seconds) in page
         assert words["chunks.everything"].format(number=count) in page
-    message, text, _ = found.readings
-    assert [code.value for code in app.code if '"topic"' in code.value] == [joined(text.tiles)] * 2
-    assert joined(message.tiles)["content"] == joined(text.tiles)
+    message, text, _ = found.captures
+    assert [code.value for code in app.code if '"topic"' in code.value] == [joined(text.views)] * 2
+    assert joined(message.views)["content"] == joined(text.views)
     assert '"chunk_position":"last"' in str(app.json[1].value).replace(" ", "")
 
 
@@ -109,15 +111,15 @@ def test_every_chunk_can_be_opened(engine: Engine, language: str) -> None:
     """Step by step; the answer is then the one that had arrived until there. Who finds the usage has done the task."""
     words = texts(language)
     app = choose(visit("chunks", language))
-    message = read(app, engine).readings[0]
-    count = len(message.tiles)
+    message = read(app, engine).captures[0]
+    count = len(message.views)
     assert app.button(key="chunks.forward.message").disabled
     assert app.session_state["session"].tried == set()
     for number in range(count - 1, count - 6, -1):
         checked(app.button(key="chunks.back.message").click().run())
-        at = f"{message.tiles[number - 1].at:.3f}"
+        at = f"{message.views[number - 1].at:.3f}"
         assert words["chunks.position"].format(number=number, count=count, at=at) in said(app)
-        assert joined(message.tiles[:number])["content"] in [code.value for code in app.code]
+        assert joined(message.views[:number])["content"] in [code.value for code in app.code]
     assert app.session_state["session"].tried == {"chunks"}
 
 
@@ -130,8 +132,8 @@ def test_text_that_is_no_json_is_explained(engine: Engine, language: str) -> Non
     found = read(app, engine)
     assert remarks(app) == [words["chunks.remark_not_json"]]
     assert [error.value for error in app.error] == []
-    assert not found.readings[2].tiles
-    assert joined(found.readings[1].tiles) in said(app)
+    assert not found.captures[2].views
+    assert joined(found.captures[1].views) in said(app)
 
 
 @languages
@@ -141,16 +143,16 @@ def test_four_ways_say_what_else_could_run(engine: Engine, language: str) -> Non
     app = choose(visit("chunks", language), topic="calls", rate=20)
     found = read(app, engine)
     page = said(app)
-    beats = {reading.way: len(reading.beats) for reading in found.readings}
+    beats = {capture.mode: len(capture.beats) for capture in found.captures}
     assert beats["stream"] == beats["invoke"] == 0
     assert min(beats["astream"], beats["events"]) > 3
     never = [words["chunks.meanwhile_never"].split("{seconds}")[1] in line for line in page.splitlines()]
     assert sum(never) == 2
-    for way in ("astream", "events"):
-        assert f"**{beats[way]}" in page
+    for mode in ("astream", "events"):
+        assert f"**{beats[mode]}" in page
     assert words["chunks.raw_events"] in page
-    events = found.readings[-1]
-    assert words["chunks.counted"].format(count=len(events.tiles), seconds=f"{events.seconds:.2f}") in page
+    events = found.captures[-1]
+    assert words["chunks.counted"].format(count=len(events.views), seconds=f"{events.seconds:.2f}") in page
     assert "on_chain_end" in str(app.json[0].value)
 
 
@@ -162,7 +164,7 @@ def test_size_and_pace_go_into_the_model_name(engine: Engine, language: str) -> 
     found = read(app, engine)
     name = found.question.options.model
     assert parse_qs(name.partition("?")[2]) == {"first": ["0"], "seed": ["1"], "size": ["3"], "rate": ["100"]}
-    assert max(len(tile.text) for tile in found.readings[1].tiles) == 3
+    assert max(len(view.text) for view in found.captures[1].views) == 3
 
 
 @languages
@@ -174,10 +176,10 @@ def test_text_cut_inside_characters_is_shown_whole(engine: Engine, language: str
     checked(app.toggle(key="chunks.inside").set_value(True).run())
     assert app.select_slider(key="chunks.size").disabled
     found = read(app, engine)
-    assert {reading.state for reading in found.readings} == {"completed"}
-    text = next(reading for reading in found.readings if reading.way in ("text", "stream"))
-    assert {"👩", "\u200d", "🚀", "日"} <= {tile.text for tile in text.tiles}
-    assert joined(text.tiles) == sample
+    assert {capture.state for capture in found.captures} == {"completed"}
+    text = next(capture for capture in found.captures if capture.mode in ("text", "stream"))
+    assert {"👩", "\u200d", "🚀", "日"} <= {view.text for view in text.views}
+    assert joined(text.views) == sample
     assert sample in [code.value for code in app.code]
 
 
@@ -215,13 +217,13 @@ def test_a_failure_midway_keeps_the_chunks(engine: Engine, language: str, topic:
     words = texts(language)
     app = choose(visit("chunks", language), topic=topic, model=CUT)
     found = read(app, engine)
-    assert {reading.code for reading in found.readings} == {"connection_lost"}
-    assert len(app.error) == len(found.readings)
+    assert {capture.code for capture in found.captures} == {"connection_lost"}
+    assert len(app.error) == len(found.captures)
     for error in app.error:
         assert words["error.connection_lost"] in error.value
         assert words["error.connection_lost_next"] in error.value
     kept = sum(words["chunks.kept"] in error.value for error in app.error)
-    assert kept >= sum(bool(reading.tiles) for reading in found.readings)
+    assert kept >= sum(bool(capture.views) for capture in found.captures)
     assert "word1 word2 word3 word4" in said(app)
 
 
@@ -231,7 +233,7 @@ def test_an_answer_without_text_is_explained(engine: Engine, language: str) -> N
     app = choose(visit("chunks", language), model=EMPTY)
     found = read(app, engine)
     assert remarks(app) == [texts(language)["chunks.remark_empty"]] * 3
-    assert found.readings[0].tiles
+    assert found.captures[0].views
     assert texts(language)["chunks.no_text"] in said(app)
 
 
@@ -270,16 +272,16 @@ def test_halves_of_a_character_break_no_page(language: str) -> None:
 def test_no_more_are_begun_than_may_run(engine: Engine, language: str) -> None:
     """Who comes too soon is told so."""
     question = Question("calls", "Go on", Options(demo_model(chunks=100_000, rate=10)))
-    running = [engine.readings.start(question) for _ in range(AT_ONCE)]
+    running = [engine.captures.start(question) for _ in range(AT_ONCE)]
     try:
         app = visit("chunks", language)
         checked(app.button(key="chunks.start").click().run())
         assert [warning.value for warning in app.warning] == [texts(language)["chunks.too_many"]]
         assert "reading" not in app.query_params
     finally:
-        for reading_id in running:
-            engine.readings.stop(reading_id)
-            ended(engine, reading_id)
+        for capture_id in running:
+            engine.captures.stop(capture_id)
+            ended(engine, capture_id)
 
 
 @languages
@@ -288,26 +290,26 @@ def test_a_stop_keeps_what_came(engine: Engine, language: str) -> None:
     words = texts(language)
     app = choose(visit("chunks", language), topic="calls", model=ENDLESS, rate=100)
     checked(app.button(key="chunks.start").click().run())
-    reading_id = address(app)
-    while not present(engine.readings.find(reading_id)).readings[1].tiles:
+    capture_id = address(app)
+    while not present(engine.captures.find(capture_id)).captures[1].views:
         time.sleep(0.02)
     checked(app.button(key="chunks.stop").click().run())
     found = shown(app, engine)
-    assert {reading.state for reading in found.readings} == {"stopped"}
+    assert {capture.state for capture in found.captures} == {"stopped"}
     assert all(words["chunks.stopped"] in remark for remark in remarks(app))
     assert len(remarks(app)) == 4
     assert "chunks.stop" not in [button.key for button in app.button]
-    assert joined(found.readings[-1].tiles) in said(app)
+    assert joined(found.captures[-1].views) in said(app)
 
 
 @languages
-def test_an_address_shows_its_readings_and_an_old_one_says_so(engine: Engine, language: str) -> None:
+def test_an_address_shows_its_captures_and_an_old_one_says_so(engine: Engine, language: str) -> None:
     """In another session, of either topic; what is not there any more can be begun anew."""
     words = texts(language)
     for topic in TOPICS:
-        reading_id = engine.readings.start(Question(topic, "What is streaming, briefly?", Options(demo_model())))
-        ended(engine, reading_id)
-        app = visit("chunks", language, reading=reading_id)
+        capture_id = engine.captures.start(Question(topic, "What is streaming, briefly?", Options(demo_model())))
+        ended(engine, capture_id)
+        app = visit("chunks", language, reading=capture_id)
         assert app.button_group(key="chunks.topic").value == topic
         assert words["chunks.raw_events" if topic == "calls" else "chunks.way_message"] in said(app)
     app = visit("chunks", language, reading="nowhere")
@@ -337,7 +339,7 @@ def app() -> Iterator[Site]:
         yield found
 
 
-def tiles(page: Page, column: int = 0) -> Locator:
+def views(page: Page, column: int = 0) -> Locator:
     return page.locator(".tiles").nth(column).get_by_role("button")
 
 
@@ -361,7 +363,7 @@ def slow(page: Page, words: dict[str, str]) -> None:
 @needs_chromium
 @pytest.mark.soak
 @languages
-def test_readings_go_on_whoever_looks(app: Site, language: str) -> None:
+def test_captures_go_on_whoever_looks(app: Site, language: str) -> None:
     """Tiles arrive; a chosen one stays chosen while more come, by keyboard too. Neither a reload, nor another page,
     nor a second browser changes anything, and a stop by anyone ends it for all."""
     words = texts(language)
@@ -369,32 +371,32 @@ def test_readings_go_on_whoever_looks(app: Site, language: str) -> None:
         expect(button(page, words["chunks.start"])).to_be_visible()
         slow(page, words)
         stop = start(page, words)
-        expect(tiles(page).nth(3)).to_be_visible()
-        tiles(page).nth(1).click()
-        expect(tiles(page).nth(1)).to_have_attribute("aria-pressed", "true")
-        count = tiles(page).count()
-        expect(tiles(page).nth(count + 1)).to_be_visible()
-        expect(tiles(page).nth(1)).to_be_focused()
+        expect(views(page).nth(3)).to_be_visible()
+        views(page).nth(1).click()
+        expect(views(page).nth(1)).to_have_attribute("aria-pressed", "true")
+        count = views(page).count()
+        expect(views(page).nth(count + 1)).to_be_visible()
+        expect(views(page).nth(1)).to_be_focused()
         page.keyboard.press("ArrowRight")
-        expect(tiles(page).nth(2)).to_be_focused()
+        expect(views(page).nth(2)).to_be_focused()
         page.keyboard.press("Enter")
-        expect(tiles(page).nth(2)).to_have_attribute("aria-pressed", "true")
+        expect(views(page).nth(2)).to_have_attribute("aria-pressed", "true")
         expect(page.locator(".tiles").first.locator("[aria-pressed=true]")).to_have_count(1)
         expect(page.get_by_text(words["chunks.everything"].format(number=3)).first).to_be_visible()
         with app.opened(page.url, language) as other:
-            expect(tiles(other, 1).nth(count)).to_be_visible()
+            expect(views(other, 1).nth(count)).to_be_visible()
             page.reload()
-            expect(tiles(page).nth(count)).to_be_visible()
+            expect(views(page).nth(count)).to_be_visible()
             page.get_by_role("link", name=words["latency.title"], exact=True).click()
             expect(page.get_by_role("heading", name=words["latency.title"])).to_be_visible()
             page.get_by_role("link", name=words["chunks.title"], exact=True).click()
-            expect(tiles(page).nth(count)).to_be_visible()
+            expect(views(page).nth(count)).to_be_visible()
             expect(stop).to_be_visible()
             button(other, words["chunks.stop"]).click()
             for each in (other, page):
                 expect(each.get_by_text(words["chunks.stopped"]).first).to_be_visible()
                 expect(button(each, words["chunks.stop"])).to_have_count(0)
-            expect(tiles(page)).to_have_count(tiles(other).count())
+            expect(views(page)).to_have_count(views(other).count())
 
 
 @needs_chromium
@@ -405,15 +407,15 @@ def test_the_chunk_with_the_usage_is_found_by_keyboard(app: Site, language: str)
     with app.opened("/chunks", language) as page:
         stop = start(page, words)
         expect(stop).to_have_count(0)
-        last = tiles(page).last
+        last = views(page).last
         expect(last).to_have_attribute("aria-pressed", "true")
         expect(page.locator(".tiles").first.locator("button[tabindex='0']")).to_have_count(1)
         last.focus()
         page.keyboard.press("Home")
-        expect(tiles(page).first).to_be_focused()
+        expect(views(page).first).to_be_focused()
         page.keyboard.press("End")
         page.keyboard.press("ArrowLeft")
-        expect(tiles(page).nth(tiles(page).count() - 2)).to_be_focused()
+        expect(views(page).nth(views(page).count() - 2)).to_be_focused()
         page.keyboard.press("Enter")
         expect(page.get_by_text("output_tokens").filter(visible=True).first).to_be_visible()
         button(page, words["lesson.try"]).click()
@@ -438,7 +440,7 @@ def test_blocked_and_beating_are_seen(app: Site, language: str) -> None:
         assert strokes.count() > 100
         never = re.compile(r"(?<!\d)" + re.escape(words["chunks.meanwhile_never"].split("**")[1]))
         expect(page.get_by_role("listitem").filter(has_text=never)).to_have_count(2)
-        expect(tiles(page).filter(has_text="on_chat_model_stream").first).to_be_attached()
+        expect(views(page).filter(has_text="on_chat_model_stream").first).to_be_attached()
 
 
 @needs_chromium

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamlab.models.chunks import TEXTS, join
+from streamlab.models.chunks import TEXTS, join, normalised
 from streamlab.models.connections import LONGEST
 from tests.conftest import PATIENCE, http, provider, sse
 
@@ -48,6 +48,44 @@ def said(chunks: list[dict[str, Any]]) -> list[tuple[str, Any]]:
             elif value and name != "role":
                 found.append((name, value))
     return found
+
+
+@pytest.mark.parametrize(
+    ("delta", "becomes"),
+    [
+        ({"content": "a"}, {"content": "a"}),
+        ({"reasoning_content": "hm"}, {"reasoning_content": "hm"}),
+        ({"reasoning": "hm", "content": "a"}, {"reasoning_content": "hm", "content": "a"}),
+        ({"reasoning": "hm", "reasoning_content": "hm"}, {"reasoning_content": "hm"}),
+        ({"reasoning": "hm", "reasoning_content": None}, {"reasoning_content": "hm"}),
+        ({"reasoning": None, "content": "a"}, {"reasoning_content": None, "content": "a"}),
+    ],
+)
+def test_reasoning_has_one_name(delta: dict[str, Any], becomes: dict[str, Any]) -> None:
+    """Whatever the server calls it; the chunk that was given is left as it was."""
+    given = chunk(dict(delta), finish_reason="stop") | {"usage": {"prompt_tokens": 1}}
+    given["choices"].append({"index": 1, "delta": {"content": "other"}})
+    found = normalised(given)
+    assert found["choices"][0] == {"index": 0, "delta": becomes, "finish_reason": "stop"}
+    assert {**found, "choices": found["choices"][1:]} == {**given, "choices": given["choices"][1:]}
+    assert given["choices"][0]["delta"] == delta
+    assert normalised(found) == found
+
+
+anything = st.recursive(
+    st.none() | st.integers() | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["choices", "delta", "content"]), inner, max_size=2)
+    ),
+    max_leaves=6,
+)
+
+
+@given(anything | st.builds(lambda choices: {"choices": choices}, anything))
+def test_what_is_no_chunk_stays_as_it_is(given: Any) -> None:
+    """Whatever a server sends as JSON: to judge it is for who reads it next."""
+    assert normalised(given) is given
 
 
 @given(st.lists(chunks, max_size=8))

@@ -90,7 +90,7 @@ def test_leaving_the_engine_ends_runs_threads_and_the_demo_model() -> None:
         log = engine.hub.log(run_id)
         with closing(engine.follow(run_id, 1)) as batches:
             assert next(filter(None, batches))
-        url = engine.models._demo_url
+        url = engine.models.demo_url
     assert log.done
     assert (log.done.status, log.done.code) == ("stopped", "shutdown")
     assert engine.runs.live == 0
@@ -132,4 +132,4 @@ async def test_the_engine_lets_go_when_its_block_fails() -> None:
             await engine.chats.ask(None, "q", Options(demo_model(**ENDLESS)))
             raise LookupError
     assert engine.runs.live == 0
-    assert await refuses(engine.models._demo_url)
+    assert await refuses(engine.models.demo_url)

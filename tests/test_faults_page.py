@@ -1,6 +1,5 @@
 """The page on which things go wrong, as people use it: over AppTest in both languages, and in a real browser."""
 
-import inspect
 import json
 import time
 from collections.abc import Iterator
@@ -16,10 +15,12 @@ from components.page.excerpts import case_excerpts
 from components.page.texts import texts
 from streamlab.demo_model.process import DemoModel
 from streamlab.engine import Engine
-from streamlab.faults.trials import DEMO_FAULTS, OTHER_FAULTS, WRONG_KEY, Fault, Policy
-from streamlab.models import failures
+from streamlab.faults.trials import Policy
 from streamlab.models.failures import CODES, classify
 from streamlab.models.options import QUESTION_CHARACTERS, Options
+from streamlab.models.provider import Fault
+from streamlab.models.providers.demo import Demo
+from streamlab.models.providers.openai import OpenAI, openai_failure
 from tests.browser import Site, button, needs_chromium, site
 from tests.conftest import http, raw_endpoint
 from tests.pages import checked, languages, serving, visit
@@ -41,7 +42,7 @@ def engine(demo: DemoModel) -> Iterator[Engine]:
 
 
 def choose(app: AppTest, fault: Fault, times: str = "first", retries: str = "never", **limits: float) -> AppTest:
-    kind = "demo" if app.selectbox(key="settings.model").value == FAST else "other"
+    kind = "demo" if app.selectbox(key="settings.model").value == FAST else "openai"
     app.button_group(key=f"faults.fault.{kind}").set_value(fault)
     app.button_group(key="faults.times").set_value(times)
     app.button_group(key="faults.retries").set_value(retries)
@@ -205,7 +206,7 @@ def test_the_demo_model_has_every_fault_and_others_what_they_can(engine: Engine,
     """Why that is so stands there; limits are numbers within their range."""
     words = texts(language)
     app = visit("faults", language)
-    names = [words[f"faults.fault_{fault}"] for fault in DEMO_FAULTS]
+    names = [words[f"faults.fault_{fault}"] for fault in Demo.faults]
     assert app.button_group(key="faults.fault.demo").options == names
     assert app.button_group(key="faults.times").options == [words[f"faults.times_{name}"] for name in TIMES]
     assert (app.number_input(key="faults.attempts").min, app.number_input(key="faults.attempts").max) == (1, 10)
@@ -213,9 +214,9 @@ def test_the_demo_model_has_every_fault_and_others_what_they_can(engine: Engine,
         box = app.number_input(key=f"faults.{name}")
         assert (box.min, box.max) == (0.05, 120)
     app.selectbox(key="settings.model").select(OTHER).run()
-    names = [words[f"faults.fault_{fault}"] for fault in OTHER_FAULTS]
-    assert app.button_group(key="faults.fault.other").options == names
-    assert words["faults.not_demo"].format(wrong_key=WRONG_KEY) in told(app)
+    names = [words[f"faults.fault_{fault}"] for fault in OpenAI.faults]
+    assert app.button_group(key="faults.fault.openai").options == names
+    assert words["faults.not_demo"].format(wrong_key=OpenAI.wrong_key) in told(app)
     start(choose(app, "time_limit", "all"))
     assert words["error.timeout"] in app.error[0].value
     assert any("fail_after(run.limits.first_token)" in block.value for block in app.code)
@@ -240,10 +241,10 @@ def test_no_key_is_on_the_page(language: str) -> None:
 @pytest.mark.parametrize("code", sorted(set(CODES) - {"content_filtered", "producer_lost", "step_limit"}))
 def test_the_lines_that_give_a_code_are_those_of_the_source(code: str) -> None:
     """Every code that an exception can have, with the line at which its case begins."""
-    source = Path(inspect.getsourcefile(failures) or "").read_text("utf-8").splitlines()
-    found = list(case_excerpts(classify, code))
+    found = [excerpt for function in classify.registry.values() for excerpt in case_excerpts(function, code)]
     assert found
     for excerpt in found:
+        source = Path(excerpt.path).read_text("utf-8").splitlines()
         lines = excerpt.text.splitlines()
         there = source[excerpt.line - 1 : excerpt.line - 1 + len(lines)]
         assert [line.strip() for line in there] == [line.strip() for line in lines]
@@ -253,7 +254,12 @@ def test_the_lines_that_give_a_code_are_those_of_the_source(code: str) -> None:
 
 def test_a_code_that_no_exception_has_has_no_lines() -> None:
     """Nothing is made up."""
-    assert list(case_excerpts(classify, "producer_lost")) == []
+    assert openai_failure in classify.registry.values()
+    assert not [
+        list(found)
+        for function in classify.registry.values()
+        if (found := list(case_excerpts(function, "producer_lost")))
+    ]
 
 
 # In a browser

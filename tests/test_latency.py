@@ -32,6 +32,7 @@ from streamlab.latency.measurement import BrokenMeasurement, read_measurement, w
 from streamlab.latency.observation import Observation, write_csv, write_lines
 from streamlab.latency.plan import DIRECT, WAYS, Call, Plan, Way, order, plan_problem
 from streamlab.latency.summary import Side, as_json, compare_measurements, summarize
+from streamlab.models.catalog import Models
 from streamlab.settings import Settings
 from tests.conftest import demo_model, http, raw_endpoint, sse
 
@@ -725,10 +726,10 @@ def runner() -> Iterator[asyncio.Runner]:
         yield runner
 
 
-def test_an_invoke_that_streams_underneath_is_seen_on_the_wire(demo: DemoModel, runner: asyncio.Runner) -> None:
+def test_an_invoke_that_streams_underneath_is_seen_on_the_wire(models: Models, runner: asyncio.Runner) -> None:
     """A model that is told to stream always does so within invoke; its answer looks the same to the caller."""
     model = demo_model(chunks=20)
-    with closing(Client(model, plan_of(models=(model,)), demo.base_url, SecretStr("demo"), runner)) as client:
+    with closing(Client(models, model, plan_of(models=(model,)), runner)) as client:
         honest = client.take("invoke")
         assert (honest.error, client.wire.streamed) == (None, False)
         client._whole = client._streaming  # what a later default of the library might do
@@ -767,11 +768,11 @@ def test_what_is_not_asked_for_is_not_sent() -> None:
     assert not {"temperature", "max_tokens", "max_completion_tokens", "seed"} & set(endpoint.requests[0])
 
 
-def test_connections_are_kept_from_call_to_call(demo: DemoModel, runner: asyncio.Runner) -> None:
+def test_connections_are_kept_from_call_to_call(models: Models, runner: asyncio.Runner) -> None:
     """The warm-up pays for them: one connection for each kind of client, whatever the number of calls."""
     opened: list[str] = []
     model = demo_model(chunks=3)
-    with closing(Client(model, plan_of(models=(model,)), demo.base_url, SecretStr("demo"), runner)) as client:
+    with closing(Client(models, model, plan_of(models=(model,)), runner)) as client:
 
         def note(name: str, info: object) -> None:
             if name.endswith("connect_tcp.complete"):

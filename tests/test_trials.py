@@ -11,26 +11,27 @@ from streamlab.demo_model.process import DemoModel
 from streamlab.events import Done, Retry, StreamEvent, TextDelta, encode
 from streamlab.events.outcome import outcome_of
 from streamlab.faults.trials import (
-    DEMO_FAULTS,
-    OTHER_FAULTS,
     SHORT_TIME,
-    WRONG_KEY,
-    Fault,
     Phase,
     Policy,
     Trial,
     Trials,
-    faulty,
     offered,
     phases,
 )
 from streamlab.models.options import InvalidQuestion, Options
+from streamlab.models.provider import Fault
+from streamlab.models.providers.demo import FAULTS as DEMO_FAULTS
+from streamlab.models.providers.demo import faulty
+from streamlab.models.providers.openai import OpenAI
 from streamlab.runs.run import Retries, TooManyRuns
 from tests.conftest import Lab, MakeLab, demo_model, http, provider, raw_endpoint, sse
 from tests.events import end
 from tests.present import present
 
 pytestmark = pytest.mark.anyio
+
+WRONG_KEY = OpenAI.wrong_key
 
 DEMO = Options("demo?first=0&rate=2000", temperature=0.0)
 QUESTION = "When should an app retry after an error?"
@@ -176,8 +177,8 @@ async def test_a_trial_is_known_as_long_as_its_log(lab: Lab) -> None:
 def test_the_demo_model_offers_what_others_cannot() -> None:
     """Whatever else its name asks for."""
     assert offered("demo") == offered("demo?rate=9") == tuple(DEMO_FAULTS)
-    assert offered("gpt-4.1") == offered("demonstration") == OTHER_FAULTS
-    assert {*DEMO_FAULTS, *OTHER_FAULTS} == set(get_args(Fault))
+    assert offered("gpt-4.1") == offered("demonstration") == OpenAI.faults
+    assert {*DEMO_FAULTS, *OpenAI.faults} == set(get_args(Fault))
 
 
 @pytest.mark.parametrize(("model", "fault"), [("gpt-4.1", "cut"), ("demo", "time_limit")])
@@ -189,10 +190,10 @@ async def test_a_fault_that_is_not_offered_is_refused(lab: Lab, model: str, faul
 
 
 def test_a_fault_is_added_to_what_the_name_asks_for() -> None:
-    """And nothing where there is none."""
-    assert faulty("demo", "none") == "demo"
-    assert faulty("demo?rate=9", "none") == "demo?rate=9"
+    """Whatever else it asks for, also for no text at all."""
+    assert faulty("demo", "error") == "demo?fault=error"
     assert faulty("demo?rate=9&fault=cut", "error") == "demo?rate=9&fault=error"
+    assert faulty("demo?text=", "key") == "demo?text=&fault=key"
 
 
 # A model that is not the demo model

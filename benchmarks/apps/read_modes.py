@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import anyio.to_thread
 import httpx2
 from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -29,12 +30,11 @@ ReadMode = Callable[[Models, str], Iterator[str]]
 
 def chain(models: Models, name: str) -> Iterator[str]:
     """Read the same prompt and parser with `ChatOpenAI` as it comes."""
-    model = models.chat_model(name, DEFAULT_TEMPERATURE)
     with httpx2.Client(limits=LIMITS, timeout=TIMEOUT) as http:
         bare = ChatOpenAI(
             model=name,
-            base_url=model.openai_api_base,
-            api_key=model.openai_api_key,
+            base_url=models.demo_url,
+            api_key=SecretStr("demo"),
             stream_usage=True,
             max_retries=0,
             http_client=http,
@@ -49,11 +49,10 @@ def own_chain(models: Models, name: str) -> Iterator[str]:
 
 def lines(models: Models, name: str) -> Iterator[str]:
     """Read the lines of the same HTTP answer without parsing them."""
-    base_url = models.chat_model(name, DEFAULT_TEMPERATURE).openai_api_base
     body = {"model": name, "stream": True, "messages": [{"role": "user", "content": QUESTION}]}
     with (
         httpx2.Client(limits=LIMITS, timeout=TIMEOUT) as http,
-        http.stream("POST", f"{base_url}/chat/completions", json=body) as response,
+        http.stream("POST", f"{models.demo_url}/chat/completions", json=body) as response,
     ):
         yield from response.iter_lines()
 

@@ -1,21 +1,22 @@
-"""One question, read in several ways: asked, drawn while the chunks arrive, and opened chunk by chunk."""
+"""One question, read in several modes: asked, drawn while the chunks arrive, and opened chunk by chunk."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from urllib.parse import parse_qsl, urlencode
 
-import altair as alt
 import streamlit as st
 
 from components.answer import answer
-from components.chunks.views import draw_tiles
-from components.page import access, colors, questions, sidebar
+from components.chunks.lanes import chart, described, meanwhile, mode_name
+from components.chunks.views import draw_views
+from components.page import access, questions, sidebar
 from components.page.address import READING, show
 from components.page.lab import engine
 from components.page.session import session
 from components.page.slots import draw_notice
 from components.page.texts import t
-from streamlab.chunks.captures import TOPICS, Question, Reading, ReadingSet, TooManyReadings, Topic
-from streamlab.chunks.modes import blocked, pauses
+from streamlab.chunks.capture import Capture, Question
+from streamlab.chunks.captures import CaptureSet, TooManyCaptures
+from streamlab.chunks.modes import TOPICS, Topic
 from streamlab.chunks.views import joined, joined_text
 from streamlab.demo_model import is_demo
 from streamlab.models.options import Options
@@ -24,17 +25,15 @@ TOPIC, AS_JSON, SIZE, RATE, INSIDE = (f"chunks.{name}" for name in ("topic", "as
 SIZES = (None, 1, 2, 3, 5, 10, 20, 50)  # characters of a chunk
 RATES = (2, 5, 10, 20, 50, 100, 500)  # chunks a second
 DEFAULT_RATE = 20
-LANE = 74  # pixels
-AROUND = 150  # pixels of a chart's height that its axis and its legend take
-LATEST = "chunks.latest"  # topic -> the id of its readings that were shown last
+LATEST = "chunks.latest"  # topic -> the id of its captures that were shown last
 TRIED = "chunks.tried"
 
 
 # Asking
 
 
-def draw_controls(found: ReadingSet | None) -> None:
-    """What is read, how, and the buttons that begin and end it."""
+def draw_controls(found: CaptureSet | None) -> None:
+    """Draw what is read, how, and the buttons that begin and end it."""
     if found:
         st.session_state[TOPIC] = found.question.topic
     topic: Topic = st.session_state.setdefault(TOPIC, "parsers")
@@ -64,7 +63,7 @@ def draw_controls(found: ReadingSet | None) -> None:
             _draw_pace()
 
 
-def _draw_buttons(topic: Topic, found: ReadingSet | None) -> None:
+def _draw_buttons(topic: Topic, found: CaptureSet | None) -> None:
     with st.container(horizontal=True):
         st.button(
             t("chunks.start"), key="chunks.start", type="primary", icon=":material/play_arrow:", on_click=_start,
@@ -76,7 +75,7 @@ def _draw_buttons(topic: Topic, found: ReadingSet | None) -> None:
                 key="chunks.stop",
                 icon=":material/stop_circle:",
                 help=t("chunks.stop_help"),
-                on_click=engine().readings.stop,
+                on_click=engine().captures.stop,
                 args=(found.id,),
             )
 
@@ -111,7 +110,7 @@ def _question_key(topic: Topic) -> str:
 
 
 def _change_topic() -> None:
-    """Back to what was read last of this topic."""
+    """Go back to what was read last of this topic."""
     show(READING, st.session_state.get(LATEST, {}).get(st.session_state[TOPIC]))
 
 
@@ -122,21 +121,21 @@ def _start(topic: Topic) -> None:
         options = Options(_paced(options.model, as_json=as_json), options.system, options.temperature)
     question = Question(topic, state[_question_key(topic)], options, as_json)
     try:
-        reading_id = questions.started([options.model], lambda: engine().readings.start(question))
-    except TooManyReadings:
+        capture_id = questions.started([options.model], lambda: engine().captures.start(question))
+    except TooManyCaptures:
         session().notice = t("chunks.too_many")
         return
-    if reading_id:
-        remember(topic, reading_id)
-        show(READING, reading_id)
+    if capture_id:
+        remember(topic, capture_id)
+        show(READING, capture_id)
 
 
-def remember(topic: Topic, reading_id: str) -> None:
-    st.session_state.setdefault(LATEST, {})[topic] = reading_id
+def remember(topic: Topic, capture_id: str) -> None:
+    st.session_state.setdefault(LATEST, {})[topic] = capture_id
 
 
 def _paced(model: str, *, as_json: bool) -> str:
-    """The demo model's name with the size, the pace and the text that were chosen."""
+    """Add to the demo model's name the size, the pace and the text that were chosen."""
     state = st.session_state
     name, _, query = model.partition("?")
     fields = dict(parse_qsl(query, keep_blank_values=True)) | {"rate": str(state[RATE])}
@@ -151,7 +150,7 @@ def _paced(model: str, *, as_json: bool) -> str:
 # Drawing
 
 
-def draw(found: ReadingSet) -> None:
+def draw(found: CaptureSet) -> None:
     with st.container(key="chunks.shown"):
         if found.question.topic == "parsers":
             _draw_parsers(found)
@@ -159,66 +158,66 @@ def draw(found: ReadingSet) -> None:
             _draw_calls(found)
 
 
-def _draw_parsers(found: ReadingSet) -> None:
-    for column, reading in zip(st.columns(len(found.readings), gap="medium"), found.readings, strict=True):
+def _draw_parsers(found: CaptureSet) -> None:
+    for column, capture in zip(st.columns(len(found.captures), gap="medium"), found.captures, strict=True):
         with column:
-            st.markdown(f"**{t(f'chunks.way_{reading.way}')}**")
-            st.caption(_counted(reading))
-            _draw_reading(found, reading)
+            st.markdown(f"**{t(f'chunks.way_{capture.mode}')}**")
+            st.caption(_counted(capture))
+            _draw_capture(found, capture)
 
 
-def _draw_calls(found: ReadingSet) -> None:
-    st.vega_lite_chart(spec=_chart(found.readings), key="chunks.chart", alt=_described(found.readings))
-    st.markdown("\n".join(f"- {_meanwhile(reading)}" for reading in found.readings))
-    for reading in found.readings:
-        if reading.way != "events":
-            _draw_ending(reading, named=True)
-    events = found.readings[-1]
+def _draw_calls(found: CaptureSet) -> None:
+    st.vega_lite_chart(spec=chart(found.captures), key="chunks.chart", alt=described(found.captures))
+    st.markdown("\n".join(f"- {meanwhile(capture)}" for capture in found.captures))
+    for capture in found.captures:
+        if capture.mode != "events":
+            _draw_ending(capture, named=True)
+    events = found.captures[-1]
     st.markdown(f"**{t('chunks.raw_events')}**")
     st.caption(_counted(events))
-    _draw_reading(found, events)
+    _draw_capture(found, events)
 
 
-def _draw_reading(found: ReadingSet, reading: Reading) -> None:
-    _draw_ending(reading)
-    if not reading.tiles:
-        if reading.state == "running":
+def _draw_capture(found: CaptureSet, capture: Capture) -> None:
+    _draw_ending(capture)
+    if not capture.views:
+        if capture.state == "running":
             st.caption(f":shimmer[{t('chunks.waiting')} …]")
         return
-    chosen = _chosen(found.id, reading)
+    chosen = _chosen(found.id, capture)
 
     def choose(number: int) -> None:
-        st.session_state[_chosen_key(found.id, reading)] = number
+        st.session_state[_chosen_key(found.id, capture)] = number
 
-    key = f"chunks.tiles.{found.id}.{reading.way}"
-    follow = _chosen_key(found.id, reading) not in st.session_state
-    draw_tiles(key, _name(reading), reading.tiles, chosen, choose, follow=follow)
-    if reading.more:
-        st.caption(t("chunks.more", kept=f"{len(reading.tiles):,}", more=f"{reading.more:,}"))
-    _draw_steps(reading, chosen, choose)
-    _draw_chosen(reading, chosen)
-    if not follow and reading.tiles[chosen - 1].carries_usage:
+    key = f"chunks.tiles.{found.id}.{capture.mode}"
+    follow = _chosen_key(found.id, capture) not in st.session_state
+    draw_views(key, mode_name(capture), capture.views, chosen, choose, follow=follow)
+    if capture.more:
+        st.caption(t("chunks.more", kept=f"{len(capture.views):,}", more=f"{capture.more:,}"))
+    _draw_steps(capture, chosen, choose)
+    _draw_chosen(capture, chosen)
+    if not follow and capture.views[chosen - 1].carries_usage:
         _tell_of_usage()
 
 
-def _chosen_key(reading_id: str, reading: Reading) -> str:
-    return f"chunks.chosen.{reading_id}.{reading.way}"
+def _chosen_key(capture_id: str, capture: Capture) -> str:
+    return f"chunks.chosen.{capture_id}.{capture.mode}"
 
 
-def _chosen(reading_id: str, reading: Reading) -> int:
-    """The number of the tile that is open: the last, unless one was chosen."""
-    return int(st.session_state.get(_chosen_key(reading_id, reading), len(reading.tiles)))
+def _chosen(capture_id: str, capture: Capture) -> int:
+    """Find the number of the chunk that is open: the last, unless one was chosen."""
+    return int(st.session_state.get(_chosen_key(capture_id, capture), len(capture.views)))
 
 
 def _tell_of_usage() -> None:
-    """The page's task is done; the title, which says so, stands outside of what is drawn again here."""
+    """Mark the page's task as done; the title, which says so, stands outside of what is drawn again here."""
     if not st.session_state.get(TRIED):
         st.session_state[TRIED] = True
         st.rerun()
 
 
-def _draw_steps(reading: Reading, chosen: int, choose: Callable[[int], None]) -> None:
-    count = len(reading.tiles)
+def _draw_steps(capture: Capture, chosen: int, choose: Callable[[int], None]) -> None:
+    count = len(capture.views)
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         for name, icon, to in (
             ("back", ":material/chevron_left:", chosen - 1),
@@ -226,19 +225,19 @@ def _draw_steps(reading: Reading, chosen: int, choose: Callable[[int], None]) ->
         ):
             st.button(
                 t(f"chunks.{name}"),
-                key=f"chunks.{name}.{reading.way}",
+                key=f"chunks.{name}.{capture.mode}",
                 icon=icon,
                 type="tertiary",
                 disabled=not 1 <= to <= count,
                 on_click=choose,
                 args=(to,),
             )
-        st.caption(t("chunks.position", number=chosen, count=count, at=f"{reading.tiles[chosen - 1].at:.3f}"))
+        st.caption(t("chunks.position", number=chosen, count=count, at=f"{capture.views[chosen - 1].at:.3f}"))
 
 
-def _draw_chosen(reading: Reading, chosen: int) -> None:
-    """The answer as it was with this chunk, and everything in the chunk."""
-    opened, until = reading.tiles[chosen - 1], reading.tiles[:chosen]
+def _draw_chosen(capture: Capture, chosen: int) -> None:
+    """Draw the answer as it was with this chunk, and everything in the chunk."""
+    opened, until = capture.views[chosen - 1], capture.views[:chosen]
     st.caption(t(f"chunks.joined_{opened.kind}", number=chosen))
     match opened.kind:
         case "message":
@@ -252,7 +251,7 @@ def _draw_chosen(reading: Reading, chosen: int) -> None:
 
 
 def _draw_value(value: object) -> None:
-    """Objects as such, and a text as it came, with its spaces and line ends."""
+    """Draw objects as such, and a text as it came, with its spaces and line ends."""
     if isinstance(value, dict | list):
         st.json(value)
     elif value == "":
@@ -261,93 +260,23 @@ def _draw_value(value: object) -> None:
         st.code(str(value), language=None, wrap_lines=True)
 
 
-def _draw_ending(reading: Reading, *, named: bool = False) -> None:
-    """How it ended, where that needs words."""
-    name = f"{t(f'chunks.way_{reading.way}')}: " if named else ""
-    match reading.state:
+def _draw_ending(capture: Capture, *, named: bool = False) -> None:
+    """Say how it ended, where that needs words."""
+    name = f"{t(f'chunks.way_{capture.mode}')}: " if named else ""
+    match capture.state:
         case "failed":
             lines = [
-                f"**{name}{answer.error_text(reading.code)}**",
-                t(f"error.{reading.code}_next", detail=reading.detail or ""),
+                f"**{name}{answer.error_text(capture.code)}**",
+                t(f"error.{capture.code}_next", detail=capture.detail or ""),
             ]
-            if reading.tiles:
+            if capture.views:
                 lines.append(t("chunks.kept"))
             st.error(" ".join(lines), icon=":material/error:")
         case "stopped":
             st.info(name + t("chunks.stopped"), icon=":material/stop_circle:")
-        case "completed" if reading.code:
-            st.info(name + t(f"chunks.remark_{reading.code}"), icon=":material/info:")
+        case "completed" if capture.code:
+            st.info(name + t(f"chunks.remark_{capture.code}"), icon=":material/info:")
 
 
-def _name(reading: Reading) -> str:
-    """Where Markdown is not read."""
-    return t(f"chunks.way_{reading.way}").replace("`", "")
-
-
-def _counted(reading: Reading) -> str:
-    return t("chunks.counted", count=len(reading.tiles) + reading.more, seconds=f"{reading.seconds:.2f}")
-
-
-# What else could run
-
-
-def _meanwhile(reading: Reading) -> str:
-    """What the second task did while this way was waiting for its answer."""
-    longest = max(end - start for start, end in pauses(reading.beats, reading.seconds))
-    return t(
-        "chunks.meanwhile" if reading.beats else "chunks.meanwhile_never",
-        way=t(f"chunks.way_{reading.way}"),
-        seconds=f"{reading.seconds:.2f}",
-        beats=len(reading.beats),
-        longest=f"{longest:.2f}",
-    )
-
-
-def _described(readings: Sequence[Reading]) -> str:
-    """The chart for who cannot see it."""
-    return " ".join(_meanwhile(reading).replace("`", "").replace("*", "") for reading in readings)
-
-
-def _chart(readings: Sequence[Reading]) -> dict[str, object]:
-    """A lane for each way: its chunks above, and beneath the second task, beating or blocked."""
-    chunk, beat, stuck = (t(f"chunks.mark_{name}") for name in ("chunk", "beat", "blocked"))
-    lanes = [_name(reading) for reading in readings]
-    rows: list[dict[str, object]] = []
-    bars: list[dict[str, object]] = []
-    for lane, reading in zip(lanes, readings, strict=True):
-        rows += [{"lane": lane, "row": chunk, "what": chunk, "start": tile.at} for tile in reading.tiles]
-        rows += [{"lane": lane, "row": beat, "what": beat, "start": at} for at in reading.beats]
-        bars += [
-            {"lane": lane, "row": beat, "what": stuck, "start": start, "end": end}
-            for start, end in blocked(reading.beats, reading.seconds)
-        ]
-    end = max([0.1, *(reading.seconds for reading in readings)])
-    x = alt.X("start:Q", title=t("chunks.axis"), scale=alt.Scale(domain=[0, end], nice=False))
-    y = alt.Y("lane:N", title=None, sort=lanes, scale=alt.Scale(domain=lanes), axis=alt.Axis(labelLimit=220))
-    offset = alt.YOffset("row:N", scale=alt.Scale(domain=[chunk, beat]))
-    palette = alt.Scale(domain=[chunk, beat, stuck], range=[colors.MODEL, colors.THINKING, colors.FAILED])
-    color = alt.Color(
-        "what:N",
-        title=None,
-        scale=palette,
-        legend=alt.Legend(orient="top", symbolType="square", columns=1, labelLimit=300),
-    )
-    marks = (
-        _data(rows).mark_tick(thickness=2, size=LANE * 0.3, opacity=0.8).encode(x=x, y=y, yOffset=offset, color=color)
-    )
-    waits = _data(bars).mark_bar(height=LANE * 0.26, opacity=0.75, cornerRadius=2)
-    named = [bar for bar in bars if float(str(bar["end"])) - float(str(bar["start"])) > end / 4]  # others have no room
-    words = _data(named).mark_text(align="left", dx=6, color="white", fontWeight="bold").encode(text="what:N")
-    layers = [
-        waits.encode(x=x, x2="end:Q", y=y, yOffset=offset, color=color),
-        words.encode(x=x, y=y, yOffset=offset),
-        marks,
-    ]
-    made: dict[str, object] = (
-        alt.layer(*layers).properties(height=LANE * len(lanes) + AROUND, width="container").to_dict()
-    )
-    return made
-
-
-def _data(rows: list[dict[str, object]]) -> alt.Chart:
-    return alt.Chart(alt.InlineData(values=rows))
+def _counted(capture: Capture) -> str:
+    return t("chunks.counted", count=len(capture.views) + capture.more, seconds=f"{capture.seconds:.2f}")

@@ -1,4 +1,4 @@
-"""Chunks as a row of tiles that can be chosen, by mouse or keyboard."""
+"""Chunk views as a row of buttons that can be chosen, by mouse or keyboard."""
 
 from collections.abc import Callable, Sequence
 from unicodedata import east_asian_width
@@ -6,9 +6,9 @@ from unicodedata import east_asian_width
 import streamlit as st
 
 from components.page.texts import t
-from streamlab.chunks.views import Tile
+from streamlab.chunks.views import ChunkView
 
-SHOWN = 60  # characters of a chunk on its tile
+SHOWN = 60  # characters of a chunk on its button
 END = 20  # and of an object, as wide as so many Latin ones
 
 _HTML = """
@@ -146,10 +146,10 @@ export default function({ data, parentElement, setTriggerValue }) {
 _component = st.components.v2.component("chunk_tiles", html=_HTML, css=_CSS, js=_JS)
 
 
-def draw_tiles(
-    key: str, label: str, tiles: Sequence[Tile], chosen: int, choose: Callable[[int], None], *, follow: bool
+def draw_views(
+    key: str, label: str, views: Sequence[ChunkView], chosen: int, choose: Callable[[int], None], *, follow: bool
 ) -> None:
-    """The tiles, number `chosen` among them pressed; `choose` is told of another one. `follow`: the newest is seen."""
+    """Draw the views, number `chosen` pressed; `choose` is told of another one. `follow`: the newest is seen."""
 
     def told() -> None:
         if number := st.session_state[key].chosen:
@@ -161,7 +161,7 @@ def draw_tiles(
             "id": key,
             "label": label,
             "none": t("chunks.no_text"),
-            "tiles": [(tile.number, f"{tile.at:.2f} s", _short(tile)) for tile in tiles],
+            "tiles": [(view.number, f"{view.at:.2f} s", _short(view)) for view in views],
             "chosen": chosen,
             "follow": follow,
         },
@@ -169,16 +169,16 @@ def draw_tiles(
     )
 
 
-def _short(tile: Tile) -> str:
-    """The beginning; of an object the end, which is what is new in it."""
-    if tile.kind == "object":
-        shown = _last(tile.text)
-        return shown if shown == tile.text else f"…{shown}"
-    return tile.text if len(tile.text) <= SHOWN else f"{tile.text[: SHOWN - 1]}…"
+def _short(view: ChunkView) -> str:
+    """Cut the text to its beginning; of an object keep the end, which is what is new in it."""
+    if view.kind == "object":
+        shown = _last(view.text)
+        return shown if shown == view.text else f"…{shown}"
+    return view.text if len(view.text) <= SHOWN else f"{view.text[: SHOWN - 1]}…"
 
 
 def _last(text: str) -> str:
-    """As much of its end as fits; Japanese characters are twice as wide."""
+    """Keep as much of its end as fits; Japanese characters are twice as wide."""
     start, left = len(text), END
     while start and (left := left - (2 if east_asian_width(text[start - 1]) in "WF" else 1)) >= 0:
         start -= 1

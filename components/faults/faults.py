@@ -11,10 +11,11 @@ from components.page import sidebar
 from components.page.address import TRIAL, show
 from components.page.history import History
 from components.page.texts import t
-from streamlab.demo_model import is_demo
 from streamlab.events import StreamEvent
 from streamlab.events.outcome import outcome_of
-from streamlab.faults.trials import LEAST_SECONDS, MOST_ATTEMPTS, MOST_SECONDS, WRONG_KEY, Fault, Policy, Trial, offered
+from streamlab.faults.trials import LEAST_SECONDS, MOST_ATTEMPTS, MOST_SECONDS, Policy, Trial, offered
+from streamlab.models.catalog import provider_kind
+from streamlab.models.provider import Fault
 from streamlab.runs.run import Retries
 
 TIMES: dict[str, int | None] = {"first": 1, "first_two": 2, "all": None}  # attempts that meet the fault
@@ -95,16 +96,17 @@ def _limit(name: str) -> str:
 
 
 def _fault_key() -> str:
-    """Return the widget's key: the demo model and others offer different faults, and each keeps its choice."""
-    return f"faults.fault.{'demo' if is_demo(sidebar.options().model) else 'other'}"
+    """Name the control after the provider: each offers faults of its own, and keeps what was chosen for it."""
+    return f"faults.fault.{provider_kind(sidebar.options().model).name}"
 
 
 def _draw_fault() -> None:
     model = sidebar.options().model
+    faults = offered(model)
     fault = st.pills(
         t("faults.fault"),
-        offered(model),
-        default="cut" if is_demo(model) else "none",
+        faults,
+        default="cut" if "cut" in faults else "none",
         required=True,
         format_func=lambda fault: t(f"faults.fault_{fault}"),
         key=_fault_key(),
@@ -112,8 +114,8 @@ def _draw_fault() -> None:
         persist_state="session",
     )
     st.caption(t(f"faults.about_{fault}"))
-    if not is_demo(model):
-        st.caption(t("faults.not_demo", wrong_key=WRONG_KEY))
+    if "cut" not in faults:
+        st.caption(t("faults.not_demo", wrong_key=provider_kind(model).wrong_key))
 
 
 def _draw_times() -> None:

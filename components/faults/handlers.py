@@ -27,8 +27,9 @@ def handlers(codes: Sequence[str], *, late: bool) -> Iterator[tuple[str, Excerpt
     `late`: the whole run ran out of time.
     """
     for code in codes:
-        for excerpt in case_excerpts(classify, code):
-            yield t("faults.code_classify", code=code), excerpt
+        for function in classify.registry.values():  # what all providers share, and each one's own
+            for excerpt in case_excerpts(function, code):
+                yield t("faults.code_classify", code=code), excerpt
     if "timeout" in codes:
         yield t("faults.code_attempt"), excerpt_of(Runs._attempt)
         if late:

@@ -8,7 +8,8 @@ from streamlit.delta_generator import DeltaGenerator
 from components.page.lab import engine
 from components.page.session import session
 from components.page.texts import t
-from streamlab.access_code import LONGEST, AccessCode, CodeNeeded, TooManyGuesses, cost_money
+from streamlab.access_code import LONGEST, AccessCode, CodeNeeded, TooManyGuesses
+from streamlab.models.catalog import cost_money
 from streamlab.settings import Settings
 
 CODE = "access.code"

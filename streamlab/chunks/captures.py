@@ -1,137 +1,75 @@
-"""Readings: one question, read in several ways at once. They outlive the page that started them.
+"""Captures: one question, read in several modes at once. They outlive the page that started them."""
 
-The model is a stock ChatOpenAI, not the app's own client, which joins what one read from the network gave: here, one
-chunk is one chunk of the server.
-"""
-
-import asyncio
-import contextlib
 import functools
-import json
-import logging
 import secrets
 import ssl
 import threading
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import httpx2
-from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.messages import AIMessage, SystemMessage
-from langchain_core.outputs import ChatGeneration, LLMResult
-from langchain_core.utils.json import parse_json_markdown
-from langchain_openai import ChatOpenAI
-from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
 
-from streamlab.chunks.modes import CALLS, PARSERS, WAYS, Inputs, Model, Way, beside_a_heartbeat
-from streamlab.chunks.views import Tile, tile
+from streamlab.chunks.capture import Capture, Client, Question, Reader
+from streamlab.chunks.modes import TOPICS, ReadMode
 from streamlab.hub.registry import Registry
-from streamlab.models.catalog import endpoint
-from streamlab.models.connections import Connections
-from streamlab.models.failures import Failure, classify
-from streamlab.models.options import DEFAULT_TEMPERATURE, Options, check_question
+from streamlab.models.catalog import Models
+from streamlab.models.options import check_question
 from streamlab.settings import Settings
 
-logger = logging.getLogger(__name__)
-
-MAX_TILES = 2_000
-MAX_CHARACTERS = 1_000_000  # on the tiles of one reading: each partial object holds those before it
-UNPARSED = 1_000  # characters without a new object: JsonOutputParser reads all of them anew for each chunk, many times
 AT_ONCE = 4  # sets; each is three or four calls of the model
 KEPT = 20
 CLOSE_SECONDS = 3
 
-Topic = Literal["parsers", "calls"]
-TOPICS: dict[Topic, tuple[Way, ...]] = {"parsers": PARSERS, "calls": CALLS}
 
-State = Literal["running", "completed", "stopped", "failed"]
-Remark = Literal["empty", "only_usage", "not_json", "broken_json", "length"]
-
-
-class TooManyReadings(RuntimeError):
+class TooManyCaptures(RuntimeError):
     """As many as may run at once are running."""
 
 
-class _Unparsable(Exception):
-    """JsonOutputParser has given nothing new for UNPARSED characters."""
-
-
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What is read. `as_json` asks the server for a JSON object; OpenAI demands that the question says so too."""
-
-    topic: Topic
-    text: str
-    options: Options
-    as_json: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One way of reading, as it stood at one moment. Times are seconds since just before the request.
-
-    - `beats`: when the second task ran on the same event loop; `seconds`: how long the reading took, or has taken
-    - `more`: chunks that came after the last that is kept
-    - `code` of one that failed is one of `failures.CODES`, of one that completed a Remark or None
-    """
-
-    way: Way
-    tiles: tuple[Tile, ...] = ()
-    beats: tuple[float, ...] = ()
-    seconds: float = 0.0
-    more: int = 0
-    state: State = "running"
-    code: str | None = None
-    detail: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ReadingSet:
-    """The readings of one question, as they stood at one moment."""
+class CaptureSet:
+    """The captures of one question, as they stood at one moment."""
 
     id: str
     question: Question
-    readings: tuple[Reading, ...]
+    captures: tuple[Capture, ...]
 
     @property
     def running(self) -> bool:
-        return any(reading.state == "running" for reading in self.readings)
+        return any(capture.state == "running" for capture in self.captures)
 
 
-class Readings:
-    """The readings of this process, the newest `KEPT` sets. For any thread."""
+class Captures:
+    """The captures of this process, the newest `KEPT` sets. For any thread."""
 
-    def __init__(self, settings: Settings, demo_url: str) -> None:
+    def __init__(self, settings: Settings, models: Models) -> None:
         self._settings = settings
-        self._demo_url = demo_url
+        self._models = models
         self._lock = threading.Lock()
         self._known: Registry[_Set] = Registry(KEPT, lambda known: known.running)
 
     def start(self, question: Question) -> str:
-        """Begin all ways of the question's topic, and answer the id. Raises InvalidQuestion or TooManyReadings."""
+        """Begin all modes of the question's topic, and answer the id. Raises InvalidQuestion or TooManyCaptures."""
         check_question(question.text)
         with self._lock:
             if sum(known.running for known in self._known) >= AT_ONCE:
-                raise TooManyReadings(f"{AT_ONCE} sets of readings are running")
-            made = _Set(question, [self._reader(question, way) for way in TOPICS[question.topic]])
-            reading_id = secrets.token_hex(16)
-            self._known.keep(reading_id, made)
+                raise TooManyCaptures(f"{AT_ONCE} sets of captures are running")
+            made = _Set(question, [self._reader(question, mode) for mode in TOPICS[question.topic]])
+            capture_id = secrets.token_hex(16)
+            self._known.keep(capture_id, made)
             for reader in made.readers:
                 reader.start()
-        return reading_id
+        return capture_id
 
-    def find(self, reading_id: str | None) -> ReadingSet | None:
+    def find(self, capture_id: str | None) -> CaptureSet | None:
         """Return the set as it stands."""
-        found = self._known.find(reading_id)
-        if not found or not reading_id:
+        found = self._known.find(capture_id)
+        if not found or not capture_id:
             return None
-        return ReadingSet(reading_id, found.question, tuple(reader.reading for reader in found.readers))
+        return CaptureSet(capture_id, found.question, tuple(reader.capture for reader in found.readers))
 
-    def stop(self, reading_id: str) -> None:
-        """End them at the model; the tiles so far stay. Those that have ended are left as they are."""
-        if found := self._known.find(reading_id):
+    def stop(self, capture_id: str) -> None:
+        """End them at the model; the chunks so far stay. Those that have ended are left as they are."""
+        if found := self._known.find(capture_id):
             for reader in found.readers:
                 reader.stop()
 
@@ -146,215 +84,21 @@ class Readings:
 
     @functools.cached_property
     def _tls(self) -> ssl.SSLContext:
-        """One for all clients: making it takes longer than all the rest."""
+        """Make one for all clients: it takes longer than all the rest."""
         return httpx2.create_ssl_context()
 
-    def _reader(self, question: Question, way: Way) -> "_Reader":
+    def _reader(self, question: Question, mode: ReadMode) -> Reader:
         total = self._settings.lab_total_timeout
         # An answer that is not streamed comes after a silence as long as the answer.
-        silence = total if way == "invoke" else self._settings.lab_silence_timeout
-        client = _Client(question, endpoint(question.options.model, self._settings, self._demo_url), silence, self._tls)
-        return _Reader(way, client, total)
+        silence = total if mode == "invoke" else self._settings.lab_silence_timeout
+        return Reader(mode, Client(self._models, question, silence, self._tls), total)
 
 
 @dataclass(frozen=True, slots=True)
 class _Set:
     question: Question
-    readers: "Sequence[_Reader]"
+    readers: Sequence[Reader]
 
     @property
     def running(self) -> bool:
         return any(reader.running for reader in self.readers)
-
-
-class _Client:
-    """A stock ChatOpenAI and what it is asked. Another thread can end what it waits for."""
-
-    def __init__(self, question: Question, place: tuple[str, Any], silence: float, tls: ssl.SSLContext) -> None:
-        options = question.options
-        self.connections = Connections()
-        self._http = DefaultHttpxClient(verify=tls, event_hooks={"request": [self._tell]})
-        self._async_http = DefaultAsyncHttpxClient(verify=tls)
-        self.model: Model = ChatOpenAI(
-            model=options.model,
-            base_url=place[0],
-            api_key=place[1],
-            temperature=None if options.temperature == DEFAULT_TEMPERATURE else options.temperature,
-            stream_usage=True,
-            # Bound to the model, it would make ChatOpenAI stream by the client's parsing helper, which adds a chunk
-            # of its own and breaks off where an answer is cut short or has no text.
-            extra_body={"response_format": {"type": "json_object"}} if question.as_json else None,
-            max_retries=0,  # a retry would show chunks of two answers
-            timeout=silence,
-            stream_chunk_timeout=None,  # it is asyncio.wait_for, which in 3.11 may lose a stop
-            http_client=self._http,
-            http_async_client=self._async_http,
-        )
-        system = [SystemMessage(options.system)] if options.system else []
-        self.inputs = Inputs(system=[*system], question=question.text)
-
-    async def close(self) -> None:
-        self._http.close()
-        await self._async_http.aclose()
-
-    def _tell(self, request: httpx2.Request) -> None:
-        request.extensions["trace"] = self.connections.trace
-
-
-@dataclass(slots=True)
-class _Taken:
-    """What has been taken down so far; the thread of a reading writes it, any other may read it."""
-
-    tiles: list[Tile] = field(default_factory=list)
-    beats: list[float] = field(default_factory=list)
-    characters: int = 0
-    more: int = 0
-
-
-class _Reader:
-    """One way of reading, in a thread and on an event loop of its own."""
-
-    def __init__(self, way: Way, client: _Client, limit: float) -> None:
-        self._way = way
-        self._client = client
-        self._observer = _Observer(self._arrive)
-        self._taken = _Taken()
-        self._unparsed = 0
-        self._began = time.monotonic()
-        self._ended: tuple[float, State, str | None, str | None] | None = None
-        self._why: tuple[State, str | None] | None = None  # why it was told to end
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._limit = threading.Timer(limit, self._end, ("failed", "timeout"))
-        self._limit.daemon = True
-        self._thread = threading.Thread(target=self._work, name="reading", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-        self._limit.start()
-
-    def stop(self) -> None:
-        self._end("stopped", None)
-
-    def join(self, seconds: float) -> None:
-        self._thread.join(seconds)
-
-    @property
-    def running(self) -> bool:
-        return self._ended is None
-
-    @property
-    def reading(self) -> Reading:
-        seconds, state, code, detail = self._ended or (self._clock(), "running", None, None)
-        taken = self._taken
-        return Reading(self._way, tuple(taken.tiles), tuple(taken.beats), seconds, taken.more, state, code, detail)
-
-    def _clock(self) -> float:
-        return time.monotonic() - self._began
-
-    def _end(self, state: State, code: str | None) -> None:
-        """Ends the waiting of either kind: a blocked read by its socket, a task by cancelling it."""
-        self._why = self._why or (state, code)
-        self._client.connections.end()
-        if self._loop and self._task:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: it has ended
-                self._loop.call_soon_threadsafe(self._task.cancel)
-
-    def _work(self) -> None:
-        state: State = "completed"
-        code: str | None = None
-        detail: str | None = None
-        with asyncio.Runner() as runner:
-            try:
-                runner.run(self._read())
-                code = self._observer.remark(self._way, gave_nothing=not self._taken.tiles)
-            except _Unparsable:
-                code = "broken_json" if self._taken.tiles else "not_json"
-            except BaseException as error:  # also one that was cancelled: the thread ends here in any case
-                failure = classify(error) if isinstance(error, Exception) else Failure("internal")
-                state, code, detail = "failed", failure.code, failure.detail
-            if self._why and state == "failed":
-                (state, code), detail = self._why, None
-            self._ended = (self._clock(), state, code, detail)
-            self._limit.cancel()
-            with contextlib.suppress(Exception):  # a connection that was shut down
-                runner.run(self._client.close())
-        logger.info("reading %s %s chunks=%d code=%s", self._way, state, len(self._taken.tiles), code)
-
-    async def _read(self) -> None:
-        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
-        if self._why:
-            raise asyncio.CancelledError
-        make_chain, read, _ = WAYS[self._way]
-        chain = make_chain(self._client.model)
-        self._began = time.monotonic()
-        await beside_a_heartbeat(
-            lambda: read(chain, self._client.inputs, self._take, {"callbacks": [self._observer]}),
-            lambda: self._taken.beats.append(self._clock()),
-        )
-
-    def _take(self, chunk: Any) -> None:
-        taken, at = self._taken, self._clock()
-        self._unparsed = 0
-        if taken.more or len(taken.tiles) == MAX_TILES:
-            taken.more += 1
-            return
-        made = tile(WAYS[self._way][2], len(taken.tiles) + 1, at, chunk)
-        taken.characters += len(made.text)
-        if taken.characters > MAX_CHARACTERS and taken.tiles:
-            taken.more += 1
-        else:
-            taken.tiles.append(made)
-
-    def _arrive(self, characters: int) -> None:
-        """From the model, before any parser."""
-        self._unparsed += characters
-        if self._way == "json" and self._unparsed > UNPARSED:
-            raise _Unparsable
-
-
-class _Observer(BaseCallbackHandler):
-    """What the model sends, before any parser: each text, and the whole message when it is complete."""
-
-    run_inline = True  # else each event of astream goes through a thread
-    raise_error = True
-
-    def __init__(self, arrive: Callable[[int], None]) -> None:
-        self._arrive = arrive
-        self._message: AIMessage | None = None
-
-    def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
-        """Says no more than that it is there: without it, the prompt is turned into one string for another event."""
-
-    def on_llm_new_token(self, token: Any, **kwargs: Any) -> None:
-        self._arrive(len(token))
-
-    def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
-        generation = response.generations[0][0]
-        if isinstance(generation, ChatGeneration) and isinstance(generation.message, AIMessage):
-            self._message = generation.message
-
-    def remark(self, way: Way, *, gave_nothing: bool) -> Remark | None:
-        """What is to be said of an answer that came to its end. Raises Failure for one that was filtered."""
-        message = self._message
-        if message is None:
-            return "empty"
-        finish = message.response_metadata.get("finish_reason")
-        if finish == "content_filter":
-            raise Failure("content_filtered")
-        if not (message.text or message.tool_calls or message.invalid_tool_calls):
-            return "only_usage" if message.usage_metadata and not finish else "empty"
-        if finish == "length":
-            return "length"
-        if way == "json" and not _is_json(message.text):
-            return "not_json" if gave_nothing else "broken_json"
-        return None
-
-
-def _is_json(text: str) -> bool:
-    """Whether it is to the last character. JsonOutputParser gives what it can read, and is silent about the rest."""
-    try:
-        parse_json_markdown(text, parser=functools.partial(json.loads, strict=False))
-    except json.JSONDecodeError:
-        return False
-    return True

@@ -1,6 +1,6 @@
-"""Ways of reading one chain: what a program sees of an answer, and what else it can do meanwhile.
+"""Read modes of one chain: what a program sees of an answer, and what else it can do meanwhile.
 
-Each way is a coroutine on an event loop of its own, where a second task beats: it notes the time every 50 ms, as long
+Each mode is a coroutine on an event loop of its own, where a second task beats: it notes the time every 50 ms, as long
 as it is let. A call that waits without `await` keeps the loop to itself.
 """
 
@@ -12,23 +12,24 @@ from typing import Any, Literal, TypedDict
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.output_parsers import JsonOutputParser, StrOutputParser
-from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from streamlab.chunks.views import Kind
+from streamlab.models.prompt import PROMPT
 
 BEAT = 0.05  # seconds between two beats of the second task
 BLOCKED = 0.15  # seconds without a beat that count as blocked
 
-Way = Literal["message", "text", "json", "stream", "astream", "invoke", "events"]
-PARSERS: tuple[Way, ...] = ("message", "text", "json")
-CALLS: tuple[Way, ...] = ("stream", "astream", "invoke", "events")
+ReadMode = Literal["message", "text", "json", "stream", "astream", "invoke", "events"]
+PARSERS: tuple[ReadMode, ...] = ("message", "text", "json")
+CALLS: tuple[ReadMode, ...] = ("stream", "astream", "invoke", "events")
+
+Topic = Literal["parsers", "calls"]
+TOPICS: dict[Topic, tuple[ReadMode, ...]] = {"parsers": PARSERS, "calls": CALLS}
 
 Model = Runnable[LanguageModelInput, AIMessage]
 Chain = Runnable[dict[str, Any], Any]
 Take = Callable[[Any], None]
-
-PROMPT = ChatPromptTemplate([MessagesPlaceholder("system"), ("human", "{question}")])
 
 
 class Inputs(TypedDict):
@@ -71,7 +72,7 @@ async def read_events(chain: Chain, inputs: Inputs, take: Take, config: Runnable
 
 Read = Callable[[Chain, Inputs, Take, RunnableConfig], Awaitable[None]]
 
-WAYS: dict[Way, tuple[Callable[[Model], Chain], Read, Kind]] = {
+READ_MODES: dict[ReadMode, tuple[Callable[[Model], Chain], Read, Kind]] = {
     "message": (message_chain, read_stream, "message"),
     "text": (text_chain, read_stream, "text"),
     "json": (json_chain, read_stream, "object"),
@@ -80,7 +81,7 @@ WAYS: dict[Way, tuple[Callable[[Model], Chain], Read, Kind]] = {
     "invoke": (text_chain, read_invoke, "text"),
     "events": (text_chain, read_events, "event"),
 }
-"""For each way the chain that is read, how, and what kind of chunks that gives."""
+"""For each mode the chain that is read, how, and what kind of chunks that gives."""
 
 
 async def beside_a_heartbeat(read: Callable[[], Awaitable[None]], beat: Callable[[], None]) -> None:
@@ -100,10 +101,10 @@ async def _heartbeat(beat: Callable[[], None]) -> None:
 
 
 def pauses(beats: Sequence[float], end: float) -> list[tuple[float, float]]:
-    """From when to when the second task did not run: between 0, its beats and the end. In seconds, also the short."""
+    """List from when to when the second task did not run: between 0, its beats and the end. In seconds, all of them."""
     return list(pairwise([0.0, *beats, max([end, *beats[-1:]])]))
 
 
 def blocked(beats: Sequence[float], end: float) -> list[tuple[float, float]]:
-    """The pauses that are too long to be those between two beats."""
+    """Keep the pauses that are too long to be those between two beats."""
     return [(start, stop) for start, stop in pauses(beats, end) if stop - start > BLOCKED]

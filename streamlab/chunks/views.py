@@ -1,4 +1,4 @@
-"""One chunk as a reader sees it: a tile with a number, a time and a text, behind which is all that the chunk holds."""
+"""One chunk as a reader sees it: a view with a number, a time and a text, behind which is all that the chunk holds."""
 
 import json
 import math
@@ -19,11 +19,11 @@ Kind = Literal["message", "text", "object", "event"]
 
 
 @dataclass(frozen=True, slots=True)
-class Tile:
-    """A chunk, as number `number` of its reading, `at` seconds after just before the request.
+class ChunkView:
+    """A chunk, as number `number` of its capture, `at` seconds after just before the request.
 
     `chunk` is what the chain gave: an AIMessageChunk, a text, a partial object, or an event of `astream_events`.
-    `text` is what stands on the tile; it is empty for a chunk without any.
+    `text` is what is seen at once; it is empty for a chunk without any.
     """
 
     kind: Kind
@@ -43,20 +43,20 @@ class Tile:
         return isinstance(self.chunk, AIMessageChunk) and bool(self.chunk.usage_metadata)
 
 
-def tile(kind: Kind, number: int, at: float, chunk: Any) -> Tile:
-    return Tile(kind, number, at, chunk, _text(kind, chunk))
+def chunk_view(kind: Kind, number: int, at: float, chunk: Any) -> ChunkView:
+    return ChunkView(kind, number, at, chunk, _text(kind, chunk))
 
 
-def joined(tiles: Sequence[Tile]) -> Any:
-    """What chunks of one kind amount to together, as JSON can say it; None for none.
+def joined(views: Sequence[ChunkView]) -> Any:
+    """Join chunks of one kind to what they amount to, as JSON can say it; None for none.
 
     Messages are joined by `+`, and texts one after the other. Each object takes the place of the one before it.
     Of events those count that carry the chain's own output, which is text here.
     """
-    chunks = [each.chunk for each in tiles]
+    chunks = [each.chunk for each in views]
     if not chunks:
         return None
-    match tiles[0].kind:
+    match views[0].kind:
         case "message":
             return as_json(chunks[0] + chunks[1:])
         case "text":
@@ -67,21 +67,21 @@ def joined(tiles: Sequence[Tile]) -> Any:
             return readable("".join(map(_output, chunks)))
 
 
-def joined_text(tiles: Sequence[Tile]) -> str:
-    """The visible text of message chunks together."""
-    return readable("".join(str(each.chunk.text) for each in tiles))
+def joined_text(views: Sequence[ChunkView]) -> str:
+    """Join the visible text of message chunks."""
+    return readable("".join(str(each.chunk.text) for each in views))
 
 
 def readable(text: str) -> str:
-    r"""The text as it can be shown. Two halves of a character that meet are the character; a half that stays alone
-    has no meaning and no UTF-8 form, so it is written as its escape (`\ud83d`).
+    r"""Make the text one that can be shown. Two halves of a character that meet are the character; a half that stays
+    alone has no meaning and no UTF-8 form, so it is written as its escape (`\ud83d`).
     """
     whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
     return _HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", whole)
 
 
 def as_json(value: Any, depth: int = 0) -> Any:
-    """The value in JSON's own types, for the screen: what these cannot say becomes a text."""
+    """Turn the value into JSON's own types, for the screen: what these cannot say becomes a text."""
     if depth > DEEPEST:
         return "…"
     match value:
@@ -104,7 +104,7 @@ def as_json(value: Any, depth: int = 0) -> Any:
 
 
 def _message(message: BaseMessage) -> dict[str, Any]:
-    """What a message holds, in the order in which one asks for it."""
+    """List what a message holds, in the order in which one asks for it."""
     fields = message.model_dump()
     names = ("content", "tool_call_chunks", "usage_metadata", "response_metadata", "additional_kwargs")
     first = {name: fields.pop(name) for name in names if name in fields}
@@ -124,11 +124,11 @@ def _text(kind: Kind, chunk: Any) -> str:
 
 
 def _output(event: Mapping[str, Any]) -> str:
-    """The text that an event of the whole chain carries, which is the one without parents."""
+    """Find the text that an event of the whole chain carries, which is the one without parents."""
     whole = event["event"] == "on_chain_stream" and not event["parent_ids"]
     return str(event["data"]["chunk"]) if whole else ""
 
 
 def _calls(message: AIMessageChunk) -> str:
-    """The pieces of tool calls."""
+    """Write the pieces of tool calls one after the other."""
     return " ".join(f"{piece['name'] or ''}{piece['args'] or ''}" for piece in message.tool_call_chunks)

@@ -4,37 +4,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import count
 from math import inf
-from typing import Any, Literal
-from urllib.parse import parse_qsl, urlencode
+from typing import Literal
 
-from pydantic import SecretStr
-
-from streamlab.demo_model import DEMO, is_demo
 from streamlab.events import Done, Retry, StreamEvent, TextDelta
 from streamlab.hub import Hub
 from streamlab.hub.registry import Registry
-from streamlab.models.catalog import CompatibleChatOpenAI, Models
-from streamlab.models.chunks import AsyncPlainCompletions, PlainCompletions
+from streamlab.models.catalog import Models, provider_kind
 from streamlab.models.options import Options, check_question
+from streamlab.models.provider import Fault
 from streamlab.runs.chain import ChainAttempt, chat_chain, chat_input
 from streamlab.runs.run import Retries, Runs
 
-Fault = Literal["none", "key", "rate_limit", "error", "slow", "stall", "cut", "garbage", "time_limit"]
-
-# What the demo model is told. Some text comes before the last three, so that there is some to lose.
-DEMO_FAULTS: dict[Fault, dict[str, object]] = {
-    "none": {},
-    "key": {"fault": "key"},
-    "rate_limit": {"fault": "rate_limit", "retry_after": 2},
-    "error": {"fault": "error"},
-    "slow": {"first": 8},
-    "stall": {"fault": "stall", "after": 60},
-    "cut": {"fault": "cut", "after": 60},
-    "garbage": {"fault": "garbage", "after": 60},
-}
-OTHER_FAULTS: tuple[Fault, ...] = ("none", "key", "time_limit")  # what can be done to a server that obeys nobody
 SHORT_TIME = 0.05  # seconds to the first token: less than a model takes
-WRONG_KEY = "wrong-key-on-purpose"
 MOST_ATTEMPTS = 10
 LEAST_SECONDS, MOST_SECONDS = SHORT_TIME, 120.0
 
@@ -82,7 +63,7 @@ class Trials:
     def start(
         self, question: str, options: Options, fault: Fault, times: int | None = 1, policy: Policy | None = None
     ) -> Trial:
-        """Raises InvalidQuestion, TooManyRuns, HubFull, or ValueError for a fault that this model cannot have."""
+        """Start the run. Raises InvalidQuestion, TooManyRuns, HubFull, or ValueError for a fault not offered."""
         check_question(question)
         if fault not in offered(options.model):
             raise ValueError(f"the model cannot be made to have the fault {fault}")
@@ -94,47 +75,23 @@ class Trials:
 
         def begin() -> ChainAttempt:
             met = next(faults)
-            return ChainAttempt(lambda: chat_chain(self._chat_model(options, met)), inputs)
+            return ChainAttempt(
+                lambda: chat_chain(self._models.chat_model(options.model, options.temperature, met)), inputs
+            )
 
         run_id = self._runs.start(begin, limits=replace(self._runs.limits, **asdict(policy)))
         trial = Trial(question, options, fault, times, policy, run_id)
         self._trials.keep(run_id, trial)
         return trial
 
-    def _chat_model(self, options: Options, fault: Fault) -> CompatibleChatOpenAI:
-        if is_demo(options.model):
-            return self._models.chat_model(faulty(options.model, fault), options.temperature)
-        model = self._models.chat_model(options.model, options.temperature)
-        return with_wrong_key(model) if fault == "key" else model
-
 
 def offered(model: str) -> tuple[Fault, ...]:
-    """What can go wrong on purpose with a model of this name."""
-    return tuple(DEMO_FAULTS) if is_demo(model) else OTHER_FAULTS
-
-
-def faulty(model: str, fault: Fault) -> str:
-    """The demo model's name that asks for a fault; what else its name asks for stays."""
-    asked = dict(parse_qsl(model.partition("?")[2])) | DEMO_FAULTS[fault]
-    return f"{DEMO}?{urlencode(asked)}" if asked else DEMO
-
-
-def with_wrong_key(model: CompatibleChatOpenAI) -> CompatibleChatOpenAI:
-    """The same model with a key that nobody has. The right one is not sent."""
-    client = model.root_client.with_options(api_key=WRONG_KEY)
-    async_client = model.root_async_client.with_options(api_key=WRONG_KEY)
-    changed: dict[str, Any] = {
-        "openai_api_key": SecretStr(WRONG_KEY),
-        "root_client": client,
-        "root_async_client": async_client,
-        "client": PlainCompletions(client),
-        "async_client": AsyncPlainCompletions(async_client),
-    }
-    return model.model_copy(update=changed)
+    """List what can go wrong on purpose with a model of this name."""
+    return provider_kind(model).faults
 
 
 def _row(fault: Fault, times: int | None) -> Iterator[Fault]:
-    """What each attempt meets, one after the other."""
+    """Give what each attempt meets, one after the other."""
     for number in count(1):
         yield fault if times is None or number <= times else "none"
 
@@ -161,7 +118,7 @@ class Phase:
 
 
 def phases(events: Sequence[StreamEvent], now: float = 0.0) -> list[Phase]:
-    """The stretches of a run without tools, by their start; what is not over yet lasts until `now`."""
+    """List the stretches of a run without tools, by their start; what is not over yet lasts until `now`."""
     if not events:
         return [Phase(1, "waiting", 0.0, now)] if now else []
     last = events[-1]
@@ -176,7 +133,7 @@ def phases(events: Sequence[StreamEvent], now: float = 0.0) -> list[Phase]:
 
 
 def _planned(events: Sequence[StreamEvent]) -> Iterator[Phase]:
-    """As they would be if the run went on for ever."""
+    """Lay them out as they would be if the run went on for ever."""
     attempt, start = 1, 0.0
     kind: PhaseKind = "waiting"
     for event in events:

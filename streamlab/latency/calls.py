@@ -14,7 +14,7 @@ from streamlab.latency.gateway import GatewayClient
 from streamlab.latency.observation import DIGITS, Observation
 from streamlab.latency.plan import Call, GatewayAddress, Plan, order
 from streamlab.latency.wire import Wire
-from streamlab.models.catalog import endpoint
+from streamlab.models.catalog import Models
 from streamlab.settings import Settings
 from streamlab.text.tokens import estimate_tokens
 
@@ -54,10 +54,9 @@ class _Bench:
         if plan.relayed and gateway is None:
             raise ValueError("no gateway to ask")
         self._runner = asyncio.Runner()
+        self._models = Models(settings, demo_url)
         self._server_log = ServerLog(demo_url)
-        self._clients = {
-            model: Client(model, plan, *endpoint(model, settings, demo_url), self._runner) for model in plan.models
-        }
+        self._clients = {model: Client(self._models, model, plan, self._runner) for model in plan.models}
         self._relayed = {model: GatewayClient(model, plan, gateway) for model in plan.models} if gateway else {}
 
     def close(self) -> None:
@@ -66,6 +65,7 @@ class _Bench:
         for relayed in self._relayed.values():
             relayed.close()
         self._server_log.close()
+        self._models.close()
         self._runner.close()
 
     def observe(self, call: Call, ticker: Ticker) -> Observation:

@@ -8,27 +8,22 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import httpx2
-from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage
 from langchain_core.output_parsers import StrOutputParser
-from langchain_core.outputs import ChatGeneration, LLMResult
-from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_openai import ChatOpenAI
 from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
-from pydantic import SecretStr
 
-from streamlab.demo_model import is_demo
 from streamlab.latency.clock import now
 from streamlab.latency.plan import Direct, Plan
 from streamlab.latency.wire import Wire
+from streamlab.models.catalog import Models
 from streamlab.models.failures import classify
-from streamlab.models.options import DEFAULT_TEMPERATURE
+from streamlab.models.observer import MessageObserver
+from streamlab.models.prompt import PROMPT
+from streamlab.models.provider import StockOptions
 
 # Longer than the usual 5 s: a connection must outlast the calls of the other ways, or its set-up would be measured.
 LIMITS = httpx2.Limits(max_connections=10, max_keepalive_connections=10, keepalive_expiry=60)
-
-PROMPT = ChatPromptTemplate([MessagesPlaceholder("system"), ("human", "{question}")])
 
 Chain = Runnable[dict[str, Any], str]
 
@@ -48,12 +43,12 @@ class CallRecord:
 
 
 class Client:
-    """Stock ChatOpenAI in a chain of prompt, model and parser, over connections that are kept from call to call.
+    """The model's stock client in a chain of prompt, model and parser, over connections kept from call to call.
 
     `runner` is the event loop of `astream`; it outlives the client, which is closed by `close`.
     """
 
-    def __init__(self, model: str, plan: Plan, base_url: str, key: SecretStr, runner: asyncio.Runner) -> None:
+    def __init__(self, models: Models, name: str, plan: Plan, runner: asyncio.Runner) -> None:
         self.wire = Wire()
         self._plan = plan
         self._runner = runner
@@ -64,9 +59,9 @@ class Client:
             limits=LIMITS, event_hooks={"request": [self.wire.arequest], "response": [self.wire.aresponse]}
         )
         self._inputs = {"system": [("system", plan.system)] if plan.system.strip() else [], "question": plan.prompt}
-        self._streaming = self._chain(model, base_url, key, streaming=True)
+        self._streaming = self._chain(models, name, streaming=True)
         # Said explicitly, for then no callback and no later default makes invoke stream underneath.
-        self._whole = self._chain(model, base_url, key, streaming=False)
+        self._whole = self._chain(models, name, streaming=False)
 
     def close(self) -> None:
         self._http.close()
@@ -75,7 +70,7 @@ class Client:
     def take(self, way: Direct) -> CallRecord:
         """Make one call, to its end or its failure. The caller must not keep its text."""
         self.wire.restart(self._plan.timeout)
-        record, observer = CallRecord(), _Observer()
+        record, observer = CallRecord(), MessageObserver()
         config: RunnableConfig = {"callbacks": [observer]}
         try:
             with undisturbed():
@@ -92,24 +87,19 @@ class Client:
         except BaseException:
             self.wire.abandon()
             raise
-        record.reported, record.filtered = observer.tokens, observer.finish == "content_filter"
+        record.reported, record.filtered = _visible_tokens(observer.message), observer.finish == "content_filter"
         return record
 
-    def _chain(self, model: str, base_url: str, key: SecretStr, *, streaming: bool) -> Chain:
-        chat = ChatOpenAI(
-            model=model,
-            base_url=base_url,
-            api_key=key,
-            temperature=None if self._plan.temperature == DEFAULT_TEMPERATURE else self._plan.temperature,
-            max_tokens=self._plan.max_tokens,
-            seed=self._plan.seed if is_demo(model) else None,  # not every provider accepts one
+    def _chain(self, models: Models, name: str, *, streaming: bool) -> Chain:
+        plan = self._plan
+        options = StockOptions(
+            timeout=plan.timeout,
+            temperature=plan.temperature,
+            max_tokens=plan.max_tokens,
+            seed=plan.seed,
             streaming=streaming,
-            stream_usage=True,
-            max_retries=0,  # a retry would be measured as part of the call
-            timeout=self._plan.timeout,
-            http_client=self._http,
-            http_async_client=self._async_http,
         )
+        chat = models.stock_model(name, options, self._http, self._async_http)
         return cast(Chain, PROMPT | chat | StrOutputParser())
 
     def _invoke(self, record: CallRecord, config: RunnableConfig) -> None:
@@ -130,26 +120,12 @@ class Client:
             arrivals.append((now(), text))
 
 
-class _Observer(BaseCallbackHandler):
-    """Keeps what the parser drops: the tokens, and why the model stopped. Called once, after the last chunk."""
-
-    run_inline = True  # else each event of astream goes through a thread
-
-    def __init__(self) -> None:
-        self.tokens: int | None = None
-        self.finish: str | None = None
-
-    def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
-        """Do nothing: without this method LangChain turns the prompt into one string for another event."""
-
-    def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
-        generation = response.generations[0][0]
-        if not (isinstance(generation, ChatGeneration) and isinstance(generation.message, AIMessage)):
-            return
-        self.finish = generation.message.response_metadata.get("finish_reason")
-        if usage := generation.message.usage_metadata:
-            hidden = usage.get("output_token_details", {}).get("reasoning") or 0
-            self.tokens = max(0, usage["output_tokens"] - hidden)
+def _visible_tokens(message: AIMessage | None) -> int | None:
+    """Count the tokens of the visible text; None where the server did not say."""
+    if message is None or not (usage := message.usage_metadata):
+        return None
+    hidden = usage.get("output_token_details", {}).get("reasoning") or 0
+    return max(0, usage["output_tokens"] - hidden)
 
 
 @contextmanager

@@ -1,70 +1,36 @@
-"""The chunks of a streamed answer, as few and as plain as what follows allows.
+"""The chunks of a streamed answer as plain dicts: one form for all servers, and as few as what follows allows.
+
+What is here is pure: a dict in, a dict out. The shapes are those of OpenAI's chat completions; a server's own ways are
+put right in `normalised`, before anything else sees them.
 
 What a chain does with a chunk costs the same whether it holds one token or ten, and several times what it costs to
-read it. So chunks that one read from the network gave, and that only carry on the same text, become one.
+read it. So chunks that one read from the network gave, and that only carry on the same text, become one (`join`).
 """
 
-from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import Any
 
-import openai
-from openai.resources.chat import AsyncCompletions, Completions
-
-from streamlab.models.connections import more_lies_ready
-
-T = TypeVar("T")
-
-TEXTS = ("content", "reasoning_content", "reasoning")
+TEXTS = ("content", "reasoning_content")
 
 
-class PlainCompletions(Completions):
-    """Gives the chunks of a stream as dicts, in the form in which they came over the wire.
+def normalised(chunk: Any) -> Any:
+    """Put a chunk into the one form; what is no chunk stays as it is.
 
-    `ChatOpenAI` reads dicts as well; a validated model of each chunk, which it turns into a dict at once, costs more
-    than all the rest of the chain (figures: `benchmarks/chunks.py`).
+    Reasoning beside the content is `reasoning_content`, as DeepSeek has it; Ollama and newer vLLM call it `reasoning`.
     """
-
-    def create(self, **payload: Any) -> Any:
-        completions = Completions(self._client)
-        if not payload.get("stream"):
-            return completions.create(**payload)
-        return completions.with_raw_response.create(**payload).parse(to=JoinedStream[object])
-
-
-class AsyncPlainCompletions(AsyncCompletions):
-    """The same on the event loop, for the agent; there the chunks stay as many as they came."""
-
-    async def create(self, **payload: Any) -> Any:
-        completions = AsyncCompletions(self._client)
-        if not payload.get("stream"):
-            return await completions.create(**payload)
-        return (await completions.with_raw_response.create(**payload)).parse(to=openai.AsyncStream[object])
-
-
-class JoinedStream(openai.Stream[T]):
-    """A stream in which nothing that has arrived waits for what has not."""
-
-    def __stream__(self) -> Iterator[T]:
-        held: T | None = None
-        try:
-            for chunk in super().__stream__():
-                joined = join(held, chunk) if held else chunk
-                if held and joined is None:
-                    yield held
-                held = joined or chunk
-                if not more_lies_ready(self.response):
-                    yield held
-                    held = None
-        except Exception:
-            if held:
-                yield held  # it came before what is wrong
-            raise
-        if held:
-            yield held
+    try:
+        choice = chunk["choices"][0]
+        delta = choice["delta"]
+    except (LookupError, TypeError):
+        return chunk
+    if not isinstance(delta, dict) or "reasoning" not in delta:
+        return chunk
+    delta = {**delta, "reasoning_content": delta.get("reasoning_content") or delta["reasoning"]}
+    del delta["reasoning"]
+    return {**chunk, "choices": [{**choice, "delta": delta}, *chunk["choices"][1:]]}
 
 
 def join(chunk: Any, following: Any) -> Any:
-    """One chunk with the text of both, None if one of them has more to say than text of the same kind."""
+    """Make one chunk with the text of both; None if one of them has more to say than text of the same kind."""
     first, second = _only_text(chunk), _only_text(following)
     if not first or not second or first[0] != second[0]:
         return None
@@ -74,7 +40,7 @@ def join(chunk: Any, following: Any) -> Any:
 
 
 def _only_text(chunk: Any) -> tuple[str, str] | None:
-    """The kind of text and the text of a chunk that has nothing else; who speaks counts for nothing here."""
+    """Find the kind of text and the text of a chunk that has nothing else; who speaks counts for nothing here."""
     match chunk:
         case {"choices": [{"delta": dict(delta)} as choice]} if not (
             chunk.get("usage") or choice.get("finish_reason") or choice.get("logprobs")

@@ -2,9 +2,18 @@
 
 A chain's `.stream()` blocks its thread in a socket read. To stop a run at the model, at any moment, the sockets of
 its requests must be known: the transport names each one as it connects, and shutting a socket down ends the read.
+
+This is also the file that leans on the inside of httpcore2. Checked with 2.16.2: a connection over HTTP/1.1 reads by
+`read` of the very stream that a response names as its `network_stream`. The extension and the method are documented,
+that there is only the one stream is not. If that changes, answers come as they can, more chunks and more work but the
+same text, and it is logged. `tests/test_upstream.py` fails when it does.
+
+The public way is a network backend. httpx2's transport takes none, and one of our own would lose the proxies that
+the environment names, which httpx2 sets up only for its own transport.
 """
 
 import contextlib
+import logging
 import socket
 import time
 from collections import deque
@@ -14,13 +23,15 @@ from typing import Any
 
 import httpx2
 
+logger = logging.getLogger(__name__)
+
 LIMITS = httpx2.Limits(max_connections=1_000, max_keepalive_connections=0)
 TIMEOUT = httpx2.Timeout(connect=10, read=None, write=30, pool=10)  # how long a read may take is the run's to say
 
 # seconds that a stream gathers: with few streams, for each stream, with many
 SHORTEST, FOR_EACH, LONGEST = 0.03, 0.004, 0.11
 AT_ONCE = 3  # reads: a first text is not to wait, also after a role
-
+ONE_READ = 64 * 1024  # bytes: what httpcore2 asks for at most; a longer body takes another read
 
 _current: ContextVar["Connections | None"] = ContextVar("connections", default=None)
 
@@ -33,7 +44,7 @@ class Connections:
         self._ended = False
 
     def adopt(self) -> None:
-        """Requests made from here on, in this context, belong to these connections."""
+        """Take the requests that are made from here on, in this context."""
         _current.set(self)
 
     def end(self) -> None:
@@ -43,7 +54,7 @@ class Connections:
             _shut_down(open_socket)
 
     def trace(self, name: str, info: dict[str, Any]) -> None:
-        """httpcore's `trace` extension: a connection, or TLS over it, stands."""
+        """Note each connection that stands, or TLS over it: httpcore2's `trace` extension."""
         if name.endswith(("connect_tcp.complete", "start_tls.complete")):
             opened = info["return_value"].get_extra_info("socket")
             self._sockets.append(opened)
@@ -52,7 +63,7 @@ class Connections:
 
 
 def http_client() -> httpx2.Client:
-    """A client that tells each request's connections to the attempt it belongs to.
+    """Make a client that tells each request's connections to the attempt it belongs to.
 
     Connections are not kept for reuse: a reused one would be unknown to its new owner until the answer begins, and
     a pause between two questions is mostly longer than the usual 5 s for which one is kept.
@@ -62,7 +73,7 @@ def http_client() -> httpx2.Client:
 
 
 def async_http_client() -> httpx2.AsyncClient:
-    """The same for what runs on the event loop, where a cancelled task closes its connection by itself."""
+    """Make one for what runs on the event loop, where a cancelled task closes its connection by itself."""
     return httpx2.AsyncClient(limits=LIMITS, timeout=TIMEOUT, follow_redirects=True)
 
 
@@ -81,24 +92,29 @@ class _Gathering:
         self._open: set[object] = set()
 
     def respond(self, response: httpx2.Response) -> None:
-        """httpx's response hook."""
+        """Gather the reads of an event stream: httpx2's response hook."""
         stream = response.stream
         if not isinstance(stream, httpx2.SyncByteStream) or not _is_event_stream(response):
             return
-        connection = response.extensions["network_stream"]
-        reads = _GatheredReads(connection.read, self.seconds)
-        # The way into httpcore that needs none of its private names: the connection's stream is its reader's own.
-        connection.read = reads.read
+        if (reads := _gathered(response, self.seconds)) is None:
+            return
         response.extensions["reads"] = reads
         self._open.add(reads)
-        response.stream = _Closing(stream, lambda: self._open.discard(reads))
+
+        def closed() -> None:
+            self._open.discard(reads)
+            if not reads.used and response.num_bytes_downloaded > ONE_READ:
+                _not_gathered("it is read by another way")
+
+        response.stream = _Closing(stream, closed)
 
     def seconds(self) -> float:
+        """Say how long a stream gathers now."""
         return min(LONGEST, SHORTEST + len(self._open) * FOR_EACH)
 
 
 class _GatheredReads:
-    """A network stream's `read`, at most once in `seconds()`; the last event that it found is given apart."""
+    """A network stream's `read`, at most once in `seconds()`; the last event that it finds is given apart."""
 
     def __init__(self, read: Callable[..., bytes], seconds: Callable[[], float]) -> None:
         self._read = read
@@ -107,7 +123,12 @@ class _GatheredReads:
         self._last = 0.0
         self.ready: deque[bytes] = deque()
 
+    @property
+    def used(self) -> bool:
+        return self._count > 0
+
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Read as the network stream does."""
         if not self.ready:
             self._count += 1
             if self._count > AT_ONCE:
@@ -116,6 +137,22 @@ class _GatheredReads:
             self._last = time.monotonic()
             self.ready.extend(_last_apart(data))
         return self.ready.popleft()
+
+
+def _gathered(response: httpx2.Response, seconds: Callable[[], float]) -> _GatheredReads | None:
+    """Put gathered reads in the place of the connection's own; None where that cannot be done."""
+    connection = response.extensions.get("network_stream")
+    try:
+        reads = _GatheredReads(connection.read, seconds)  # type: ignore[union-attr]
+        connection.read = reads.read  # type: ignore[union-attr]
+    except AttributeError as error:
+        _not_gathered(str(error))
+        return None
+    return reads
+
+
+def _not_gathered(why: str) -> None:
+    logger.warning("a stream's reads cannot be gathered, each chunk costs its full price: %s", why)
 
 
 class _Closing(httpx2.SyncByteStream):
@@ -134,13 +171,13 @@ class _Closing(httpx2.SyncByteStream):
 
 
 def more_lies_ready(response: httpx2.Response) -> bool:
-    """Whether another event of this stream can be had without waiting."""
+    """Tell whether another event of this stream can be had without waiting."""
     reads = response.extensions.get("reads")
     return bool(reads and reads.ready)
 
 
 def _last_apart(data: bytes) -> list[bytes]:
-    """What was read, its last event apart."""
+    """Cut off the last event of what was read."""
     start = data.rfind(b"\ndata:") + 1
     return [data[:start], data[start:]] if start else [data]
 

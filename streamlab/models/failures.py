@@ -4,11 +4,10 @@ import json
 import re
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import singledispatch
 from time import time
 from typing import Literal, get_args
 
-import httpx2
-import openai
 from langchain_core.exceptions import ContextOverflowError
 
 Code = Literal[
@@ -28,12 +27,7 @@ Code = Literal[
 ]
 CODES: tuple[Code, ...] = get_args(Code)
 
-_NEVER_CONNECTED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol, httpx2.ProxyError)
-
 RETRIED: frozenset[Code] = frozenset(("rate_limited", "timeout", "provider_unavailable", "connection_lost"))
-
-# OpenAI's code; the sentences of vLLM, llama.cpp, LM Studio.
-_TOO_LONG = re.compile(r"context[ _](length|window|size)", re.IGNORECASE)
 
 
 @dataclass
@@ -49,35 +43,19 @@ class Failure(Exception):
         return self.code in RETRIED
 
 
+@singledispatch
 def classify(error: Exception) -> Failure:
-    """The failure that an exception of the model's client amounts to."""
+    """Name the failure that an exception of a model's client amounts to.
+
+    Each provider registers how its own are read, beside the client that raises them; here is what all share.
+    """
     match error:
         case Failure():
             return error
         case ContextOverflowError():
             return Failure("context_too_long")
-        case openai.AuthenticationError() | openai.PermissionDeniedError():
-            return Failure("auth")
-        case openai.NotFoundError():
-            return Failure("model_not_found")
-        case openai.RateLimitError(code="insufficient_quota"):
-            return Failure("quota")
-        case openai.RateLimitError():
-            return Failure("rate_limited", retry_after=_retry_after(error.response.headers.get("retry-after")))
-        case openai.ContentFilterFinishReasonError():
-            return Failure("content_filtered")
-        case openai.APIStatusError(status_code=status) if status >= 500 or status in (408, 409, 425):
-            return Failure("provider_unavailable", retry_after=_retry_after(error.response.headers.get("retry-after")))
-        case openai.BadRequestError() if _TOO_LONG.search(f"{error.code} {error.message}"):
-            return Failure("context_too_long")
-        case openai.APIStatusError():
-            return Failure("bad_request", detail=_said(error))
-        case openai.APITimeoutError() | TimeoutError():
+        case TimeoutError():
             return Failure("timeout")
-        case openai.APIConnectionError():
-            return Failure("connection_lost" if _was_connected(error) else "provider_unavailable")
-        case openai.APIError():
-            return Failure("provider_unavailable", detail=_said(error))
         case json.JSONDecodeError() | UnicodeDecodeError():
             return Failure("connection_lost", detail="the server sent something that is not JSON")
         case ValueError() if str(error) == "No generation chunks were returned":
@@ -87,28 +65,12 @@ def classify(error: Exception) -> Failure:
 
 
 def redacted(text: str) -> str:
-    """The text without anything that looks like a key."""
+    """Take out of the text whatever looks like a key."""
     return re.sub(r"\b(sk|pk|key|Bearer)[-_ ][\w\-*.]{4,}", "[key]", text)[:500]
 
 
-def _said(error: openai.APIError) -> str:
-    """The provider's own words. It may repeat the key that it was sent, whatever that looks like."""
-    key = error.request.headers.get("authorization", "").removeprefix("Bearer ")
-    return redacted(error.message.replace(key, "[key]") if len(key) > 8 else error.message)
-
-
-def _was_connected(error: openai.APIConnectionError) -> bool:
-    """A read that broke off, as opposed to a connection that never was."""
-    cause = error.__cause__
-    while cause:
-        if isinstance(cause, _NEVER_CONNECTED):
-            return False
-        cause = cause.__cause__
-    return True
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Seconds from a Retry-After header, which is a number or a date (RFC 9110, 10.2.3)."""
+def retry_seconds(value: str | None) -> float | None:
+    """Read a Retry-After header, which is a number or a date (RFC 9110, 10.2.3), as seconds from now."""
     if not value:
         return None
     try:

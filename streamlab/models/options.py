@@ -30,7 +30,7 @@ class Options:
 
 
 def check_question(question: str) -> None:
-    """Raises InvalidQuestion."""
+    """Raise InvalidQuestion for a question that is empty or too long."""
     if not question.strip():
         raise InvalidQuestion("empty", 0)
     if len(question) > QUESTION_CHARACTERS:

@@ -8,8 +8,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from streamlab.demo_model import is_demo
 from streamlab.events import Usage
+from streamlab.models.catalog import provider_kind
 
 FILE = files("streamlab") / "data" / "prices.toml"
 
@@ -57,7 +57,7 @@ def price_list() -> PriceList:
 
 def price_of(model: str) -> Price | None:
     """Look up a model's price by its exact name, or as the dated copy of a listed name; None when unknown."""
-    if is_demo(model):
+    if provider_kind(model).free:
         return FREE
     listed = price_list().models
     dated = _DATED.fullmatch(model)

@@ -13,12 +13,12 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage, SystemMessage, trim_messages
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.outputs import ChatGenerationChunk, GenerationChunk
-from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 from langchain_core.runnables import Runnable
 
 from streamlab.events import StreamEvent, TextDelta, Thinking, Usage
 from streamlab.models.connections import Connections
 from streamlab.models.failures import Failure
+from streamlab.models.prompt import PROMPT
 from streamlab.runs.pump import Pump
 from streamlab.text.tokens import estimate_tokens
 
@@ -26,18 +26,14 @@ Clock = Callable[[], float]
 
 LONGEST_DELTA = 32 * 1024  # characters; what one event may hold is counted in bytes
 
-PROMPT = ChatPromptTemplate.from_messages(
-    [MessagesPlaceholder("system"), MessagesPlaceholder("history"), ("human", "{question}")]
-)
-
 
 def chat_chain(model: BaseChatModel) -> Runnable[dict[str, Any], str]:
-    """Takes `chat_input(...)`, gives the answer's text."""
+    """Make the chain that takes `chat_input(...)` and gives the answer's text."""
     return PROMPT | model | StrOutputParser()
 
 
 def chat_input(system: str, history: Sequence[BaseMessage], question: str, history_tokens: int) -> dict[str, Any]:
-    """What `chat_chain` takes: the newest exchanges that fit into `history_tokens`, and always the whole question."""
+    """Prepare what `chat_chain` takes: the newest exchanges that fit into `history_tokens`, and the whole question."""
     return {
         "system": [SystemMessage(system)] if system.strip() else [],
         "history": newest(history, history_tokens),
@@ -46,12 +42,12 @@ def chat_input(system: str, history: Sequence[BaseMessage], question: str, histo
 
 
 def newest(messages: Sequence[BaseMessage], tokens: int) -> list[BaseMessage]:
-    """The last exchanges that fit; each is whole, from its question on."""
+    """Keep the last exchanges that fit; each is whole, from its question on."""
     return trim_messages(messages, max_tokens=tokens, token_counter=count_tokens, strategy="last", start_on="human")
 
 
 def count_tokens(messages: Sequence[BaseMessage]) -> int:
-    """An estimate that needs no tables; 4 for what a message costs besides its text."""
+    """Estimate the tokens without tables; 4 for what a message costs besides its text."""
     return sum(estimate_tokens(message.text) + 4 for message in messages)
 
 
@@ -78,7 +74,7 @@ class ChainAttempt:
         return self._observer.finish == "length"
 
     async def events(self, clock: Clock) -> AsyncIterator[list[StreamEvent]]:
-        """The events in batches, as they gather; `at` is the clock's time in the moment each one arrived."""
+        """Give the events in batches, as they gather; `at` is the clock's time in the moment each one arrived."""
         connections = Connections()
 
         def produce() -> Iterator[StreamEvent]:
@@ -148,7 +144,7 @@ class _Observer(BaseCallbackHandler):
 
 
 def reasoning_text(message: AIMessageChunk) -> str:
-    """The reasoning of a chunk: beside the content, or blocks of type `reasoning` or `thinking` within it."""
+    """Find the reasoning of a chunk: beside the content, or blocks of type `reasoning` or `thinking` within it."""
     beside = message.additional_kwargs.get("reasoning_content") or ""
     blocks = message.content if isinstance(message.content, list) else []
     return beside + "".join(_block_reasoning(block) for block in blocks if isinstance(block, dict))

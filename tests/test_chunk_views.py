@@ -1,4 +1,4 @@
-"""The laws of tiles: nothing of a chunk is hidden, what belongs together is joined, and everything can be shown."""
+"""The laws of chunk views: nothing is hidden, what belongs together is joined, and everything can be shown."""
 
 import json
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.prompt_values import StringPromptValue
 
-from streamlab.chunks.views import Kind, Tile, as_json, joined, joined_text, readable, tile
+from streamlab.chunks.views import ChunkView, Kind, as_json, chunk_view, joined, joined_text, readable
 
 texts = st.text(st.characters())
 halves = st.text(st.characters(categories=["Cs"]) | st.sampled_from("aé日👩"))  # whole characters and lone surrogates
 
 
-def tiles(kind: Kind, chunks: Sequence[Any]) -> list[Tile]:
-    return [tile(kind, number, number / 10, chunk) for number, chunk in enumerate(chunks, 1)]
+def views(kind: Kind, chunks: Sequence[Any]) -> list[ChunkView]:
+    return [chunk_view(kind, number, number / 10, chunk) for number, chunk in enumerate(chunks, 1)]
 
 
 def events(*chunks: str) -> list[dict[str, Any]]:
@@ -56,7 +56,7 @@ def test_half_a_character_is_written_as_its_escape() -> None:
     half = "😀".encode("utf-16-be").decode("utf-16-be", "surrogatepass")
     high = "\ud83d"
     assert half == "😀"
-    made = tile("text", 1, 0, f"a{high}")
+    made = chunk_view("text", 1, 0, f"a{high}")
     assert (made.text, made.detail) == ("a\\ud83d", "a\\ud83d")
     assert as_json({high: [high]}) == {"\\ud83d": ["\\ud83d"]}
 
@@ -68,11 +68,11 @@ def test_text_cut_anywhere_is_joined_again(text: str, data: st.DataObject) -> No
     places = sorted(data.draw(st.lists(st.integers(0, len(units) // 2), max_size=8)))
     cuts = [0, *(2 * place for place in places), len(units)]
     pieces = [units[start:end].decode("utf-16-le", "surrogatepass") for start, end in pairwise(cuts)]
-    assert joined(tiles("text", pieces)) == text
-    messages = tiles("message", [AIMessageChunk(content=piece) for piece in pieces])
+    assert joined(views("text", pieces)) == text
+    messages = views("message", [AIMessageChunk(content=piece) for piece in pieces])
     assert joined(messages)["content"] == text
     assert joined_text(messages) == text
-    assert joined(tiles("event", events(*pieces))) == text
+    assert joined(views("event", events(*pieces))) == text
     assert all(encodable(made.detail) and encodable(made.text) for made in messages)
 
 
@@ -89,7 +89,7 @@ def test_everything_in_a_message_is_shown() -> None:
         id="run-1",
         chunk_position="last",
     )
-    made = tile("message", 1, 0, chunk)
+    made = chunk_view("message", 1, 0, chunk)
     detail = made.detail
     assert encodable(detail)
     assert detail["content"] == [{"type": "text", "text": "Hi"}]
@@ -104,8 +104,8 @@ def test_everything_in_a_message_is_shown() -> None:
 
 def test_only_the_message_with_usage_carries_it() -> None:
     """Neither one without, nor an object that has a key of that name."""
-    assert not tile("message", 1, 0, AIMessageChunk(content="a")).carries_usage
-    assert not tile("object", 1, 0, {"usage_metadata": {"input_tokens": 1}}).carries_usage
+    assert not chunk_view("message", 1, 0, AIMessageChunk(content="a")).carries_usage
+    assert not chunk_view("object", 1, 0, {"usage_metadata": {"input_tokens": 1}}).carries_usage
 
 
 def test_pieces_of_tool_calls_are_joined_to_whole_calls() -> None:
@@ -114,18 +114,18 @@ def test_pieces_of_tool_calls_are_joined_to_whole_calls() -> None:
         AIMessageChunk(content="", tool_call_chunks=[{"name": "add", "args": '{"a":', "id": "c1", "index": 0}]),
         AIMessageChunk(content="", tool_call_chunks=[{"name": None, "args": " 1}", "id": None, "index": 0}]),
     ]
-    made = tiles("message", chunks)
+    made = views("message", chunks)
     assert [each.text for each in made] == ['add{"a":', " 1}"]
     assert joined(made)["tool_calls"] == [{"name": "add", "args": {"a": 1}, "id": "c1", "type": "tool_call"}]
 
 
 def test_the_last_object_counts() -> None:
     """Each partial object holds those before it; a text that is a JSON value is an object here."""
-    made = tiles("object", [{}, {"a": "x"}, {"a": "x 日"}])
+    made = views("object", [{}, {"a": "x"}, {"a": "x 日"}])
     assert joined(made[:2]) == {"a": "x"}
     assert joined(made) == {"a": "x 日"}
     assert made[2].text == '{"a":"x 日"}'
-    assert joined(tiles("object", ["ju", "just"])) == "just"
+    assert joined(views("object", ["ju", "just"])) == "just"
 
 
 def test_an_event_shows_its_name_and_holds_the_rest() -> None:
@@ -135,7 +135,7 @@ def test_an_event_shows_its_name_and_holds_the_rest() -> None:
         "data": {"output": StringPromptValue(text="x"), "chunk": AIMessageChunk(content="y")},
         "parent_ids": ("1",),
     }
-    made = tile("event", 1, 0, event)
+    made = chunk_view("event", 1, 0, event)
     assert made.text == "on_prompt_end"
     assert made.detail["data"]["output"]["text"] == "x"
     assert made.detail["data"]["chunk"]["content"] == "y"
@@ -160,4 +160,4 @@ def test_an_endless_nest_ends() -> None:
     for _ in range(5_000):
         nest = [nest]
     assert json.dumps(as_json(nest)).count("[") < 100
-    assert "…" in tile("object", 1, 0, nest).text
+    assert "…" in chunk_view("object", 1, 0, nest).text

@@ -1,0 +1,59 @@
+"""The seam to whoever serves models: what the rest of the code may ask of a provider."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol
+
+import httpx2
+from langchain_core.language_models import BaseChatModel
+
+from streamlab.models.options import DEFAULT_TEMPERATURE
+
+Fault = Literal["none", "key", "rate_limit", "error", "slow", "stall", "cut", "garbage", "time_limit"]
+
+
+@dataclass(frozen=True, slots=True)
+class StockOptions:
+    """How a stock client asks; what is not given is left to the client's library.
+
+    - `timeout`: seconds that the server may be silent
+    - `seed`: sent where the provider takes one
+    - `as_json`: ask the server for a JSON object
+    - `streaming`: whether to stream, however the model is called; None leaves that to the call
+    - `chunk_timer`: keep LangChain's own time limit for each chunk, an `asyncio.wait_for`
+    """
+
+    timeout: float
+    temperature: float = DEFAULT_TEMPERATURE
+    max_tokens: int | None = None
+    seed: int | None = None
+    as_json: bool = False
+    streaming: bool | None = None
+    chunk_timer: bool = True
+
+
+class Provider(Protocol):
+    """A server of models, and how it is asked. Its module registers its exceptions with `failures.classify`."""
+
+    name: ClassVar[str]
+    free: ClassVar[bool]
+    """Whether its answers certainly cost nothing."""
+    takes_seed: ClassVar[bool]
+    faults: ClassVar[tuple[Fault, ...]]
+    """What can be made to go wrong with its models."""
+    wrong_key: ClassVar[str]
+    """A key that nobody has, and that looks like none of anybody's."""
+
+    @classmethod
+    def has(cls, model: str) -> bool:
+        """Tell whether a model of this name is its own."""
+
+    def list_models(self) -> tuple[str, ...]:
+        """Ask for the names that chat, the best first; empty when they cannot be had. Blocks."""
+
+    def chat_model(self, name: str, temperature: float, fault: Fault = "none") -> BaseChatModel:
+        """Make the app's client for a model, for a trial one that meets a fault."""
+
+    def stock_model(
+        self, name: str, options: StockOptions, http_client: httpx2.Client, http_async_client: httpx2.AsyncClient
+    ) -> BaseChatModel:
+        """Make the client that a program of one's own would use, which is what gets measured and looked at."""

@@ -1,0 +1,168 @@
+"""OpenAI, and every endpoint that speaks its protocol."""
+
+import logging
+import re
+from typing import Any, ClassVar
+
+import httpx2
+import openai
+from langchain_core.exceptions import ContextOverflowError
+from langchain_core.language_models import BaseChatModel
+from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
+
+from streamlab.models.connections import async_http_client
+from streamlab.models.failures import Failure, classify, redacted, retry_seconds
+from streamlab.models.options import DEFAULT_TEMPERATURE
+from streamlab.models.provider import Fault, StockOptions
+from streamlab.models.providers.chat_openai import CompatibleChatOpenAI, give_plain_chunks
+
+logger = logging.getLogger(__name__)
+
+OPENAI_URL = "https://api.openai.com/v1"  # said explicitly: the client takes an empty OPENAI_BASE_URL for an address
+_LOOK_UP_TIMEOUT = 5.0  # seconds
+_CHAT = re.compile(r"gpt-\d|o\d")
+_OTHER = re.compile(r"audio|realtime|image|transcribe|tts|search|instruct|codex|embedding|\d{4}-\d\d-\d\d")
+
+# OpenAI's code; the sentences of vLLM, llama.cpp, LM Studio.
+_TOO_LONG = re.compile(r"context[ _](length|window|size)", re.IGNORECASE)
+_NEVER_CONNECTED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol, httpx2.ProxyError)
+
+
+class OpenAI:
+    """An endpoint at `base_url`; `http` is the client that all of the app's chains share."""
+
+    name: ClassVar[str] = "openai"
+    free: ClassVar[bool] = False
+    takes_seed: ClassVar[bool] = False  # not every compatible server does
+    faults: ClassVar[tuple[Fault, ...]] = ("none", "key", "time_limit")  # the server obeys nobody
+    wrong_key: ClassVar[str] = "wrong-key-on-purpose"
+
+    def __init__(self, base_url: str, key: SecretStr, http: httpx2.Client) -> None:
+        self._base_url = base_url
+        self._key = key
+        self._http = http
+
+    @classmethod
+    def has(cls, model: str) -> bool:
+        """Take every name: only the server knows which there are."""
+        return True
+
+    def list_models(self) -> tuple[str, ...]:
+        """Ask the server; of OpenAI's own list keep what chats, the newest first."""
+        try:
+            with openai.OpenAI(
+                base_url=self._base_url, api_key=self._key.get_secret_value(), max_retries=0, timeout=_LOOK_UP_TIMEOUT
+            ) as client:
+                models = list(client.models.list())
+        except Exception as error:  # the client breaks in many ways on what is no list of models
+            logger.warning("the provider's list of models could not be read: %s", type(error).__name__)
+            return ()
+        if self._base_url != OPENAI_URL:
+            return tuple(model.id for model in models)
+        models.sort(key=lambda model: model.created, reverse=True)
+        return tuple(model.id for model in models if _chats(model.id))
+
+    def chat_model(self, name: str, temperature: float, fault: Fault = "none") -> BaseChatModel:
+        """Make the app's client; with the fault `key` it never holds the right one."""
+        model = CompatibleChatOpenAI(
+            model=name,
+            base_url=self._base_url,
+            api_key=SecretStr(self.wrong_key) if fault == "key" else self._key,
+            temperature=_sent(temperature),
+            streaming=True,
+            stream_usage=True,
+            stream_chunk_timeout=None,  # how long a chunk may take is the run's to say; this would be a timer for each
+            max_retries=0,  # retries are the run's, where people see them
+            http_client=self._http,
+            http_async_client=async_http_client(),
+        )
+        give_plain_chunks(model)
+        return model
+
+    def stock_model(
+        self, name: str, options: StockOptions, http_client: httpx2.Client, http_async_client: httpx2.AsyncClient
+    ) -> BaseChatModel:
+        """Make a ChatOpenAI as it comes: neither its chunks nor its reads are ours."""
+        given: dict[str, Any] = {} if options.chunk_timer else {"stream_chunk_timeout": None}
+        if options.streaming is not None:
+            given["streaming"] = options.streaming
+        return ChatOpenAI(
+            model=name,
+            base_url=self._base_url,
+            api_key=self._key,
+            temperature=_sent(options.temperature),
+            max_tokens=options.max_tokens,
+            seed=options.seed if self.takes_seed else None,
+            stream_usage=True,
+            # Bound to the model, it would make ChatOpenAI stream by the client's parsing helper, which adds a chunk
+            # of its own and breaks off where an answer is cut short or has no text.
+            extra_body={"response_format": {"type": "json_object"}} if options.as_json else None,
+            max_retries=0,  # a retry would be measured as part of the call, and show the chunks of two answers
+            timeout=options.timeout,
+            http_client=http_client,
+            http_async_client=http_async_client,
+            **given,
+        )
+
+
+@classify.register
+def openai_failure(error: openai.OpenAIError) -> Failure:
+    """Name the failure that an exception of OpenAI's client amounts to."""
+    match error:
+        case ContextOverflowError():
+            return Failure("context_too_long")
+        case openai.AuthenticationError() | openai.PermissionDeniedError():
+            return Failure("auth")
+        case openai.NotFoundError():
+            return Failure("model_not_found")
+        case openai.RateLimitError(code="insufficient_quota"):
+            return Failure("quota")
+        case openai.RateLimitError():
+            return Failure("rate_limited", retry_after=_retry_after(error))
+        case openai.ContentFilterFinishReasonError():
+            return Failure("content_filtered")
+        case openai.APIStatusError(status_code=status) if status >= 500 or status in (408, 409, 425):
+            return Failure("provider_unavailable", retry_after=_retry_after(error))
+        case openai.BadRequestError() if _TOO_LONG.search(f"{error.code} {error.message}"):
+            return Failure("context_too_long")
+        case openai.APIStatusError():
+            return Failure("bad_request", detail=_said(error))
+        case openai.APITimeoutError():
+            return Failure("timeout")
+        case openai.APIConnectionError():
+            return Failure("connection_lost" if _was_connected(error) else "provider_unavailable")
+        case openai.APIError():
+            return Failure("provider_unavailable", detail=_said(error))
+        case _:
+            return Failure("internal", detail=type(error).__name__)
+
+
+def _sent(temperature: float) -> float | None:
+    """Leave the default out of what is sent: some models accept no other and some not even that."""
+    return None if temperature == DEFAULT_TEMPERATURE else temperature
+
+
+def _chats(name: str) -> bool:
+    """Guess whether a model chats: OpenAI lists everything it has. Dated copies of a name are left out."""
+    return bool(_CHAT.match(name)) and not _OTHER.search(name)
+
+
+def _retry_after(error: openai.APIStatusError) -> float | None:
+    return retry_seconds(error.response.headers.get("retry-after"))
+
+
+def _said(error: openai.APIError) -> str:
+    """Quote the provider. It may repeat the key that it was sent, whatever that looks like."""
+    key = error.request.headers.get("authorization", "").removeprefix("Bearer ")
+    return redacted(error.message.replace(key, "[key]") if len(key) > 8 else error.message)
+
+
+def _was_connected(error: openai.APIConnectionError) -> bool:
+    """Tell a read that broke off from a connection that never was."""
+    cause = error.__cause__
+    while cause:
+        if isinstance(cause, _NEVER_CONNECTED):
+            return False
+        cause = cause.__cause__
+    return True

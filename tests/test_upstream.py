@@ -1,0 +1,102 @@
+"""What leans on the inside of other libraries: each test fails when one changes, and shows what then still works."""
+
+import json
+import logging
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessageChunk
+from langchain_openai import ChatOpenAI
+
+from streamlab.models.connections import ONE_READ, http_client
+from streamlab.models.options import DEFAULT_TEMPERATURE
+from streamlab.models.providers.chat_openai import HOOK, check_hook
+from tests.conftest import http, provider, raw_endpoint, sse
+
+LONG = ["x" * 1_000] * (2 * ONE_READ // 1_000)
+
+
+def read(model: BaseChatModel) -> list[BaseMessageChunk]:
+    return list(model.stream("hi"))
+
+
+async def aread(model: BaseChatModel) -> list[BaseMessageChunk]:
+    return [chunk async for chunk in model.astream("hi")]
+
+
+# langchain-openai
+
+
+@pytest.mark.anyio
+async def test_chat_openai_lets_its_chunks_be_read_and_converted_by_others(caplog: pytest.LogCaptureFixture) -> None:
+    """By `create` of its clients, which gives dicts, and by the method that each chunk goes through."""
+    with raw_endpoint(http(sse({"reasoning": "hm"}, "a"))) as endpoint, provider(endpoint.base_url) as models:
+        model = models.chat_model("m", DEFAULT_TEMPERATURE)
+        for chunks in (read(model), await aread(model)):
+            assert chunks[0].additional_kwargs.get("reasoning_content") == "hm"
+            assert "".join(chunk.text for chunk in chunks) == "a"
+    assert check_hook(ChatOpenAI)
+    assert not caplog.records
+
+
+@pytest.mark.anyio
+async def test_what_chat_openai_asks_its_client_in_other_ways_is_the_client_s() -> None:
+    """As it does for a key of LangSmith's gateway: the chunks are then those of the stock client."""
+    with raw_endpoint(http(sse("a", "b"))) as endpoint, provider(endpoint.base_url, "lsv2_not_a_real_key") as models:
+        model = models.chat_model("m", DEFAULT_TEMPERATURE)
+        for chunks in (read(model), await aread(model)):
+            assert "".join(chunk.text for chunk in chunks) == "ab"
+
+
+def test_a_chat_openai_without_the_hook_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    """All else goes on."""
+    assert not check_hook(BaseChatModel)
+    assert HOOK in caplog.text
+
+
+# httpcore2
+
+
+def test_httpcore_reads_by_the_stream_that_it_names(caplog: pytest.LogCaptureFixture) -> None:
+    """A long answer comes in fewer chunks than the server wrote, for what one read gave is joined."""
+    with raw_endpoint(http(sse(*LONG))) as endpoint, provider(endpoint.base_url) as models:
+        chunks = read(models.chat_model("m", DEFAULT_TEMPERATURE))
+    assert "".join(chunk.text for chunk in chunks) == "".join(LONG)
+    assert len(chunks) < len(LONG) / 2
+    assert not caplog.records
+
+
+class Parts(httpx2.SyncByteStream):
+    def __iter__(self) -> Iterator[bytes]:
+        yield from (sse(text, finish=None) for text in LONG)
+
+
+class Elsewhere:
+    """A network stream that nobody reads."""
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        raise AssertionError
+
+
+@pytest.mark.parametrize("extensions", [{}, {"network_stream": object()}, {"network_stream": Elsewhere()}])
+def test_a_transport_that_reads_otherwise_is_told_of(
+    caplog: pytest.LogCaptureFixture, extensions: dict[str, object]
+) -> None:
+    """Once for each stream; what it reads is whole."""
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(
+            200, headers={"content-type": "text/event-stream"}, stream=Parts(), extensions=dict(extensions)
+        )
+
+    with http_client() as ours, caplog.at_level(logging.WARNING):
+        hooks = ours.event_hooks
+        with (
+            httpx2.Client(transport=httpx2.MockTransport(answer), event_hooks=hooks) as client,
+            client.stream("GET", "http://localhost") as response,
+        ):
+            events = [json.loads(line[6:]) for line in response.iter_lines() if line.startswith("data: {")]
+    assert len(events) == len(LONG)
+    assert [record.name for record in caplog.records] == ["streamlab.models.connections"]
