@@ -26,7 +26,9 @@ from streamlab.gateway.feed import FRAME_BYTES, Frame
 from streamlab.gateway.gateway import open_gateway
 from streamlab.gateway.http import create_app
 from streamlab.gateway.protocols import sse
+from streamlab.gateway.protocols.sse import Body
 from streamlab.gateway.protocols.uvicorn_socket import Wire
+from streamlab.gateway.writer import Writer
 from streamlab.hub import Log, parse_token
 from streamlab.hub.log import Bounds
 from streamlab.settings import Settings
@@ -438,8 +440,8 @@ class Pushes:
 def pushes(monkeypatch: pytest.MonkeyPatch) -> Pushes:
     counts, push = Pushes(), sse._push
 
-    def counted(wire: Wire, frame: Frame) -> int | None:
-        size = push(wire, frame)
+    def counted(wire: Wire, writer: Writer[Body], frame: Frame) -> int | None:
+        size = push(wire, writer, frame)
         if size is None:
             counts.refused += 1
         else:

@@ -1,7 +1,7 @@
 """What can be asked over HTTP: each address, what it takes and what it answers."""
 
 from importlib.resources import files
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response, Security
 from fastapi.security import APIKeyQuery, HTTPBearer
@@ -9,17 +9,17 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
 from starlette.responses import FileResponse
 
-from streamlab.events import EventType
 from streamlab.gateway.access import Grant
 from streamlab.gateway.errors import ErrorBody, draining, unavailable
 from streamlab.gateway.gateway import Gateway
 from streamlab.gateway.page import Page, page_of
-from streamlab.gateway.protocols.sse import EventStream
+from streamlab.gateway.protocols.sse import EventStream, EventWriter
 from streamlab.gateway.requests import LimitedRoute, caller_of, gateway_of
+from streamlab.gateway.schema import EVENT_SCHEMAS
 from streamlab.gateway.state import RunState, state_of
 from streamlab.gateway.submissions import ChatRequest, Started
+from streamlab.hub import Log, Position
 
-CONTROL_EVENTS = ("open", "gap", "snapshot", "drain", "close")
 EXAMPLE = files("examples") / "browser.html"
 
 
@@ -81,7 +81,7 @@ class FollowToken(BaseModel):
     expires_in: int = Field(description="seconds")
 
 
-class Status(BaseModel):
+class Health(BaseModel):
     status: Literal["ok", "ready"]
 
 
@@ -98,11 +98,12 @@ STREAM: dict[str, Any] = {
                 "description": "one event",
                 "properties": {
                     "id": {"type": "string", "description": "the resume token; control events have none"},
-                    "event": {"type": "string", "enum": [*get_args(EventType), *CONTROL_EVENTS]},
+                    "event": {"type": "string", "enum": list(EVENT_SCHEMAS)},
                     "data": {
                         "type": "string",
                         "description": "one line of JSON",
                         "contentMediaType": "application/json",
+                        "contentSchema": {"oneOf": list(EVENT_SCHEMAS.values())},
                     },
                 },
                 "required": ["event", "data"],
@@ -121,7 +122,7 @@ async def chat(asked: ChatRequest, request: Request, gateway: TheGateway, grant:
     started = await gateway.ask(asked, grant, key)
     log = await gateway.log(started.run_id)
     headers = _headers(request, started) | {"x-run-id": started.run_id}
-    return EventStream(gateway.deliver(log, grant, "sse"), await gateway.opening(log, grant), headers)
+    return await _stream(gateway, log, grant, headers=headers)
 
 
 @router.post("/runs", status_code=201, responses=_errors(404, 409, 413, 429))
@@ -142,7 +143,7 @@ async def start(
 
 @router.get("/runs/{run_id}", responses=_errors(404))
 async def look(run_id: str, gateway: TheGateway, grant: Reading) -> RunState:
-    """What the run has come to by now."""
+    """Look at what the run has come to by now."""
     return state_of(await gateway.log(run_id))
 
 
@@ -164,14 +165,14 @@ async def follow(
     accept: Annotated[str, Header(description="application/json asks for a page")] = "*/*",
     limit: Annotated[int, Query(ge=1, le=1_000, description="how many events a page has")] = 100,
 ) -> Response:
-    """The run's events from any point: live as server-sent events, or what is there by now as a page of JSON."""
+    """Follow the run from any point: live as server-sent events, or as a page of JSON of what is there by now."""
     log = await gateway.log(run_id)
     position = gateway.position(last_event_id or after)
     if "application/json" in accept and "text/event-stream" not in accept:
         return Response(page_of(log, position, limit), media_type="application/json")
     if position and log.follow(position).ended:
         return Response(status_code=204)  # a browser's EventSource then stops coming back
-    return EventStream(gateway.deliver(log, grant, "sse", position), await gateway.opening(log, grant))
+    return await _stream(gateway, log, grant, position)
 
 
 @router.delete(
@@ -191,7 +192,7 @@ async def stop(run_id: str, gateway: TheGateway, grant: Full) -> Response:
 
 @router.post("/runs/{run_id}/token", status_code=201, responses=_errors(404))
 async def issue_token(run_id: str, gateway: TheGateway, grant: Full) -> FollowToken:
-    """A token for a browser's EventSource or WebSocket, or for somebody who shall only watch."""
+    """Get a token for a browser's EventSource or WebSocket, or for somebody who shall only watch."""
     log = await gateway.log(run_id)
     return FollowToken(token=gateway.access.issue(log.run_id), expires_in=gateway.access.seconds)
 
@@ -211,7 +212,7 @@ async def revoke_tokens(run_id: str, gateway: TheGateway, grant: Full) -> Respon
     response_class=Response,
 )
 async def metrics(gateway: TheGateway) -> Response:
-    """Figures of this process, for Prometheus. GATEWAY_METRICS_TOKEN reads them too, and nothing else."""
+    """Read the figures of this process, for Prometheus. GATEWAY_METRICS_TOKEN reads them too, and nothing else."""
     return Response(gateway.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -221,22 +222,30 @@ async def metrics(gateway: TheGateway) -> Response:
     response_class=FileResponse,
 )
 async def browser_example() -> FileResponse:
-    """A page that asks and shows the answer with what every browser has; its source is the example."""
+    """Open a page that asks and shows the answer with what every browser has; its source is the example."""
     return FileResponse(str(EXAMPLE), media_type="text/html")
 
 
 @router.get("/healthz", responses={500: {"model": ErrorBody}})
-async def healthz() -> Status:
-    """The process is alive."""
-    return Status(status="ok")
+async def healthz() -> Health:
+    """Ask whether the process is alive."""
+    return Health(status="ok")
 
 
 @router.get("/readyz", responses={500: {"model": ErrorBody}, 503: {"model": ErrorBody}})
-async def readyz(gateway: TheGateway) -> Status:
-    """The process takes new callers; 503 while it starts and as soon as it is told to end."""
+async def readyz(gateway: TheGateway) -> Health:
+    """Ask whether the process takes new callers; 503 while it starts and as soon as it is told to end."""
     if not gateway.ready:
         raise draining() if gateway.leaving else unavailable()
-    return Status(status="ready")
+    return Health(status="ready")
+
+
+async def _stream(
+    gateway: Gateway, log: Log, grant: Grant, after: Position | None = None, headers: dict[str, str] | None = None
+) -> EventStream:
+    writer = EventWriter()
+    delivery = gateway.deliver(log, grant, writer.name, after)
+    return EventStream(delivery, writer, await gateway.opening(log, grant), headers)
 
 
 def _headers(request: Request, started: Started) -> dict[str, str]:
