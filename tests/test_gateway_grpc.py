@@ -800,7 +800,7 @@ def test_every_body_is_made_from_its_control_event() -> None:
     ("said", "arrives"),
     [
         ((1, 2), [1, 2]),
-        ({1: "a", True: "b", None: "c"}, {"1": "b", "null": "c"}),
+        ({1: "a", False: "b", None: "c"}, {"1": "a", "false": "b", "null": "c"}),
         ([math.nan, -math.inf], ["nan", "-inf"]),
         ("\ud83d\ude00 \ud83d", "\U0001f600 \ufffd"),
     ],

@@ -89,6 +89,11 @@ def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": ErrorBody} for status in (400, 401, 403, 422, 500, 503, *statuses)}
 
 
+def _event_of(name: str, data: dict[str, Any]) -> dict[str, Any]:
+    line = {"contentMediaType": "application/json", "contentSchema": data}
+    return {"title": name, "properties": {"event": {"const": name}, "data": line}}
+
+
 STREAM: dict[str, Any] = {
     "description": "The events of the run.",
     "content": {
@@ -98,17 +103,14 @@ STREAM: dict[str, Any] = {
                 "description": "one event",
                 "properties": {
                     "id": {"type": "string", "description": "the resume token; control events have none"},
-                    "event": {"type": "string", "enum": list(EVENT_SCHEMAS)},
-                    "data": {
-                        "type": "string",
-                        "description": "one line of JSON",
-                        "contentMediaType": "application/json",
-                        "contentSchema": {"oneOf": list(EVENT_SCHEMAS.values())},
-                    },
+                    "event": {"type": "string"},
+                    "data": {"type": "string", "description": "one line of JSON"},
                 },
                 "required": ["event", "data"],
+                "oneOf": [_event_of(name, data) for name, data in EVENT_SCHEMAS.items()],
             },
-            "example": 'id: 0123456789abcdef-1\nevent: text_delta\ndata: {"seq":1,"content":"Hi"}\n\n',
+            "example": "id: 0123456789abcdef-1\nevent: text_delta\n"
+            'data: {"type":"text_delta","seq":1,"at":0.21,"step":1,"content":"Hi"}\n\n',
         }
     },
 }
