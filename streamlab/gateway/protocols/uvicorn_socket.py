@@ -2,7 +2,7 @@
 
 Checked with uvicorn 0.54, whose `receive` is a method of the request's cycle, which has the `transport` and the `flow`
 control. Where they are not found, streams are sent through ASGI, and that is logged once;
-`test_frames_are_written_past_the_application` fails when uvicorn changes.
+`test_a_log_that_ends_while_frames_are_pushed_ends_every_stream` fails when uvicorn changes.
 
 A piece of a body that many clients get is written to their sockets directly: `send` goes through every layer of the
 application and frames the piece anew, which costs more than the writing. That it would have come out the same is not
