@@ -8,7 +8,7 @@ from types import UnionType
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import pytest
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 from streamlab_client import events as client
 
 from streamlab.events import EVENTS, PIECES, Event, EventType, Usage
@@ -69,11 +69,11 @@ def of_python() -> Known:
 # What the others say
 
 
-def of_message(message: Descriptor) -> dict[str, Field]:
+def of_message(message: Any) -> dict[str, Field]:
     return {each.name: of_proto_field(each) for each in message.fields}
 
 
-def of_proto_field(each: FieldDescriptor) -> Field:
+def of_proto_field(each: Any) -> Field:
     plain = {
         FieldDescriptor.TYPE_STRING: "text",
         FieldDescriptor.TYPE_UINT32: "whole",
