@@ -26,8 +26,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from websockets.asyncio.client import connect
 
 from streamlab.events import Done, Error, Status, StreamEvent, decode
-from streamlab.gateway.delivery import ProtocolName, Reason
-from streamlab.gateway.routes import CONTROL_EVENTS
+from streamlab.gateway.control import CONTROL_EVENTS
+from streamlab.gateway.delivery import Reason
+from streamlab.gateway.writer import PROTOCOLS
 from streamlab.settings import Settings
 from streamlab.v1 import streamlab_pb2 as pb
 from streamlab.v1.streamlab_pb2_grpc import StreamlabStub
@@ -482,7 +483,7 @@ def test_the_values_that_queries_choose_exist() -> None:
     """A reason, status, protocol or job that stands in a query is one that there is."""
     jobs = {config["job_name"] for config in yaml.safe_load((DEPLOY / "prometheus.yml").read_text())["scrape_configs"]}
     known = {"reason": set(get_args(Reason)), "status": set(get_args(Status)), "job": jobs}
-    known["protocol"] = set(get_args(ProtocolName))
+    known["protocol"] = set(PROTOCOLS)
     known |= {"alertstate": {"firing"}}
     chosen = [(label, value) for query in queries().values() for label, value in re.findall(r'(\w+)=~?"(.*?)"', query)]
     assert chosen

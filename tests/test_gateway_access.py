@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from streamlab.gateway.access import FORWARDING, Access, Caller, Grant
-from streamlab.gateway.errors import Refused
+from streamlab.gateway.errors import Refusal
 from streamlab.gateway.privacy import HideTokens
 from tests.conftest import until
 from tests.gateway import Served, delta, ending, is_refusal, served
@@ -45,7 +45,7 @@ def refusal(access: Access, caller: Caller) -> str | None:
     """The code of what `admit` says, None if nothing."""
     try:
         access.admit(caller)
-    except Refused as refused:
+    except Refusal as refused:
         return refused.code
     return None
 
@@ -157,7 +157,7 @@ def test_a_token_has_a_name(authorization: str) -> None:
 @given(st.text() | st.sampled_from([f"Basic {SECRET}", SECRET, "Bearer", f"Bearer {SECRET}x", f"Bearer ada:{SECRET}"]))
 def test_nothing_else_is_a_token(authorization: str) -> None:
     """Whatever is sent, it is refused without being repeated."""
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(Refusal) as caught:
         CLOSED.identify(Caller("127.0.0.1", "localhost", authorization=authorization))
     assert (caught.value.status, caught.value.code) == (401, "invalid_access_token")
     assert SECRET not in str(caught.value.as_json())
@@ -262,7 +262,7 @@ def test_a_token_that_was_tampered_with_is_refused(noise: str, at: int) -> None:
     at %= len(said)
     for wrong in (noise, f"{said[:at]}{noise}{said[at + 1 :]}.{signature}", f"{said}.{noise}"):
         if wrong != token:
-            with pytest.raises(Refused) as caught:
+            with pytest.raises(Refusal) as caught:
                 CLOSED.allow_reading(Caller("127.0.0.1", "localhost", token=wrong), "run")
             assert caught.value.status == 401
 
@@ -272,7 +272,7 @@ def test_tokens_of_one_secret_are_known_to_every_process() -> None:
     one, same, other = (Access({}, secret=secret) for secret in ("a" * 32, "a" * 32, "b" * 32))
     caller = Caller("127.0.0.1", "localhost", token=one.issue("run"))
     assert same.allow_reading(caller, "run").run_id == "run"
-    with pytest.raises(Refused, match="not one of this server"):
+    with pytest.raises(Refusal, match="not one of this server"):
         other.allow_reading(caller, "run")
 
 
@@ -314,7 +314,7 @@ async def test_a_token_that_expires_ends_its_stream(open_lab: Served) -> None:
 
 @pytest.mark.anyio
 async def test_no_secret_and_no_content_reaches_a_log(lab: Served, caplog: pytest.LogCaptureFixture) -> None:
-    """Not even at debug; each delivery says at its end what it was, and each event its type and tool."""
+    """Not even at debug; each delivery says at its end what it was, and each event its type."""
     caplog.set_level(logging.DEBUG, logger="streamlab")
     log = lab.log(delta("very private"), *ending("very private"))
     token = await issue(lab, log.run_id)
@@ -324,7 +324,7 @@ async def test_no_secret_and_no_content_reaches_a_log(lab: Served, caplog: pytes
         assert secret not in caplog.text
     assert f"run {log.run_id} sse events=3 bytes=" in caplog.text
     assert "reason=ended" in caplog.text
-    assert f"run {log.run_id} text_delta" in caplog.text
+    assert f"run {log.run_id} text_delta\n" in caplog.text
 
 
 @pytest.mark.parametrize(

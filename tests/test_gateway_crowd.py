@@ -19,8 +19,9 @@ import pytest
 from pydantic import SecretStr
 
 from streamlab.events import StreamEvent
-from streamlab.gateway.delivery import Pace, ProtocolName, Reason
+from streamlab.gateway.delivery import Pace, Reason
 from streamlab.gateway.gateway import Gateway
+from streamlab.gateway.writer import PROTOCOLS
 from streamlab.hub import Log
 from streamlab.hub.log import Bounds
 from streamlab.hub.redis.hub import RedisHub
@@ -80,7 +81,7 @@ def finish(log: Log) -> None:
         log.append(event)
 
 
-def ended(gateway: Gateway, protocol: ProtocolName, reason: str) -> float:
+def ended(gateway: Gateway, protocol: str, reason: str) -> float:
     return figure(gateway, "streamlab_disconnects_total", protocol=protocol, reason=reason)
 
 
@@ -248,7 +249,7 @@ def call_tasks() -> int:
 # Clients that come and go
 
 
-COMINGS: dict[ProtocolName, int] = {"sse": 8_000, "websocket": 1_000, "grpc": 1_000}
+COMINGS: dict[str, int] = {"sse": 8_000, "websocket": 1_000, "grpc": 1_000}
 FIRST_PART = 10  # one in so many
 LONG = 900.0  # seconds that all of them may take
 PER_CLIENT = 1_024  # bytes that a client may leave behind at most, so that nothing of it is
@@ -270,7 +271,7 @@ async def test_of_ten_thousand_that_come_and_go_nothing_stays() -> None:
                 await come_and_go(lab, log, FIRST_PART)
             then = await at_rest(lab)
             finish(log)
-        for protocol in get_args(ProtocolName):  # who leaves at once may do so before it is heard
+        for protocol in PROTOCOLS:  # who leaves at once may do so before it is heard
             assert COMINGS[protocol] / 2 < served_over(lab.http.gateway, protocol) <= COMINGS[protocol]
         rest = sum(COMINGS.values()) * (FIRST_PART - 1) // FIRST_PART
         assert then.tasks == first.tasks
@@ -282,7 +283,7 @@ async def test_of_ten_thousand_that_come_and_go_nothing_stays() -> None:
 
 async def come_and_go(lab: Lab, log: Log, share: int) -> None:
     """One in `share` of all that are to come, a few at a time."""
-    ways: dict[ProtocolName, Callable[[Lab, Log, int], Awaitable[None]]] = {
+    ways: dict[str, Callable[[Lab, Log, int], Awaitable[None]]] = {
         "sse": come_by_sse,
         "websocket": come_by_websocket,
         "grpc": come_by_grpc,
@@ -325,12 +326,12 @@ async def at_rest(lab: Lab) -> Footprint:
     """What the process holds when all have gone and everything of them is put away."""
     gateway = lab.http.gateway
     await until(lambda: len(gateway.deliveries) == 0)
-    for protocol in get_args(ProtocolName):
+    for protocol in PROTOCOLS:
         assert figure(gateway, "streamlab_followers", protocol=protocol) == 0
     return await Footprint.at_rest()
 
 
-def served_over(gateway: Gateway, protocol: ProtocolName) -> float:
+def served_over(gateway: Gateway, protocol: str) -> float:
     """How many deliveries have ended."""
     return sum(ended(gateway, protocol, reason) for reason in get_args(Reason))
 

@@ -3,13 +3,14 @@
 import asyncio
 import json
 import logging
+import math
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +38,14 @@ from streamlab.events import (
     Usage,
     encode,
 )
+from streamlab.gateway.control import Close, ControlEvent, Drain, Open
 from streamlab.gateway.delivery import Pace
-from streamlab.gateway.feed import Entry, control
 from streamlab.gateway.http import create_app
-from streamlab.gateway.protocols.grpc_events import encode_event
+from streamlab.gateway.protocols.grpc_events import message_of
 from streamlab.gateway.protocols.grpc_server import grpc_port
 from streamlab.gateway.protocols.grpc_service import SERVICE
 from streamlab.gateway.serving import serving
-from streamlab.hub import Log
+from streamlab.hub import Gap, Log, Snapshot
 from streamlab.hub.log import Bounds
 from streamlab.settings import Settings
 from streamlab.v1 import streamlab_pb2 as pb
@@ -183,7 +184,7 @@ def slow_model() -> str:
 
 
 def sent(event: StreamEvent) -> pb.Event:
-    return pb.Event.FromString(encode_event(Entry("t", event.type, encode(event))))
+    return pb.Event.FromString(message_of(event, "t").SerializeToString())
 
 
 async def test_a_chat_is_answered_while_it_is_made(lab: Lab) -> None:
@@ -771,9 +772,8 @@ def test_a_value_may_be_deeper_than_protobuf_reads() -> None:
     deep: Any = "bottom"
     for _ in range(200):
         deep = {"a": deep}
-    event = ToolResult("t", "c", deep, seq=1, at=0.0)
-    snapshot = {"seq": 1, "step": 1, "text": "", "tools": [json.loads(encode(event))]}
-    message = pb.Event.FromString(encode_event(Entry(None, "snapshot", control(snapshot))))
+    snapshot = Snapshot(1, 1, "", (ToolResult("t", "c", deep, seq=1, at=0.0),))
+    message = pb.Event.FromString(message_of(snapshot).SerializeToString())
     value: Any = MessageToDict(message.snapshot.tools[0].tool_result.result)
     for _ in range(24):
         value = value["a"]
@@ -783,21 +783,35 @@ def test_a_value_may_be_deeper_than_protobuf_reads() -> None:
 
 
 def test_every_body_is_made_from_its_control_event() -> None:
-    """Those that no log holds."""
-    bodies: dict[str, dict[str, Any]] = {
-        "open": {"run_id": "r", "epoch": "e", "conversation": None, "model": "m"},
-        "gap": {"after": 1, "seq": 10**15 - 1},
-        "drain": {},
-        "close": {"code": "expired"},
+    """Those that no log holds; what is None is not set."""
+    bodies: dict[str, ControlEvent] = {
+        "open": Open("r", "e", None, "m"),
+        "gap": Gap(1, 10**15 - 1),
+        "drain": Drain(),
+        "close": Close("expired"),
     }
-    for name, data in bodies.items():
-        message = pb.Event.FromString(encode_event(Entry(None, name, control(data))))
+    for name, event in bodies.items():
+        message = pb.Event.FromString(message_of(event).SerializeToString())
         assert message.WhichOneof("body") == message.type == name
         assert not message.token
-        body = getattr(message, name)
-        assert {field: getattr(body, field) for field in data if data[field] is not None} == {
-            field: value for field, value in data.items() if value is not None
-        }
+        told = {field: value for field, value in asdict(event).items() if value is not None}
+        assert {field.name: value for field, value in getattr(message, name).ListFields()} == told
+
+
+@pytest.mark.parametrize(
+    ("said", "arrives"),
+    [
+        ((1, 2), [1, 2]),
+        ({1: "a", False: "b", None: "c"}, {"1": "a", "false": "b", "null": "c"}),
+        ([math.nan, -math.inf], ["nan", "-inf"]),
+        ("\ud83d\ude00 \ud83d", "\U0001f600 \ufffd"),
+    ],
+)
+def test_a_value_arrives_as_over_the_other_protocols(said: Any, arrives: Any) -> None:
+    """What a tool gave in Python's own ways is what its JSON says: tuples, names, numbers and halves of characters."""
+    event = ToolResult("t", "c", said, seq=1, at=0.0)
+    assert MessageToDict(sent(event).tool_result.result) == arrives
+    assert json.loads(encode(event))["result"] == json.loads(json.dumps(arrives).replace("\\ufffd", "\\ud83d"))
 
 
 def test_the_events_of_logs_are_those_of_the_merged_law() -> None:

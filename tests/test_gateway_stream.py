@@ -1,6 +1,7 @@
 """One log to many clients: order, resuming, merging, gaps, pace, and clients that do not read."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -25,8 +26,10 @@ from streamlab.gateway.delivery import Pace
 from streamlab.gateway.feed import FRAME_BYTES, Frame
 from streamlab.gateway.gateway import open_gateway
 from streamlab.gateway.http import create_app
-from streamlab.gateway.protocols import sse
+from streamlab.gateway.protocols import sse, uvicorn_socket
+from streamlab.gateway.protocols.sse import Body
 from streamlab.gateway.protocols.uvicorn_socket import Wire
+from streamlab.gateway.writer import Writer
 from streamlab.hub import Log, parse_token
 from streamlab.hub.log import Bounds
 from streamlab.settings import Settings
@@ -438,8 +441,8 @@ class Pushes:
 def pushes(monkeypatch: pytest.MonkeyPatch) -> Pushes:
     counts, push = Pushes(), sse._push
 
-    def counted(wire: Wire, frame: Frame) -> int | None:
-        size = push(wire, frame)
+    def counted(wire: Wire, writer: Writer[Body], frame: Frame) -> int | None:
+        size = push(wire, writer, frame)
         if size is None:
             counts.refused += 1
         else:
@@ -635,8 +638,12 @@ class Commenting:
 
 
 @HTTP
-async def test_nothing_is_pushed_past_a_layer_that_changes_bodies(http: str, pushes: Pushes) -> None:
-    """Every piece goes through it, as the first one did."""
+async def test_nothing_is_pushed_past_a_layer_that_changes_bodies(
+    http: str, pushes: Pushes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Every piece goes through it, as the first one did, and the log says so once."""
+    uvicorn_socket._log_fallback.cache_clear()
+    caplog.set_level(logging.INFO, logger="streamlab")
     async with served_by(http, layer=Commenting) as (lab, _):
         log = lab.log()
         async with lab.follow(log) as reading:
@@ -648,4 +655,6 @@ async def test_nothing_is_pushed_past_a_layer_that_changes_bodies(http: str, pus
             await reading.end()
             assert reading.events == log.since(0)
             assert len(reading.parser.comments) >= 5
+            await lab.events(log)
         assert not pushes.done + pushes.refused
+    assert caplog.text.count("a body does not reach the connection as it was sent") == 1

@@ -27,11 +27,10 @@ from components.relay import figures as relay_figures
 from components.relay import relay
 from components.relay.remote import Standing
 from streamlab.engine import Engine
-from streamlab.events import Done, Event, StreamEvent, TextDelta, Usage, encode
+from streamlab.events import Done, Event, StreamEvent, TextDelta, Usage, numbered
 from streamlab.gateway.access import Grant
-from streamlab.gateway.feed import Entry
 from streamlab.gateway.gateway import Gateway, open_gateway
-from streamlab.gateway.protocols.grpc_events import encode_event
+from streamlab.gateway.protocols.grpc_events import message_of
 from streamlab.gateway.protocols.grpc_server import grpc_port
 from streamlab.hub import Gap, HubUnreachable, Item, Log, MemoryHub, Outage, Snapshot
 from streamlab.hub.redis.hub import RedisHub
@@ -284,7 +283,8 @@ def test_the_client_over_grpc_leaves_when_nobody_looks(
 @pytest.mark.parametrize("event", EVERYTHING, ids=lambda event: event.type)
 def test_the_client_over_grpc_counts_the_bytes_that_the_service_sends(event: StreamEvent) -> None:
     """As the message had them, of which it is handed the content alone."""
-    sent = encode_event(Entry("0123456789abcdef-7", event.type, encode(event)))
+    event = numbered(event, 7)
+    sent = message_of(event, "0123456789abcdef-7").SerializeToString()
     message = parse_event_message(pb.Event.FromString(sent))
     assert relay_follower.size_of(parse_event(message.name, message.data), message.token) == len(sent)
 

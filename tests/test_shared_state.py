@@ -741,18 +741,18 @@ async def test_a_refused_question_does_not_count(gateways: Pair) -> None:
 
 
 async def test_a_live_run_is_counted_for_as_long_as_it_is_live(gateways: Pair) -> None:
-    """Its place is renewed by its process, also after Redis came back empty."""
+    """Its slot is renewed by its process, also after Redis came back empty."""
     here, there = gateways
     started = (await ask(here, model=demo_model(fault="silent"))).json()
-    place = here.gateway._limits._places[started["id"]]
-    await here.engine.hub.shared.leave([place[0]], place[1])
-    assert place[1] not in await there.engine.hub.shared.names(place[0])
+    slot = here.gateway._limits._slots[started["id"]]
+    await here.engine.hub.shared.leave([slot[0]], slot[1])
+    assert slot[1] not in await there.engine.hub.shared.names(slot[0])
     await here.gateway._limits.renew()
-    assert place[1] in await there.engine.hub.shared.names(place[0])
+    assert slot[1] in await there.engine.hub.shared.names(slot[0])
     await there.client.delete(f"/runs/{started['id']}")
 
     async def gone() -> bool:
-        return place[1] not in await there.engine.hub.shared.names(place[0])
+        return slot[1] not in await there.engine.hub.shared.names(slot[0])
 
     await soon(gone)
 

@@ -1,4 +1,4 @@
-"""Who may do what. Takes plain values, so that every transport asks the same questions."""
+"""Who may do what. Takes plain values, so that every protocol asks the same questions."""
 
 import hmac
 import ipaddress
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 from pydantic import SecretStr
 
-from streamlab.gateway.errors import Refused
+from streamlab.gateway.errors import Refusal
 from streamlab.settings import Settings
 
 LOCAL = "local"  # the name of every caller where no tokens are set
@@ -91,24 +91,24 @@ class Access:
         return not self._tokens
 
     def admit(self, caller: Caller) -> None:
-        """What holds before any right is looked at. Raises Refused."""
+        """Refuse whoever may not even ask, before any right is looked at. Raises Refusal."""
         if self.open:
             if caller.forwarded or not _is_loopback(caller.client):
-                raise Refused(
+                raise Refusal(
                     403,
                     "not_local",
                     "Without access tokens only callers on this machine are served, and none through a proxy.",
                     "Set GATEWAY_TOKENS on the server and send one as `Authorization: Bearer …`.",
                 )
             if not _names_loopback(caller.host):
-                raise Refused(
+                raise Refusal(
                     403,
                     "foreign_host",
                     "Without access tokens the server answers only to the name localhost.",
                     "Use http://localhost, or set GATEWAY_TOKENS on the server.",
                 )
         if caller.origin is not None and not self._is_known_origin(caller.origin, caller.host):
-            raise Refused(
+            raise Refusal(
                 403,
                 "foreign_origin",
                 "Pages of this origin are not served.",
@@ -116,7 +116,7 @@ class Access:
             )
 
     def identify(self, caller: Caller) -> Grant:
-        """The right to do everything. Raises Refused."""
+        """Grant the right to do everything. Raises Refusal."""
         self.admit(caller)
         if self.open:
             return Grant(LOCAL)
@@ -127,20 +127,20 @@ class Access:
         raise _unauthorized("invalid_access_token", "The access token is not one of this server.")
 
     def allow_metrics(self, caller: Caller) -> None:
-        """The right to read the figures, by the token for that or by the right to do everything. Raises Refused."""
+        """Allow reading the figures, by the token for that or by the right to do everything. Raises Refusal."""
         self.admit(caller)
         if self._metrics_token is None or not hmac.compare_digest(self._metrics_token, _bearer(caller)):
             self.identify(caller)
 
     def allow_reading(self, caller: Caller, run_id: str) -> Grant:
-        """The right to read one run, by a follow token or by the right to do everything. Raises Refused."""
+        """Grant reading one run, by a follow token or by the right to do everything. Raises Refusal."""
         token = self._follow_token_of(caller)
         if token is None:
             return self.identify(caller)
         self.admit(caller)
         grant = self._read_token(token)
         if grant.run_id != run_id:
-            raise Refused(403, "other_run", "The token reads another run.", "Ask for a token of this run.")
+            raise Refusal(403, "other_run", "The token reads another run.", "Ask for a token of this run.")
         if lapse := self.lapsed(grant):
             raise lapsed(lapse)
         return grant
@@ -162,7 +162,7 @@ class Access:
         return at
 
     def lapsed(self, grant: Grant) -> Lapse | None:
-        """Why the grant holds no longer; asked again and again while a stream lasts."""
+        """Tell why the grant holds no longer; asked again and again while a stream lasts."""
         if grant.run_id is None:
             return None
         if grant.issued <= self._revoked.get(grant.run_id, -1):
@@ -170,7 +170,7 @@ class Access:
         return "expired" if time.time_ns() - grant.issued > self.seconds * 10**9 else None
 
     def _name_of(self, sent: bytes) -> str | None:
-        """Every token is compared, each in a time that does not tell how much of it was right."""
+        """Compare with every token, each in a time that does not tell how much of it was right."""
         found = None
         for name, token in self._tokens.items():
             if hmac.compare_digest(token, sent):
@@ -205,7 +205,7 @@ class Access:
 
 
 def named(tokens: Sequence[SecretStr]) -> dict[str, str]:
-    """Secrets by name, of `name:secret` or plain secrets, which are called by their number."""
+    """Map names to secrets, of `name:secret` or plain secrets, which are called by their number."""
     found: dict[str, str] = {}
     for number, token in enumerate(tokens, 1):
         name, colon, secret = token.get_secret_value().partition(":")
@@ -214,19 +214,19 @@ def named(tokens: Sequence[SecretStr]) -> dict[str, str]:
 
 
 def _bearer(caller: Caller) -> bytes:
-    """The token that is sent, empty if none is."""
+    """Read the bearer token that is sent, empty if none is."""
     scheme, _, sent = (caller.authorization or "").partition(" ")
     return sent.strip().encode("utf-8", "surrogatepass") if scheme.lower() == "bearer" else b""
 
 
-def _unauthorized(code: str, message: str) -> Refused:
-    return Refused(401, code, message, "Send one of the server's GATEWAY_TOKENS as `Authorization: Bearer …`.")
+def _unauthorized(code: str, message: str) -> Refusal:
+    return Refusal(401, code, message, "Send one of the server's GATEWAY_TOKENS as `Authorization: Bearer …`.")
 
 
-def lapsed(lapse: Lapse) -> Refused:
-    """What a reader is told whose follow token is good no longer."""
+def lapsed(lapse: Lapse) -> Refusal:
+    """Make the refusal for a reader whose follow token is good no longer."""
     sentence = "The follow token's time is over." if lapse == "expired" else "The follow token was revoked."
-    return Refused(401, f"{lapse}_follow_token", sentence, "Ask for a new one and go on where you were.")
+    return Refusal(401, f"{lapse}_follow_token", sentence, "Ask for a new one and go on where you were.")
 
 
 def _is_loopback(address: str | None) -> bool:

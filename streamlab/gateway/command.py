@@ -19,7 +19,7 @@ PING = 15  # seconds between signs of life on a WebSocket
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """The exit status. Raises SystemExit for --help and unknown arguments."""
+    """Serve until told to end; return the exit status. Raises SystemExit for --help and unknown arguments."""
     arguments = _parser().parse_args(given)
     try:
         settings = load_settings()
@@ -50,12 +50,12 @@ def main(given: Sequence[str] | None = None) -> int:
 
 
 def standalone() -> Starlette:
-    """The application of one process, with an engine of its own."""
+    """Make the application of one process, with an engine of its own."""
     return _application(shared=False)
 
 
 def worker() -> Starlette:
-    """The same of one of several, which share their ports."""
+    """Make the application of one of several processes, which share their ports."""
     return _application(shared=True)
 
 

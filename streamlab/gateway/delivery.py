@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from streamlab.gateway.access import Access, Grant
 from streamlab.gateway.feed import Feed, Frame
@@ -18,9 +18,8 @@ logger = logging.getLogger(__name__)
 
 FEEDS_KEPT = 8  # of logs that nobody follows any more; each holds about 2 MiB of frames, and its log
 
-ProtocolName = Literal["sse", "websocket", "grpc"]
 Reason = Literal["ended", "client", "slow", "drained", "expired", "revoked"]
-Moment = Literal["begun", "first", "ended"]
+Stage = Literal["begun", "first", "ended"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +36,14 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """A delivery at one moment: it has begun, has sent its first event, or has ended for `reason`.
+    """A delivery at one stage: it has begun, has sent its first event, or has ended for `reason`.
 
     `events` and `sent` (bytes) are until then, `seconds` since its begin. `resumed`: it went on from a resume token.
     """
 
-    moment: Moment
+    stage: Stage
     run_id: str
-    protocol: ProtocolName
+    protocol: str
     resumed: bool
     seconds: float
     events: int
@@ -71,9 +70,7 @@ class Delivery:
     at once, of which it then hears as of any other loss.
     """
 
-    def __init__(
-        self, deliveries: "Deliveries", log: Log, grant: Grant, protocol: ProtocolName, after: Position | None
-    ) -> None:
+    def __init__(self, deliveries: "Deliveries", log: Log, grant: Grant, protocol: str, after: Position | None) -> None:
         self.log = log
         self.grant = grant
         self.protocol = protocol
@@ -115,7 +112,7 @@ class Delivery:
         )
 
     async def next(self) -> Frame | None:
-        """What is to be sent next. A frame without items is a sign of life; None is the end, and `reason` says why."""
+        """Wait for the next frame. One without items is a sign of life; None is the end, and `reason` says why."""
         while self.reason is None:
             if frame := self._feed.frame(self._position):
                 self._position = frame.position
@@ -124,7 +121,7 @@ class Delivery:
                 self.reason = "ended"
             elif self._beat:
                 self._beat = False
-                return Frame([], self._position, self._feed.entry, whole=False)
+                return Frame([], self._position, self._feed.line, whole=False)
             else:
                 self._waiting = asyncio.get_running_loop().create_future()
                 await self._waiting
@@ -155,14 +152,16 @@ class Delivery:
         self.wake()
 
     def wake(self) -> None:
-        """There is something to do. Only what cannot be done at once is left to the transport, which waits in `next`:
-        to resume 300 tasks costs more than to write to 300 sockets.
+        """Push what has come, or have the transport go on.
+
+        Only what cannot be done at once is left to the transport, which waits in `next`: to resume 300 tasks costs more
+        than to write to 300 sockets.
         """
         if self._waiting and not self._waiting.done() and not self._pushed():
             self._waiting.set_result(None)
 
     def _pushed(self) -> bool:
-        """Whether the next frame could be pushed and nothing is left to do."""
+        """Push the next frame; tell whether that could be done and nothing is left to do."""
         frame = None if self.reason or self._beat else self._feed.frame(self._position)
         if not frame or (size := self.push(frame)) is None:
             return False
@@ -172,7 +171,7 @@ class Delivery:
         return not frame.whole and not self._feed.is_end(frame.position)
 
     def check(self, now: float, pace: Pace, access: Access) -> None:
-        """What time brings: a send that stalls, a right that lapses, a sign of life that is due."""
+        """Do what is due: give up a send that stalls, end what its right allows no more, send a sign of life."""
         if self._sending_since is not None:
             if now - self._sending_since > pace.send:
                 self.end("slow")
@@ -183,10 +182,10 @@ class Delivery:
             self._beat, self._sent_at = True, now
             self.wake()
 
-    def _observe(self, moment: Moment) -> None:
+    def _observe(self, stage: Stage) -> None:
         seconds = time.monotonic() - self._began
         self._deliveries.observe(
-            Details(moment, self.log.run_id, self.protocol, self._resumed, seconds, self.events, self.sent, self.reason)
+            Details(stage, self.log.run_id, self.protocol, self._resumed, seconds, self.events, self.sent, self.reason)
         )
 
 
@@ -196,7 +195,7 @@ class Deliveries:
     def __init__(self, access: Access, observe: Hook, pace: Pace | None = None) -> None:
         self.observe = observe
         self.pace = pace or Pace()
-        self.traffic: defaultdict[ProtocolName, Traffic] = defaultdict(Traffic)
+        self.traffic: defaultdict[str, Traffic] = defaultdict(Traffic)
         self._access = access
         self._feeds: dict[Log, Feed] = {}
         self._idle_feeds: dict[Log, Feed] = {}  # for whoever comes back to what was read last
@@ -205,12 +204,12 @@ class Deliveries:
     def __len__(self) -> int:
         return len(self._under_way)
 
-    def open(self, log: Log, grant: Grant, protocol: ProtocolName, after: Position | None = None) -> Delivery:
-        """To be entered. It begins after the position, or at the beginning."""
+    def open(self, log: Log, grant: Grant, protocol: str, after: Position | None = None) -> Delivery:
+        """Make a delivery, to be entered, which begins after the position or at the beginning."""
         return Delivery(self, log, grant, protocol, after)
 
     def add(self, delivery: Delivery) -> Feed:
-        """The feed of its log, which all who follow that log share."""
+        """Take a delivery in; return the feed of its log, which all who follow that log share."""
         self._under_way.add(delivery)
         feed = self._feeds.get(delivery.log) or self._idle_feeds.pop(delivery.log, None)
         feed = self._feeds[delivery.log] = feed or Feed(delivery.log, self.pace.frame)
@@ -227,36 +226,26 @@ class Deliveries:
                 del self._idle_feeds[next(iter(self._idle_feeds))]
 
     async def watch(self) -> None:
-        """For as long as it runs: look at each of them again and again."""
+        """Check each of them again and again, until it is cancelled."""
         while True:
             await asyncio.sleep(self.pace.check)
             now = time.monotonic()
             for delivery in list(self._under_way):
                 delivery.check(now, self.pace, self._access)
 
-    async def drain(self, patience: float) -> None:
-        """Send all of them away; return when they have gone, or after `patience` seconds."""
+    async def drain(self, grace: float) -> None:
+        """Send all of them away; return when they have gone, or after `grace` seconds."""
         for delivery in list(self._under_way):
             delivery.end("drained")
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(patience):
-                while self._under_way:  # noqa: ASYNC110 # at most for `patience`, once in a process's life
+            async with asyncio.timeout(grace):
+                while self._under_way:  # noqa: ASYNC110 # at most for `grace`, once in a process's life
                     await asyncio.sleep(0.02)
-
-
-def farewell(reason: Reason | None) -> tuple[str, dict[str, Any]] | None:
-    """The control event that tells a client why its stream ends before the run: `drain`, or `close` with a code."""
-    match reason:
-        case "drained":
-            return "drain", {}
-        case "expired" | "revoked":
-            return "close", {"code": reason}
-    return None
 
 
 @contextlib.contextmanager
 def alongside(task: asyncio.Task[None]) -> Iterator[None]:
-    """The task runs at most for as long as the block."""
+    """Cancel the task at the end of the block."""
     try:
         yield
     finally:

@@ -18,19 +18,19 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 @contextmanager
 def draining_on_signals(gateway: Gateway, notice: float = NOTICE) -> Iterator[None]:
-    """Within the block the signals that end the server drain the gateway first. The second one is not kept waiting."""
+    """Drain the gateway first when a signal ends the server within the block. A second one is not kept waiting."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread hears of signals, and its owner deals with them
         return
-    takers = [taker for number in SIGNALS if (taker := _Taker(number, gateway, notice)).install()]
+    handlers = [handler for number in SIGNALS if (handler := _DrainHandler(number, gateway, notice)).install()]
     try:
         yield
     finally:
-        for taker in takers:
-            taker.remove()
+        for handler in handlers:
+            handler.remove()
 
 
-class _Taker:
+class _DrainHandler:
     def __init__(self, number: signal.Signals, gateway: Gateway, notice: float) -> None:
         self._number = number
         self._gateway = gateway
@@ -40,7 +40,7 @@ class _Taker:
         self._task: asyncio.Task[None] | None = None
 
     def install(self) -> bool:
-        """Whether there is a server's handler to come before."""
+        """Come before the server's handler; tell whether there is one."""
         if not callable(self._server):
             return False
         signal.signal(self._number, self._take)

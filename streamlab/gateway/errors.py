@@ -1,30 +1,17 @@
-"""Refusals: one family for every transport, and one shape for all that speak JSON."""
+"""Refusals: one family for every protocol, and one shape for all that speak JSON."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
 
-class Refused(Exception):
-    """What was asked is not done. `status` is HTTP's; `retry_after` is seconds. Holds nothing that was sent."""
-
-    def __init__(self, status: int, code: str, message: str, hint: str = "", retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.hint = hint
-        self.retry_after = retry_after
-
-    def as_json(self) -> dict[str, Any]:
-        return {"error": {"code": self.code, "message": self.message, "hint": self.hint}}
-
-
-class ErrorDetails(BaseModel):
-    code: str = Field(description="what programs tell apart")
-    message: str = Field(description="what is wrong, in one sentence")
-    hint: str = Field(description="what to do next; may be empty")
+@dataclass(frozen=True, slots=True)
+class ErrorDetails:
+    code: Annotated[str, Field(description="what programs tell apart")]
+    message: Annotated[str, Field(description="what is wrong, in one sentence")]
+    hint: Annotated[str, Field(description="what to do next; may be empty")]
 
 
 class ErrorBody(BaseModel):
@@ -33,8 +20,25 @@ class ErrorBody(BaseModel):
     error: ErrorDetails
 
 
-def unknown_run() -> Refused:
-    return Refused(
+class Refusal(Exception):
+    """What was asked is not done. `status` is HTTP's; `retry_after` is seconds. Holds nothing that was sent."""
+
+    def __init__(self, status: int, code: str, message: str, hint: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.details = ErrorDetails(code, message, hint)
+        self.retry_after = retry_after
+
+    @property
+    def code(self) -> str:
+        return self.details.code
+
+    def as_json(self) -> dict[str, Any]:
+        return {"error": asdict(self.details)}
+
+
+def unknown_run() -> Refusal:
+    return Refusal(
         404,
         "unknown_run",
         "There is no run of this id.",
@@ -42,8 +46,8 @@ def unknown_run() -> Refused:
     )
 
 
-def invalid_resume_token() -> Refused:
-    return Refused(
+def invalid_resume_token() -> Refusal:
+    return Refusal(
         400,
         "invalid_resume_token",
         "The position to go on from is not a resume token.",
@@ -51,22 +55,26 @@ def invalid_resume_token() -> Refused:
     )
 
 
-def draining() -> Refused:
-    return Refused(503, "draining", "This server is shutting down.", "Ask again in a moment.", retry_after=1)
+def draining() -> Refusal:
+    return Refusal(503, "draining", "This server is shutting down.", "Ask again in a moment.", retry_after=1)
 
 
-def unavailable() -> Refused:
-    return Refused(
+def unavailable() -> Refusal:
+    return Refusal(
         503, "logs_unavailable", "The server cannot reach its logs.", "Ask again in a moment.", retry_after=1
     )
 
 
-def read_only() -> Refused:
-    return Refused(403, "read_only", "A follow token reads a run and cannot stop it.", "Use an access token.")
+def read_only() -> Refusal:
+    return Refusal(403, "read_only", "A follow token reads a run and cannot stop it.", "Use an access token.")
+
+
+def internal() -> Refusal:
+    return Refusal(500, "internal", "The server failed.", "Its log has the rest.")
 
 
 def problems(found: Sequence[Mapping[str, Any]]) -> str:
-    """What is wrong with a request and where, of the errors that pydantic found, without what was sent."""
+    """Say what is wrong with a request and where, of the errors that pydantic found, without what was sent."""
     sentences = []
     for problem in found[:5]:
         place = ".".join(str(part)[:40] for part in problem["loc"] if part != "body")

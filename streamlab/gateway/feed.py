@@ -5,14 +5,13 @@ log sets the pace, so clients stay in step and the bytes of one serve them all.
 """
 
 import asyncio
-import json
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
-from typing import Any, NamedTuple, Protocol, TypeVar
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import Any, NamedTuple, Protocol, TypeVar, TypeVarTuple
 
 from streamlab.events import Event, StreamEvent, encode, first_seq, wire_size
-from streamlab.hub import Gap, Item, Log, Position, Snapshot
+from streamlab.gateway.control import ControlEvent, Refused, control_json, name_of
+from streamlab.hub import Item, Log, Position
 
 logger = logging.getLogger(__name__)
 
@@ -21,10 +20,11 @@ FRAMES_KEPT = 64  # encoded frames that a log keeps for those who come by the sa
 LINES_KEPT = 128  # encoded events, for clients that fell out of step
 
 Form = TypeVar("Form")
+State = TypeVarTuple("State")
 
 
 class Entry(NamedTuple):
-    """An item as it is sent: its resume token (None for a control event), its name and its JSON, one line."""
+    """An item in JSON: its resume token (None for a control event), its name and its data, one line."""
 
     token: str | None
     name: str
@@ -37,21 +37,35 @@ class Frame:
     """
 
     def __init__(
-        self, items: list[Item], position: Position, encoded: Callable[[str, Item], Entry], *, whole: bool
+        self, items: list[Item], position: Position, line: Callable[[Position, StreamEvent], bytes], *, whole: bool
     ) -> None:
         self.items = items
         self.position = position
         self.whole = whole
         self.events = sum(isinstance(item, Event) for item in items)
-        self._encoded = encoded
-        self._forms: dict[Callable[[list[Entry]], Any], Any] = {}
+        self._line = line
+        self._forms: dict[Hashable, Any] = {}
 
-    def form(self, make: Callable[[list[Entry]], Form]) -> Form:
-        """The frame as a protocol sends it, made at the first call and then shared."""
-        if make not in self._forms:
-            self._forms[make] = make([self._encoded(self.position.epoch, item) for item in self.items])
-        form: Form = self._forms[make]
+    def form(self, make: Callable[["Frame", *State], Form], *state: *State) -> Form:
+        """Return what `make` makes of the frame and of the state before it, made at the first call and then shared."""
+        key = (make, *state)
+        if key not in self._forms:
+            self._forms[key] = make(self, *state)
+        form: Form = self._forms[key]
         return form
+
+    def place(self, item: Item) -> Position:
+        """Return where a reader of the item then stands, for an event its resume token."""
+        return Position(self.position.epoch, item.seq)
+
+    def entries(self) -> list[Entry]:
+        """Encode the items as JSON."""
+        return [
+            Entry(str(place := self.place(item)), item.type, self._line(place, item))
+            if isinstance(item, Event)
+            else control_entry(item)
+            for item in self.items
+        ]
 
 
 class Reader(Protocol):
@@ -91,7 +105,7 @@ class Feed:
         return self.log.done is not None and position == Position(self.log.epoch, self.log.seq)
 
     def frame(self, position: Position) -> Frame | None:
-        """What comes after the position; None when that is to be waited for."""
+        """Return what comes after the position; None when that is to be waited for."""
         log = self.log
         if position.epoch == log.epoch:
             if self._released <= position.seq <= log.seq:
@@ -116,18 +130,11 @@ class Feed:
         groups = list(_grouped(items))
         for number, group in enumerate(groups, 1):
             after = Position(self.log.epoch, group[-1].seq)
-            yield position, Frame(group, after, self.entry, whole=number < len(groups))
+            yield position, Frame(group, after, self.line, whole=number < len(groups))
             position = after
 
-    def entry(self, epoch: str, item: Item) -> Entry:
-        if isinstance(item, Event):  # the most of them by far
-            place = Position(epoch, item.seq)
-            return Entry(str(place), item.type, self._line(place, item))
-        if isinstance(item, Gap):
-            return Entry(None, "gap", control(asdict(item)))
-        return Entry(None, "snapshot", control(plain_snapshot(item)))
-
-    def _line(self, place: Position, event: StreamEvent) -> bytes:
+    def line(self, place: Position, event: StreamEvent) -> bytes:
+        """Encode an event as JSON, once for all who stand near its place."""
         if first_seq(event) != event.seq:  # made for those who lag here, and for no other
             return encode(event)
         line = self._lines.get(place)
@@ -152,15 +159,9 @@ class Feed:
             await asyncio.sleep(max(self._interval / 2, due - loop.time()))  # the many leave time for others, too
 
 
-def control(data: dict[str, Any]) -> bytes:
-    """The JSON of a control event: one line of ASCII, so that nothing in it can end the line."""
-    return json.dumps(data, separators=(",", ":")).encode()
-
-
-def plain_snapshot(snapshot: Snapshot) -> dict[str, Any]:
-    """For JSON; the finished tool calls are events as ever."""
-    tools = [json.loads(encode(tool)) for tool in snapshot.tools]
-    return {"seq": snapshot.seq, "step": snapshot.step, "text": snapshot.text, "tools": tools}
+def control_entry(event: ControlEvent | Refused) -> Entry:
+    """Encode a control event as JSON."""
+    return Entry(None, name_of(event), control_json(event))
 
 
 def _grouped(items: Iterable[Item]) -> Iterator[list[Item]]:

@@ -1,30 +1,31 @@
-"""The gateway of one process: what every transport shares."""
+"""The gateway of one process: what every protocol shares."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from time import monotonic
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from streamlab.engine import Engine
 from streamlab.events.outcome import Outcome
 from streamlab.gateway.access import Access, Grant
-from streamlab.gateway.delivery import Deliveries, Delivery, Pace, ProtocolName
+from streamlab.gateway.control import Open
+from streamlab.gateway.delivery import Deliveries, Delivery, Pace
 from streamlab.gateway.errors import draining, invalid_resume_token, unavailable, unknown_run
 from streamlab.gateway.limits import LEASE, Limits
 from streamlab.gateway.metrics import Figures, Metrics
 from streamlab.gateway.privacy import hide_tokens
-from streamlab.gateway.submissions import Asking, ChatRequest, Started
+from streamlab.gateway.submissions import ChatRequest, Started, Submissions
 from streamlab.hub import HubFull, HubUnreachable, Log, Position, UnknownRun, parse_token
 from streamlab.hub.shared import Roll
 
 TICK = 1.0  # seconds between two looks at what the other processes say
 NOTICE = 1.0  # seconds between "not ready" and the end of the streams, for balancers to look elsewhere
-PATIENCE = 5.0  # seconds that clients have to take their last event
+GRACE = 5.0  # seconds that clients have to take their last event
 
 
 class Gateway:
-    """Belongs to the engine's event loop. What it refuses it refuses with Refused, on any transport alike."""
+    """Belongs to the engine's event loop. What it refuses it refuses with Refusal, over any protocol alike."""
 
     running: ClassVar[Self | None] = None  # the server's, for the pages
 
@@ -37,7 +38,7 @@ class Gateway:
         self.leaving = False  # whether it was told to end
         self.grpc_port: int | None = None  # where gRPC is served, if it is
         self._limits = Limits(engine.hub.shared, settings.gateway_max_runs, settings.gateway_runs_per_minute)
-        self._asking = Asking(engine, self._limits)
+        self._submissions = Submissions(engine, self._limits)
         self._revoked = Roll("revoked", self.access.seconds + LEASE)  # of `when:run`
         self._draining = False
 
@@ -47,13 +48,13 @@ class Gateway:
         return not self.leaving and self.engine.hub.reachable
 
     async def ask(self, asked: ChatRequest, grant: Grant, key: str | None = None) -> Started:
-        """Start a run, or find the one that the caller started under the same idempotency key. Raises Refused."""
+        """Start a run, or find the one that the caller started under the same idempotency key. Raises Refusal."""
         if self._draining:
             raise draining()
-        return await self._asking.begin(asked, grant.name, key)
+        return await self._submissions.begin(asked, grant.name, key)
 
     async def log(self, run_id: str) -> Log:
-        """Raises Refused."""
+        """Open the log of a run. Raises Refusal."""
         try:
             return await self.engine.hub.open(run_id)
         except UnknownRun:
@@ -62,35 +63,32 @@ class Gateway:
             raise unavailable() from None
 
     def position(self, token: str | None) -> Position | None:
-        """What a resume token says; None for none. Raises Refused."""
+        """Read a resume token; None for none. Raises Refusal."""
         try:
             return parse_token(token) if token else None
         except ValueError:
             raise invalid_resume_token() from None
 
-    def deliver(self, log: Log, grant: Grant, protocol: ProtocolName, after: Position | None = None) -> Delivery:
-        """A delivery to be entered, which begins after the position or at the beginning. Raises Refused."""
+    def deliver(self, log: Log, grant: Grant, protocol: str, after: Position | None = None) -> Delivery:
+        """Make a delivery, to be entered, which begins after the position or at the beginning. Raises Refusal."""
         if self._draining:
             raise draining()
         return self.deliveries.open(log, grant, protocol, after)
 
-    async def opening(self, log: Log, grant: Grant) -> dict[str, Any]:
-        """What a client hears first. Who may only read one run does not learn the conversation that it is part of."""
-        started = await self._asking.started(log.run_id)
-        return {
-            "run_id": log.run_id,
-            "epoch": log.epoch,
-            "conversation": started.conversation if started and grant.full else None,
-            "model": started.model if started else None,
-        }
+    async def opening(self, log: Log, grant: Grant) -> Open:
+        """Tell what a client hears first: the conversation only if it may do everything."""
+        started = await self._submissions.started(log.run_id)
+        conversation = started.conversation if started and grant.full else None
+        return Open(log.run_id, log.epoch, conversation, started.model if started else None)
 
     def stop(self, log: Log) -> None:
+        """Stop the run at the model; its log gets its end soon."""
         self.engine.runs.stop(log.run_id)
 
     async def revoke(self, log: Log) -> None:
         """End every follow token of the run that was issued so far, here at once and elsewhere within TICK.
 
-        Raises Refused when the other processes cannot be told.
+        Raises Refusal when the other processes cannot be told.
         """
         at = self.access.revoke(log.run_id)
         try:
@@ -99,7 +97,7 @@ class Gateway:
             raise unavailable() from None
 
     async def watch(self) -> None:
-        """For as long as it runs: learn what was revoked elsewhere, and say which of the counted runs are live."""
+        """Learn what was revoked elsewhere and renew the slots of live runs, again and again until it is cancelled."""
         renewed = monotonic()
         while True:
             await self.learn()
@@ -110,23 +108,23 @@ class Gateway:
             await asyncio.sleep(TICK)
 
     async def learn(self) -> None:
-        """What was revoked anywhere, if that can be had."""
+        """Learn what was revoked anywhere, if that can be had."""
         with suppress(HubUnreachable):
             for name in await self.engine.hub.shared.names(self._revoked):
                 at, _, run_id = name.partition(":")
                 self.access.revoke(run_id, int(at))
 
     def observe(self, run_id: str, outcome: Outcome) -> None:
-        """A run of this process has ended."""
+        """Count a run of this process that has ended."""
         self._limits.ended(run_id)
         self.metrics.observe_run(outcome)
 
     async def drain(self, notice: float = NOTICE) -> None:
-        """Not ready at once, after `notice` seconds nobody is served any more and every stream ends politely."""
+        """Be not ready at once; after `notice` seconds serve nobody any more and end every stream politely."""
         self.leaving = True
         await asyncio.sleep(notice)
         self._draining = True
-        await self.deliveries.drain(PATIENCE)
+        await self.deliveries.drain(GRACE)
 
     def _figures(self) -> Figures:
         runs, hub = self.engine.runs, self.engine.hub
@@ -137,7 +135,7 @@ class Gateway:
 
 @asynccontextmanager
 async def open_gateway(engine: Engine, pace: Pace | None = None) -> AsyncIterator[Gateway]:
-    """The gateway, alive on the running loop for as long as the block."""
+    """Keep a gateway alive on the running loop for as long as the block."""
     hide_tokens()
     gateway = Gateway(engine, pace)
     await gateway.learn()  # before anybody is served

@@ -9,7 +9,7 @@ from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from streamlab.gateway import limits
-from streamlab.gateway.errors import Refused, problems
+from streamlab.gateway.errors import Refusal, internal, problems
 from streamlab.gateway.protocols.websocket import FollowSocket
 from streamlab.gateway.requests import caller_of, gateway_of
 from streamlab.gateway.routes import router
@@ -26,8 +26,8 @@ Control events, which carry no id: `open` comes first; `gap` and `snapshot` stan
 HEALTH = ("/healthz", "/readyz")  # answered to everyone: they tell nothing
 
 
-class Gate:
-    """What holds for whatever is asked, before it is looked at: where a caller may come from."""
+class OriginMiddleware:
+    """Admits callers by where they come from, before anything that they ask is looked at."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -38,14 +38,14 @@ class Gate:
             try:
                 if not request.url.path.endswith(HEALTH):
                     gateway_of(request).access.admit(caller_of(request))
-            except Refused as refused:
-                await _refused(request, refused)(scope, receive, send)
+            except Refusal as refusal:
+                await _answer(refusal)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The application, to be mounted anywhere. It serves once `app.state.gateway` is set."""
+    """Make the application, to be mounted anywhere. It serves once `app.state.gateway` is set."""
     app = FastAPI(
         title="Streaming Lab",
         description=DESCRIPTION,
@@ -53,7 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         redoc_url=None,
         exception_handlers={
-            Refused: _on_refused,
+            Refusal: _on_refused,
             RequestValidationError: _on_invalid,
             HTTPException: _on_http,
             Exception: _on_unexpected,
@@ -69,29 +69,27 @@ def create_app(settings: Settings) -> FastAPI:
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
             expose_headers=["X-Run-Id", "Location", "Retry-After"],
         )
-    app.add_middleware(Gate)
+    app.add_middleware(OriginMiddleware)
     return app
 
 
-def _refused(request: Request, refused: Refused) -> JSONResponse:
+def _answer(refusal: Refusal) -> JSONResponse:
     headers: dict[str, str] = {}
-    if refused.retry_after is not None:
-        headers["retry-after"] = f"{refused.retry_after:g}"
-    if refused.status == 401:
+    if refusal.retry_after is not None:
+        headers["retry-after"] = f"{refusal.retry_after:g}"
+    if refusal.status == 401:
         headers["www-authenticate"] = "Bearer"
-    return JSONResponse(refused.as_json(), refused.status, headers)
+    return JSONResponse(refusal.as_json(), refusal.status, headers)
 
 
 async def _on_refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)
-    return _refused(request, error)
+    assert isinstance(error, Refusal)
+    return _answer(error)
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return _refused(
-        request, Refused(422, "invalid_request", problems(error.errors()), "See /docs for what may be sent.")
-    )
+    return _answer(Refusal(422, "invalid_request", problems(error.errors()), "See /docs for what may be sent."))
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
@@ -101,10 +99,10 @@ async def _on_http(request: Request, error: Exception) -> Response:
         405: ("method_not_allowed", "This address takes another method.", "See /docs for which."),
         413: ("too_large", f"The body is larger than {limits.BODY:,} bytes.", "Send less."),
     }.get(error.status_code, ("bad_request", "The request could not be read.", "See /docs for what may be sent."))
-    response = _refused(request, Refused(error.status_code, code, message, hint))
+    response = _answer(Refusal(error.status_code, code, message, hint))
     response.headers.update(error.headers or {})
     return response
 
 
 async def _on_unexpected(request: Request, error: Exception) -> Response:
-    return _refused(request, Refused(500, "internal", "The server failed.", "Its log has the rest."))
+    return _answer(internal())

@@ -11,7 +11,8 @@ from prometheus_client.samples import Sample
 
 from streamlab.events import Status
 from streamlab.events.outcome import Outcome
-from streamlab.gateway.delivery import Details, ProtocolName, Reason, Traffic
+from streamlab.gateway.delivery import Details, Reason, Traffic
+from streamlab.gateway.writer import PROTOCOLS
 
 BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)  # seconds
 
@@ -20,7 +21,7 @@ BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)  # seconds
 class Figures:
     """What counts up or stands somewhere, read when it is asked for."""
 
-    traffic: Mapping[ProtocolName, Traffic]
+    traffic: Mapping[str, Traffic]
     runs_started: int
     runs_ended: Mapping[Status, int]
     runs_live: int
@@ -58,7 +59,7 @@ class Metrics:
             ["protocol", "reason"],
             registry=self._registry,
         )
-        for protocol in get_args(ProtocolName):  # there at once, at 0: a rate does not see what a series began with
+        for protocol in PROTOCOLS:  # there at once, at 0: a rate does not see what a series began with
             self._followers.labels(protocol)
             self._reconnects.labels(protocol)
             for reason in get_args(Reason):
@@ -67,8 +68,8 @@ class Metrics:
         ProcessCollector(registry=self._registry)
 
     def observe(self, details: Details) -> None:
-        """The hook of deliveries."""
-        match details.moment:
+        """Count a stage of a delivery: the hook of deliveries."""
+        match details.stage:
             case "begun":
                 self._followers.labels(details.protocol).inc()
                 if details.resumed:
@@ -80,17 +81,17 @@ class Metrics:
                 self._disconnects.labels(details.protocol, details.reason).inc()
 
     def observe_run(self, outcome: Outcome) -> None:
-        """The hook of runs that have ended."""
+        """Count a run that has ended: the hook of runs."""
         if outcome.timings.ttft is not None:
             self._first_token.observe(outcome.timings.ttft)
 
     def samples(self) -> Iterator[Sample]:
-        """All of it, for programs."""
+        """Give all of it, for programs."""
         for family in self._registry.collect():
             yield from family.samples
 
     def text(self) -> bytes:
-        """All of it, in Prometheus's text format."""
+        """Write all of it in Prometheus's text format."""
         return generate_latest(self._registry)
 
 

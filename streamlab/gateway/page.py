@@ -1,12 +1,11 @@
 """A page of a run's events as JSON, for those who would rather ask again than follow."""
 
-from dataclasses import asdict
 from typing import Any
 
 from pydantic import BaseModel, Field
 
 from streamlab.events import encode
-from streamlab.gateway.feed import control, plain_snapshot
+from streamlab.gateway.control import control_json
 from streamlab.hub import Gap, Log, Position, Snapshot
 
 
@@ -20,7 +19,7 @@ class Page(BaseModel):
 
 
 def page_of(log: Log, after: Position | None, limit: int) -> bytes:
-    """At most `limit` events after the position, as JSON. Each event is the bytes that every other protocol sends."""
+    """Encode at most `limit` events after the position. Each is the bytes that the other protocols of JSON send."""
     gap: Gap | None = None
     snapshot: Snapshot | None = None
     seq = after.seq if after else 0
@@ -33,6 +32,6 @@ def page_of(log: Log, after: Position | None, limit: int) -> bytes:
     return b'{"events":[%s],"next":%s,"gap":%s,"snapshot":%s}' % (
         b",".join(map(encode, events)),
         b"null" if ended else f'"{Position(log.epoch, reached)}"'.encode(),
-        control(asdict(gap)) if gap else b"null",
-        control(plain_snapshot(snapshot)) if snapshot else b"null",
+        control_json(gap) if gap else b"null",
+        control_json(snapshot) if snapshot else b"null",
     )

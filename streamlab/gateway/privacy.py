@@ -16,7 +16,7 @@ class HideTokens(logging.Filter):
 
 
 def hide_tokens() -> None:
-    """From here on, in what uvicorn logs of requests and of WebSockets."""
+    """Take them out of what uvicorn logs of requests and of WebSockets, from here on."""
     for name in ("uvicorn.access", "uvicorn.error"):
         logger = logging.getLogger(name)
         if not any(isinstance(each, HideTokens) for each in logger.filters):

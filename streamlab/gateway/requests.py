@@ -10,11 +10,12 @@ from starlette.requests import HTTPConnection
 
 from streamlab.gateway import limits
 from streamlab.gateway.access import FORWARDING, Caller
-from streamlab.gateway.errors import Refused
+from streamlab.gateway.errors import Refusal
 from streamlab.gateway.gateway import Gateway
 
 
 def caller_of(connection: HTTPConnection) -> Caller:
+    """Say who asks, in plain values."""
     headers = connection.headers
     return Caller(
         client=connection.client.host if connection.client else None,
@@ -27,10 +28,10 @@ def caller_of(connection: HTTPConnection) -> Caller:
 
 
 def gateway_of(connection: HTTPConnection) -> Gateway:
-    """The one that serves the application that was asked. Raises Refused while there is none."""
+    """Find the gateway that serves the application that was asked. Raises Refusal while there is none."""
     gateway: Gateway | None = getattr(connection.app.state, "gateway", None)
     if gateway is None:
-        raise Refused(503, "not_ready", "The server is starting or has ended.", "Ask again in a moment.", retry_after=1)
+        raise Refusal(503, "not_ready", "The server is starting or has ended.", "Ask again in a moment.", retry_after=1)
     return gateway
 
 

@@ -2,7 +2,7 @@
 
 import time
 from importlib.resources import files
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response, Security
 from fastapi.security import APIKeyQuery, HTTPBearer
@@ -10,17 +10,17 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
 from starlette.responses import FileResponse
 
-from streamlab.events import EventType
 from streamlab.gateway.access import Grant
 from streamlab.gateway.errors import ErrorBody, draining, unavailable
 from streamlab.gateway.gateway import Gateway
 from streamlab.gateway.page import Page, page_of
-from streamlab.gateway.protocols.sse import EventStream
+from streamlab.gateway.protocols.sse import EventStream, EventWriter
 from streamlab.gateway.requests import LimitedRoute, caller_of, gateway_of
+from streamlab.gateway.schema import EVENT_SCHEMAS
 from streamlab.gateway.state import RunState, state_of
 from streamlab.gateway.submissions import ChatRequest, Started
+from streamlab.hub import Log, Position
 
-CONTROL_EVENTS = ("open", "gap", "snapshot", "drain", "close")
 EXAMPLE = files("examples") / "browser.html"
 
 
@@ -84,12 +84,17 @@ class FollowToken(BaseModel):
     expires_in: int = Field(description="seconds")
 
 
-class Status(BaseModel):
+class Health(BaseModel):
     status: Literal["ok", "ready"]
 
 
 def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": ErrorBody} for status in (400, 401, 403, 422, 500, 503, *statuses)}
+
+
+def _event_of(name: str, data: dict[str, Any]) -> dict[str, Any]:
+    line = {"contentMediaType": "application/json", "contentSchema": data}
+    return {"title": name, "properties": {"event": {"const": name}, "data": line}}
 
 
 STREAM: dict[str, Any] = {
@@ -101,16 +106,14 @@ STREAM: dict[str, Any] = {
                 "description": "one event",
                 "properties": {
                     "id": {"type": "string", "description": "the resume token; control events have none"},
-                    "event": {"type": "string", "enum": [*get_args(EventType), *CONTROL_EVENTS]},
-                    "data": {
-                        "type": "string",
-                        "description": "one line of JSON",
-                        "contentMediaType": "application/json",
-                    },
+                    "event": {"type": "string"},
+                    "data": {"type": "string", "description": "one line of JSON"},
                 },
                 "required": ["event", "data"],
+                "oneOf": [_event_of(name, data) for name, data in EVENT_SCHEMAS.items()],
             },
-            "example": 'id: 0123456789abcdef-1\nevent: text_delta\ndata: {"seq":1,"content":"Hi"}\n\n',
+            "example": "id: 0123456789abcdef-1\nevent: text_delta\n"
+            'data: {"type":"text_delta","seq":1,"at":0.21,"step":1,"content":"Hi"}\n\n',
         }
     },
 }
@@ -124,7 +127,7 @@ async def chat(asked: ChatRequest, request: Request, gateway: TheGateway, grant:
     started = await gateway.ask(asked, grant, key)
     log = await gateway.log(started.run_id)
     headers = _headers(request, started) | {"x-run-id": started.run_id}
-    return EventStream(gateway.deliver(log, grant, "sse"), await gateway.opening(log, grant), headers)
+    return await _stream(gateway, log, grant, headers=headers)
 
 
 @router.post("/runs", status_code=201, responses=_errors(404, 409, 413, 429))
@@ -145,7 +148,7 @@ async def start(
 
 @router.get("/runs/{run_id}", responses=_errors(404))
 async def look(run_id: str, gateway: TheGateway, grant: Reading) -> RunState:
-    """What the run has come to by now."""
+    """Look at what the run has come to by now."""
     return state_of(await gateway.log(run_id))
 
 
@@ -167,14 +170,14 @@ async def follow(
     accept: Annotated[str, Header(description="application/json asks for a page")] = "*/*",
     limit: Annotated[int, Query(ge=1, le=1_000, description="how many events a page has")] = 100,
 ) -> Response:
-    """The run's events from any point: live as server-sent events, or what is there by now as a page of JSON."""
+    """Follow the run from any point: live as server-sent events, or as a page of JSON of what is there by now."""
     log = await gateway.log(run_id)
     position = gateway.position(last_event_id or after)
     if "application/json" in accept and "text/event-stream" not in accept:
         return Response(page_of(log, position, limit), media_type="application/json")
     if position and log.follow(position).ended:
         return Response(status_code=204)  # a browser's EventSource then stops coming back
-    return EventStream(gateway.deliver(log, grant, "sse", position), await gateway.opening(log, grant))
+    return await _stream(gateway, log, grant, position)
 
 
 @router.delete(
@@ -194,9 +197,9 @@ async def stop(run_id: str, gateway: TheGateway, grant: Full) -> Response:
 
 @router.post("/runs/{run_id}/token", status_code=201, responses=_errors(404))
 async def issue_token(run_id: str, gateway: TheGateway, grant: Reading) -> FollowToken:
-    """A token for a browser's EventSource or WebSocket, or for somebody who shall only watch.
+    """Get a token for a browser's EventSource or WebSocket, or for somebody who shall only watch.
 
-    For a follow token it is one that ends when that one does.
+    A follow token gets one that ends when it does itself.
     """
     log = await gateway.log(run_id)
     issued = grant.issued or time.time_ns()
@@ -219,7 +222,7 @@ async def revoke_tokens(run_id: str, gateway: TheGateway, grant: Full) -> Respon
     response_class=Response,
 )
 async def metrics(gateway: TheGateway) -> Response:
-    """Figures of this process, for Prometheus. GATEWAY_METRICS_TOKEN reads them too, and nothing else."""
+    """Read the figures of this process, for Prometheus. GATEWAY_METRICS_TOKEN reads them too, and nothing else."""
     return Response(gateway.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -229,22 +232,30 @@ async def metrics(gateway: TheGateway) -> Response:
     response_class=FileResponse,
 )
 async def browser_example() -> FileResponse:
-    """A page that asks and shows the answer with what every browser has; its source is the example."""
+    """Open a page that asks and shows the answer with what every browser has; its source is the example."""
     return FileResponse(str(EXAMPLE), media_type="text/html")
 
 
 @router.get("/healthz", responses={500: {"model": ErrorBody}})
-async def healthz() -> Status:
-    """The process is alive."""
-    return Status(status="ok")
+async def healthz() -> Health:
+    """Ask whether the process is alive."""
+    return Health(status="ok")
 
 
 @router.get("/readyz", responses={500: {"model": ErrorBody}, 503: {"model": ErrorBody}})
-async def readyz(gateway: TheGateway) -> Status:
-    """The process takes new callers; 503 while it starts and as soon as it is told to end."""
+async def readyz(gateway: TheGateway) -> Health:
+    """Ask whether the process takes new callers; 503 while it starts and as soon as it is told to end."""
     if not gateway.ready:
         raise draining() if gateway.leaving else unavailable()
-    return Status(status="ready")
+    return Health(status="ready")
+
+
+async def _stream(
+    gateway: Gateway, log: Log, grant: Grant, after: Position | None = None, headers: dict[str, str] | None = None
+) -> EventStream:
+    writer = EventWriter()
+    delivery = gateway.deliver(log, grant, writer.name, after)
+    return EventStream(delivery, writer, await gateway.opening(log, grant), headers)
 
 
 def _headers(request: Request, started: Started) -> dict[str, str]:

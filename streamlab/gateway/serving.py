@@ -12,9 +12,9 @@ from streamlab.gateway.gateway import Gateway, open_gateway
 
 @asynccontextmanager
 async def serving(api: FastAPI, engine: Engine, *, shared: bool = False) -> AsyncIterator[Gateway]:
-    """The application serves this engine's runs within the block, which is part of a web server's lifespan.
+    """Have the application serve this engine's runs within the block, part of a web server's lifespan.
 
-    Over gRPC too, where a port is set; `shared`, it is that of several processes.
+    Over gRPC too, where a port is set; if it is `shared`, it is that of several processes.
     """
     async with open_gateway(engine) as gateway, AsyncExitStack() as stack:
         if port := engine.settings.lab_grpc_port:

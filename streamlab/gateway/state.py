@@ -32,6 +32,7 @@ class RunState(BaseModel):
 
 
 def state_of(log: Log) -> RunState:
+    """Sum up the events of a run."""
     text, stopwatch = StepText(), Stopwatch()
     retries = tools = 0
     for event in log.since(0):
@@ -60,5 +61,5 @@ def state_of(log: Log) -> RunState:
 
 
 def _readable(text: str) -> str:
-    """A lone surrogate has no place in a JSON answer."""
+    """Replace lone surrogates, which have no place in a JSON answer."""
     return text.encode("utf-8", "replace").decode()

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from streamlab.chats import Busy, UnknownChat
 from streamlab.demo_model import is_demo
 from streamlab.engine import Engine
-from streamlab.gateway.errors import Refused, unavailable
+from streamlab.gateway.errors import Refusal, unavailable
 from streamlab.gateway.limits import Limits
 from streamlab.hub import HubFull, HubUnreachable
 from streamlab.hub.shared import Kind
@@ -126,7 +126,7 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class _Former:
+class _KeyedRequest:
     """A request under a key: claimed by the process that began it, and answered once that has `started` its run."""
 
     fingerprint: str
@@ -134,27 +134,27 @@ class _Former:
     started: Started | None = None
 
 
-def _encode(document: Started | _Former) -> bytes:
+def _encode(document: Started | _KeyedRequest) -> bytes:
     return json.dumps(asdict(document)).encode()
 
 
 STARTED = Kind("asked", _encode, TypeAdapter(Started).validate_json, KEY_SECONDS, KEYS)
-FORMERS = Kind("key", _encode, TypeAdapter(_Former).validate_json, KEY_SECONDS, KEYS)
+KEYED = Kind("key", _encode, TypeAdapter(_KeyedRequest).validate_json, KEY_SECONDS, KEYS)
 
 
-class Asking:
+class Submissions:
     """Starts runs for callers. What it remembers of them every process knows that shares the hub."""
 
     def __init__(self, engine: Engine, limits: Limits) -> None:
         self._engine = engine
         self._limits = limits
         self._shared = engine.hub.shared
-        self._formers = self._shared.documents(FORMERS)
+        self._keyed = self._shared.documents(KEYED)
         self._asked = self._shared.documents(STARTED)
         self._started: dict[str, Started] = {}  # of logs that are here
 
     async def started(self, run_id: str) -> Started | None:
-        """What is known of a run that was asked for at a gateway."""
+        """Find what is known of a run that was asked for at a gateway."""
         if run_id not in self._started and self._engine.hub.reachable:
             with suppress(HubUnreachable):
                 if found := await self._asked.get(run_id):
@@ -166,7 +166,7 @@ class Asking:
 
         Of requests with one key that come at once, wherever they arrive, one starts a run; the others wait up to WAIT
         seconds for it, and are then refused as `idempotency_in_progress`. A caller that leaves meanwhile does not
-        leave half of it done. Raises Refused; then nothing has changed.
+        leave half of it done. Raises Refusal; then nothing has changed.
         """
         names = await self._engine.models.names()
         try:
@@ -177,9 +177,9 @@ class Asking:
 
     async def _once(self, asked: ChatRequest, name: str, key: str, names: tuple[str, ...]) -> Started:
         place = hashlib.sha256(json.dumps([name, key]).encode()).hexdigest()
-        claim = _Former(asked.fingerprint, secrets.token_hex(8))
+        claim = _KeyedRequest(asked.fingerprint, secrets.token_hex(8))
         until = time.monotonic() + WAIT
-        while not await self._formers.add(place, claim, CLAIM_SECONDS):
+        while not await self._keyed.add(place, claim, CLAIM_SECONDS):
             if former := await self._recall(place, claim):
                 return replace(former, repeated=True)
             if time.monotonic() > until:
@@ -189,27 +189,27 @@ class Asking:
             started = await self._start(asked, name, names)
             await self._engine.hub.open(started.run_id)  # from here on every process knows the run
         except Exception:
-            await self._shared.surely(partial(self._formers.remove, place))
+            await self._shared.surely(partial(self._keyed.remove, place))
             raise
-        await self._shared.surely(partial(self._formers.put, place, replace(claim, started=started)))
+        await self._shared.surely(partial(self._keyed.put, place, replace(claim, started=started)))
         return started
 
-    async def _recall(self, place: str, claim: _Former) -> Started | None:
-        """What the first request with the key started, None for as long as it has not."""
-        former = await self._formers.get(place)
+    async def _recall(self, place: str, claim: _KeyedRequest) -> Started | None:
+        """Find what the first request with the key started, None for as long as it has not."""
+        former = await self._keyed.get(place)
         if former and former.document.fingerprint != claim.fingerprint:
             hint = "Use a new key for a new request."
-            raise Refused(409, "idempotency_conflict", "The Idempotency-Key was used for another request.", hint)
+            raise Refusal(409, "idempotency_conflict", "The Idempotency-Key was used for another request.", hint)
         return former.document.started if former else None
 
     async def _start(self, asked: ChatRequest, name: str, names: tuple[str, ...]) -> Started:
-        place = await self._limits.enter(name)
+        slot = await self._limits.enter(name)
         try:
             started = await self._ask(asked, names)
         except Exception:
-            await self._limits.leave(name, place)
+            await self._limits.leave(name, slot)
             raise
-        self._limits.began(name, place, started.run_id)
+        self._limits.began(name, slot, started.run_id)
         self._know(started)
         self._shared.later(partial(self._asked.put, started.run_id, started))
         return started
@@ -223,15 +223,15 @@ class Asking:
             options = await self._options(asked, names)
             chat = await self._engine.chats.ask(asked.conversation, asked.question, options, asked.told)
         except InvalidQuestion as error:
-            raise Refused(422, "invalid_request", _said(error), "Send a question.") from None
+            raise Refusal(422, "invalid_request", _said(error), "Send a question.") from None
         except UnknownChat:
             hint = "Leave conversation out to begin a new one; one is kept for a day after its last use."
-            raise Refused(404, "unknown_conversation", "There is no conversation of this id.", hint) from None
+            raise Refusal(404, "unknown_conversation", "There is no conversation of this id.", hint) from None
         except Busy:
             hint = "Wait for the end of the run, or stop it."
-            raise Refused(409, "conversation_busy", "Its last question is still being answered.", hint) from None
+            raise Refusal(409, "conversation_busy", "Its last question is still being answered.", hint) from None
         except (TooManyRuns, HubFull):
-            raise Refused(
+            raise Refusal(
                 503,
                 "at_capacity",
                 "The server has as many runs as it can hold.",
@@ -241,13 +241,13 @@ class Asking:
         return Started(chat.turns[-1].run_id, chat.id, options.model)
 
     async def _options(self, asked: ChatRequest, names: tuple[str, ...]) -> Options:
-        """How it is to be answered; a conversation goes on as its last question was, but for what is said anew."""
+        """Choose how to answer; a conversation goes on as its last question was, but for what is said anew."""
         chat = await self._engine.chats.get(asked.conversation) if asked.conversation else None
         last = chat.turns[-1].options if chat else None
         model = asked.model or (last.model if last else names[0])
         if model not in names and not is_demo(model):
             hint = f"There is: {', '.join(names[:20])}."
-            raise Refused(422, "unknown_model", "The server has no model of this name.", hint)
+            raise Refusal(422, "unknown_model", "The server has no model of this name.", hint)
         system = last.system if last else asked.system
         temperature = asked.temperature
         if temperature is None:
@@ -255,8 +255,8 @@ class Asking:
         return Options(model, system, temperature, tools=asked.agent)
 
 
-def _in_progress() -> Refused:
-    return Refused(
+def _in_progress() -> Refusal:
+    return Refusal(
         503,  # and not 409, which clients take for final: this one passes
         "idempotency_in_progress",
         "The first request with this Idempotency-Key is still being dealt with.",

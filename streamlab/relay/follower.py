@@ -1,12 +1,11 @@
 """A client of the gRPC service, on this server's own loop: for who watches it from where gRPC cannot be spoken."""
 
 import asyncio
-import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from math import inf
-from typing import Literal
+from typing import Any, Literal
 
 from streamlab_client import (
     AsyncClient,
@@ -18,11 +17,12 @@ from streamlab_client import (
     StreamlabError,
     TextDelta,
     Thinking,
+    ToolResult,
 )
 
+from streamlab import events, hub
 from streamlab.events import Status
-from streamlab.gateway.feed import Entry
-from streamlab.gateway.protocols.grpc_events import encode_event
+from streamlab.gateway.protocols.grpc_events import message_of
 
 BACKOFF = Backoff(attempts=1_000, first=1.0, longest=1.0)  # as long as somebody looks
 UNSEEN = 30.0  # seconds without a look after which it leaves: nobody is there any more
@@ -154,5 +154,21 @@ class GrpcFollower:
 
 def size_of(event: Event, token: str | None) -> int:
     """Return the bytes of the event as the service sends it: the client hands on its content, not the message."""
-    data = {name: value for name, value in asdict(event).items() if value is not None}
-    return len(encode_event(Entry(token, event.type, json.dumps(data).encode())))
+    return message_of(_sent(event), token or "").ByteSize()
+
+
+def _sent(event: Event) -> events.StreamEvent | hub.Gap | hub.Snapshot:
+    """Make the client's event the server's again."""
+    match event:
+        case Gap():
+            return hub.Gap(event.after, event.seq)
+        case Snapshot():
+            tools = tuple(events.ToolResult(**_fields(tool)) for tool in event.tools)
+            return hub.Snapshot(event.seq, event.step, event.text, tools)
+        case _:
+            return events.event_of({"type": event.type} | asdict(event))
+
+
+def _fields(result: ToolResult) -> dict[str, Any]:
+    """Return what is set: a result without a status went well, which the server says."""
+    return {name: value for name, value in asdict(result).items() if value is not None}

@@ -1,61 +1,162 @@
-"""Events as protobuf messages, made from the one JSON that every protocol sends."""
+"""Events as protobuf messages: protocol/streamlab/v1/streamlab.proto."""
 
 import json
+import math
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, TypeVar, assert_never
 
-from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import NULL_VALUE, ListValue, Struct, Value
 
-from streamlab.gateway.feed import Entry
+from streamlab.events import (
+    PIECES,
+    Done,
+    Error,
+    Event,
+    FinalAnswer,
+    Retry,
+    StreamEvent,
+    TextDelta,
+    Thinking,
+    ToolCall,
+    ToolResult,
+)
+from streamlab.gateway.control import Close, ControlEvent, Drain, Open, name_of
+from streamlab.gateway.feed import Frame
+from streamlab.gateway.writer import Packet, Writer
+from streamlab.hub import Gap, Snapshot
 from streamlab.v1 import streamlab_pb2 as pb
 
 EXACT = 2**53  # beyond it a double cannot hold every whole number
 LEVELS = 24  # of a free value; each takes up to three messages, and clients read a hundred within each other
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-
-Json = dict[str, Any]
-
-
-def encode_events(entries: list[Entry]) -> list[bytes]:
-    """A frame as it is sent; all clients share it."""
-    return [encode_event(entry) for entry in entries]
+_Text = TypeVar("_Text", str, str | None)
 
 
-def encode_event(entry: Entry) -> bytes:
-    return _event(entry.name, json.loads(entry.data), entry.token).SerializeToString()
+class MessageWriter(Writer[bytes]):
+    """Writes each event as one message."""
+
+    name = "grpc"
+
+    def opening(self, event: Open) -> Sequence[Packet[bytes]]:
+        return [_packet(event)]
+
+    def frame(self, frame: Frame) -> Sequence[Packet[bytes]]:
+        return frame.form(_packets)
+
+    def sign_of_life(self) -> Sequence[Packet[bytes]]:
+        return STILL_HERE
+
+    def closing(self, event: Drain | Close | None) -> Sequence[Packet[bytes]]:
+        return [_packet(event)] if event else []
 
 
-def _event(name: str, data: Json, token: str | None = None) -> pb.Event:
-    event = pb.Event(type=name, **{name: _BODIES[name](data)})  # type: ignore[arg-type] # the body is the type's own
-    if token:
-        event.token = token
-    if "at" in data:  # it stands in a log, and has what every event has
-        event.seq, event.at, event.step = data["seq"], data["at"], data["step"]
-        if "seq_from" in data:
-            event.seq_from = data["seq_from"]
-    return event
+STILL_HERE = [Packet(pb.Event().SerializeToString(), 0)]
 
 
-def _text(data: Json, name: str) -> str | None:
-    """The field as UTF-8 can say it; None, which protobuf takes for unset, when it is not there."""
-    value: str | None = data.get(name)
-    return _readable(value) if value is not None else None
+def _packets(frame: Frame) -> list[Packet[bytes]]:
+    return [_packet(item, str(frame.place(item)) if isinstance(item, Event) else "") for item in frame.items]
 
 
-def _readable(text: str) -> str:
-    """One character for each, so that the deltas of an answer still make the answer."""
-    return _SURROGATE.sub("\ufffd", text)
+def _packet(event: StreamEvent | ControlEvent, token: str = "") -> Packet[bytes]:
+    data = message_of(event, token).SerializeToString()
+    return Packet(data, len(data), int(isinstance(event, Event)))
 
 
-def _free(data: Json, name: str) -> Value | None:
-    return _value(data[name], LEVELS) if name in data else None
+def message_of(event: StreamEvent | ControlEvent, token: str = "") -> pb.Event:
+    """Put an event into its message. Control events have no token, nor what every event of a log has."""
+    if not isinstance(event, Event):
+        return _control_message(event)
+    message = _log_message(event)
+    message.type, message.token = event.type, token
+    message.seq, message.at, message.step = event.seq, round(event.at, 6), event.step  # to the microsecond, as in JSON
+    if isinstance(event, PIECES) and event.seq_from is not None:
+        message.seq_from = event.seq_from
+    return message
+
+
+def _log_message(event: StreamEvent) -> pb.Event:
+    match event:
+        case TextDelta():
+            return pb.Event(text_delta=pb.TextDelta(content=_readable(event.content)))
+        case Thinking():
+            return pb.Event(thinking=pb.Thinking(content=_readable(event.content)))
+        case FinalAnswer():
+            return pb.Event(final_answer=pb.FinalAnswer(content=_readable(event.content)))
+        case ToolCall():
+            return pb.Event(tool_call=_tool_call(event))
+        case ToolResult():
+            return pb.Event(tool_result=_tool_result(event))
+        case Retry():
+            return pb.Event(retry=pb.Retry(code=_readable(event.code), wait=event.wait))
+        case Error():
+            return pb.Event(error=pb.Error(code=_readable(event.code), message=_readable(event.message)))
+        case Done():
+            return pb.Event(done=_done(event))
+        case _:
+            assert_never(event)
+
+
+def _control_message(event: ControlEvent) -> pb.Event:
+    name = name_of(event)
+    match event:
+        case Open():
+            told = {"conversation": event.conversation, "model": event.model}
+            return pb.Event(type=name, open=pb.Open(run_id=event.run_id, epoch=event.epoch, **told))
+        case Gap():
+            return pb.Event(type=name, gap=pb.Gap(after=event.after, seq=event.seq))
+        case Snapshot():
+            return pb.Event(type=name, snapshot=_snapshot(event))
+        case Drain():
+            return pb.Event(type=name, drain=pb.Drain())
+        case Close():
+            return pb.Event(type=name, close=pb.Close(code=event.code))
+        case _:
+            assert_never(event)
+
+
+def _tool_call(event: ToolCall) -> pb.ToolCall:
+    return pb.ToolCall(tool=_readable(event.tool), call_id=_readable(event.call_id), input=_free(event.input))
+
+
+def _tool_result(event: ToolResult) -> pb.ToolResult:
+    return pb.ToolResult(
+        tool=_readable(event.tool),
+        call_id=_readable(event.call_id),
+        result=_free(event.result),
+        status=event.status,
+    )
+
+
+def _done(event: Done) -> pb.Done:
+    usage = pb.Usage(**asdict(event.usage)) if event.usage else None
+    return pb.Done(status=event.status, code=_readable(event.code), usage=usage)
+
+
+def _snapshot(snapshot: Snapshot) -> pb.Snapshot:
+    tools = [message_of(tool) for tool in snapshot.tools]
+    return pb.Snapshot(seq=snapshot.seq, step=snapshot.step, text=_readable(snapshot.text), tools=tools)
+
+
+def _readable(text: _Text) -> _Text:
+    """Make it what UTF-8 can say: pairs of surrogates are joined, as JSON's readers do, and lone ones replaced, one
+    character for each, so that the deltas of an answer still make the answer.
+    """
+    if text is None or not _SURROGATE.search(text):
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _free(value: Any) -> Value | None:
+    return None if value is None else _value(value, LEVELS)
 
 
 def _value(value: Any, levels: int) -> Value:
-    """A free value of JSON with nothing lost, but for what the protocol's description says of its limits."""
+    """Put a free value of JSON into its message, with nothing lost but for what the protocol's description says of its
+    limits.
+    """
     match value:
         case None:
             return Value(null_value=NULL_VALUE)
@@ -65,52 +166,25 @@ def _value(value: Any, levels: int) -> Value:
             return Value(string_value=_readable(value))
         case int() if abs(value) > EXACT:
             return Value(string_value=str(value))
+        case float() if not math.isfinite(value):  # which JSON does not have: a string there, too
+            return Value(string_value=str(value))
         case int() | float():
             return Value(number_value=value)
         case _ if levels == 0:
-            return Value(string_value=_readable(json.dumps(value, ensure_ascii=False)))
-        case list():
+            return Value(string_value=_readable(_json(value)))
+        case list() | tuple():
             return Value(list_value=ListValue(values=[_value(each, levels - 1) for each in value]))
         case _:
-            fields = {_readable(name): _value(each, levels - 1) for name, each in value.items()}
+            fields = {_readable(_key(name)): _value(each, levels - 1) for name, each in value.items()}
             return Value(struct_value=Struct(fields=fields))
 
 
-def _snapshot(data: Json) -> pb.Snapshot:
-    tools = [_event("tool_result", tool) for tool in data["tools"]]
-    return pb.Snapshot(seq=data["seq"], step=data["step"], text=_text(data, "text"), tools=tools)
+def _key(name: Any) -> str:
+    """Name a field as JSON does, whose names are strings."""
+    return name if isinstance(name, str) else json.dumps(name)
 
 
-def _done(data: Json) -> pb.Done:
-    usage = pb.Usage(**data["usage"]) if "usage" in data else None
-    return pb.Done(status=_text(data, "status"), code=_text(data, "code"), usage=usage)
-
-
-def _tool_call(data: Json) -> pb.ToolCall:
-    return pb.ToolCall(tool=_text(data, "tool"), call_id=_text(data, "call_id"), input=_free(data, "input"))
-
-
-def _tool_result(data: Json) -> pb.ToolResult:
-    return pb.ToolResult(
-        tool=_text(data, "tool"),
-        call_id=_text(data, "call_id"),
-        result=_free(data, "result"),
-        status=_text(data, "status"),
-    )
-
-
-_BODIES: dict[str, Callable[[Json], Message]] = {
-    "thinking": lambda data: pb.Thinking(content=_text(data, "content")),
-    "text_delta": lambda data: pb.TextDelta(content=_text(data, "content")),
-    "tool_call": _tool_call,
-    "tool_result": _tool_result,
-    "final_answer": lambda data: pb.FinalAnswer(content=_text(data, "content")),
-    "retry": lambda data: pb.Retry(code=_text(data, "code"), wait=data.get("wait")),
-    "error": lambda data: pb.Error(code=_text(data, "code"), message=_text(data, "message")),
-    "done": _done,
-    "open": lambda data: pb.Open(**data),
-    "gap": lambda data: pb.Gap(**data),
-    "snapshot": _snapshot,
-    "drain": lambda data: pb.Drain(),
-    "close": lambda data: pb.Close(**data),
-}
+def _json(value: Any) -> str:
+    """Encode what is too deep, with strings for the numbers that JSON does not have."""
+    finite = json.loads(json.dumps(value), parse_constant=lambda name: str(float(name)))
+    return json.dumps(finite, ensure_ascii=False)

@@ -27,7 +27,7 @@ Servings = health_pb2.HealthCheckResponse
 
 @asynccontextmanager
 async def grpc_port(gateway: Gateway, host: str, port: int, *, shared: bool = False) -> AsyncIterator[int | None]:
-    """The gateway serves gRPC there within the block; 0 is any port that is free, and the one it got is answered.
+    """Serve gRPC there within the block; port 0 is any that is free, and the one that it got is answered.
 
     A port that is taken gives a warning and None. A `shared` port may be that of several processes which know each
     other's runs.

@@ -9,14 +9,13 @@ from urllib.parse import unquote, urlsplit
 import grpc
 from pydantic import ValidationError
 
-from streamlab.events import Event
 from streamlab.gateway.access import FORWARDING, Caller, Grant, lapsed
-from streamlab.gateway.delivery import Delivery, Reason, farewell
-from streamlab.gateway.errors import Refused, draining, problems, read_only
-from streamlab.gateway.feed import Entry, control
+from streamlab.gateway.delivery import Reason
+from streamlab.gateway.errors import Refusal, draining, internal, problems, read_only
 from streamlab.gateway.gateway import Gateway
-from streamlab.gateway.protocols.grpc_events import encode_event, encode_events
+from streamlab.gateway.protocols.grpc_events import MessageWriter
 from streamlab.gateway.submissions import ChatRequest, Started
+from streamlab.gateway.writer import write_stream
 from streamlab.hub import Log, Position
 from streamlab.v1 import streamlab_pb2 as pb
 
@@ -25,7 +24,6 @@ logger = logging.getLogger(__name__)
 SERVICE = pb.DESCRIPTOR.services_by_name["Streamlab"].full_name
 KEY_CHARACTERS = 255
 SLOW_RETRY = 1  # seconds after which a client that did not read may come back
-ALIVE = pb.Event().SerializeToString()
 
 CODES = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
@@ -41,7 +39,7 @@ CODES = {
 Unary = grpc.aio.ServicerContext[object, object]
 Stream = grpc.aio.ServicerContext[object, bytes]
 Fields = dict[str, str]
-Answer = TypeVar("Answer")
+Reply = TypeVar("Reply")
 
 
 class Service:
@@ -51,7 +49,7 @@ class Service:
         self._gateway = gateway
 
     def handlers(self) -> grpc.GenericRpcHandler:
-        """To be added to a server."""
+        """Make what is to be added to a server."""
         return grpc.method_handlers_generic_handler(
             SERVICE,
             {
@@ -76,7 +74,7 @@ class Service:
             await context.send_initial_metadata((("x-run-id", started.run_id), *replayed))
             await self._deliver(context, log, grant, None)
 
-        await _answered(context, answer)
+        await _reply(context, answer)
 
     async def _start(self, request: pb.ChatRequest, context: Unary) -> pb.Run:
         async def answer() -> pb.Run:
@@ -90,7 +88,7 @@ class Service:
                 replayed=started.repeated,
             )
 
-        return await _answered(context, answer)
+        return await _reply(context, answer)
 
     async def _follow(self, request: pb.FollowRequest, context: Stream) -> None:
         async def answer() -> None:
@@ -98,7 +96,7 @@ class Service:
             log = await self._gateway.log(request.run_id)
             await self._deliver(context, log, grant, self._gateway.position(request.after))
 
-        await _answered(context, answer)
+        await _reply(context, answer)
 
     async def _stop(self, request: pb.StopRequest, context: Unary) -> pb.StopResponse:
         async def answer() -> pb.StopResponse:
@@ -111,7 +109,7 @@ class Service:
                 self._gateway.stop(log)
             return pb.StopResponse(ended=ended)
 
-        return await _answered(context, answer)
+        return await _reply(context, answer)
 
     async def _ask(self, request: pb.ChatRequest, grant: Grant, fields: Fields) -> Started:
         key = fields.get("idempotency-key")
@@ -120,17 +118,14 @@ class Service:
         return await self._gateway.ask(_asked(request), grant, key)
 
     async def _deliver(self, context: Stream, log: Log, grant: Grant, after: Position | None) -> None:
-        """Send the run to its end. Raises Refused when the stream ends before that."""
+        """Send the run to its end. Raises Refusal when the stream ends before that."""
         task = asyncio.current_task()
         assert task
-        with self._gateway.deliver(log, grant, "grpc", after) as delivery:
+        writer = MessageWriter()
+        with self._gateway.deliver(log, grant, writer.name, after) as delivery:
             delivery.abort = task.cancel
             try:
-                await _send_all(
-                    context,
-                    delivery,
-                    encode_event(Entry(None, "open", control(await self._gateway.opening(log, grant)))),
-                )
+                await write_stream(delivery, writer, await self._gateway.opening(log, grant), context.write)
             except asyncio.CancelledError:
                 if delivery.reason != "slow" or task.uncancel():  # the client has left
                     raise
@@ -138,58 +133,45 @@ class Service:
             raise _early(delivery.reason)
 
 
-async def _send_all(context: Stream, delivery: Delivery, opening: bytes) -> None:
-    async def send(message: bytes, events: int = 0) -> None:
-        await delivery.send(context.write(message), len(message), events)
-
-    await send(opening)
-    while (frame := await delivery.next()) is not None:
-        for message, item in zip(frame.form(encode_events), frame.items, strict=True):
-            await send(message, int(isinstance(item, Event)))
-        if not frame.items:
-            await send(ALIVE)
-    if last := farewell(delivery.reason):
-        await send(encode_event(Entry(None, last[0], control(last[1]))))
-
-
-def _early(reason: Reason | None) -> Refused:
-    """What a client is told whose stream ended before the run."""
+def _early(reason: Reason | None) -> Refusal:
+    """Say to a client why its stream ended before the run."""
     match reason:
         case "expired" | "revoked":
             return lapsed(reason)
         case "slow":
             hint = "Go on with the last token that you have."
-            return Refused(429, "slow", "What was sent was not read in time.", hint, retry_after=SLOW_RETRY)
+            return Refusal(429, "slow", "What was sent was not read in time.", hint, retry_after=SLOW_RETRY)
     return draining()
 
 
-async def _answered(context: Unary | Stream, answer: Callable[[], Awaitable[Answer]]) -> Answer:
-    """The answer, or the status that a refusal amounts to. Nothing else that went wrong is told."""
+async def _reply(context: Unary | Stream, answer: Callable[[], Awaitable[Reply]]) -> Reply:
+    """Give the reply, or the status that a refusal amounts to. Of anything else that went wrong nothing is told."""
     try:
         return await answer()
-    except Refused as error:
-        refused = error
+    except Refusal as error:
+        refusal = error
     except grpc.aio.InternalError:  # what sending raises when the client has gone
         raise asyncio.CancelledError from None
     except Exception:
         logger.exception("unexpected")
-        refused = Refused(500, "internal", "The server failed.", "Its log has the rest.")
-    code = CODES.get(refused.status, grpc.StatusCode.INTERNAL)
+        refusal = internal()
+    code = CODES.get(refusal.status, grpc.StatusCode.INTERNAL)
     try:
-        await context.abort(code, refused.message, _trailers(refused))
+        await context.abort(code, refusal.details.message, _trailers(refusal))
     except grpc.aio.InternalError:
         raise asyncio.CancelledError from None
 
 
-def _trailers(refused: Refused) -> tuple[tuple[str, str | bytes], ...]:
-    trailers: list[tuple[str, str | bytes]] = [("error-code", refused.code), ("error-hint-bin", refused.hint.encode())]
-    if refused.retry_after is not None:
-        trailers.append(("retry-after", f"{refused.retry_after:g}"))
+def _trailers(refusal: Refusal) -> tuple[tuple[str, str | bytes], ...]:
+    details = refusal.details
+    trailers: list[tuple[str, str | bytes]] = [("error-code", details.code), ("error-hint-bin", details.hint.encode())]
+    if refusal.retry_after is not None:
+        trailers.append(("retry-after", f"{refusal.retry_after:g}"))
     return tuple(trailers)
 
 
 def _fields(context: Unary | Stream) -> Fields:
-    """The call's metadata, without what is binary."""
+    """Read the call's metadata, without what is binary."""
     return {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}
 
 
@@ -224,5 +206,5 @@ def _asked(request: pb.ChatRequest) -> ChatRequest:
         raise _invalid(problems(error.errors())) from None
 
 
-def _invalid(message: str) -> Refused:
-    return Refused(422, "invalid_request", message, "See protocol/streamlab/v1/streamlab.proto for what may be sent.")
+def _invalid(message: str) -> Refusal:
+    return Refusal(422, "invalid_request", message, "See protocol/streamlab/v1/streamlab.proto for what may be sent.")

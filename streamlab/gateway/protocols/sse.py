@@ -1,15 +1,21 @@
-"""Server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html"""
+"""Server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html
+
+`EventStream` sends what any writer of a `Body` wrote, so that it serves every protocol that is made of these events.
+"""
 
 import asyncio
+from collections.abc import Awaitable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from streamlab.gateway.delivery import Delivery, alongside, farewell
-from streamlab.gateway.feed import Entry, Frame, control
+from streamlab.gateway.control import Close, Drain, Open
+from streamlab.gateway.delivery import Delivery, alongside
+from streamlab.gateway.feed import Entry, Frame, control_entry
 from streamlab.gateway.protocols.uvicorn_socket import Wire, abort, chunk, send_at_once, send_first
+from streamlab.gateway.writer import Packet, Writer, write_stream
 
 RETRY = 1000  # milliseconds after which a browser comes back
 MEDIA_TYPE = "text/event-stream; charset=utf-8"
@@ -20,45 +26,57 @@ HEADERS = {
 }
 
 
+class Body(NamedTuple):
+    """A piece of a response's body, as ASGI takes it and as it goes over the wire. Never empty: that ends a body."""
+
+    message: Message
+    chunk: bytes
+
+
+def packet(body: bytes, events: int = 0) -> Packet[Body]:
+    """Make a packet of a piece of the body."""
+    return Packet(Body(_message(body), chunk(body)), len(body), events)
+
+
 def encode_event(entry: Entry) -> bytes:
-    """An event with the three fields that we use. The data is one line of JSON, so nothing in it can end it."""
+    """Encode an event with the three fields that we use. The data is one line of JSON, so nothing in it can end it."""
     id = f"id: {entry.token}\n" if entry.token else ""
     return b"%sevent: %s\ndata: %s\n\n" % (id.encode(), entry.name.encode(), entry.data)
 
 
-def _message(entries: list[Entry]) -> Message:
-    """A frame as ASGI sends it; all clients share it. One without entries is a comment, which readers skip."""
-    return _body(b"".join(map(encode_event, entries)) or b": still here\n\n")
+class EventWriter(Writer[Body]):
+    """Writes every event as it is."""
+
+    name = "sse"
+
+    def opening(self, event: Open) -> Sequence[Packet[Body]]:
+        return [packet(b"retry: %d\n\n" % RETRY + encode_event(control_entry(event)))]
+
+    def frame(self, frame: Frame) -> Sequence[Packet[Body]]:
+        return frame.form(_packets)
+
+    def sign_of_life(self) -> Sequence[Packet[Body]]:
+        return STILL_HERE
+
+    def closing(self, event: Drain | Close | None) -> Sequence[Packet[Body]]:
+        return [packet(encode_event(control_entry(event)))] if event else []
 
 
-class _Chunk(NamedTuple):
-    """A frame as it goes over the wire; all clients share it. `size` is that of its events, in bytes."""
-
-    size: int
-    framed: bytes
-
-
-def _chunk(entries: list[Entry]) -> _Chunk:
-    body = _message(entries)["body"]
-    return _Chunk(len(body), chunk(body))
-
-
-def _push(wire: Wire, frame: Frame) -> int | None:
-    if not wire.free:
-        return None
-    size, framed = frame.form(_chunk)
-    wire.write(framed)
-    return size
+def _packets(frame: Frame) -> list[Packet[Body]]:
+    return [packet(b"".join(map(encode_event, frame.entries())), frame.events)]
 
 
 class EventStream(Response):
     """Sends one delivery. A raw ASGI response: it watches for the disconnect itself, and passes shared bytes on."""
 
-    def __init__(self, delivery: Delivery, opening: dict[str, Any], headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, delivery: Delivery, writer: Writer[Body], opening: Open, headers: dict[str, str] | None = None
+    ) -> None:
         super().__init__(headers=HEADERS | (headers or {}))
         del self.headers["content-length"]
         self._delivery = delivery
-        self._opening = b"retry: %d\n\n" % RETRY + encode_event(Entry(None, "open", control(opening)))
+        self._writer = writer
+        self._opening = opening
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """In a task of its own the frames are sent from few calls deep: for each one, a task resumes every call that
@@ -74,21 +92,31 @@ class EventStream(Response):
                 delivery.end("client")
 
     async def _send(self, receive: Receive, send: Send, delivery: Delivery) -> None:
+        async def send_opening(body: Body) -> None:
+            if wire := await send_first(receive, send(body.message), body.chunk):
+                delivery.push = partial(_push, wire, self._writer)
+
+        def send_body(body: Body) -> Awaitable[None]:
+            return send(body.message) if delivery.sent else send_opening(body)
+
         start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         await delivery.send(send(start), 0)
-        opening = delivery.send(send(_body(self._opening)), len(self._opening))
-        if wire := await send_first(receive, opening, self._opening):
-            delivery.push = partial(_push, wire)
-        while (frame := await delivery.next()) is not None:
-            message = frame.form(_message)
-            await delivery.send(send(message), len(message["body"]), frame.events)
-        if delivery.reason not in ("client", "slow"):
-            last = farewell(delivery.reason)
-            body = encode_event(Entry(None, last[0], control(last[1]))) if last else b""
-            await delivery.send(send(_body(body, more=False)), len(body))
+        if await write_stream(delivery, self._writer, self._opening, send_body):
+            await delivery.send(send(_message(b"", more=False)), 0)
 
 
-def _body(body: bytes, *, more: bool = True) -> Message:
+def _push(wire: Wire, writer: Writer[Body], frame: Frame) -> int | None:
+    """Write a frame to the client's socket; return its size, or None where the client is not ready for it."""
+    if not wire.free:
+        return None
+    size = 0
+    for body, length, _ in writer.frame(frame):
+        wire.write(body.chunk)
+        size += length
+    return size
+
+
+def _message(body: bytes, *, more: bool = True) -> Message:
     return {"type": "http.response.body", "body": body, "more_body": more}
 
 
@@ -97,3 +125,6 @@ async def watch(receive: Receive, delivery: Delivery) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     delivery.end("client")
+
+
+STILL_HERE = [packet(b": still here\n\n")]  # a comment, which readers skip

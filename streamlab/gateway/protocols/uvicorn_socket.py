@@ -1,5 +1,8 @@
-"""The connection beneath a request. ASGI has no words for what a stream needs of it, so it is looked for: uvicorn's
-`receive` is a method of the object that has the transport. On a server that hides it, streams work without.
+"""The connection beneath a request, of which ASGI does not tell. All that leans on uvicorn's insides is here.
+
+Checked with uvicorn 0.54, whose `receive` is a method of the request's cycle, which has the `transport` and the `flow`
+control. Where they are not found, streams are sent through ASGI, and that is logged once;
+`test_a_log_that_ends_while_frames_are_pushed_ends_every_stream` fails when uvicorn changes.
 
 A piece of a body that many clients get is written to their sockets directly: `send` goes through every layer of the
 application and frames the piece anew, which costs more than the writing. That it would have come out the same is not
@@ -7,12 +10,16 @@ assumed, but seen of the response's first piece.
 """
 
 import asyncio
+import logging
 import socket
 from collections.abc import Awaitable
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 from starlette.types import Receive
+
+logger = logging.getLogger(__name__)
 
 
 def send_at_once(receive: Receive) -> None:
@@ -38,7 +45,7 @@ def abort(receive: Receive, task: asyncio.Task[None] | None) -> None:
 
 
 def chunk(body: bytes) -> bytes:
-    """As HTTP/1.1 frames a piece of a body: https://www.rfc-editor.org/rfc/rfc9112#name-chunked-transfer-coding"""
+    """Frame a piece of a body as HTTP/1.1 does: https://www.rfc-editor.org/rfc/rfc9112#name-chunked-transfer-coding"""
     return b"%x\r\n%s\r\n" % (len(body), body)
 
 
@@ -56,15 +63,16 @@ class Wire:
         return not (self._flow.write_paused or self._transport.is_closing())
 
 
-async def send_first(receive: Receive, sending: Awaitable[None], body: bytes) -> Wire | None:
-    """Wait for `sending`, which sends the first piece of a body.
+async def send_first(receive: Receive, sending: Awaitable[None], chunk: bytes) -> Wire | None:
+    """Wait for `sending`, which sends the first piece of a body, and watch what reaches the transport.
 
-    The wire, if the piece reached it as a chunk and nothing else: no layer of the application changes bodies, and the
-    protocol is HTTP/1.1.
+    Return the wire, if the piece reached it as this chunk and nothing else: no layer of the application changes bodies,
+    and the protocol is HTTP/1.1.
     """
     cycle: Any = getattr(receive, "__self__", None)
     transport = _transport(receive)
     if not transport or not hasattr(getattr(cycle, "flow", None), "write_paused"):
+        _log_fallback("the server's connection is not found")
         await sending
         return None
     tap = cycle.transport = _Tap(transport)
@@ -72,7 +80,10 @@ async def send_first(receive: Receive, sending: Awaitable[None], body: bytes) ->
         await sending
     finally:
         cycle.transport = transport
-    return Wire(transport, cycle.flow) if tap.written == chunk(body) else None
+    if tap.written != chunk:
+        _log_fallback("a body does not reach the connection as it was sent")
+        return None
+    return Wire(transport, cycle.flow)
 
 
 class _Tap:
@@ -88,6 +99,11 @@ class _Tap:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
+
+
+@cache  # once for each reason, and not for each client
+def _log_fallback(reason: str) -> None:
+    logger.info("Streams are sent through ASGI, which costs more for many clients: %s.", reason)
 
 
 def _transport(receive: Receive) -> asyncio.Transport | None:

@@ -7,20 +7,22 @@ that HTTP would have answered where the stream was refused. A client that does n
 
 import asyncio
 import json
+from collections.abc import Sequence
 from functools import partial
 
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from streamlab.events import Event
 from streamlab.gateway.access import Grant
-from streamlab.gateway.delivery import Delivery, Reason, alongside, farewell
-from streamlab.gateway.errors import Refused, read_only
-from streamlab.gateway.feed import Entry, control
+from streamlab.gateway.control import Close, Drain, Open, Refused
+from streamlab.gateway.delivery import Delivery, Reason, alongside
+from streamlab.gateway.errors import Refusal, read_only
+from streamlab.gateway.feed import Entry, Frame, control_entry
 from streamlab.gateway.gateway import Gateway
 from streamlab.gateway.protocols.uvicorn_socket import abort, send_at_once
 from streamlab.gateway.requests import caller_of, gateway_of
+from streamlab.gateway.writer import Packet, Writer, write_stream
 from streamlab.hub import Log, Position
 
 REFUSED = 4000
@@ -28,13 +30,36 @@ CLOSE_CODES: dict[Reason | None, int] = {"ended": 1000, "drained": 1012, "expire
 
 
 def encode_message(entry: Entry) -> str:
+    """Encode an event as one message."""
     id = f'"id":"{entry.token}",' if entry.token else ""
     return f'{{{id}"event":"{entry.name}","data":{entry.data.decode()}}}'
 
 
-def _messages(entries: list[Entry]) -> list[str]:
-    """A frame as it is sent; all clients share it."""
-    return [encode_message(entry) for entry in entries]
+class TextWriter(Writer[str]):
+    """Writes each event as one message."""
+
+    name = "websocket"
+
+    def opening(self, event: Open) -> Sequence[Packet[str]]:
+        return [_packet(control_entry(event))]
+
+    def frame(self, frame: Frame) -> Sequence[Packet[str]]:
+        return frame.form(_packets)
+
+    def sign_of_life(self) -> Sequence[Packet[str]]:
+        return []  # the server's pings are
+
+    def closing(self, event: Drain | Close | None) -> Sequence[Packet[str]]:
+        return [_packet(control_entry(event))] if event else []
+
+
+def _packets(frame: Frame) -> list[Packet[str]]:
+    return [_packet(entry) for entry in frame.entries()]
+
+
+def _packet(entry: Entry) -> Packet[str]:
+    message = encode_message(entry)
+    return Packet(message, len(message.encode()), int(entry.token is not None))
 
 
 class FollowSocket:
@@ -45,8 +70,8 @@ class FollowSocket:
         gateway, caller = gateway_of(socket), caller_of(socket)
         try:
             gateway.access.admit(caller)
-        except Refused as refused:
-            await socket.send_denial_response(JSONResponse(refused.as_json(), refused.status))
+        except Refusal as refusal:
+            await socket.send_denial_response(JSONResponse(refusal.as_json(), refusal.status))
             return
         try:
             send_at_once(receive)
@@ -57,43 +82,31 @@ class FollowSocket:
                 log = await gateway.log(run_id)
                 after = gateway.position(socket.query_params.get("after"))
                 await self._follow(socket, receive, gateway, grant, log, after)
-            except Refused as refused:
-                await socket.close(REFUSED + refused.status, refused.code)
+            except Refusal as refusal:
+                await socket.close(REFUSED + refusal.status, refusal.code)
         except (WebSocketDisconnect, OSError):
             pass  # it has gone, and the delivery has said so
 
     async def _follow(
         self, socket: WebSocket, receive: Receive, gateway: Gateway, grant: Grant, log: Log, after: Position | None
     ) -> None:
-        with gateway.deliver(log, grant, "websocket", after) as delivery:
+        writer = TextWriter()
+        with gateway.deliver(log, grant, writer.name, after) as delivery:
             delivery.abort = partial(abort, receive, asyncio.current_task())
             with alongside(asyncio.create_task(_listen(socket, gateway, delivery))):
-                await _send(
-                    socket, delivery, encode_message(Entry(None, "open", control(await gateway.opening(log, grant))))
-                )
-                while (frame := await delivery.next()) is not None:
-                    messages = frame.form(_messages)
-                    for message, item in zip(messages, frame.items, strict=True):
-                        await _send(socket, delivery, message, events=int(isinstance(item, Event)))
-                if delivery.reason not in ("client", "slow"):
-                    last = farewell(delivery.reason)
-                    if last:
-                        await _send(socket, delivery, encode_message(Entry(None, last[0], control(last[1]))))
+                opening = await gateway.opening(log, grant)
+                if await write_stream(delivery, writer, opening, socket.send_text):
                     await socket.close(CLOSE_CODES[delivery.reason], delivery.reason)
 
 
-async def _send(socket: WebSocket, delivery: Delivery, text: str, events: int = 0) -> None:
-    await delivery.send(socket.send_text(text), len(text.encode()), events)
-
-
 async def _listen(socket: WebSocket, gateway: Gateway, delivery: Delivery) -> None:
-    """What the client says, until it leaves."""
+    """Do what the client says, until it leaves."""
     try:
         while True:
             try:
                 _act(await socket.receive_text(), gateway, delivery)
-            except Refused as refused:
-                await socket.send_text(encode_message(Entry(None, "refused", control(refused.as_json()))))
+            except Refusal as refusal:
+                await socket.send_text(encode_message(control_entry(Refused(refusal.details))))
             except KeyError:  # bytes, which Starlette does not expect here
                 continue
     except (WebSocketDisconnect, OSError):
@@ -106,7 +119,7 @@ def _act(text: str, gateway: Gateway, delivery: Delivery) -> None:
     except (ValueError, RecursionError):
         message = None
     if message != {"type": "stop"}:
-        raise Refused(422, "unknown_message", "The message is not one that the server knows.", 'Send {"type":"stop"}.')
+        raise Refusal(422, "unknown_message", "The message is not one that the server knows.", 'Send {"type":"stop"}.')
     if not delivery.grant.full:
         raise read_only()
     gateway.stop(delivery.log)
