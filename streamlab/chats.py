@@ -23,7 +23,7 @@ from streamlab.events.outcome import UNKNOWN, Account, Outcome
 from streamlab.events.timings import Timings
 from streamlab.hub import Hub, HubFull, HubUnreachable, Log, UnknownRun
 from streamlab.hub.lru import LRU
-from streamlab.hub.shared import Kept, Kind
+from streamlab.hub.shared import DocumentType, Versioned
 from streamlab.models.catalog import Models
 from streamlab.models.options import Options, check_question
 from streamlab.runs.chain import ChainAttempt, chat_chain, chat_input
@@ -90,8 +90,10 @@ def _decode(written: bytes) -> Chat:
     return _CHAT.validate_python(json.loads(written.decode("utf-8", "surrogatepass")))
 
 
-CHATS = Kind("chat", _encode, _decode, KEPT, CAPACITY, lambda chat: chat.size, lambda chat: chat.live is not None)
-CHAT_IDS = Kind("run", str.encode, bytes.decode, KEPT, IDS)
+CHATS = DocumentType(
+    "chat", _encode, _decode, KEPT, CAPACITY, lambda chat: chat.size, lambda chat: chat.live is not None
+)
+CHAT_IDS = DocumentType("run", str.encode, bytes.decode, KEPT, IDS)
 
 
 class Chats:
@@ -142,7 +144,7 @@ class Chats:
         if live := (await self.get(chat_id)).live:
             self._runs.stop(live.run_id)
 
-    async def _get(self, chat_id: str) -> Kept[Chat]:
+    async def _get(self, chat_id: str) -> Versioned[Chat]:
         """Read the conversation as it stands, closed if its run has its end."""
         while known := await self._chats.get(chat_id):
             live = known.document.live
@@ -156,7 +158,7 @@ class Chats:
     # Answering
 
     async def _answer(
-        self, known: Kept[Chat] | None, chat: Chat, before: tuple[Turn, ...], question: str, options: Options
+        self, known: Versioned[Chat] | None, chat: Chat, before: tuple[Turn, ...], question: str, options: Options
     ) -> Chat:
         if chat.live:
             raise Busy(chat.id)
@@ -172,13 +174,13 @@ class Chats:
         try:
             (self._by_agent if options.tools else self._by_chain)(chat, before, turn)
         except Exception:
-            await self._hub.shared.surely(undo)
+            await self._hub.shared.now_or_later(undo)
             raise
         self._threads.keep(chat, before)
         self._hub.shared.later(partial(self._chat_ids.put, turn.run_id, chat.id))
         return chat
 
-    async def _undo(self, chat: Chat, known: Kept[Chat] | None) -> None:
+    async def _undo(self, chat: Chat, known: Versioned[Chat] | None) -> None:
         """Take back the last turn, which never began."""
         now = await self._chats.get(chat.id)
         if now and now.document.turns[-1].run_id == chat.turns[-1].run_id:
@@ -243,7 +245,7 @@ class Chats:
             with suppress(UnknownChat):
                 await self.get(chat_id.document)
 
-    async def _close(self, known: Kept[Chat], outcome: Outcome) -> Kept[Chat] | None:
+    async def _close(self, known: Versioned[Chat], outcome: Outcome) -> Versioned[Chat] | None:
         """Write what became of the last turn, unless the conversation has changed meanwhile."""
         chat = known.document
         *before, last = chat.turns

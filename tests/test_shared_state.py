@@ -34,7 +34,7 @@ from streamlab.gateway.access import Caller
 from streamlab.hub import Hub, HubUnreachable, MemoryHub
 from streamlab.hub.redis.hub import RedisHub
 from streamlab.hub.redis.store import Times
-from streamlab.hub.shared import Kind, Roll, Shared
+from streamlab.hub.shared import DocumentType, Membership, Shared
 from streamlab.models.catalog import Models
 from streamlab.models.options import Options
 from streamlab.runs.run import RunLimits, Runs, TooManyRuns, new_run_id
@@ -54,7 +54,7 @@ TIMES = Times(lease=LEASE)
 PATIENCE = 40.0
 HISTORY = 1_000
 ENDLESS: dict[str, Any] = {"chunks": 100_000, "rate": 50}
-WORDS = Kind("word", str.encode, bytes.decode, 60.0, 100)
+WORDS = DocumentType("word", str.encode, bytes.decode, 60.0, 100)
 SECRET = "swordfish-0123456789"
 BEARER = {"authorization": f"Bearer {SECRET}"}
 
@@ -70,7 +70,7 @@ async def soon(holds: Callable[[], Any], patience: float = PATIENCE) -> None:
             await anyio.sleep(0.05)
 
 
-# Documents and rolls, wherever they are kept
+# Documents and memberships, wherever they are kept
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -136,11 +136,11 @@ async def test_documents_of_two_kinds_do_not_mix(shared: Shared) -> None:
 
 async def test_nobody_enters_a_roll_that_is_full(shared: Shared) -> None:
     """Nor the others that were asked for with it; who leaves makes room, and who is in may stay."""
-    small, large = Roll(name(), 60.0, 2), Roll(name(), 60.0, 100)
+    small, large = Membership(name(), 60.0, 2), Membership(name(), 60.0, 100)
     answers = await asyncio.gather(*[shared.enter([large, small], f"{number}") for number in range(20)])
     assert answers.count(None) == 2
     full = next(answer for answer in answers if answer)
-    assert full.roll == small
+    assert full.membership == small
     assert 0 < full.seconds <= 60
     members = set(await shared.names(small))
     assert set(await shared.names(large)) == members
@@ -153,39 +153,39 @@ async def test_nobody_enters_a_roll_that_is_full(shared: Shared) -> None:
 
 async def test_who_is_not_entered_again_lapses(shared: Shared) -> None:
     """As when a process dies; who is, stays."""
-    roll = Roll(name(), 1.0, 2)
-    await shared.enter([roll], "dead")
-    await shared.enter([roll], "living")
+    membership = Membership(name(), 1.0, 2)
+    await shared.enter([membership], "dead")
+    await shared.enter([membership], "living")
 
     async def room() -> bool:
-        await shared.enter([replace(roll, limit=None)], "living")
-        return await shared.enter([roll], "new") is None
+        await shared.enter([replace(membership, limit=None)], "living")
+        return await shared.enter([membership], "new") is None
 
     await soon(room)
-    assert {"living", "new"} <= set(await shared.names(roll))
+    assert {"living", "new"} <= set(await shared.names(membership))
 
 
 async def test_an_errand_is_done_when_the_store_is_back(shared: Shared) -> None:
     """However often it did not answer; others are not held up."""
     tries: list[int] = []
 
-    async def errand() -> None:
+    async def work() -> None:
         tries.append(len(tries))
         if len(tries) < 3:
             raise HubUnreachable
 
-    shared.later(errand)
+    shared.later(work)
     await until(lambda: len(tries) == 3)
-    await shared.surely(errand)
+    await shared.now_or_later(work)
     assert len(tries) == 4
 
 
 async def test_a_call_whose_answer_was_lost_is_repeated_without_harm(redis_server: RedisServer) -> None:
     """Redis has done it: the one who added is told so, and nobody has two places."""
     async with proxy(redis_server) as way, RedisHub(way.url, times=TIMES) as hub:
-        words, key, roll = hub.shared.documents(WORDS), name(), Roll(name(), 60.0, 1)
+        words, key, membership = hub.shared.documents(WORDS), name(), Membership(name(), 60.0, 1)
         assert await words.add(name(), "so that the scripts are known")
-        assert await hub.shared.enter([Roll(name(), 60.0)], "known, too") is None
+        assert await hub.shared.enter([Membership(name(), 60.0)], "known, too") is None
         way.swallow = lambda request: b"EVALSHA" in request and way.swallowed % 2 == 0
         added = await words.add(key, "once")
         assert added
@@ -194,9 +194,9 @@ async def test_a_call_whose_answer_was_lost_is_repeated_without_harm(redis_serve
         assert await words.replace(key, added, "twice")
         assert way.swallowed == 1
         way.swallowed = 0
-        assert await hub.shared.enter([roll], "one") is None
+        assert await hub.shared.enter([membership], "one") is None
         assert way.swallowed == 1
-        assert set(await hub.shared.names(roll)) == {"one"}
+        assert set(await hub.shared.names(membership)) == {"one"}
 
 
 def test_a_conversation_is_read_as_it_was_written() -> None:
@@ -718,7 +718,7 @@ async def test_limits_hold_over_both_gateways(redis_server: RedisServer) -> None
         async def none_live() -> bool:
             return not list(
                 await here.engine.hub.shared.names(
-                    here.gateway._limits._rolls(ada[0].get_secret_value().split(":")[0])[0]
+                    here.gateway._limits._memberships(ada[0].get_secret_value().split(":")[0])[0]
                 )
             )
 
@@ -732,11 +732,11 @@ async def test_limits_hold_over_both_gateways(redis_server: RedisServer) -> None
 async def test_a_refused_question_does_not_count(gateways: Pair) -> None:
     """Neither among the live ones nor in the minute."""
     here, _ = gateways
-    rolls = here.gateway._limits._rolls("ada")
-    before = [set(await here.engine.hub.shared.names(roll)) for roll in rolls]
+    memberships = here.gateway._limits._memberships("ada")
+    before = [set(await here.engine.hub.shared.names(membership)) for membership in memberships]
     assert is_refusal(await ask(here, message=" "), 422, "invalid_request")
     assert is_refusal(await ask(here, conversation="nobody"), 404, "unknown_conversation")
-    after = [set(await here.engine.hub.shared.names(roll)) for roll in rolls]
+    after = [set(await here.engine.hub.shared.names(membership)) for membership in memberships]
     assert all(now <= former for now, former in zip(after, before, strict=True))
 
 

@@ -17,7 +17,7 @@ from streamlab.gateway.metrics import Figures, Metrics
 from streamlab.gateway.privacy import hide_tokens
 from streamlab.gateway.submissions import ChatRequest, Started, Submissions
 from streamlab.hub import HubFull, HubUnreachable, Log, Position, UnknownRun, parse_token
-from streamlab.hub.shared import Roll
+from streamlab.hub.shared import Membership
 
 TICK = 1.0  # seconds between two looks at what the other processes say
 NOTICE = 1.0  # seconds between "not ready" and the end of the streams, for balancers to look elsewhere
@@ -39,7 +39,7 @@ class Gateway:
         self.grpc_port: int | None = None  # where gRPC is served, if it is
         self._limits = Limits(engine.hub.shared, settings.gateway_max_runs, settings.gateway_runs_per_minute)
         self._submissions = Submissions(engine, self._limits)
-        self._revoked = Roll("revoked", self.access.seconds + LEASE)  # of `when:run`
+        self._revoked = Membership("revoked", self.access.seconds + LEASE)  # of `when:run`
         self._draining = False
 
     @property

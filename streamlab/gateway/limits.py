@@ -5,7 +5,7 @@ import secrets
 from functools import partial
 
 from streamlab.gateway.errors import Refusal
-from streamlab.hub.shared import Roll, Shared
+from streamlab.hub.shared import Membership, Shared
 
 BODY = 1024 * 1024  # bytes of a request's body
 MINUTE = 60.0
@@ -16,21 +16,21 @@ LIVE_RETRY = 5  # seconds after which a caller with too many live runs may ask a
 class Limits:
     """Live runs and runs in a minute, by the caller's name, of all processes that share the hub.
 
-    Each run has a slot in two rolls. Its process renews the one among the live runs until the run has ended.
+    Each run has a slot in two sets. Its process renews the one among the live runs until the run has ended.
     """
 
     def __init__(self, shared: Shared, live: int, per_minute: int) -> None:
         self._shared = shared
         self._live = live
         self._per_minute = per_minute
-        self._slots: dict[str, tuple[Roll, str]] = {}  # by the runs that are live here
+        self._slots: dict[str, tuple[Membership, str]] = {}  # by the runs that are live here
 
     async def enter(self, name: str) -> str:
         """Take a slot for another run of the caller. Raises Refusal or HubUnreachable."""
         slot = secrets.token_hex(8)
-        live, minute = self._rolls(name)
+        live, minute = self._memberships(name)
         full = await self._shared.enter([live, minute], slot)
-        if full and full.roll == live:
+        if full and full.membership == live:
             raise _too_many_live(self._live)
         if full:
             raise _too_many(self._per_minute, full.seconds)
@@ -38,28 +38,30 @@ class Limits:
 
     async def leave(self, name: str, slot: str) -> None:
         """Give the slot back: no run came of it."""
-        await self._shared.surely(partial(self._shared.leave, self._rolls(name), slot))
+        await self._shared.now_or_later(partial(self._shared.leave, self._memberships(name), slot))
 
     def began(self, name: str, slot: str, run_id: str) -> None:
         """Keep the slot for its run, which is live until it has `ended`."""
-        self._slots[run_id] = self._rolls(name)[0], slot
+        self._slots[run_id] = self._memberships(name)[0], slot
 
     def ended(self, run_id: str) -> None:
         """Give back the slot of a run that has ended, whoever started it."""
         if found := self._slots.pop(run_id, None):
-            roll, slot = found
-            self._shared.later(partial(self._shared.leave, [roll], slot))
+            membership, slot = found
+            self._shared.later(partial(self._shared.leave, [membership], slot))
 
     async def renew(self) -> None:
         """Renew the slots of the runs that are live here. Raises HubUnreachable."""
-        slots: dict[Roll, list[str]] = {}
-        for roll, slot in self._slots.values():
-            slots.setdefault(roll, []).append(slot)
-        for roll, names in slots.items():
-            await self._shared.enter([Roll(roll.name, roll.seconds)], *names)
+        slots: dict[Membership, list[str]] = {}
+        for membership, slot in self._slots.values():
+            slots.setdefault(membership, []).append(slot)
+        for membership, names in slots.items():
+            await self._shared.enter([Membership(membership.name, membership.seconds)], *names)
 
-    def _rolls(self, name: str) -> tuple[Roll, Roll]:
-        return Roll(f"{{{name}}}:live", LEASE, self._live), Roll(f"{{{name}}}:minute", MINUTE, self._per_minute)
+    def _memberships(self, name: str) -> tuple[Membership, Membership]:
+        return Membership(f"{{{name}}}:live", LEASE, self._live), Membership(
+            f"{{{name}}}:minute", MINUTE, self._per_minute
+        )
 
 
 def _too_many_live(limit: int) -> Refusal:

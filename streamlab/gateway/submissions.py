@@ -20,7 +20,7 @@ from streamlab.engine import Engine
 from streamlab.gateway.errors import Refusal, unavailable
 from streamlab.gateway.limits import Limits
 from streamlab.hub import HubFull, HubUnreachable
-from streamlab.hub.shared import Kind
+from streamlab.hub.shared import DocumentType
 from streamlab.models.options import DEFAULT_TEMPERATURE, QUESTION_CHARACTERS, InvalidQuestion, Options
 from streamlab.runs.run import TooManyRuns
 
@@ -138,8 +138,8 @@ def _encode(document: Started | _KeyedRequest) -> bytes:
     return json.dumps(asdict(document)).encode()
 
 
-STARTED = Kind("asked", _encode, TypeAdapter(Started).validate_json, KEY_SECONDS, KEYS)
-KEYED = Kind("key", _encode, TypeAdapter(_KeyedRequest).validate_json, KEY_SECONDS, KEYS)
+STARTED = DocumentType("asked", _encode, TypeAdapter(Started).validate_json, KEY_SECONDS, KEYS)
+KEYED = DocumentType("key", _encode, TypeAdapter(_KeyedRequest).validate_json, KEY_SECONDS, KEYS)
 
 
 class Submissions:
@@ -171,7 +171,7 @@ class Submissions:
         names = await self._engine.models.names()
         try:
             work = self._start(asked, name, names) if key is None else self._once(asked, name, key, names)
-            return await self._shared.to_its_end(work)
+            return await self._shared.finish(work)
         except HubUnreachable:
             raise unavailable() from None
 
@@ -189,9 +189,9 @@ class Submissions:
             started = await self._start(asked, name, names)
             await self._engine.hub.open(started.run_id)  # from here on every process knows the run
         except Exception:
-            await self._shared.surely(partial(self._keyed.remove, place))
+            await self._shared.now_or_later(partial(self._keyed.remove, place))
             raise
-        await self._shared.surely(partial(self._keyed.put, place, replace(claim, started=started)))
+        await self._shared.now_or_later(partial(self._keyed.put, place, replace(claim, started=started)))
         return started
 
     async def _recall(self, place: str, claim: _KeyedRequest) -> Started | None:

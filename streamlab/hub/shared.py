@@ -1,4 +1,4 @@
-"""What the processes of a hub know of each other besides the logs: small documents, and who is in which roll."""
+"""What the processes of a hub know of each other besides the logs: small documents, and memberships."""
 
 import asyncio
 import logging
@@ -13,9 +13,9 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-PAUSE = 0.5  # seconds until an errand is tried again
+PAUSE = 0.5  # seconds until work that failed is tried again
 
-Errand = Callable[[], Awaitable[object]]
+Work = Callable[[], Awaitable[object]]
 """What is to be done at the store; it may be done twice."""
 
 
@@ -28,7 +28,7 @@ def _never(document: object) -> bool:
 
 
 @dataclass(frozen=True)
-class Kind(Generic[T]):
+class DocumentType(Generic[T]):
     """Documents of one kind: how they are written, and how many seconds they stay after their last use.
 
     `decode` raises ValueError. In the memory of one process are at most `capacity` of them, counted by their `size`:
@@ -45,7 +45,7 @@ class Kind(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept(Generic[T]):
+class Versioned(Generic[T]):
     """A document as it was read. By `mark` a change knows whether anybody else changed it since."""
 
     document: T
@@ -55,23 +55,23 @@ class Kept(Generic[T]):
 class Documents(Protocol[T]):
     """All of one kind, by key. Every method raises HubUnreachable when the store does not answer in time."""
 
-    async def get(self, key: str) -> Kept[T] | None:
+    async def get(self, key: str) -> Versioned[T] | None:
         """Read a document, which is to use it."""
 
     async def put(self, key: str, document: T) -> None:
         """Write a document, whatever is there."""
 
-    async def add(self, key: str, document: T, seconds: float | None = None) -> Kept[T] | None:
+    async def add(self, key: str, document: T, seconds: float | None = None) -> Versioned[T] | None:
         """Write a document where nothing is, for `seconds` if the kind's are not meant; None where something is."""
 
-    async def replace(self, key: str, known: Kept[T], document: T) -> Kept[T] | None:
+    async def replace(self, key: str, known: Versioned[T], document: T) -> Versioned[T] | None:
         """Replace the document that is known; None where it has changed meanwhile or is gone."""
 
     async def remove(self, key: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Roll:
+class Membership:
     """A set of names, each of which lapses `seconds` after it was entered last. It holds at most `limit` of them."""
 
     name: str
@@ -80,61 +80,61 @@ class Roll:
 
 
 @dataclass(frozen=True, slots=True)
-class Full:
-    """The roll that has as many as it may hold, and in how many seconds the first of them lapses."""
+class MembershipFull:
+    """Names the membership that has as many as it may hold, and in how many seconds the first of them lapses."""
 
-    roll: Roll
+    membership: Membership
     seconds: float
 
 
 class Shared(Protocol):
-    """The documents and rolls. What asks the store raises HubUnreachable when it does not answer in time."""
+    """The documents and memberships. What asks the store raises HubUnreachable when it does not answer in time."""
 
-    def documents(self, kind: Kind[T]) -> Documents[T]: ...
+    def documents(self, kind: DocumentType[T]) -> Documents[T]: ...
 
-    async def enter(self, rolls: Sequence[Roll], *names: str) -> Full | None:
-        """Enter the names in all of the rolls, or in none when one is full. Renew existing members even when full."""
+    async def enter(self, memberships: Sequence[Membership], *names: str) -> MembershipFull | None:
+        """Enter the names in all, or in none when one is full. Renew existing members even when full."""
 
-    async def leave(self, rolls: Sequence[Roll], name: str) -> None: ...
+    async def leave(self, memberships: Sequence[Membership], name: str) -> None: ...
 
-    async def names(self, roll: Roll) -> Iterable[str]:
+    async def names(self, membership: Membership) -> Iterable[str]:
         """List the members; some may have lapsed."""
 
-    def later(self, errand: Errand) -> None:
-        """Do it without waiting for it; if the store does not answer, as soon as it does."""
+    def later(self, work: Work) -> None:
+        """Do `work` without waiting for it; if the store does not answer, as soon as it does."""
 
-    async def surely(self, errand: Errand) -> None:
-        """Do it now; if the store does not answer, later."""
+    async def now_or_later(self, work: Work) -> None:
+        """Do `work` now; if the store does not answer, later."""
 
-    async def to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
+    async def finish(self, work: Coroutine[Any, Any, T]) -> T:
         """Finish `work` at the store even if the caller is cancelled."""
 
     async def close(self, patience: float) -> None:
-        """Give the errands so many seconds to end."""
+        """Give what is still to be done so many seconds."""
 
 
-class Errands:
-    """Does at the store what must not get lost."""
+class BackgroundRetries:
+    """Does at the store what must not get lost, and tries again while it does not answer."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    def later(self, errand: Errand) -> None:
+    def later(self, work: Work) -> None:
         """Do it without waiting for it; if the store does not answer, as soon as it does."""
-        task = asyncio.get_running_loop().create_task(self._do(errand), name="errand")
+        task = asyncio.get_running_loop().create_task(self._do(work), name="background retry")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def surely(self, errand: Errand) -> None:
+    async def now_or_later(self, work: Work) -> None:
         """Do it now; if the store does not answer, later."""
         try:
-            await errand()
+            await work()
         except HubUnreachable:
-            self.later(errand)
+            self.later(work)
 
     async def close(self, patience: float) -> None:
-        """Give the errands so many seconds to end."""
+        """Give what is still to be done so many seconds."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=patience)
         self._closed = True  # the driver may swallow a cancellation that comes together with an answer
@@ -143,10 +143,10 @@ class Errands:
             with suppress(asyncio.CancelledError):
                 await task
 
-    async def _do(self, errand: Errand) -> None:
+    async def _do(self, work: Work) -> None:
         while not self._closed:
             try:
-                await errand()
+                await work()
             except HubUnreachable:
                 await asyncio.sleep(PAUSE)
             except Exception:

@@ -1,4 +1,4 @@
-"""Documents and rolls that Redis keeps for all processes. A call whose answer was lost may be repeated."""
+"""Documents and memberships that Redis keeps for all processes. A call whose answer was lost may be repeated."""
 
 import asyncio
 import hashlib
@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from streamlab.hub.errors import HubUnreachable
-from streamlab.hub.shared import Errands, Full, Kept, Kind, Roll
+from streamlab.hub.shared import BackgroundRetries, DocumentType, Membership, MembershipFull, Versioned
 
 logger = logging.getLogger(__name__)
 
@@ -45,16 +45,16 @@ class _Calls:
 class RedisDocuments(Generic[T]):
     """Each is one string, whose mark is its digest."""
 
-    def __init__(self, kind: Kind[T], calls: _Calls) -> None:
+    def __init__(self, kind: DocumentType[T], calls: _Calls) -> None:
         self._kind = kind
         self._calls = calls
 
-    async def get(self, key: str) -> Kept[T] | None:
+    async def get(self, key: str) -> Versioned[T] | None:
         found = await self._calls.answer(self._calls.redis.getex(self._key(key), px=_ms(self._kind.seconds)))
         if found is None:
             return None
         try:
-            return Kept(self._kind.decode(found), _mark(found))
+            return Versioned(self._kind.decode(found), _mark(found))
         except ValueError:
             logger.exception("a document is of no version that is known here: %s", self._kind.name)
             return None
@@ -63,61 +63,61 @@ class RedisDocuments(Generic[T]):
         written, kept = self._kind.encode(document), _ms(self._kind.seconds)
         await self._calls.answer(self._calls.redis.set(self._key(key), written, px=kept))
 
-    async def add(self, key: str, document: T, seconds: float | None = None) -> Kept[T] | None:
+    async def add(self, key: str, document: T, seconds: float | None = None) -> Versioned[T] | None:
         return await self._swap(key, _NOTHING, document, self._kind.seconds if seconds is None else seconds)
 
-    async def replace(self, key: str, known: Kept[T], document: T) -> Kept[T] | None:
+    async def replace(self, key: str, known: Versioned[T], document: T) -> Versioned[T] | None:
         return await self._swap(key, known.mark, document, self._kind.seconds)
 
     async def remove(self, key: str) -> None:
         await self._calls.answer(self._calls.redis.delete(self._key(key)))
 
-    async def _swap(self, key: str, mark: str, document: T, seconds: float) -> Kept[T] | None:
+    async def _swap(self, key: str, mark: str, document: T, seconds: float) -> Versioned[T] | None:
         written = self._kind.encode(document)
         done = await self._calls.answer(self._calls.put([self._key(key)], [mark, written, _ms(seconds)]))
-        return Kept(document, _mark(written)) if done else None
+        return Versioned(document, _mark(written)) if done else None
 
     def _key(self, key: str) -> str:
         return f"lab:{self._kind.name}:{key}"
 
 
-class RedisShared(Errands):
+class RedisShared(BackgroundRetries):
     """Over the connections of the hub. `answer` is how many seconds Redis may take for each call."""
 
     def __init__(self, redis: Redis, answer: float) -> None:
         super().__init__()
         self._calls = _Calls(redis, answer)
 
-    def documents(self, kind: Kind[T]) -> RedisDocuments[T]:
+    def documents(self, kind: DocumentType[T]) -> RedisDocuments[T]:
         return RedisDocuments(kind, self._calls)
 
-    async def enter(self, rolls: Sequence[Roll], *names: str) -> Full | None:
+    async def enter(self, memberships: Sequence[Membership], *names: str) -> MembershipFull | None:
         args: list[str | int] = []
-        for roll in rolls:
-            args += [_ms(roll.seconds), -1 if roll.limit is None else roll.limit]
-        keys = [_roll_key(roll) for roll in rolls]
+        for membership in memberships:
+            args += [_ms(membership.seconds), -1 if membership.limit is None else membership.limit]
+        keys = [_membership_key(membership) for membership in memberships]
         full = await self._calls.answer(self._calls.enter(keys, [*args, *names]))
-        return Full(rolls[full[0] - 1], full[1] / 1000) if full else None
+        return MembershipFull(memberships[full[0] - 1], full[1] / 1000) if full else None
 
-    async def leave(self, rolls: Sequence[Roll], name: str) -> None:
+    async def leave(self, memberships: Sequence[Membership], name: str) -> None:
         async with self._calls.redis.pipeline(transaction=False) as pipe:
-            for roll in rolls:
-                pipe.zrem(_roll_key(roll), name)
+            for membership in memberships:
+                pipe.zrem(_membership_key(membership), name)
             await self._calls.answer(pipe.execute())
 
-    async def to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
+    async def finish(self, work: Coroutine[Any, Any, T]) -> T:
         """Finish `work` even if the caller is cancelled."""
         task = asyncio.get_running_loop().create_task(work, name="shared")
         task.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be there to be told
         return await asyncio.shield(task)
 
-    async def names(self, roll: Roll) -> Iterable[str]:
-        found = await self._calls.answer(self._calls.redis.zrange(_roll_key(roll), 0, -1))
+    async def names(self, membership: Membership) -> Iterable[str]:
+        found = await self._calls.answer(self._calls.redis.zrange(_membership_key(membership), 0, -1))
         return [name.decode() for name in found]
 
 
-def _roll_key(roll: Roll) -> str:
-    return f"lab:roll:{roll.name}"
+def _membership_key(membership: Membership) -> str:
+    return f"lab:membership:{membership.name}"
 
 
 def _mark(written: bytes) -> str:
