@@ -33,7 +33,7 @@ def start() -> None:
 
 @st.fragment(run_every=EVERY)
 def draw_run(log: Log, *, live: bool) -> None:
-    """The clients connect by themselves; what they need of the page is a token, and where the log ends now."""
+    """Draw the clients. They connect by themselves and need a token of the page, and where the log ends now."""
     log = find_log(log.run_id) or log  # its time may be over while somebody still looks at the cards
     token = server.access.issue(log.run_id)  # a new one each time, for one may expire or be revoked
     now = relay_remote.standing(log)
@@ -46,7 +46,7 @@ def draw_run(log: Log, *, live: bool) -> None:
 
 @st.fragment(run_every=EVERY)
 def draw_gateway() -> None:
-    """What the gateway does in this second and did in those before it, as this session saw it."""
+    """Draw what the gateway does in this second and did in those before it, as this session saw it."""
     samples = lab.portal.call(lambda: list(server.metrics.samples()))
     relay_figures.draw_figures(relay_figures.seen(relay_figures.moment(time.monotonic(), samples)))
 

@@ -64,7 +64,7 @@ def moment(at: float, samples: Iterable[Sample]) -> Moment:
 
 
 def seen(now: Moment) -> list[Moment]:
-    """This one, after those that the session has seen in the last minutes."""
+    """Return this moment, after those that the session has seen in the last minutes."""
     former: list[Moment] = st.session_state.get(MOMENTS, [])
     moments = [*(each for each in former if now.at - each.at <= WINDOW), now]
     st.session_state[MOMENTS] = moments
@@ -85,7 +85,7 @@ def draw_figures(moments: Sequence[Moment]) -> None:
 
 
 def within(bounds: Mapping[float, int]) -> str:
-    """The least of these seconds within which half of them were."""
+    """Return the least of these seconds within which half of them were."""
     half = max(bounds.values(), default=0) / 2
     if not half:
         return "–"
@@ -133,7 +133,7 @@ def _draw_rate(now: Moment, rates: Sequence[tuple[float, float]]) -> None:
 
 
 def _draw_first_tokens(now: Moment) -> None:
-    """The counts are of all up to a bound; a bar has those between two."""
+    """Turn counts of all up to a bound into bars, which have those between two."""
     bars, below = dict[str, int](), 0
     for bound, count in sorted(now.first_tokens.items()):
         bars[f"≤ {bound:g} s" if isfinite(bound) else f"> {_longest(now.first_tokens):g} s"] = count - below
@@ -152,12 +152,12 @@ def _bars(counts: Mapping[str, int]) -> Rows:
 
 
 def _listed(counts: Mapping[str, int]) -> str:
-    """What is not 0, or that all of it is."""
+    """List what is not 0, or say that all of it is."""
     return ", ".join(f"{name}: {count}" for name, count in counts.items() if count) or "0"
 
 
 def _draw(name: str, title: str, rows: Rows, alternative: str) -> None:
-    """A small chart; only its rows change from one second to the next."""
+    """Draw a small chart; only its rows change from one second to the next."""
     st.caption(title)
     spec = _specs(t("relay.axis_ago"))[name]
     spec["datasets"][spec["layer"][0]["data"]["name"]] = rows
@@ -166,7 +166,7 @@ def _draw(name: str, title: str, rows: Rows, alternative: str) -> None:
 
 @st.cache_data(max_entries=10, show_spinner=False)
 def _specs(ago: str) -> dict[str, dict[str, Any]]:
-    """The charts as Vega-Lite, without their rows. `ago` is the title of the axis of time."""
+    """Make the charts as Vega-Lite, without their rows. `ago` is the title of the axis of time."""
     chart = alt.Chart(alt.InlineData(values=[]))
     time = alt.X("x:Q", title=ago, scale=alt.Scale(domain=[-WINDOW, 0], clamp=True))
     counts: dict[str, Any] = {

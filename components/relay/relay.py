@@ -32,7 +32,7 @@ class Killed:
 
 
 def draw_controls(start: Callable[[], None]) -> DeltaGenerator:
-    """The question and the button that starts; gives the place for what belongs to a run."""
+    """Draw the question and the button that starts; return the slot for what belongs to a run."""
     with st.container(border=True):
         st.session_state.setdefault(QUESTION, t("relay.question_default"))
         st.text_area(t("relay.question"), key=QUESTION, height=68, persist_state="session")
@@ -43,7 +43,7 @@ def draw_controls(start: Callable[[], None]) -> DeltaGenerator:
 
 
 def draw_run_controls(log: Log | None) -> None:
-    """What may be done to this run, if there is one and it is live."""
+    """Draw what may be done to this run, if there is one and it is live."""
     live = log is not None and log.done is None
     if log and live:
         st.button(t("relay.stop"), key="relay.stop", icon=":material/stop_circle:", on_click=_stop, args=(log.run_id,))
@@ -62,7 +62,7 @@ def draw_run_controls(log: Log | None) -> None:
 
 
 def draw_outage(run_id: str, seq: int) -> None:
-    """What became of the connections that were closed, if any were. `seq` is where the run's log ends now."""
+    """Say what became of the connections that were closed, if any were. `seq` is where the run's log ends now."""
     place = st.container()  # always there: what stands below stays
     killed: Killed | None = st.session_state.get(_KILLED)
     if killed and killed.run_id == run_id:

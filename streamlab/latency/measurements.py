@@ -94,7 +94,7 @@ class Measurements:
         return made.id
 
     def stop(self, measurement_id: str) -> None:
-        """What was measured stays. One that has ended is left as it is."""
+        """Stop a measurement; what was measured stays. One that has ended is left as it is."""
         with self._lock:
             child = self._children.get(measurement_id)
             if child:
