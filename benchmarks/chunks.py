@@ -23,7 +23,7 @@ from benchmarks.harness import Claim, print_claims, print_table, write_json
 from streamlab.agent.tasks import Agents
 from streamlab.chats import Chats
 from streamlab.demo_model.process import DemoModel
-from streamlab.events import StreamEvent
+from streamlab.events.event import StreamEvent
 from streamlab.hub import MemoryHub
 from streamlab.models.catalog import Models
 from streamlab.models.connections import LIMITS, TIMEOUT, async_http_client

@@ -23,7 +23,7 @@ from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
 from benchmarks.harness import ROOT, Claim, asgi_server, print_claims, print_table, write_json
-from streamlab.events import Done, FinalAnswer, StreamEvent, TextDelta, encode
+from streamlab.events.event import Done, FinalAnswer, StreamEvent, TextDelta, encode
 from streamlab.gateway.feed import Entry
 from streamlab.gateway.protocols.sse import encode_event
 

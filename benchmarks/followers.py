@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import uvloop
 
 from benchmarks.harness import Claim, print_claims, write_json
-from streamlab.events import StreamEvent, TextDelta
+from streamlab.events.event import StreamEvent, TextDelta
 from streamlab.hub import Log
 
 FOLLOWERS = 1_000

@@ -27,7 +27,7 @@ from redis.asyncio import Redis
 
 from benchmarks.harness import ROOT, Claim, free_port, listens, print_claims, print_table, wait_until, write_json
 from benchmarks.sse_clients import percentile
-from streamlab.events import Done, StreamEvent, TextDelta, Thinking, encode
+from streamlab.events.event import Done, StreamEvent, TextDelta, Thinking, encode
 from streamlab.hub.redis.hub import RedisHub
 
 APPENDS = 10_000

@@ -39,7 +39,7 @@ from benchmarks.harness import (
 from components.page.texts import texts
 from components.timeline.replay import SPEEDS, replay_batches
 from streamlab.demo_model.chunks import cut, synthetic
-from streamlab.events import EVENTS, EventType, StreamEvent, Usage
+from streamlab.events.event import EVENTS, EventType, StreamEvent, Usage
 from streamlab.events.recording import read_recording, write_recording
 
 SIZES = (500, 5_000, 10_000)

@@ -16,7 +16,7 @@ from components.page.lab import engine, following
 from components.page.slots import draw_notice, fresh_container
 from components.page.texts import t
 from components.timeline import replay
-from streamlab.events import StreamEvent
+from streamlab.events.event import StreamEvent
 from streamlab.events.outcome import outcome_of
 from streamlab.faults.trials import Trial, Trials, phases
 from streamlab.hub import UnknownRun

@@ -15,7 +15,7 @@ from components.timeline.recordings import Recording
 from streamlab.agent.graph import chat_agent
 from streamlab.agent.tasks import Task
 from streamlab.agent.translate import Translator
-from streamlab.events import StreamEvent
+from streamlab.events.event import StreamEvent
 from streamlab.events.outcome import outcome_of
 from streamlab.timeline.spans import overlapping_calls, spans, until
 

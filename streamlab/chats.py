@@ -18,7 +18,7 @@ from langchain_core.runnables import Runnable
 from pydantic import TypeAdapter
 
 from streamlab.agent.tasks import Agents
-from streamlab.events import StepText
+from streamlab.events.event import StepText
 from streamlab.events.outcome import UNKNOWN, Account, Outcome
 from streamlab.events.timings import Timings
 from streamlab.hub import Hub, HubFull, HubUnreachable, Log, UnknownRun

@@ -17,7 +17,7 @@ from pydantic import HttpUrl, SecretStr
 
 from streamlab.demo_model.process import DemoModel
 from streamlab.engine import Engine, engine_in_thread
-from streamlab.events import Retry, StreamEvent, TextDelta, ToolCall, ToolResult
+from streamlab.events.event import Retry, StreamEvent, TextDelta, ToolCall, ToolResult
 from streamlab.events.outcome import Outcome
 from streamlab.hub import Gap, MemoryHub, Snapshot
 from streamlab.models.catalog import Models

@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from streamlab.engine import open_engine
-from streamlab.events import StreamEvent, Thinking
+from streamlab.events.event import StreamEvent, Thinking
 from streamlab.gateway.delivery import Pace
 from streamlab.gateway.gateway import Gateway, open_gateway
 from streamlab.gateway.http import create_app

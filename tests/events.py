@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
-from streamlab.events import Done, Event, FinalAnswer, StreamEvent, first_seq
+from streamlab.events.event import Done, Event, FinalAnswer, StreamEvent, first_seq
 from streamlab.hub import Item
 
 K = TypeVar("K", bound=Event)

@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from streamlab.engine import Engine, open_engine
-from streamlab.events import Done, FinalAnswer, StreamEvent, TextDelta, decode
+from streamlab.events.event import Done, FinalAnswer, StreamEvent, TextDelta, decode
 from streamlab.gateway.delivery import Pace
 from streamlab.gateway.gateway import Gateway, open_gateway
 from streamlab.gateway.http import create_app

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from streamlab.events import Done, TextDelta
+from streamlab.events.event import Done, TextDelta
 
 PROGRAM = shutil.which("redis-server")
 ROOT = Path(__file__).parents[1]

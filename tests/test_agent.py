@@ -12,7 +12,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from components.timeline.replay import replay_batches
 from streamlab.agent.graph import STEPS, AgentAttempt, Thread, chat_agent
 from streamlab.agent.tools import TIMEOUTS
-from streamlab.events import Error, Event, FinalAnswer, StreamEvent, TextDelta, ToolCall, ToolResult
+from streamlab.events.event import Error, Event, FinalAnswer, StreamEvent, TextDelta, ToolCall, ToolResult
 from streamlab.events.outcome import outcome_of
 from streamlab.events.recording import read_recording, write_recording
 from tests.conftest import Lab, MakeLab, demo_model, until

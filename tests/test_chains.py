@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, SystemMessage
 
-from streamlab.events import StreamEvent, Usage
+from streamlab.events.event import StreamEvent, Usage
 from streamlab.models.catalog import Models
 from streamlab.models.options import DEFAULT_TEMPERATURE
 from streamlab.models.prompt import PROMPT

@@ -25,7 +25,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from prometheus_client.parser import text_string_to_metric_families
 from websockets.asyncio.client import connect
 
-from streamlab.events import Done, Error, Status, StreamEvent, decode
+from streamlab.events.event import Done, Error, Status, StreamEvent, decode
 from streamlab.gateway.control import CONTROL_EVENTS
 from streamlab.gateway.delivery import Reason
 from streamlab.gateway.writer import PROTOCOLS

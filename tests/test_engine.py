@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from streamlab.engine import Engine, engine_in_thread, open_engine
-from streamlab.events import Done, Event, StreamEvent
+from streamlab.events.event import Done, Event, StreamEvent
 from streamlab.hub import UnknownRun
 from streamlab.models.options import Options
 from streamlab.settings import Settings

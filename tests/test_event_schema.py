@@ -11,7 +11,7 @@ import pytest
 from google.protobuf.descriptor import FieldDescriptor
 from streamlab_client import events as client
 
-from streamlab.events import EVENTS, PIECES, Event, EventType, Usage
+from streamlab.events.event import EVENTS, PIECES, Event, EventType, Usage
 from streamlab.gateway.control import CONTROL_EVENTS, ControlEvent, Refused
 from streamlab.gateway.http import create_app
 from streamlab.gateway.writer import PROTOCOLS, Writer

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamlab.events import (
+from streamlab.events.event import (
     ENVELOPE,
     EVENTS,
     MERGED_CHARACTERS,

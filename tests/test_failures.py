@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamlab.demo_model.process import DemoModel
-from streamlab.events import Error, StreamEvent, encode
+from streamlab.events.event import Error, StreamEvent, encode
 from streamlab.models.failures import CODES, RETRIED, Code, Failure, classify, redacted
 from tests.conftest import Lab, MakeLab, demo_model, http, provider, raw_endpoint, sse
 from tests.events import end, of

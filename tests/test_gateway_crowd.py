@@ -18,7 +18,7 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
-from streamlab.events import StreamEvent
+from streamlab.events.event import StreamEvent
 from streamlab.gateway.delivery import Pace, Reason
 from streamlab.gateway.gateway import Gateway
 from streamlab.gateway.writer import PROTOCOLS

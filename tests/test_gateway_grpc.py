@@ -25,7 +25,7 @@ from pydantic import SecretStr
 from streamlab_client.generated.streamlab.v1 import streamlab_pb2 as client_pb
 
 from streamlab.engine import open_engine
-from streamlab.events import (
+from streamlab.events.event import (
     Done,
     Error,
     FinalAnswer,

@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from streamlab.events import StreamEvent
+from streamlab.events.event import StreamEvent
 from streamlab.gateway.limits import BODY
 from streamlab.gateway.submissions import ChatRequest
 from streamlab.hub.log import Bounds

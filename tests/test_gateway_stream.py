@@ -19,7 +19,7 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from streamlab.engine import open_engine
-from streamlab.events import Event, StreamEvent, Thinking, ToolCall, ToolResult, encode
+from streamlab.events.event import Event, StreamEvent, Thinking, ToolCall, ToolResult, encode
 from streamlab.gateway import feed
 from streamlab.gateway.access import Caller
 from streamlab.gateway.delivery import Pace

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from streamlab.events import StreamEvent, Thinking, decode
+from streamlab.events.event import StreamEvent, Thinking, decode
 from streamlab.gateway.delivery import Pace
 from streamlab.hub import Log
 from streamlab.hub.log import Bounds

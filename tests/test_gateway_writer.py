@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI, Request, Response
 
-from streamlab.events import TextDelta
+from streamlab.events.event import TextDelta
 from streamlab.gateway.access import Grant
 from streamlab.gateway.control import Close, Drain, Open
 from streamlab.gateway.delivery import Pace

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamlab.events import (
+from streamlab.events.event import (
     Done,
     Error,
     Event,

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from streamlab.engine import engine_in_thread
-from streamlab.events import Done, Error, Event, FinalAnswer, StreamEvent, TextDelta, ToolCall, ToolResult, Usage
+from streamlab.events.event import Done, Error, Event, FinalAnswer, StreamEvent, TextDelta, ToolCall, ToolResult, Usage
 from streamlab.events.outcome import Outcome
 from streamlab.hub import Gap, HubUnreachable, Item, Log, Snapshot, UnknownRun
 from streamlab.hub.log import Bounds

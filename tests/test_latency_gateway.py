@@ -16,7 +16,7 @@ from anyio.from_thread import start_blocking_portal
 from pydantic import SecretStr
 
 from streamlab.demo_model.process import DemoModel
-from streamlab.events import Done, Error, StreamEvent, TextDelta, encode
+from streamlab.events.event import Done, Error, StreamEvent, TextDelta, encode
 from streamlab.gateway.delivery import Pace
 from streamlab.latency.calls import measure
 from streamlab.latency.gateway import issued

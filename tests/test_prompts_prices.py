@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from streamlab.events import Usage
+from streamlab.events.event import Usage
 from streamlab.prompts.prices import FREE, cost, price_list, price_of
 
 MILLION = 1_000_000

@@ -43,7 +43,7 @@ from streamlab_client.retry import parse_retry_after
 from streamlab_client.sse import LineNormalizer
 
 from scripts import unasync
-from streamlab.events import (
+from streamlab.events.event import (
     Done,
     Error,
     FinalAnswer,

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamlab.events import (
+from streamlab.events import recording
+from streamlab.events.event import (
     Done,
     Error,
     FinalAnswer,
@@ -23,7 +24,6 @@ from streamlab.events import (
     Usage,
     encode,
     merge_deltas,
-    recording,
 )
 from streamlab.events.recording import BrokenRecording, Flaw, Replay, read_recording, write_recording
 from tests.test_events import counts, strings, values

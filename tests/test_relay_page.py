@@ -27,7 +27,7 @@ from components.relay import figures as relay_figures
 from components.relay import relay
 from components.relay.remote import Standing
 from streamlab.engine import Engine
-from streamlab.events import Done, Event, StreamEvent, TextDelta, Usage, numbered
+from streamlab.events.event import Done, Event, StreamEvent, TextDelta, Usage, numbered
 from streamlab.gateway.access import Grant
 from streamlab.gateway.gateway import Gateway, open_gateway
 from streamlab.gateway.protocols.grpc_events import message_of

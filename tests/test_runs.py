@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamlab.demo_model.process import DemoModel
-from streamlab.events import Event, Retry, StreamEvent, TextDelta, Thinking, ToolCall, ToolResult, Usage
+from streamlab.events.event import Event, Retry, StreamEvent, TextDelta, Thinking, ToolCall, ToolResult, Usage
 from streamlab.events.outcome import Outcome
 from streamlab.events.timings import timings
 from streamlab.hub import HubFull, MemoryHub

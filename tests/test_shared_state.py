@@ -26,7 +26,7 @@ from streamlab import chats as conversations
 from streamlab.agent.tasks import Agents
 from streamlab.chats import CHATS, Busy, Chat, Chats, Turn, UnknownChat
 from streamlab.engine import engine_in_thread
-from streamlab.events import Done, Usage
+from streamlab.events.event import Done, Usage
 from streamlab.events.outcome import Outcome, ToolUse
 from streamlab.events.timings import Timings
 from streamlab.gateway import submissions as asking

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamlab.events import EVENTS, StreamEvent, ToolCall, first_seq, merge_deltas
+from streamlab.events.event import EVENTS, StreamEvent, ToolCall, first_seq, merge_deltas
 from streamlab.timeline.diagram import MESSAGES, mermaid
 from streamlab.timeline.rows import PREVIEW, row
 from streamlab.timeline.spans import STRETCHES, Span, spans, until

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AIMessageChunk, ToolMessage
 
 from streamlab.agent.translate import Translator, parsed
-from streamlab.events import StreamEvent, encode
+from streamlab.events.event import StreamEvent, encode
 from streamlab.hub.log import Bounds
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamlab.demo_model.process import DemoModel
-from streamlab.events import Done, Retry, StreamEvent, TextDelta, encode
+from streamlab.events.event import Done, Retry, StreamEvent, TextDelta, encode
 from streamlab.events.outcome import outcome_of
 from streamlab.faults.trials import (
     SHORT_TIME,

@@ -17,7 +17,7 @@ from starlette.routing import Mount, Route
 
 from benchmarks.apps.workload import Workload
 from streamlab.engine import Engine, open_engine
-from streamlab.events import StreamEvent, Usage
+from streamlab.events.event import StreamEvent, Usage
 from streamlab.gateway.http import create_app
 from streamlab.gateway.serving import serving
 from streamlab.runs.chain import Clock

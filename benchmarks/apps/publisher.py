@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 
 from benchmarks.apps.workload import Workload
-from streamlab.events import Done, StreamEvent, encode
+from streamlab.events.event import Done, StreamEvent, encode
 
 UNDER_WAY = 64  # requests
 _ANSWER = b"HTTP/1.1 "

@@ -11,7 +11,7 @@ from typing import cast
 
 from redis.asyncio import Redis
 
-from streamlab.events import StreamEvent
+from streamlab.events.event import StreamEvent
 from streamlab.hub.redis.hub import RedisHub
 
 Entry = tuple[bytes, dict[bytes, bytes]]

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from benchmarks.apps.workload import Workload
-from streamlab.events import Done, StreamEvent, encode
+from streamlab.events.event import Done, StreamEvent, encode
 
 Queue = asyncio.Queue[tuple[StreamEvent, str]]
 

@@ -16,7 +16,7 @@ import streamlit as st
 from components.answer import answer
 from components.page.lab import engine, following
 from streamlab.demo_model.chunks import cut, synthetic
-from streamlab.events import StreamEvent, TextDelta, Usage
+from streamlab.events.event import StreamEvent, TextDelta, Usage
 from streamlab.runs.chain import Clock
 
 RATE = 50

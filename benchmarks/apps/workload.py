@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from streamlab.events import StreamEvent, TextDelta, Thinking
+from streamlab.events.event import StreamEvent, TextDelta, Thinking
 from streamlab.runs.chain import Clock
 
 WORDS = ("Each ", "token ", "is ", "sent ", "while ", "the ", "next ", "comes ")  # five characters on average

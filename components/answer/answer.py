@@ -12,7 +12,7 @@ from components.answer.reader import AnswerReader
 from components.answer.tools import LiveTools, draw_uses
 from components.page.sidebar import model_label
 from components.page.texts import t
-from streamlab.events import Retry, TextDelta, Thinking
+from streamlab.events.event import Retry, TextDelta, Thinking
 from streamlab.events.outcome import UNKNOWN, Outcome
 from streamlab.hub import Item, Snapshot
 from streamlab.models.failures import CODES

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import assert_never
 
 from components.page.lab import give_way
-from streamlab.events import Done, Error, FinalAnswer, Retry, TextDelta, Thinking, ToolCall, ToolResult
+from streamlab.events.event import Done, Error, FinalAnswer, Retry, TextDelta, Thinking, ToolCall, ToolResult
 from streamlab.hub import Gap, Item, Snapshot
 
 

@@ -10,7 +10,7 @@ from streamlit.elements.lib.mutable_status_container import StatusContainer  # o
 
 from components.page import colors
 from components.page.texts import t
-from streamlab.events import ToolCall, ToolResult
+from streamlab.events.event import ToolCall, ToolResult
 from streamlab.events.outcome import ToolUse
 
 LONGEST_INPUT = 2_000  # characters of the input that are shown

@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from components.answer.answer import error_text
 from components.page import colors
 from components.page.texts import t
-from streamlab.events import (
+from streamlab.events.event import (
     PIECES,
     Done,
     Error,

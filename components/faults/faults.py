@@ -11,7 +11,7 @@ from components.page import sidebar
 from components.page.address import TRIAL, show
 from components.page.history import History
 from components.page.texts import t
-from streamlab.events import StreamEvent
+from streamlab.events.event import StreamEvent
 from streamlab.events.outcome import outcome_of
 from streamlab.faults.trials import LEAST_SECONDS, MOST_ATTEMPTS, MOST_SECONDS, Policy, Trial, offered
 from streamlab.models.catalog import provider_kind

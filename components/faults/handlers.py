@@ -6,7 +6,7 @@ import streamlit as st
 
 from components.page.excerpts import Excerpt, case_excerpts, excerpt_of
 from components.page.texts import t
-from streamlab.events import Error, Retry, StreamEvent
+from streamlab.events.event import Error, Retry, StreamEvent
 from streamlab.faults.trials import Policy
 from streamlab.models.failures import classify
 from streamlab.runs.run import RunLimits, Runs

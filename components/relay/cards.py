@@ -48,7 +48,8 @@ _component = st.components.v2.component(
 def draw_clients(run_id: str, token: str, now: Standing, *, served: bool, act: Callable[[Command, str], None]) -> bool:
     """Draw the cards of a run that `token` reads.
 
-    `served`: a client over gRPC can be had; `act` is told what it is to do. Returns whether a client of this run was cut here, resumed, and then had all of the text.
+    `served`: a client over gRPC can be had; `act` is told what it is to do. Returns whether a client of this run was
+    cut here, resumed, and then had all of the text.
     """
 
     def asked() -> None:

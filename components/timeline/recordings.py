@@ -8,7 +8,7 @@ from components.page.address import RUN, show
 from components.page.history import History
 from components.page.session import session
 from components.page.texts import t
-from streamlab.events import StreamEvent
+from streamlab.events.event import StreamEvent
 from streamlab.events.recording import BrokenRecording, read_recording, write_recording
 
 UPLOAD_KEY = "timeline.upload"

@@ -7,7 +7,7 @@ import streamlit as st
 
 from components.page.lab import POLL_INTERVAL
 from components.page.texts import t
-from streamlab.events import PIECES, Event, StreamEvent
+from streamlab.events.event import PIECES, Event, StreamEvent
 from streamlab.events.recording import Replay
 from streamlab.hub import Item
 

@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from components.answer.tools import draw_use, shorten
 from components.page import colors
 from components.page.texts import t
-from streamlab.events import StreamEvent
+from streamlab.events.event import StreamEvent
 from streamlab.events.outcome import Outcome, ToolUse
 from streamlab.timeline.diagram import mermaid
 from streamlab.timeline.rows import row

@@ -24,7 +24,7 @@ from langgraph.types import Command
 
 from streamlab.agent.tools import TIMEOUTS, TOOLS
 from streamlab.agent.translate import Translator
-from streamlab.events import FinalAnswer, StreamEvent, TextDelta, Usage
+from streamlab.events.event import FinalAnswer, StreamEvent, TextDelta, Usage
 from streamlab.models.failures import Failure
 from streamlab.runs.chain import Clock, count_tokens, newest
 from streamlab.text.tokens import estimate_tokens

@@ -8,7 +8,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolMessage
 from langchain_core.tools import ToolException
 
-from streamlab.events import FinalAnswer, StreamEvent, TextDelta, Thinking, ToolCall, ToolResult, Usage
+from streamlab.events.event import FinalAnswer, StreamEvent, TextDelta, Thinking, ToolCall, ToolResult, Usage
 from streamlab.runs.chain import Clock, reasoning_text
 
 LONGEST_RESULT = 60 * 1024  # characters, each of at most 4 bytes: within the bound of one event

@@ -6,7 +6,7 @@ from itertools import count
 from math import inf
 from typing import Literal
 
-from streamlab.events import Done, Retry, StreamEvent, TextDelta
+from streamlab.events.event import Done, Retry, StreamEvent, TextDelta
 from streamlab.hub import Hub
 from streamlab.hub.registry import Registry
 from streamlab.models.catalog import Models, provider_kind

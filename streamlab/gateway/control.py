@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias, assert_never
 
-from streamlab.events import Event, StreamEvent, encode
+from streamlab.events.event import Event, StreamEvent, encode
 from streamlab.gateway.access import Lapse
 from streamlab.gateway.errors import ErrorDetails
 from streamlab.hub import Gap, Snapshot

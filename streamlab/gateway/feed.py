@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any, NamedTuple, Protocol, TypeVar, TypeVarTuple
 
-from streamlab.events import Event, StreamEvent, encode, first_seq, wire_size
+from streamlab.events.event import Event, StreamEvent, encode, first_seq, wire_size
 from streamlab.gateway.control import ControlEvent, Refused, control_json, name_of
 from streamlab.hub import Item, Log, Position
 

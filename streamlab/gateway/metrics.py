@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
-from streamlab.events import Status
+from streamlab.events.event import Status
 from streamlab.events.outcome import Outcome
 from streamlab.gateway.delivery import Details, Reason, Traffic
 from streamlab.gateway.writer import PROTOCOLS

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from streamlab.events import encode
+from streamlab.events.event import encode
 from streamlab.gateway.control import control_json
 from streamlab.hub import Gap, Log, Position, Snapshot
 

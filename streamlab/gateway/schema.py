@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from streamlab.events import EVENTS
+from streamlab.events.event import EVENTS
 from streamlab.gateway.control import CONTROL_EVENTS, Refused
 
 Schema = dict[str, Any]

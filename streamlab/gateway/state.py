@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from streamlab.events import Retry, StepText, ToolResult
+from streamlab.events.event import Retry, StepText, ToolResult
 from streamlab.events.timings import Stopwatch
 from streamlab.hub import Log
 

@@ -15,7 +15,7 @@ from itertools import chain, islice
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from streamlab.events import (
+from streamlab.events.event import (
     Done,
     FinalAnswer,
     Retry,

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 import httpx2
 
 from streamlab.demo_model import is_demo
-from streamlab.events import (
+from streamlab.events.event import (
     Done,
     Error,
     EventType,

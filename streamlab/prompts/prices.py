@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from streamlab.events import Usage
+from streamlab.events.event import Usage
 from streamlab.models.catalog import provider_kind
 
 FILE = files("streamlab") / "data" / "prices.toml"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-from streamlab.events import Status
+from streamlab.events.event import Status
 from streamlab.prompts.checks import Verdict
 from streamlab.prompts.prompt_set import PromptSet
 

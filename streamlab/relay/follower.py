@@ -20,8 +20,9 @@ from streamlab_client import (
     ToolResult,
 )
 
-from streamlab import events, hub
-from streamlab.events import Status
+from streamlab import hub
+from streamlab.events import event as events
+from streamlab.events.event import Status
 from streamlab.gateway.protocols.grpc_events import message_of
 
 BACKOFF = Backoff(attempts=1_000, first=1.0, longest=1.0)  # as long as somebody looks

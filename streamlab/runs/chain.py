@@ -15,7 +15,7 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.outputs import ChatGenerationChunk, GenerationChunk
 from langchain_core.runnables import Runnable
 
-from streamlab.events import StreamEvent, TextDelta, Thinking, Usage
+from streamlab.events.event import StreamEvent, TextDelta, Thinking, Usage
 from streamlab.models.connections import Connections
 from streamlab.models.failures import Failure
 from streamlab.models.prompt import PROMPT

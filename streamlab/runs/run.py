@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 
 import anyio
 
-from streamlab.events import Done, Error, FinalAnswer, Retry, Status, StreamEvent, ToolResult, Usage
+from streamlab.events.event import Done, Error, FinalAnswer, Retry, Status, StreamEvent, ToolResult, Usage
 from streamlab.events.outcome import UNKNOWN, Account, Outcome
 from streamlab.hub import Hub, Log
 from streamlab.models.failures import Failure, classify

@@ -5,7 +5,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
-from streamlab.events import Done, Error, FinalAnswer, Retry, StreamEvent, TextDelta, Thinking, ToolCall, ToolResult
+from streamlab.events.event import (
+    Done,
+    Error,
+    FinalAnswer,
+    Retry,
+    StreamEvent,
+    TextDelta,
+    Thinking,
+    ToolCall,
+    ToolResult,
+)
 from streamlab.timeline.rows import plain, short
 from streamlab.timeline.spans import MODEL, result_status
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from streamlab.events import (
+from streamlab.events.event import (
     Done,
     Error,
     EventType,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count, pairwise
 from typing import Any, Literal, assert_never
 
-from streamlab.events import (
+from streamlab.events.event import (
     Done,
     Error,
     FinalAnswer,

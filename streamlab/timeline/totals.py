@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from streamlab.events import PIECES, Retry, StreamEvent, TextDelta, first_seq
+from streamlab.events.event import PIECES, Retry, StreamEvent, TextDelta, first_seq
 from streamlab.events.timings import timings
 from streamlab.text.tokens import estimate_tokens
 from streamlab.timeline.rows import as_json

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, assert_never
 
 from google.protobuf.struct_pb2 import NULL_VALUE, ListValue, Struct, Value
 
-from streamlab.events import (
+from streamlab.events.event import (
     PIECES,
     Done,
     Error,

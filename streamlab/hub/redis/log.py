@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from typing import Protocol
 
-from streamlab.events import Done, Error, StreamEvent, ToolResult, numbered
+from streamlab.events.event import Done, Error, StreamEvent, ToolResult, numbered
 from streamlab.events.outcome import UNKNOWN, Account
 from streamlab.hub.hub import Stop
 from streamlab.hub.log import Bounds, Log, Snapshot, Sum, new_epoch

@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 
 from redis.asyncio import Redis
 
-from streamlab.events import StreamEvent, ToolResult, decode, encode
+from streamlab.events.event import StreamEvent, ToolResult, decode, encode
 from streamlab.hub.log import Change, Snapshot
 
 Answer = Literal["ok", "fenced", "missing", "behind"]

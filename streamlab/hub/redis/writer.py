@@ -11,7 +11,7 @@ from itertools import islice
 
 from redis.exceptions import RedisError
 
-from streamlab.events import StreamEvent, numbered
+from streamlab.events.event import StreamEvent, numbered
 from streamlab.hub.log import Bounds, new_epoch
 from streamlab.hub.redis.log import RedisLog
 from streamlab.hub.redis.store import Answer, Store, Times
