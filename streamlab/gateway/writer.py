@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import ClassVar, Generic, NamedTuple, TypeVar
 
 from streamlab.gateway.control import Close, Drain, Open
-from streamlab.gateway.delivery import Delivery, Reason
+from streamlab.gateway.delivery import Delivery, EndReason
 from streamlab.gateway.feed import Frame
 
 PROTOCOLS = {"sse": "SSE", "websocket": "WebSocket", "grpc": "gRPC"}
@@ -70,7 +70,7 @@ async def write_stream(
     return True
 
 
-def _farewell(reason: Reason | None) -> Drain | Close | None:
+def _farewell(reason: EndReason | None) -> Drain | Close | None:
     match reason:
         case "drained":
             return Drain()
