@@ -30,7 +30,8 @@ class Writer(ABC, Generic[Data]):
 
     Still each frame is encoded once for all who stand at it, for `Frame.form` shares what a function makes of a frame
     and of the state before it. A writer with state keeps that as one hashable value and has the function return the
-    state after the frame beside the packets: clients that have read alike have equal states, and share.
+    state after the frame beside the packets: clients that have read alike have equal states, and share. What is one
+    client's own has no place in it, nor in a frame.
     """
 
     name: ClassVar[str]

@@ -110,9 +110,9 @@ def _push(client: ClientSocket, writer: Writer[Body], frame: Frame) -> int | Non
     if not client.free:
         return None
     size = 0
-    for body, length, _ in writer.frame(frame):
-        client.write(body.chunk)
-        size += length
+    for each in writer.frame(frame):
+        client.write(each.data.chunk)
+        size += each.size
     return size
 
 
