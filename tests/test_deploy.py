@@ -27,7 +27,7 @@ from websockets.asyncio.client import connect
 
 from streamlab.events.event import Done, Error, Status, StreamEvent, decode
 from streamlab.gateway.control import CONTROL_EVENTS
-from streamlab.gateway.delivery import Reason
+from streamlab.gateway.delivery import EndReason
 from streamlab.gateway.writer import PROTOCOLS
 from streamlab.settings import Settings
 from streamlab.v1 import streamlab_pb2 as pb
@@ -482,7 +482,7 @@ async def test_every_figure_that_is_asked_for_exists(stack: Stack) -> None:
 def test_the_values_that_queries_choose_exist() -> None:
     """A reason, status, protocol or job that stands in a query is one that there is."""
     jobs = {config["job_name"] for config in yaml.safe_load((DEPLOY / "prometheus.yml").read_text())["scrape_configs"]}
-    known = {"reason": set(get_args(Reason)), "status": set(get_args(Status)), "job": jobs}
+    known = {"reason": set(get_args(EndReason)), "status": set(get_args(Status)), "job": jobs}
     known["protocol"] = set(PROTOCOLS)
     known |= {"alertstate": {"firing"}}
     chosen = [(label, value) for query in queries().values() for label, value in re.findall(r'(\w+)=~?"(.*?)"', query)]

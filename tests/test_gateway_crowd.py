@@ -19,7 +19,7 @@ import pytest
 from pydantic import SecretStr
 
 from streamlab.events.event import StreamEvent
-from streamlab.gateway.delivery import Pace, Reason
+from streamlab.gateway.delivery import EndReason, Pace
 from streamlab.gateway.gateway import Gateway
 from streamlab.gateway.writer import PROTOCOLS
 from streamlab.hub import Log
@@ -333,7 +333,7 @@ async def at_rest(lab: Lab) -> Footprint:
 
 def served_over(gateway: Gateway, protocol: str) -> float:
     """How many deliveries have ended."""
-    return sum(ended(gateway, protocol, reason) for reason in get_args(Reason))
+    return sum(ended(gateway, protocol, reason) for reason in get_args(EndReason))
 
 
 # Clients that are sent away

@@ -28,7 +28,7 @@ from streamlab.gateway.gateway import open_gateway
 from streamlab.gateway.http import create_app
 from streamlab.gateway.protocols import sse, uvicorn_socket
 from streamlab.gateway.protocols.sse import Body
-from streamlab.gateway.protocols.uvicorn_socket import Wire
+from streamlab.gateway.protocols.uvicorn_socket import ClientSocket
 from streamlab.gateway.writer import Writer
 from streamlab.hub import Log, parse_token
 from streamlab.hub.log import Bounds
@@ -441,8 +441,8 @@ class Pushes:
 def pushes(monkeypatch: pytest.MonkeyPatch) -> Pushes:
     counts, push = Pushes(), sse._push
 
-    def counted(wire: Wire, writer: Writer[Body], frame: Frame) -> int | None:
-        size = push(wire, writer, frame)
+    def counted(client: ClientSocket, writer: Writer[Body], frame: Frame) -> int | None:
+        size = push(client, writer, frame)
         if size is None:
             counts.refused += 1
         else:

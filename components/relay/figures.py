@@ -12,10 +12,10 @@ from prometheus_client.samples import Sample
 
 from components.page import colors
 from components.page.texts import t
+from streamlab.gateway.writer import PROTOCOLS
 
 MOMENTS = "relay.moments"  # what the session has seen of the gateway
 WINDOW = 120  # seconds that the charts go back
-PROTOCOLS = {"sse": "SSE", "websocket": "WebSocket", "grpc": "gRPC"}
 REASONS = ("ended", "client", "slow", "drained", "expired", "revoked")
 CHART_HEIGHT = 190  # pixels, with its axes
 

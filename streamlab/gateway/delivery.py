@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 FEEDS_KEPT = 8  # of logs that nobody follows any more; each holds about 2 MiB of frames, and its log
 
-Reason = Literal["ended", "client", "slow", "drained", "expired", "revoked"]
+EndReason = Literal["ended", "client", "slow", "drained", "expired", "revoked"]
 Stage = Literal["begun", "first", "ended"]
 
 
@@ -35,7 +35,7 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True)
-class Details:
+class DeliveryDetails:
     """A delivery at one stage: it has begun, has sent its first event, or has ended for `reason`.
 
     `events` and `sent` (bytes) are until then, `seconds` since its begin. `resumed`: it went on from a resume token.
@@ -48,10 +48,10 @@ class Details:
     seconds: float
     events: int
     sent: int
-    reason: Reason | None = None
+    reason: EndReason | None = None
 
 
-Hook = Callable[[Details], None]
+Hook = Callable[[DeliveryDetails], None]
 
 
 @dataclass
@@ -74,7 +74,7 @@ class Delivery:
         self.log = log
         self.grant = grant
         self.protocol = protocol
-        self.reason: Reason | None = None
+        self.reason: EndReason | None = None
         self.push: Callable[[Frame], int | None] = lambda frame: None
         self.abort: Callable[[], object] = lambda: None
         self.events = 0
@@ -146,7 +146,7 @@ class Delivery:
         else:
             self.events += events
 
-    def end(self, reason: Reason) -> None:
+    def end(self, reason: EndReason) -> None:
         """End it after what is being sent; the first reason counts."""
         self.reason = self.reason or reason
         self.wake()
@@ -185,7 +185,9 @@ class Delivery:
     def _observe(self, stage: Stage) -> None:
         seconds = time.monotonic() - self._began
         self._deliveries.observe(
-            Details(stage, self.log.run_id, self.protocol, self._resumed, seconds, self.events, self.sent, self.reason)
+            DeliveryDetails(
+                stage, self.log.run_id, self.protocol, self._resumed, seconds, self.events, self.sent, self.reason
+            )
         )
 
 

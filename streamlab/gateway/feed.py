@@ -48,10 +48,10 @@ class Frame:
 
     def form(self, make: Callable[["Frame", *State], Form], *state: *State) -> Form:
         """Return what `make` makes of the frame and of the state before it, made at the first call and then shared."""
-        key = (make, *state)
-        if key not in self._forms:
-            self._forms[key] = make(self, *state)
-        form: Form = self._forms[key]
+        key = (make, state) if state else make  # for each frame and client: a tuple less is worth its line
+        form: Form | None = self._forms.get(key)
+        if form is None:
+            form = self._forms[key] = make(self, *state)
         return form
 
     def place(self, item: Item) -> Position:

@@ -13,7 +13,7 @@ from streamlab.gateway.control import Open
 from streamlab.gateway.delivery import Deliveries, Delivery, Pace
 from streamlab.gateway.errors import draining, invalid_resume_token, unavailable, unknown_run
 from streamlab.gateway.limits import LEASE, Limits
-from streamlab.gateway.metrics import Figures, Metrics
+from streamlab.gateway.metrics import Metrics, Totals
 from streamlab.gateway.privacy import hide_tokens
 from streamlab.gateway.submissions import ChatRequest, Started, Submissions
 from streamlab.hub import HubFull, HubUnreachable, Log, Position, UnknownRun, parse_token
@@ -33,7 +33,7 @@ class Gateway:
         settings = engine.settings
         self.engine = engine
         self.access = Access.of(settings)
-        self.metrics = Metrics(self._figures)
+        self.metrics = Metrics(self._totals)
         self.deliveries = Deliveries(self.access, self.metrics.observe, pace)
         self.leaving = False  # whether it was told to end
         self.grpc_port: int | None = None  # where gRPC is served, if it is
@@ -126,9 +126,9 @@ class Gateway:
         self._draining = True
         await self.deliveries.drain(GRACE)
 
-    def _figures(self) -> Figures:
+    def _totals(self) -> Totals:
         runs, hub = self.engine.runs, self.engine.hub
-        return Figures(
+        return Totals(
             dict(self.deliveries.traffic), runs.started, dict(runs.ended), runs.live, hub.taken_over, hub.size
         )
 

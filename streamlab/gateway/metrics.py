@@ -11,14 +11,14 @@ from prometheus_client.samples import Sample
 
 from streamlab.events.event import Status
 from streamlab.events.outcome import Outcome
-from streamlab.gateway.delivery import Details, Reason, Traffic
+from streamlab.gateway.delivery import DeliveryDetails, EndReason, Traffic
 from streamlab.gateway.writer import PROTOCOLS
 
 BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)  # seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class Totals:
     """What counts up or stands somewhere, read when it is asked for."""
 
     traffic: Mapping[str, Traffic]
@@ -32,7 +32,7 @@ class Figures:
 class Metrics:
     """A registry of its own, so that several gateways can live in one process."""
 
-    def __init__(self, figures: Callable[[], Figures]) -> None:
+    def __init__(self, totals: Callable[[], Totals]) -> None:
         self._registry = CollectorRegistry()
         self._followers = Gauge(
             "streamlab_followers", "Clients that follow a run now.", ["protocol"], registry=self._registry
@@ -62,12 +62,12 @@ class Metrics:
         for protocol in PROTOCOLS:  # there at once, at 0: a rate does not see what a series began with
             self._followers.labels(protocol)
             self._reconnects.labels(protocol)
-            for reason in get_args(Reason):
+            for reason in get_args(EndReason):
                 self._disconnects.labels(protocol, reason)
-        self._registry.register(_Figures(figures))
+        self._registry.register(_TotalsCollector(totals))
         ProcessCollector(registry=self._registry)
 
-    def observe(self, details: Details) -> None:
+    def observe(self, details: DeliveryDetails) -> None:
         """Count a stage of a delivery: the hook of deliveries."""
         match details.stage:
             case "begun":
@@ -95,30 +95,30 @@ class Metrics:
         return generate_latest(self._registry)
 
 
-class _Figures(Collector):
-    def __init__(self, figures: Callable[[], Figures]) -> None:
-        self._figures = figures
+class _TotalsCollector(Collector):
+    def __init__(self, totals: Callable[[], Totals]) -> None:
+        self._totals = totals
 
     def collect(self) -> Iterable[Metric]:
-        figures = self._figures()
+        totals = self._totals()
         events = CounterMetricFamily("streamlab_events_sent", "Events sent, merged ones as one.", labels=["protocol"])
         sent = CounterMetricFamily("streamlab_bytes_sent", "Bytes of events sent.", labels=["protocol"])
-        for protocol, traffic in figures.traffic.items():
+        for protocol, traffic in totals.traffic.items():
             events.add_metric([protocol], traffic.events)
             sent.add_metric([protocol], traffic.sent)
         ended = CounterMetricFamily("streamlab_runs_ended", "Runs that ended, by status.", labels=["status"])
         for status in get_args(Status):
-            ended.add_metric([status], figures.runs_ended.get(status, 0))
+            ended.add_metric([status], totals.runs_ended.get(status, 0))
         return [
             events,
             sent,
             ended,
-            CounterMetricFamily("streamlab_runs_started", "Runs that began.", figures.runs_started),
+            CounterMetricFamily("streamlab_runs_started", "Runs that began.", totals.runs_started),
             CounterMetricFamily(
                 "streamlab_runs_taken_over",
                 "Runs of other processes that died, ended here in their place.",
-                figures.runs_taken_over,
+                totals.runs_taken_over,
             ),
-            GaugeMetricFamily("streamlab_runs_live", "Runs that are being produced.", figures.runs_live),
-            GaugeMetricFamily("streamlab_hub_bytes", "Memory of all logs.", figures.hub_bytes),
+            GaugeMetricFamily("streamlab_runs_live", "Runs that are being produced.", totals.runs_live),
+            GaugeMetricFamily("streamlab_hub_bytes", "Memory of all logs.", totals.hub_bytes),
         ]

@@ -9,7 +9,7 @@ from streamlab.gateway.control import control_json
 from streamlab.hub import Gap, Log, Position, Snapshot
 
 
-class Page(BaseModel):
+class EventPage(BaseModel):
     """`gap` and `snapshot` are null unless what was asked for cannot be had any more."""
 
     events: list[dict[str, Any]]

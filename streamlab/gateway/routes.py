@@ -13,7 +13,7 @@ from starlette.responses import FileResponse
 from streamlab.gateway.access import Grant
 from streamlab.gateway.errors import ErrorBody, draining, unavailable
 from streamlab.gateway.gateway import Gateway
-from streamlab.gateway.page import Page, page_of
+from streamlab.gateway.page import EventPage, page_of
 from streamlab.gateway.protocols.sse import EventStream, EventWriter
 from streamlab.gateway.requests import LimitedRoute, caller_of, gateway_of
 from streamlab.gateway.schema import EVENT_SCHEMAS
@@ -52,9 +52,9 @@ async def _the_gateway(request: Request) -> Gateway:
 
 
 TheGateway = Annotated[Gateway, Depends(_the_gateway)]
-Full = Annotated[Grant, Depends(_identify)]
-Reading = Annotated[Grant, Depends(_allow_reading)]
-Key = Annotated[
+FullAccess = Annotated[Grant, Depends(_identify)]
+ReadAccess = Annotated[Grant, Depends(_allow_reading)]
+IdempotencyKey = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
@@ -122,7 +122,9 @@ router = APIRouter(route_class=LimitedRoute, redirect_slashes=False)
 
 
 @router.post("/chat", responses=_errors(404, 409, 413, 429) | {200: STREAM}, response_class=Response)
-async def chat(asked: ChatRequest, request: Request, gateway: TheGateway, grant: Full, key: Key = None) -> Response:
+async def chat(
+    asked: ChatRequest, request: Request, gateway: TheGateway, grant: FullAccess, key: IdempotencyKey = None
+) -> Response:
     """Ask, and get the answer as server-sent events. The run goes on when you leave; `Location` is where it is."""
     started = await gateway.ask(asked, grant, key)
     log = await gateway.log(started.run_id)
@@ -132,7 +134,12 @@ async def chat(asked: ChatRequest, request: Request, gateway: TheGateway, grant:
 
 @router.post("/runs", status_code=201, responses=_errors(404, 409, 413, 429))
 async def start(
-    asked: ChatRequest, request: Request, response: Response, gateway: TheGateway, grant: Full, key: Key = None
+    asked: ChatRequest,
+    request: Request,
+    response: Response,
+    gateway: TheGateway,
+    grant: FullAccess,
+    key: IdempotencyKey = None,
 ) -> StartedRun:
     """Ask, and get the id of the run to follow. A run that nobody follows for a minute is stopped."""
     started = await gateway.ask(asked, grant, key)
@@ -147,7 +154,7 @@ async def start(
 
 
 @router.get("/runs/{run_id}", responses=_errors(404))
-async def look(run_id: str, gateway: TheGateway, grant: Reading) -> RunState:
+async def look(run_id: str, gateway: TheGateway, grant: ReadAccess) -> RunState:
     """Look at what the run has come to by now."""
     return state_of(await gateway.log(run_id))
 
@@ -156,7 +163,7 @@ async def look(run_id: str, gateway: TheGateway, grant: Reading) -> RunState:
     "/runs/{run_id}/events",
     responses=_errors(404)
     | {
-        200: {"model": Page, "description": "The events of the run, or a page of them.", "content": STREAM["content"]},
+        200: STREAM | {"model": EventPage, "description": "The events of the run, or a page of them."},
         204: {"description": "The run has ended, and you have all of it."},
     },
     response_class=Response,
@@ -164,7 +171,7 @@ async def look(run_id: str, gateway: TheGateway, grant: Reading) -> RunState:
 async def follow(
     run_id: str,
     gateway: TheGateway,
-    grant: Reading,
+    grant: ReadAccess,
     after: Annotated[str | None, Query(description="a resume token: the id of the last event that you have")] = None,
     last_event_id: Annotated[str | None, Header(description="the same, from an EventSource; it wins")] = None,
     accept: Annotated[str, Header(description="application/json asks for a page")] = "*/*",
@@ -186,7 +193,7 @@ async def follow(
     responses=_errors(404) | {204: {"description": "It had ended already."}},
     response_class=Response,
 )
-async def stop(run_id: str, gateway: TheGateway, grant: Full) -> Response:
+async def stop(run_id: str, gateway: TheGateway, grant: FullAccess) -> Response:
     """Stop the run at the model. What it wrote so far stays, and its log gets its end."""
     log = await gateway.log(run_id)
     if log.done:
@@ -196,7 +203,7 @@ async def stop(run_id: str, gateway: TheGateway, grant: Full) -> Response:
 
 
 @router.post("/runs/{run_id}/token", status_code=201, responses=_errors(404))
-async def issue_token(run_id: str, gateway: TheGateway, grant: Reading) -> FollowToken:
+async def issue_token(run_id: str, gateway: TheGateway, grant: ReadAccess) -> FollowToken:
     """Get a token for a browser's EventSource or WebSocket, or for somebody who shall only watch.
 
     A follow token gets one that ends when it does itself.
@@ -208,7 +215,7 @@ async def issue_token(run_id: str, gateway: TheGateway, grant: Reading) -> Follo
 
 
 @router.delete("/runs/{run_id}/token", status_code=204, responses=_errors(404), response_class=Response)
-async def revoke_tokens(run_id: str, gateway: TheGateway, grant: Full) -> Response:
+async def revoke_tokens(run_id: str, gateway: TheGateway, grant: FullAccess) -> Response:
     """End every follow token of the run; the streams that they opened end too."""
     log = await gateway.log(run_id)
     await gateway.revoke(log)

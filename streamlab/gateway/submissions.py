@@ -28,7 +28,7 @@ KEYS = 10_000  # idempotency keys that one process remembers; beyond that the lo
 KEY_SECONDS = 24 * 3600.0
 CLAIM_SECONDS = 30.0  # after which a key is free again whose request never came to an end: its process died
 WAIT = 2.0  # seconds that a repeated request waits for what becomes of the first one
-LOOK = 0.05  # seconds between two looks at that
+POLL = 0.05  # seconds between two looks at that
 CAPACITY_RETRY = 5  # seconds
 PROGRESS_RETRY = 1  # seconds
 
@@ -184,7 +184,7 @@ class Submissions:
                 return replace(former, repeated=True)
             if time.monotonic() > until:
                 raise _in_progress()
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(POLL)
         try:
             started = await self._start(asked, name, names)
             await self._engine.hub.open(started.run_id)  # from here on every process knows the run

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import ClassVar, Generic, NamedTuple, TypeVar
 
 from streamlab.gateway.control import Close, Drain, Open
-from streamlab.gateway.delivery import Delivery, Reason
+from streamlab.gateway.delivery import Delivery, EndReason
 from streamlab.gateway.feed import Frame
 
 PROTOCOLS = {"sse": "SSE", "websocket": "WebSocket", "grpc": "gRPC"}
@@ -30,7 +30,8 @@ class Writer(ABC, Generic[Data]):
 
     Still each frame is encoded once for all who stand at it, for `Frame.form` shares what a function makes of a frame
     and of the state before it. A writer with state keeps that as one hashable value and has the function return the
-    state after the frame beside the packets: clients that have read alike have equal states, and share.
+    state after the frame beside the packets: clients that have read alike have equal states, and share. What is one
+    client's own has no place in it, nor in a frame.
     """
 
     name: ClassVar[str]
@@ -70,7 +71,7 @@ async def write_stream(
     return True
 
 
-def _farewell(reason: Reason | None) -> Drain | Close | None:
+def _farewell(reason: EndReason | None) -> Drain | Close | None:
     match reason:
         case "drained":
             return Drain()

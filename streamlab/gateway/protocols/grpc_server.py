@@ -18,11 +18,11 @@ from streamlab.gateway.protocols.grpc_service import SERVICE, Service
 
 logger = logging.getLogger(__name__)
 
-LOOK = 0.2  # seconds between two looks at whether the gateway is ready
+POLL = 0.2  # seconds between two looks at whether the gateway is ready
 GRACE = 1.0  # seconds that calls have to take their status when the server ends
 STREAMS = 1_000  # calls of one connection at the same time
 
-Servings = health_pb2.HealthCheckResponse
+Health = health_pb2.HealthCheckResponse
 
 
 @asynccontextmanager
@@ -49,7 +49,7 @@ async def grpc_port(gateway: Gateway, host: str, port: int, *, shared: bool = Fa
         yield None
         return
     await server.start()
-    watch = asyncio.create_task(_tell(servicer, gateway), name="grpc health")
+    watch = asyncio.create_task(_report_health(servicer, gateway), name="grpc health")
     logger.info("gRPC is served on %s port %d", host, bound)
     try:
         yield bound
@@ -75,12 +75,12 @@ def _options(gateway: Gateway, *, shared: bool) -> list[tuple[str, int]]:
     ]
 
 
-async def _tell(servicer: health.HealthServicer, gateway: Gateway) -> None:
+async def _report_health(servicer: health.HealthServicer, gateway: Gateway) -> None:
     """Keep the health service up to date, for whom balancers ask."""
     told: bool | None = None
     while True:
         if told != gateway.ready:
             told = gateway.ready
             for name in ("", SERVICE):
-                await servicer.set(name, Servings.SERVING if told else Servings.NOT_SERVING)
-        await asyncio.sleep(LOOK)
+                await servicer.set(name, Health.SERVING if told else Health.NOT_SERVING)
+        await asyncio.sleep(POLL)

@@ -10,7 +10,7 @@ import grpc
 from pydantic import ValidationError
 
 from streamlab.gateway.access import FORWARDING, Caller, Grant, lapsed
-from streamlab.gateway.delivery import Reason
+from streamlab.gateway.delivery import EndReason
 from streamlab.gateway.errors import Refusal, draining, internal, problems, read_only
 from streamlab.gateway.gateway import Gateway
 from streamlab.gateway.protocols.grpc_events import MessageWriter
@@ -133,7 +133,7 @@ class Service:
             raise _early(delivery.reason)
 
 
-def _early(reason: Reason | None) -> Refusal:
+def _early(reason: EndReason | None) -> Refusal:
     """Say to a client why its stream ended before the run."""
     match reason:
         case "expired" | "revoked":

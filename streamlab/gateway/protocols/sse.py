@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 from streamlab.gateway.control import Close, Drain, Open
 from streamlab.gateway.delivery import Delivery, alongside
 from streamlab.gateway.feed import Entry, Frame, control_entry
-from streamlab.gateway.protocols.uvicorn_socket import Wire, abort, chunk, send_at_once, send_first
+from streamlab.gateway.protocols.uvicorn_socket import ClientSocket, abort, chunk, send_at_once, send_first
 from streamlab.gateway.writer import Packet, Writer, write_stream
 
 RETRY = 1000  # milliseconds after which a browser comes back
@@ -27,7 +27,7 @@ HEADERS = {
 
 
 class Body(NamedTuple):
-    """A piece of a response's body, as ASGI takes it and as it goes over the wire. Never empty: that ends a body."""
+    """A piece of a response's body, as ASGI takes it and as HTTP/1.1 frames it. Never empty: that ends a body."""
 
     message: Message
     chunk: bytes
@@ -93,8 +93,8 @@ class EventStream(Response):
 
     async def _send(self, receive: Receive, send: Send, delivery: Delivery) -> None:
         async def send_opening(body: Body) -> None:
-            if wire := await send_first(receive, send(body.message), body.chunk):
-                delivery.push = partial(_push, wire, self._writer)
+            if client := await send_first(receive, send(body.message), body.chunk):
+                delivery.push = partial(_push, client, self._writer)
 
         def send_body(body: Body) -> Awaitable[None]:
             return send(body.message) if delivery.sent else send_opening(body)
@@ -105,14 +105,14 @@ class EventStream(Response):
             await delivery.send(send(_message(b"", more=False)), 0)
 
 
-def _push(wire: Wire, writer: Writer[Body], frame: Frame) -> int | None:
+def _push(client: ClientSocket, writer: Writer[Body], frame: Frame) -> int | None:
     """Write a frame to the client's socket; return its size, or None where the client is not ready for it."""
-    if not wire.free:
+    if not client.free:
         return None
     size = 0
-    for body, length, _ in writer.frame(frame):
-        wire.write(body.chunk)
-        size += length
+    for each in writer.frame(frame):
+        client.write(each.data.chunk)
+        size += each.size
     return size
 
 

@@ -49,7 +49,7 @@ def chunk(body: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(body), body)
 
 
-class Wire:
+class ClientSocket:
     """Takes pieces of a response's body, each as a `chunk`, while nobody sends."""
 
     def __init__(self, transport: asyncio.Transport, flow: Any) -> None:
@@ -63,11 +63,11 @@ class Wire:
         return not (self._flow.write_paused or self._transport.is_closing())
 
 
-async def send_first(receive: Receive, sending: Awaitable[None], chunk: bytes) -> Wire | None:
+async def send_first(receive: Receive, sending: Awaitable[None], chunk: bytes) -> ClientSocket | None:
     """Wait for `sending`, which sends the first piece of a body, and watch what reaches the transport.
 
-    Return the wire, if the piece reached it as this chunk and nothing else: no layer of the application changes bodies,
-    and the protocol is HTTP/1.1.
+    Return the client's socket, if the piece reached it as this chunk and nothing else: no layer of the application
+    changes bodies, and the protocol is HTTP/1.1.
     """
     cycle: Any = getattr(receive, "__self__", None)
     transport = _transport(receive)
@@ -83,7 +83,7 @@ async def send_first(receive: Receive, sending: Awaitable[None], chunk: bytes) -
     if tap.written != chunk:
         _log_fallback("a body does not reach the connection as it was sent")
         return None
-    return Wire(transport, cycle.flow)
+    return ClientSocket(transport, cycle.flow)
 
 
 class _Tap:

@@ -16,7 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from streamlab.gateway.access import Grant
 from streamlab.gateway.control import Close, Drain, Open, Refused
-from streamlab.gateway.delivery import Delivery, Reason, alongside
+from streamlab.gateway.delivery import Delivery, EndReason, alongside
 from streamlab.gateway.errors import Refusal, read_only
 from streamlab.gateway.feed import Entry, Frame, control_entry
 from streamlab.gateway.gateway import Gateway
@@ -26,7 +26,7 @@ from streamlab.gateway.writer import Packet, Writer, write_stream
 from streamlab.hub import Log, Position
 
 REFUSED = 4000
-CLOSE_CODES: dict[Reason | None, int] = {"ended": 1000, "drained": 1012, "expired": 4401, "revoked": 4401}
+CLOSE_CODES: dict[EndReason | None, int] = {"ended": 1000, "drained": 1012, "expired": 4401, "revoked": 4401}
 
 
 def encode_message(entry: Entry) -> str:
