@@ -27,7 +27,7 @@ from rich.text import Text
 
 from streamlab.demo_model import DEMO, is_demo
 from streamlab.demo_model.process import DemoModel
-from streamlab.models.failures import classify
+from streamlab.models.catalog import classify
 from streamlab.models.options import QUESTION_CHARACTERS
 from streamlab.settings import Settings, SettingsError, load_settings
 

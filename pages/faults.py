@@ -20,7 +20,7 @@ from streamlab.events.event import StreamEvent
 from streamlab.events.outcome import outcome_of
 from streamlab.faults.trials import Trial, Trials, phases
 from streamlab.hub import UnknownRun
-from streamlab.models.failures import classify
+from streamlab.models.catalog import CLASSIFIERS
 from streamlab.runs.chain import ChainAttempt
 from streamlab.runs.run import RunLimits, Runs
 
@@ -119,7 +119,7 @@ code: list[SourceObject] = [
     Runs._attempts,
     Runs._attempt,
     RunLimits,
-    *classify.registry.values(),
+    *CLASSIFIERS,
 ]
 lesson.draw_title("faults", code, tried=any(map(recovered, faults.HISTORY.items.values())))
 draw_notice(st.container())

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from streamlab.demo_model.process import DemoModel
 from streamlab.events.event import Error, StreamEvent, encode
-from streamlab.models.failures import CODES, RETRIED, Code, Failure, classify, redacted
+from streamlab.models.catalog import classify
+from streamlab.models.failures import CODES, RETRIED, Code, Failure, redacted
 from tests.conftest import Lab, MakeLab, demo_model, http, provider, raw_endpoint, sse
 from tests.events import end, of
 

@@ -16,7 +16,8 @@ from components.page.texts import texts
 from streamlab.demo_model.process import DemoModel
 from streamlab.engine import Engine
 from streamlab.faults.trials import Policy
-from streamlab.models.failures import CODES, classify
+from streamlab.models.catalog import CLASSIFIERS
+from streamlab.models.failures import CODES
 from streamlab.models.options import QUESTION_CHARACTERS, Options
 from streamlab.models.provider import Fault
 from streamlab.models.providers.demo import Demo
@@ -241,7 +242,7 @@ def test_no_key_is_on_the_page(language: str) -> None:
 @pytest.mark.parametrize("code", sorted(set(CODES) - {"content_filtered", "producer_lost", "step_limit"}))
 def test_the_lines_that_give_a_code_are_those_of_the_source(code: str) -> None:
     """Every code that an exception can have, with the line at which its case begins."""
-    found = [excerpt for function in classify.registry.values() for excerpt in case_excerpts(function, code)]
+    found = [excerpt for function in CLASSIFIERS for excerpt in case_excerpts(function, code)]
     assert found
     for excerpt in found:
         source = Path(excerpt.path).read_text("utf-8").splitlines()
@@ -254,8 +255,8 @@ def test_the_lines_that_give_a_code_are_those_of_the_source(code: str) -> None:
 
 def test_a_code_that_no_exception_has_has_no_lines() -> None:
     """Nothing is made up."""
-    assert openai_failure in classify.registry.values()
-    for function in classify.registry.values():
+    assert openai_failure in CLASSIFIERS
+    for function in CLASSIFIERS:
         assert not list(case_excerpts(function, "producer_lost"))
 
 

@@ -19,17 +19,12 @@ ROOT = Path(__file__).parent.parent
 SCREEN = [*ROOT.glob("components/**/*.py"), *ROOT.glob("pages/*.py")]
 # Where the codes come from that complete a key, as in `error.{code}` and `timeline.broken_{code}`.
 CORE = [
+    *(ROOT / "streamlab" / path for path in ("events/recording.py", "runs/run.py", "faults/trials.py")),
     *(
-        ROOT / "streamlab" / path
-        for path in (
-            "events/recording.py",
-            "models/failures.py",
-            "models/options.py",
-            "runs/run.py",
-            "faults/trials.py",
-        )
+        path
+        for folder in ("chunks", "latency", "models", "prompts")
+        for path in (ROOT / "streamlab" / folder).rglob("*.py")
     ),
-    *(path for folder in ("chunks", "latency", "prompts") for path in (ROOT / "streamlab" / folder).glob("*.py")),
 ]
 KEY = re.compile(r"[a-z]+\.[a-z0-9_]+")
 

@@ -8,7 +8,7 @@ from components.page.excerpts import Excerpt, case_excerpts, excerpt_of
 from components.page.texts import t
 from streamlab.events.event import Error, Retry, StreamEvent
 from streamlab.faults.trials import Policy
-from streamlab.models.failures import classify
+from streamlab.models.catalog import CLASSIFIERS
 from streamlab.runs.run import RunLimits, Runs
 
 
@@ -27,7 +27,7 @@ def handlers(codes: Sequence[str], *, late: bool) -> Iterator[tuple[str, Excerpt
     `late`: the whole run ran out of time.
     """
     for code in codes:
-        for function in classify.registry.values():  # what all providers share, and each one's own
+        for function in CLASSIFIERS:  # what all providers share, and each one's own
             for excerpt in case_excerpts(function, code):
                 yield t("faults.code_classify", code=code), excerpt
     if "timeout" in codes:

@@ -23,9 +23,9 @@ from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
 
 from streamlab.chunks.modes import READ_MODES, Inputs, Model, ReadMode, Topic, beside_a_heartbeat
 from streamlab.chunks.views import ChunkView, chunk_view
-from streamlab.models.catalog import Models
+from streamlab.models.catalog import Models, classify
 from streamlab.models.connections import Connections
-from streamlab.models.failures import Failure, classify
+from streamlab.models.failures import Failure
 from streamlab.models.observer import MessageObserver
 from streamlab.models.options import Options
 from streamlab.models.provider import StockOptions

@@ -16,8 +16,7 @@ from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
 from streamlab.latency.clock import now
 from streamlab.latency.plan import Direct, Plan
 from streamlab.latency.wire import Wire
-from streamlab.models.catalog import Models
-from streamlab.models.failures import classify
+from streamlab.models.catalog import Models, classify
 from streamlab.models.observer import MessageObserver
 from streamlab.models.prompt import PROMPT
 from streamlab.models.provider import StockOptions

@@ -10,6 +10,7 @@ from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr
 
 from streamlab.models.connections import http_client
+from streamlab.models.failures import Failure, common_failure
 from streamlab.models.provider import Fault, Provider, StockOptions
 from streamlab.models.providers.demo import Demo
 from streamlab.models.providers.openai import OPENAI_URL, OpenAI
@@ -23,6 +24,15 @@ KINDS: tuple[type[Provider], ...] = (Demo, OpenAI)  # the last takes every name
 def provider_kind(model: str) -> type[Provider]:
     """Find whose model it is; what is true of all of a provider's models can be asked of the class."""
     return next(kind for kind in KINDS if kind.has(model))
+
+
+CLASSIFIERS = (*dict.fromkeys(kind.failure for kind in KINDS), common_failure)
+"""What names failures: what each provider's client raises, and what all share."""
+
+
+def classify(error: Exception) -> Failure:
+    """Name the failure that an exception amounts to, whatever model was asked."""
+    return next(filter(None, (named(error) for named in CLASSIFIERS)))
 
 
 def cost_money(models: Iterable[str]) -> bool:

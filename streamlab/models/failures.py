@@ -4,7 +4,6 @@ import json
 import re
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from functools import singledispatch
 from time import time
 from typing import Literal, get_args
 
@@ -43,12 +42,8 @@ class Failure(Exception):
         return self.code in RETRIED
 
 
-@singledispatch
-def classify(error: Exception) -> Failure:
-    """Name the failure that an exception of a model's client amounts to.
-
-    Each provider registers how its own are read, beside the client that raises them; here is what all share.
-    """
+def common_failure(error: Exception) -> Failure:
+    """Name the failure that an exception amounts to which is no provider's own."""
     match error:
         case Failure():
             return error

@@ -1,11 +1,13 @@
 """The seam to whoever serves models: what the rest of the code may ask of a provider."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
 
 import httpx2
 from langchain_core.language_models import BaseChatModel
 
+from streamlab.models.failures import Failure
 from streamlab.models.options import DEFAULT_TEMPERATURE
 
 Fault = Literal["none", "key", "rate_limit", "error", "slow", "stall", "cut", "garbage", "time_limit"]
@@ -32,7 +34,7 @@ class StockOptions:
 
 
 class Provider(Protocol):
-    """A server of models, and how it is asked. Its module registers its exceptions with `failures.classify`."""
+    """A server of models, and how it is asked."""
 
     name: ClassVar[str]
     free: ClassVar[bool]
@@ -42,6 +44,8 @@ class Provider(Protocol):
     """What can be made to go wrong with its models."""
     wrong_key: ClassVar[str]
     """A key that nobody has, and that looks like none of anybody's."""
+    failure: ClassVar[Callable[[Exception], Failure | None]]
+    """Names the failure that an exception of its client amounts to; None for what its client does not raise."""
 
     @classmethod
     def has(cls, model: str) -> bool:

@@ -16,7 +16,8 @@ import anyio
 from streamlab.events.event import Done, Error, FinalAnswer, Retry, Status, StreamEvent, ToolResult, Usage
 from streamlab.events.outcome import UNKNOWN, Account, Outcome
 from streamlab.hub import Hub, Log
-from streamlab.models.failures import Failure, classify
+from streamlab.models.catalog import classify
+from streamlab.models.failures import Failure
 from streamlab.runs.chain import Clock
 
 logger = logging.getLogger(__name__)

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import httpx2
@@ -12,7 +13,7 @@ from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from streamlab.models.connections import async_http_client
-from streamlab.models.failures import Failure, classify, redacted, retry_seconds
+from streamlab.models.failures import Failure, redacted, retry_seconds
 from streamlab.models.options import DEFAULT_TEMPERATURE
 from streamlab.models.provider import Fault, StockOptions
 from streamlab.models.providers.chat_openai import CompatibleChatOpenAI, give_plain_chunks
@@ -29,6 +30,36 @@ _TOO_LONG = re.compile(r"context[ _](length|window|size)", re.IGNORECASE)
 _NEVER_CONNECTED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol, httpx2.ProxyError)
 
 
+def openai_failure(error: Exception) -> Failure | None:
+    """Name the failure that an exception of OpenAI's client amounts to; None for any other."""
+    match error:
+        case ContextOverflowError():
+            return Failure("context_too_long")
+        case openai.AuthenticationError() | openai.PermissionDeniedError():
+            return Failure("auth")
+        case openai.NotFoundError():
+            return Failure("model_not_found")
+        case openai.RateLimitError(code="insufficient_quota"):
+            return Failure("quota")
+        case openai.RateLimitError():
+            return Failure("rate_limited", retry_after=_retry_after(error))
+        case openai.ContentFilterFinishReasonError():
+            return Failure("content_filtered")
+        case openai.APIStatusError(status_code=status) if status >= 500 or status in (408, 409, 425):
+            return Failure("provider_unavailable", retry_after=_retry_after(error))
+        case openai.BadRequestError() if _TOO_LONG.search(f"{error.code} {error.message}"):
+            return Failure("context_too_long")
+        case openai.APIStatusError():
+            return Failure("bad_request", detail=_said(error))
+        case openai.APITimeoutError():
+            return Failure("timeout")
+        case openai.APIConnectionError():
+            return Failure("connection_lost" if _was_connected(error) else "provider_unavailable")
+        case openai.APIError():
+            return Failure("provider_unavailable", detail=_said(error))
+    return None
+
+
 class OpenAI:
     """An endpoint at `base_url`; `http` is the client that all of the app's chains share."""
 
@@ -37,6 +68,7 @@ class OpenAI:
     takes_seed: ClassVar[bool] = False  # not every compatible server does
     faults: ClassVar[tuple[Fault, ...]] = ("none", "key", "time_limit")  # the server obeys nobody
     wrong_key: ClassVar[str] = "wrong-key-on-purpose"
+    failure: ClassVar[Callable[[Exception], Failure | None]] = staticmethod(openai_failure)
 
     def __init__(self, base_url: str, key: SecretStr, http: httpx2.Client) -> None:
         self._base_url = base_url
@@ -104,38 +136,6 @@ class OpenAI:
             http_async_client=http_async_client,
             **given,
         )
-
-
-@classify.register
-def openai_failure(error: openai.OpenAIError) -> Failure:
-    """Name the failure that an exception of OpenAI's client amounts to."""
-    match error:
-        case ContextOverflowError():
-            return Failure("context_too_long")
-        case openai.AuthenticationError() | openai.PermissionDeniedError():
-            return Failure("auth")
-        case openai.NotFoundError():
-            return Failure("model_not_found")
-        case openai.RateLimitError(code="insufficient_quota"):
-            return Failure("quota")
-        case openai.RateLimitError():
-            return Failure("rate_limited", retry_after=_retry_after(error))
-        case openai.ContentFilterFinishReasonError():
-            return Failure("content_filtered")
-        case openai.APIStatusError(status_code=status) if status >= 500 or status in (408, 409, 425):
-            return Failure("provider_unavailable", retry_after=_retry_after(error))
-        case openai.BadRequestError() if _TOO_LONG.search(f"{error.code} {error.message}"):
-            return Failure("context_too_long")
-        case openai.APIStatusError():
-            return Failure("bad_request", detail=_said(error))
-        case openai.APITimeoutError():
-            return Failure("timeout")
-        case openai.APIConnectionError():
-            return Failure("connection_lost" if _was_connected(error) else "provider_unavailable")
-        case openai.APIError():
-            return Failure("provider_unavailable", detail=_said(error))
-        case _:
-            return Failure("internal", detail=type(error).__name__)
 
 
 def _sent(temperature: float) -> float | None:
