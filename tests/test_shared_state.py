@@ -289,15 +289,17 @@ async def test_of_two_who_ask_at_once_one_is_answered(sides: tuple[Side, Side]) 
     """The other hears that the conversation is busy, and no run of it was begun."""
     here, there = sides
     chat = await here.settled(await here.chats.ask(None, "q", says("a")))
+    endless = Options(demo_model(**ENDLESS))  # however long the others take to ask, it is not over
     for number in range(5):
         before = here.runs.started + there.runs.started
         answers = await asyncio.gather(
-            *[side.chats.ask(chat.id, f"q{number}", says("a")) for side in (here, there, here, there)],
+            *[side.chats.ask(chat.id, f"q{number}", endless) for side in (here, there, here, there)],
             return_exceptions=True,
         )
         kinds = [type(answer) for answer in answers]
         assert (kinds.count(Chat), kinds.count(Busy)) == (1, 3)
         assert here.runs.started + there.runs.started == before + 1
+        await there.chats.stop(chat.id)
         chat = await here.settled(chat)
         assert len(chat.turns) == number + 2
 
@@ -575,8 +577,9 @@ async def test_a_stream_opens_with_its_conversation_at_either_gateway(gateways: 
         assert (opening["conversation"], opening["model"]) == (conversation, started["model"])
 
 
-async def test_one_key_is_one_run_at_both_gateways(gateways: Pair) -> None:
+async def test_one_key_is_one_run_at_both_gateways(gateways: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """One after the other, twenty at once, and as a stream."""
+    monkeypatch.setattr(asking, "WAIT", PATIENCE)
     here, there = gateways
     body = {"model": demo_model()}
     key = name()
