@@ -12,6 +12,7 @@ from components.page.address import CHAT, RUN, find_chat, named, show
 from components.page.lab import engine, following
 from components.page.session import session
 from components.page.texts import t
+from components.page.widgets import button
 from streamlab.agent.graph import chat_agent
 from streamlab.chats import Busy, Chat, Turn
 from streamlab.engine import Engine
@@ -57,7 +58,7 @@ def draw_toolbar(*, begun: bool) -> DeltaGenerator:
     """Draw the buttons for the next question; return the slot for the export, whose files are made at the end."""
     with st.container(horizontal=True, vertical_alignment="center"):
         if begun:
-            st.button(t("chat.new"), key="chat.new", icon=":material/add_comment:", on_click=show, args=(CHAT, None))
+            button("chat.new", "add_comment", show, CHAT, None)
         place = st.empty()
         sidebar.draw_tools_switch()
         return place
@@ -99,16 +100,8 @@ def draw_answer(chat: Chat, turn: Turn) -> None:
 
 
 def draw_again(chat: Chat, *, failed: bool) -> None:
-    name, icon = ("retry", ":material/refresh:") if failed else ("regenerate", ":material/restart_alt:")
-    st.button(
-        t(f"chat.{name}"),
-        key="chat.again",
-        icon=icon,
-        type="primary" if failed else "tertiary",
-        help=t("chat.regenerate_help"),
-        on_click=regenerate,
-        args=(chat,),
-    )
+    name, icon, kind = ("retry", "refresh", "primary") if failed else ("regenerate", "restart_alt", "tertiary")
+    button(f"chat.{name}", icon, regenerate, chat, key="chat.again", type=kind, help=t("chat.regenerate_help"))
 
 
 def draw_timeline_link(turn: Turn) -> None:
@@ -124,14 +117,7 @@ def draw_timeline_link(turn: Turn) -> None:
 
 def follow(chat: Chat, turn: Turn) -> None:
     """Draw the live answer to its end."""
-    stop_place.button(
-        t("chat.stop"),
-        key="chat.stop",
-        icon=":material/stop_circle:",
-        help=t("chat.stop_help"),
-        on_click=stop,
-        args=(chat,),
-    )
+    button("chat.stop", "stop_circle", stop, chat, place=stop_place)
     with following(turn.run_id) as batches:
         answer.follow(batches)
     stop_place.empty()

@@ -15,6 +15,7 @@ from components.page.excerpts import SourceObject
 from components.page.lab import engine, following
 from components.page.slots import draw_notice, fresh_container
 from components.page.texts import t
+from components.page.widgets import button
 from components.timeline import replay
 from streamlab.events.event import StreamEvent
 from streamlab.events.outcome import outcome_of
@@ -77,12 +78,7 @@ def draw_columns(trial: Trial) -> tuple[DeltaGenerator, DeltaGenerator]:
 
 def draw_live(trial: Trial) -> None:
     """Follow the run to its end."""
-    stop_place.button(
-        t("faults.stop"),
-        key="faults.stop",
-        icon=":material/stop_circle:",
-        on_click=lambda: lab.portal.call(lab.runs.stop, trial.run_id),
-    )
+    button("faults.stop", "stop_circle", lab.portal.call, lab.runs.stop, trial.run_id, place=stop_place)
     left, right = draw_columns(trial)
     chart, table = right.empty(), right.empty()
     log = lab.portal.call(lab.hub.log, trial.run_id)

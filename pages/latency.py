@@ -9,6 +9,7 @@ from components.page.address import MEASUREMENT, named, show
 from components.page.lab import engine
 from components.page.slots import draw_notice
 from components.page.texts import plain, t
+from components.page.widgets import button
 from streamlab.latency.client import Client
 from streamlab.latency.difference import SURE, paired_difference
 from streamlab.latency.gateway import GatewayClient
@@ -43,13 +44,7 @@ def draw_live(measuring_id: str) -> None:
     if not found or found.state != "measuring":
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
-            t("latency.stop"),
-            key="latency.stop",
-            icon=":material/stop_circle:",
-            help=t("latency.stop_help"),
-            on_click=lambda: lab.measurements.stop(measuring_id),
-        )
+        button("latency.stop", "stop_circle", lab.measurements.stop, measuring_id)
         st.progress(len(found.observations) / found.expected, text=progress(found))
     if any(not seen.warm_up for seen in found.observations):
         latency.draw(found.measurement, summarize(found.id, len(found.observations), found.measurement))

@@ -10,6 +10,7 @@ from components.page.lab import engine, sleep
 from components.page.session import session
 from components.page.slots import draw_notice, fresh_container
 from components.page.texts import t
+from components.page.widgets import button
 from components.prompts import comparison
 from components.prompts import editor as prompt_editor
 from components.prompts import files as prompt_files
@@ -48,15 +49,7 @@ def tells_apart(found: Comparison | None) -> bool:
 
 def draw_run(prompts: PromptSet | None, *, running: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
-            t("prompts.run"),
-            key="prompts.run",
-            type="primary",
-            icon=":material/play_arrow:",
-            disabled=prompts is None or running,
-            on_click=run,
-            args=(prompts,),
-        )
+        button("prompts.run", "play_arrow", run, prompts, type="primary", disabled=prompts is None or running)
         if prompts:
             st.caption(
                 t(
@@ -123,12 +116,7 @@ def draw_comparison(found: Comparison) -> None:
 
 def watch(found: Comparison, draw: Callable[[Comparison], None]) -> None:
     """Redraw what is known until all has ended; the columns follow their answers meanwhile."""
-    st.button(
-        t("prompts.stop"),
-        key="prompts.stop",
-        icon=":material/stop_circle:",
-        on_click=lambda: lab.portal.call(lab.comparisons.stop, found.id),
-    )
+    button("prompts.stop", "stop_circle", lab.portal.call, lab.comparisons.stop, found.id)
     place, done = st.empty(), found.done
     now: Comparison | None = found
     while now and now.live:

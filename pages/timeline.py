@@ -10,6 +10,7 @@ from components.page import lesson, questions, sidebar
 from components.page.address import RUN, named, show
 from components.page.lab import engine, following
 from components.page.texts import t
+from components.page.widgets import button
 from components.timeline import recordings, replay, timeline
 from components.timeline.recordings import Recording
 from streamlab.agent.graph import chat_agent
@@ -40,13 +41,8 @@ def draw_start(*, unknown: bool) -> None:
 
 def draw_live(task: Task) -> None:
     """Follow the run to its end: the answer on the left, the chart on the right."""
-    stop_place.button(
-        t("chat.stop"),
-        key="timeline.stop",
-        icon=":material/stop_circle:",
-        help=t("chat.stop_help"),
-        on_click=lambda: lab.portal.call(lab.runs.stop, task.run_id),
-    )
+    stop = lab.portal.call, lab.runs.stop, task.run_id
+    button("chat.stop", "stop_circle", *stop, key="timeline.stop", place=stop_place)
     left, right = st.columns([2, 3], gap="large")
     place, events = right.empty(), list[StreamEvent]()
     log = lab.portal.call(lab.hub.log, task.run_id)
@@ -94,7 +90,7 @@ def draw_recording(run_id: str, recording: Recording) -> None:
 
 def play(events: list[StreamEvent], speed: float, draw: Callable[[float], None]) -> None:
     """Replay the run at its pace times `speed`."""
-    stop_place.button(t("timeline.stop"), key="timeline.stop_replay", icon=":material/stop_circle:")
+    button("timeline.stop", "stop_circle", key="timeline.stop_replay", place=stop_place)
     began = time.monotonic()
     batches = replay.replay_batches(events, speed, began)
     watched = replay.observe(batches, [], lambda: draw((time.monotonic() - began) * speed))

@@ -14,6 +14,7 @@ from components.page.lab import engine
 from components.page.session import session
 from components.page.slots import draw_notice
 from components.page.texts import t
+from components.page.widgets import button, choice, control
 from streamlab.chunks.capture import Capture, Question
 from streamlab.chunks.captures import CaptureSet, TooManyCaptures
 from streamlab.chunks.modes import TOPICS, Topic
@@ -37,14 +38,13 @@ def draw_controls(found: CaptureSet | None) -> None:
     if found:
         st.session_state[TOPIC] = found.question.topic
     topic: Topic = st.session_state.setdefault(TOPIC, "parsers")
-    st.segmented_control(
-        t("chunks.topic"),
-        list(TOPICS),
-        key=TOPIC,
-        required=True,
-        format_func=lambda name: t(f"chunks.topic_{name}"),
+    choice(
+        "chunks.topic",
+        st.segmented_control,
+        TOPICS,
         on_change=_change_topic,
         label_visibility="collapsed",
+        persist_state=None,
     )
     st.markdown(t(f"chunks.about_{topic}"))
     with st.container(border=True):
@@ -54,55 +54,32 @@ def draw_controls(found: CaptureSet | None) -> None:
         with left:
             key = _question_key(topic)
             st.session_state.setdefault(key, t(f"chunks.question_{topic}"))
-            st.text_area(t("chunks.question"), key=key, height=96, persist_state="session")
+            control("chunks.question", st.text_area, key=key, height=96)
             _draw_buttons(topic, found)
         with right:
             if topic == "parsers":
-                _kept_default(AS_JSON, True)
-                st.toggle(t("chunks.as_json"), key=AS_JSON, help=t("chunks.as_json_help"), persist_state="session")
+                st.session_state.setdefault(AS_JSON, True)
+                control("chunks.as_json", st.toggle)
             _draw_pace()
 
 
 def _draw_buttons(topic: Topic, found: CaptureSet | None) -> None:
     with st.container(horizontal=True):
-        st.button(
-            t("chunks.start"), key="chunks.start", type="primary", icon=":material/play_arrow:", on_click=_start,
-            args=(topic,),
-        )  # fmt: skip
+        button("chunks.start", "play_arrow", _start, topic, type="primary")
         if found and found.running:
-            st.button(
-                t("chunks.stop"),
-                key="chunks.stop",
-                icon=":material/stop_circle:",
-                help=t("chunks.stop_help"),
-                on_click=engine().captures.stop,
-                args=(found.id,),
-            )
+            button("chunks.stop", "stop_circle", engine().captures.stop, found.id)
 
 
 def _draw_pace() -> None:
     if not is_demo(sidebar.options().model):
         st.caption(t("chunks.pace_of_its_own"))
         return
-    _kept_default(SIZE, None)
-    _kept_default(RATE, DEFAULT_RATE)
-    _kept_default(INSIDE, False)
-    inside = bool(st.session_state[INSIDE])
-    st.select_slider(
-        t("chunks.size"),
-        SIZES,
-        key=SIZE,
-        format_func=lambda size: t("chunks.size_own") if size is None else str(size),
-        help=t("chunks.size_help"),
-        disabled=inside,
-        persist_state="session",
-    )
-    st.select_slider(t("chunks.rate"), RATES, key=RATE, help=t("chunks.rate_help"), persist_state="session")
-    st.toggle(t("chunks.inside"), key=INSIDE, help=t("chunks.inside_help"), persist_state="session")
-
-
-def _kept_default(key: str, value: object) -> None:
-    st.session_state.setdefault(key, value)
+    for key, value in ((SIZE, None), (RATE, DEFAULT_RATE), (INSIDE, False)):
+        st.session_state.setdefault(key, value)
+    inside, own = bool(st.session_state[INSIDE]), t("chunks.size_own")
+    control("chunks.size", st.select_slider, SIZES, format_func=lambda size: str(size or own), disabled=inside)
+    control("chunks.rate", st.select_slider, RATES)
+    control("chunks.inside", st.toggle)
 
 
 def _question_key(topic: Topic) -> str:
@@ -219,19 +196,9 @@ def _tell_of_usage() -> None:
 def _draw_steps(capture: Capture, chosen: int, choose: Callable[[int], None]) -> None:
     count = len(capture.views)
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        for name, icon, to in (
-            ("back", ":material/chevron_left:", chosen - 1),
-            ("forward", ":material/chevron_right:", chosen + 1),
-        ):
-            st.button(
-                t(f"chunks.{name}"),
-                key=f"chunks.{name}.{capture.mode}",
-                icon=icon,
-                type="tertiary",
-                disabled=not 1 <= to <= count,
-                on_click=choose,
-                args=(to,),
-            )
+        for name, icon, to in (("back", "chevron_left", chosen - 1), ("forward", "chevron_right", chosen + 1)):
+            key = f"chunks.{name}.{capture.mode}"
+            button(f"chunks.{name}", icon, choose, to, key=key, type="tertiary", disabled=not 1 <= to <= count)
         st.caption(t("chunks.position", number=chosen, count=count, at=f"{capture.views[chosen - 1].at:.3f}"))
 
 

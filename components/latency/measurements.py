@@ -10,6 +10,7 @@ from components.page.address import MEASUREMENT, show
 from components.page.history import History
 from components.page.session import session
 from components.page.texts import LANGUAGE_KEY, t
+from components.page.widgets import button
 from streamlab.latency.measurement import BrokenMeasurement, Measurement, read_measurement, write_measurement
 from streamlab.latency.observation import write_csv, write_lines
 
@@ -42,9 +43,7 @@ def name_of(measurement: Measurement) -> str:
 def draw_list(current: str | None) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if current:
-            st.button(
-                t("latency.new"), icon=":material/add:", key="latency.new", on_click=show, args=(MEASUREMENT, None)
-            )
+            button("latency.new", "add", show, MEASUREMENT, None)
         HISTORY.draw(current)
         with st.popover(t("latency.upload"), icon=":material/upload:"):
             st.file_uploader(t("latency.upload_what"), type=["json", "jsonl"], key=UPLOAD, on_change=_upload)

@@ -9,6 +9,7 @@ from components.page.address import find_chat
 from components.page.lab import engine
 from components.page.session import session
 from components.page.texts import LANGUAGE_KEY, LANGUAGES, preferred_language, t
+from components.page.widgets import control
 from streamlab.demo_model import DEMO, is_demo
 from streamlab.hub import HubUnreachable
 from streamlab.models.options import DEFAULT_TEMPERATURE, SYSTEM_CHARACTERS, Options
@@ -68,7 +69,7 @@ def options() -> Options:
 
 def draw_tools_switch() -> None:
     """Draw the switch for tools, on the pages that offer it. It belongs to the sidebar's options."""
-    st.toggle(t("chat.tools"), key=TOOLS_KEY, help=t("chat.tools_help"), persist_state="session")
+    control("chat.tools", st.toggle, key=TOOLS_KEY)
 
 
 def model_label(name: str) -> str:

@@ -8,8 +8,9 @@ from components.page.lab import engine
 from components.page.session import session
 from components.page.text_area import read_while_typing
 from components.page.texts import t
+from components.page.widgets import button, control
 from components.prompts import draft as drafts
-from components.prompts.draft import AT_ONCE, REPEATS, Draft, check_key, draft, variant_key
+from components.prompts.draft import Draft, check_key, draft, variant_key
 from streamlab.prompts import template
 from streamlab.prompts.cases import BrokenCases, read_cases
 from streamlab.prompts.checks import Contains
@@ -64,61 +65,26 @@ def _draw_variants(found: Draft) -> None:
         for column, number in zip(st.columns(len(row)), row, strict=True):
             with column.container(border=True):
                 _draw_variant(found, number)
-    st.button(
-        t("prompts.add_variant"),
-        key="prompts.add_variant",
-        icon=":material/add:",
-        disabled=len(found.variants) >= drafts.MAX_VARIANTS,
-        on_click=drafts.copy_variant,
-        args=(found.variants[-1],),
-    )
+    full = len(found.variants) >= drafts.MAX_VARIANTS
+    button("prompts.add_variant", "add", drafts.copy_variant, found.variants[-1], disabled=full)
 
 
 def _draw_variant(found: Draft, number: int) -> None:
-    names = engine().portal.call(engine().models.names)
-    model = st.session_state[variant_key(number, "model")]
-    st.text_input(t("prompts.name"), key=variant_key(number, "name"), max_chars=60, persist_state="session")
-    st.selectbox(
-        t("sidebar.model"),
-        tuple(dict.fromkeys((*names, model))),
-        key=variant_key(number, "model"),
-        format_func=sidebar.model_label,
-        persist_state="session",
+    name, model, temperature, system, text = (
+        variant_key(number, field) for field in ("name", "model", "temperature", "system", "template")
     )
-    st.slider(
-        t("sidebar.temperature"), 0.0, 2.0, step=0.1, key=variant_key(number, "temperature"), persist_state="session"
-    )
-    st.text_area(
-        t("sidebar.system"), key=variant_key(number, "system"), max_chars=32_000, height=100, persist_state="session"
-    )
-    text = st.text_area(
-        t("prompts.template"),
-        key=variant_key(number, "template"),
-        max_chars=template.MAX_CHARACTERS,
-        height=120,
-        help=t("prompts.template_help"),
-        persist_state="session",
-    )
-    st.caption(_variables_text(text or ""))
+    models = dict.fromkeys((*engine().portal.call(engine().models.names), st.session_state[model]))
+    control("prompts.name", st.text_input, key=name, max_chars=60)
+    control("sidebar.model", st.selectbox, tuple(models), key=model, format_func=sidebar.model_label, help=None)
+    control("sidebar.temperature", st.slider, 0.0, 2.0, step=0.1, key=temperature, help=None)
+    control("sidebar.system", st.text_area, key=system, max_chars=32_000, height=100, help=None)
+    control("prompts.template", st.text_area, key=text, max_chars=template.MAX_CHARACTERS, height=120)
+    st.caption(_variables_text(st.session_state[text] or ""))
+    full, least = len(found.variants) >= drafts.MAX_VARIANTS, len(found.variants) <= drafts.MIN_VARIANTS
+    copy, remove = ({"key": f"prompts.{act}.{number}", "type": "tertiary"} for act in ("copy", "remove"))
     with st.container(horizontal=True):
-        st.button(
-            t("prompts.copy"),
-            key=f"prompts.copy.{number}",
-            icon=":material/content_copy:",
-            type="tertiary",
-            disabled=len(found.variants) >= drafts.MAX_VARIANTS,
-            on_click=drafts.copy_variant,
-            args=(number,),
-        )
-        st.button(
-            t("prompts.remove"),
-            key=f"prompts.remove.{number}",
-            icon=":material/delete:",
-            type="tertiary",
-            disabled=len(found.variants) <= drafts.MIN_VARIANTS,
-            on_click=drafts.remove_variant,
-            args=(number,),
-        )
+        button("prompts.copy", "content_copy", drafts.copy_variant, number, disabled=full, **copy)
+        button("prompts.remove", "delete", drafts.remove_variant, number, disabled=least, **remove)
 
 
 def _variables_text(text: str) -> str:
@@ -185,21 +151,11 @@ def _draw_checks(found: Draft) -> None:
     for place, number in enumerate(found.checks, 1):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             _draw_check(place, number)
-    st.button(
-        t("prompts.add_check"),
-        key="prompts.add_check",
-        icon=":material/add:",
-        disabled=len(found.checks) >= drafts.MAX_CHECKS,
-        on_click=drafts.add_check,
-        args=(Contains(value=""),),
-    )
+    full = len(found.checks) >= drafts.MAX_CHECKS
+    button("prompts.add_check", "add", drafts.add_check, Contains(value=""), disabled=full)
     repeats, at_once = st.columns(2)
-    repeats.number_input(
-        t("prompts.repeats"), 1, 10, key=REPEATS, help=t("prompts.repeats_help"), persist_state="session"
-    )
-    at_once.number_input(
-        t("prompts.at_once"), 1, 16, key=AT_ONCE, help=t("prompts.at_once_help"), persist_state="session"
-    )
+    control("prompts.repeats", repeats.number_input, 1, 10)
+    control("prompts.at_once", at_once.number_input, 1, 16)
 
 
 def _draw_check(place: int, number: int) -> None:

@@ -8,6 +8,7 @@ from components.page.address import RUN, show
 from components.page.history import History
 from components.page.session import session
 from components.page.texts import t
+from components.page.widgets import button
 from streamlab.events.event import StreamEvent
 from streamlab.events.recording import BrokenRecording, read_recording, write_recording
 
@@ -27,7 +28,7 @@ HISTORY: History[Recording] = History("timeline", RUN)
 
 def draw_list(current: str | None) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.button(t("timeline.new"), icon=":material/add:", key="timeline.new", on_click=show, args=(RUN, None))
+        button("timeline.new", "add", show, RUN, None)
         HISTORY.draw(current)
         with st.popover(t("timeline.upload"), icon=":material/upload:"):
             st.file_uploader(t("timeline.upload_what"), type=["jsonl"], key=UPLOAD_KEY, on_change=_upload)
