@@ -12,7 +12,7 @@ from components.page.texts import find_text, t
 def button(
     name: str,
     icon: str,
-    act: Callable[..., object] | None = None,
+    act: Callable[..., Any] | None = None,
     *args: object,
     place: DeltaGenerator | None = None,
     **options: Any,

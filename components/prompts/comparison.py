@@ -1,6 +1,6 @@
 """A comparison of prompts: its answers side by side, the grid of all, and their summary."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 from components.answer import answer
 from components.page.lab import engine, following, sleep
 from components.page.sidebar import model_label
+from components.page.slots import grid
 from components.page.texts import plain, t
 from streamlab.prompts.checks import Verdict
 from streamlab.prompts.comparisons import CellKey, CellRun, Comparison
@@ -18,7 +19,6 @@ from streamlab.prompts.prices import price_of
 from streamlab.prompts.prompt_set import PromptSet
 from streamlab.prompts.results import CRITERIA, Cell, SummaryRow, summary
 
-IN_A_ROW = 3
 PAGE = 25  # cases of the grid that are sent at a time
 POLL_SECONDS = 0.25  # between two looks at an answer that has not begun
 PREVIEW = 80  # characters
@@ -40,12 +40,9 @@ def find(comparison_id: str | None) -> Comparison | None:
 def draw_columns(found: Comparison, case: int, repeat: int) -> StopButtons:
     """Draw every variant's answer to one case, live; return the slots of the stop buttons of unfinished ones."""
     stops: StopButtons = {}
-    variants = range(len(found.prompts.variants))
-    for start in range(0, len(variants), IN_A_ROW):
-        row = variants[start : start + IN_A_ROW]
-        for column, variant in zip(st.columns(len(row)), row, strict=True):
-            with column.container(border=True):
-                _draw_column(found, CellKey(case, repeat, variant), stops)
+    for variant, place in grid(range(len(found.prompts.variants))):
+        with place:
+            _draw_column(found, CellKey(case, repeat, variant), stops)
     return stops
 
 
@@ -62,16 +59,12 @@ def _draw_column(found: Comparison, cell_key: CellKey, stops: StopButtons) -> No
                 key=f"prompts.stop.{cell_key}",
                 icon=":material/stop_circle:",
                 disabled=run is None,
-                on_click=_stop,
-                args=(found.id, cell_key),
+                on_click=engine().portal.call,
+                args=(engine().comparisons.stop, found.id, cell_key),
             )
         _follow(found.id, cell_key)
     else:
         _draw_ended(found, cell_key, run)
-
-
-def _stop(comparison_id: str, cell_key: CellKey) -> None:
-    engine().portal.call(engine().comparisons.stop, comparison_id, cell_key)
 
 
 @st.fragment(parallel=True)
@@ -188,7 +181,8 @@ def draw_summary(found: Comparison) -> None:
     if not rows:
         return
     st.subheader(t("prompts.summary"))
-    names = _unique([variant.name for variant in found.prompts.variants])
+    names = [variant.name for variant in found.prompts.variants]
+    names = [name if names.count(name) == 1 else f"{name} {number}" for number, name in enumerate(names, 1)]
     table = [
         {t("prompts.criterion"): t(f"prompts.criterion_{row.criterion}")}
         | {plain(name): _figure(row, index) for index, name in enumerate(names)}
@@ -267,7 +261,3 @@ def markdown_words() -> dict[str, str]:
         "answer": t("prompts.answer"),
         "unknown": t("prompts.unknown"),
     }
-
-
-def _unique(names: Sequence[str]) -> list[str]:
-    return [name if names.count(name) == 1 else f"{name} {number}" for number, name in enumerate(names, 1)]

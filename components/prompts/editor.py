@@ -6,6 +6,7 @@ import streamlit as st
 from components.page import sidebar
 from components.page.lab import engine
 from components.page.session import session
+from components.page.slots import grid
 from components.page.text_area import read_while_typing
 from components.page.texts import t
 from components.page.widgets import button, control
@@ -17,7 +18,6 @@ from streamlab.prompts.checks import Contains
 from streamlab.prompts.problems import Problem, problems
 from streamlab.prompts.prompt_set import PromptSet
 
-IN_A_ROW = 3
 CHECK_TYPES = ("contains", "not_contains", "regex", "json", "json_schema", "max_words")
 PASTED, UPLOADED = "prompts.pasted", "prompts.uploaded"
 
@@ -29,12 +29,12 @@ def draw() -> PromptSet | None:
     with variants:
         _draw_variants(found)
         read_while_typing(t("prompts.template"))
-    drafts.fit_columns(drafts.wanted_columns())
+    found.fit_columns()
     with cases:
         _draw_cases(found)
     with checks:
         _draw_checks(found)
-    prompts = drafts.try_set()
+    prompts = found.read()
     if prompts is None:
         st.error(t("prompts.too_large"), icon=":material/error:")
         return None
@@ -60,13 +60,11 @@ def problem_text(prompts: PromptSet, problem: Problem) -> str:
 
 
 def _draw_variants(found: Draft) -> None:
-    for start in range(0, len(found.variants), IN_A_ROW):
-        row = found.variants[start : start + IN_A_ROW]
-        for column, number in zip(st.columns(len(row)), row, strict=True):
-            with column.container(border=True):
-                _draw_variant(found, number)
+    for number, place in grid(found.variants):
+        with place:
+            _draw_variant(found, number)
     full = len(found.variants) >= drafts.MAX_VARIANTS
-    button("prompts.add_variant", "add", drafts.copy_variant, found.variants[-1], disabled=full)
+    button("prompts.add_variant", "add", found.copy_variant, found.variants[-1], disabled=full)
 
 
 def _draw_variant(found: Draft, number: int) -> None:
@@ -81,10 +79,10 @@ def _draw_variant(found: Draft, number: int) -> None:
     control("prompts.template", st.text_area, key=text, max_chars=template.MAX_CHARACTERS, height=120)
     st.caption(_variables_text(st.session_state[text] or ""))
     full, least = len(found.variants) >= drafts.MAX_VARIANTS, len(found.variants) <= drafts.MIN_VARIANTS
-    copy, remove = ({"key": f"prompts.{act}.{number}", "type": "tertiary"} for act in ("copy", "remove"))
+    copy, remove = f"prompts.copy.{number}", f"prompts.remove.{number}"
     with st.container(horizontal=True):
-        button("prompts.copy", "content_copy", drafts.copy_variant, number, disabled=full, **copy)
-        button("prompts.remove", "delete", drafts.remove_variant, number, disabled=least, **remove)
+        button("prompts.copy", "content_copy", found.copy_variant, number, key=copy, type="tertiary", disabled=full)
+        button("prompts.remove", "delete", found.variants.remove, number, key=remove, type="tertiary", disabled=least)
 
 
 def _variables_text(text: str) -> str:
@@ -112,7 +110,7 @@ def _draw_cases(found: Draft) -> None:
 def _draw_table(found: Draft) -> None:
     key = f"prompts.cases.{found.version}"
     if key not in st.session_state and found.table != found.cases:  # back from another page, which ended its edits
-        drafts.replace_cases(found.cases)
+        found.replace_cases(found.cases)
         key = f"prompts.cases.{found.version}"
     frame = pd.DataFrame(list(found.table), columns=list(found.columns), dtype=str)
     edited = st.data_editor(frame, key=key, num_rows="dynamic", hide_index=True, height="content")
@@ -136,13 +134,12 @@ def _load_cases(data: bytes | str) -> bool:
     try:
         table = read_cases(data)
     except BrokenCases as error:
-        session().notice = t(
-            f"prompts.csv_{error.code}", row=error.row or 1, got=error.got or 0, expected=error.expected or 0
-        )
+        row, got, expected = error.row or 1, error.got or 0, error.expected or 0
+        session().notice = t(f"prompts.csv_{error.code}", row=row, got=got, expected=expected)
         return False
     found = draft()
     found.columns = table.columns
-    drafts.replace_cases(table.cases())
+    found.replace_cases(table.cases())
     return True
 
 
@@ -150,15 +147,15 @@ def _draw_checks(found: Draft) -> None:
     st.caption(t("prompts.checks_what"))
     for place, number in enumerate(found.checks, 1):
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            _draw_check(place, number)
+            _draw_check(found, place, number)
     full = len(found.checks) >= drafts.MAX_CHECKS
-    button("prompts.add_check", "add", drafts.add_check, Contains(value=""), disabled=full)
+    button("prompts.add_check", "add", found.add_check, Contains(value=""), disabled=full)
     repeats, at_once = st.columns(2)
     control("prompts.repeats", repeats.number_input, 1, 10)
     control("prompts.at_once", at_once.number_input, 1, 16)
 
 
-def _draw_check(place: int, number: int) -> None:
+def _draw_check(found: Draft, place: int, number: int) -> None:
     check_type = st.selectbox(
         t("prompts.check_type", number=place),
         CHECK_TYPES,
@@ -177,18 +174,13 @@ def _draw_check(place: int, number: int) -> None:
         st.toggle(t("prompts.ignore_case"), key=check_key(number, "ignore_case"), persist_state="session")
     if check_type == "max_words":
         st.session_state.setdefault(check_key(number, "words"), 100)
-        st.number_input(
-            t("prompts.check_value", number=place),
-            1,
-            1_000_000,
-            key=check_key(number, "words"),
-            persist_state="session",
-        )
+        key, label = check_key(number, "words"), t("prompts.check_value", number=place)
+        st.number_input(label, 1, 1_000_000, key=key, persist_state="session")
     st.button(
         t("prompts.remove_check", number=place),
         key=f"prompts.remove_check.{number}",
         icon=":material/delete:",
         type="tertiary",
-        on_click=drafts.remove_check,
+        on_click=found.checks.remove,
         args=(number,),
     )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from functools import partial
+from itertools import count
 from pathlib import Path
 from threading import Event
 
@@ -90,7 +91,7 @@ class Measuring:
             print_summary(summarize(seen, plan.target), self._console)
         failed = Counter(sorted(each.error for each in seen if each.error))
         if failed:
-            codes = ", ".join(f"{code} {count}" for code, count in failed.items())
+            codes = ", ".join(f"{code} {number}" for code, number in failed.items())
             self._console.print(f"{failed.total()} of {len(seen)} calls failed: {codes}.")
         if not counted:
             self._console.print("Nothing was measured.")
@@ -144,7 +145,8 @@ def _progress(plan: Plan, console: Console, *, quiet: bool) -> Iterator[Show]:
     if quiet:
         yield lambda observation: None
     elif not console.is_terminal:
-        yield _Plainly(total, console)
+        calls = count(1)
+        yield lambda seen: console.print(f"{next(calls)}/{total} {_told(seen)}")
     else:
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
         with Progress(*columns, console=console, auto_refresh=False, transient=True) as progress:
@@ -157,19 +159,10 @@ def _progress(plan: Plan, console: Console, *, quiet: bool) -> Iterator[Show]:
             yield show
 
 
-class _Plainly:
-    """A line for each call."""
-
-    def __init__(self, total: int, console: Console) -> None:
-        self._total = total
-        self._count = 0
-        self._console = console
-
-    def __call__(self, seen: Observation) -> None:
-        self._count += 1
-        times = "" if seen.e2e is None else f": first text {seen.ttft:.3f} s, whole {seen.e2e:.3f} s"
-        error = f": {seen.error}" if seen.error else ""
-        self._console.print(f"{self._count}/{self._total} {_named(seen)} {seen.model}{times}{error}")
+def _told(seen: Observation) -> str:
+    times = "" if seen.e2e is None else f": first text {seen.ttft:.3f} s, whole {seen.e2e:.3f} s"
+    error = f": {seen.error}" if seen.error else ""
+    return f"{_named(seen)} {seen.model}{times}{error}"
 
 
 def _named(observation: Observation) -> str:

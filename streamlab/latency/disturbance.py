@@ -79,14 +79,12 @@ class Noise:
     @property
     def reasons(self) -> tuple[Reason, ...]:
         """What was beyond its bound: 5 ms at the median or 15 ms at p95 for an error, 15 ms for the lateness."""
-        found: list[Reason] = []
-        if _beyond(self.ttft_error):
-            found.append("ttft_error")
-        if _beyond(self.gap_error):
-            found.append("gap_error")
-        if self.late is not None and self.late > P95_LATE:
-            found.append("late")
-        return tuple(found)
+        found: dict[Reason, bool] = {
+            "ttft_error": _beyond(self.ttft_error),
+            "gap_error": _beyond(self.gap_error),
+            "late": self.late is not None and self.late > P95_LATE,
+        }
+        return tuple(reason for reason, beyond in found.items() if beyond)
 
     @property
     def noisy(self) -> bool:

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from typing import Annotated
 
@@ -125,19 +125,15 @@ def write_lines(observations: Iterable[Observation]) -> bytes:
     return b"".join(encode_observation(observation) + b"\n" for observation in observations)
 
 
-_SINGLE = (
-    "pair", "way", "model", "warm_up", "ttfe", "ttft", "e2e", "tokens", "tokens_estimated", "reading", "streamed",
-    "waits", "error", "late",
-)  # fmt: skip
-
-
 def write_csv(observations: Iterable[Observation]) -> bytes:
     """Write a table in UTF-8, a row for each call. Lists are told by count, sum, median and 95th percentile."""
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow([*_SINGLE, "chunks", "characters", "gap_p50", "gap_p95"])
+    lists = ("chunk_times", "chunk_characters", "written")
+    names = [field.name for field in fields(Observation) if field.name not in lists]
+    writer.writerow([*names, "chunks", "characters", "gap_p50", "gap_p95"])
     for observation in observations:
-        single = (getattr(observation, name) for name in _SINGLE)
+        single = (getattr(observation, name) for name in names)
         values = [harmless(value) if isinstance(value, str) else value for value in single]
         gaps = observation.gaps
         middle, high = (round(float(np.percentile(gaps, share)), DIGITS) if gaps else None for share in (50, 95))

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 from streamlab.events.event import Usage
 from streamlab.models.catalog import provider_kind
@@ -50,9 +49,12 @@ FREE = Price(0.0, 0.0, None, None)
 @cache
 def price_list() -> PriceList:
     data = tomllib.loads(FILE.read_text("utf-8"))
-    return PriceList(
-        data["date"], data["source"], data["page"], {name: _price(data, row) for name, row in data["models"].items()}
-    )
+    dated = data["date"], data["source"]
+    prices = {
+        name: Price(row["input"], row["output"], *dated, data["long_context"] if row.get("long") else None)
+        for name, row in data["models"].items()
+    }
+    return PriceList(*dated, data["page"], prices)
 
 
 def price_of(model: str) -> Price | None:
@@ -70,8 +72,3 @@ def cost(model: str, usage: Usage) -> float | None:
     if price is None or (price.limit is not None and usage.input_tokens > price.limit):
         return None
     return (usage.input_tokens * price.input + usage.output_tokens * price.output) / 1_000_000
-
-
-def _price(data: dict[str, Any], row: dict[str, Any]) -> Price:
-    limit = data["long_context"] if row.get("long") else None
-    return Price(row["input"], row["output"], data["date"], data["source"], limit)

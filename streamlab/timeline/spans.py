@@ -254,10 +254,4 @@ def is_cut(events: Sequence[StreamEvent]) -> bool:
 
 
 def result_status(result: ToolResult) -> SpanStatus:
-    match result.status:
-        case "failed" | "lost":
-            return "failed"
-        case "stopped":
-            return "stopped"
-        case _:
-            return "completed"
+    return "failed" if result.status == "lost" else result.status
