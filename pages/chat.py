@@ -12,7 +12,7 @@ from components.page.address import CHAT, RUN, find_chat, named, show
 from components.page.lab import engine, following
 from components.page.session import session
 from components.page.texts import t
-from components.page.widgets import button
+from components.page.widgets import button, download
 from streamlab.agent.graph import chat_agent
 from streamlab.chats import Busy, Chat, Turn
 from streamlab.engine import Engine
@@ -66,13 +66,9 @@ def draw_toolbar(*, begun: bool) -> DeltaGenerator:
 
 def draw_export(chat: Chat) -> None:
     with st.popover(t("chat.export"), icon=":material/download:"):
-        for label, make, ending, mime in (
-            (t("chat.export_markdown"), to_markdown, "md", "text/markdown"),
-            (t("chat.export_json"), to_json, "json", "application/json"),
-        ):
-            st.download_button(
-                label, make(chat), f"streaming-lab-{chat.id[:8]}.{ending}", mime, on_click="ignore", width="stretch"
-            )
+        name = f"streaming-lab-{chat.id[:8]}"
+        download("chat.export_markdown", to_markdown(chat), f"{name}.md", "text/markdown")
+        download("chat.export_json", to_json(chat), f"{name}.json", "application/json")
 
 
 def draw_suggestions() -> None:
@@ -125,7 +121,7 @@ def follow(chat: Chat, turn: Turn) -> None:
 
 answers = chat_agent if sidebar.options().tools else chat_chain
 lesson.draw_title("chat", (answers, Runs.start, Engine.follow), tried=session().came_back)
-show(CHAT, named(CHAT))
+chat_id = named(CHAT)
 current, away = None, False
 try:
     current = find_chat()
@@ -134,7 +130,7 @@ except HubUnreachable:
     st.warning(t("chat.unreachable"), icon=":material/cloud_off:")
 if not current and not away:
     st.markdown(t("chat.what"))
-    if named(CHAT):
+    if chat_id:
         st.warning(t("chat.unknown"), icon=":material/link_off:")
     draw_suggestions()
 export_place = draw_toolbar(begun=bool(current))

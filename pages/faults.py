@@ -107,7 +107,6 @@ def draw_ended(trial: Trial, events: list[StreamEvent]) -> None:
 
 
 run_id = named(TRIAL)
-show(TRIAL, run_id)
 update_history(run_id)
 code: list[SourceObject] = [
     Trials.start,

@@ -5,7 +5,7 @@ import streamlit as st
 from components.latency import form, latency, measurements
 from components.latency.measurements import SavedMeasurement
 from components.page import lesson
-from components.page.address import MEASUREMENT, named, show
+from components.page.address import MEASUREMENT, named
 from components.page.lab import engine
 from components.page.slots import draw_notice
 from components.page.texts import plain, t
@@ -74,7 +74,6 @@ def draw_ended(measurement_id: str, saved: SavedMeasurement) -> None:
 
 
 measurement_id = named(MEASUREMENT)
-show(MEASUREMENT, measurement_id)
 found = lab.measurements.find(measurement_id)
 if found and found.state != "measuring":
     measurements.HISTORY.keep(found.id, SavedMeasurement(measurements.name_of(found.measurement), found.measurement))

@@ -135,7 +135,6 @@ def choose_page(found: Comparison) -> int:
 
 
 comparison_id = named(COMPARISON)
-show(COMPARISON, comparison_id)
 found = comparison.find(comparison_id)
 lesson.draw_title("prompts", (fill, Comparisons.start, run_check), tried=tells_apart(found))
 if "draft" not in st.session_state and found:

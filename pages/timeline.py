@@ -98,7 +98,6 @@ def play(events: list[StreamEvent], speed: float, draw: Callable[[float], None])
 
 
 run_id = named(RUN)
-show(RUN, run_id)
 recorded = recordings.HISTORY.find(run_id)
 lesson.draw_title(
     "timeline",

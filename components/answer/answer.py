@@ -133,7 +133,7 @@ class _LiveThinking:
 
 
 def _draw_error(outcome: Outcome) -> None:
-    code = _known(outcome.code)
+    code = outcome.code if outcome.code in CODES else "internal"
     lines = [f"**{error_text(code)}** {t(f'error.{code}_next', detail=outcome.detail or '')}"]
     if outcome.text:
         lines.append(t("chat.partial_kept"))
@@ -141,12 +141,8 @@ def _draw_error(outcome: Outcome) -> None:
 
 
 def error_text(code: str | None) -> str:
-    return t(f"error.{_known(code)}")
-
-
-def _known(code: str | None) -> str:
-    """Replace an unknown code, as an uploaded recording may have, by `internal`."""
-    return code if code in CODES else "internal"
+    """Tell what failed; an unknown code, as an uploaded recording may have, is `internal`."""
+    return t(f"error.{code if code in CODES else 'internal'}")
 
 
 def _draw_figures(outcome: Outcome, model: str | None) -> None:
@@ -156,8 +152,8 @@ def _draw_figures(outcome: Outcome, model: str | None) -> None:
     about = "≈ " if usage.estimated else ""
     tokens_help = t("figures.tokens_estimated" if usage.estimated else "figures.tokens_help")
     figures = {
-        "ttft": _seconds(timings.ttft),
-        "total": _seconds(timings.total),
+        "ttft": "–" if timings.ttft is None else f"{timings.ttft:.2f} s",
+        "total": f"{timings.total:.2f} s",
         "rate": t("figures.rate_value", value=f"{about}{rate:.1f}") if rate else "–",
         "tokens_in": f"{about}{usage.input_tokens:,}",
         "tokens_out": f"{about}{usage.output_tokens:,}",
@@ -166,17 +162,9 @@ def _draw_figures(outcome: Outcome, model: str | None) -> None:
         figures |= {"tokens_in": "–", "tokens_out": "–"}
     if outcome.retries:
         figures["retries"] = str(outcome.retries)
-    items = [f"{t(f'figures.{name}')} **{value}**" for name, value in figures.items()]
+    # Without breaks: a label and its value stay on one line.
+    items = [f"{t(f'figures.{name}')} **{value}**".replace(" ", "\u00a0") for name, value in figures.items()]
     named = [f"{t('figures.model')} **{model_label(model)}**"] if model else []
-    row = " · ".join([*map(_without_breaks, items), *named])
+    row = " · ".join([*items, *named])
     meanings = [f"**{t(f'figures.{name}')}**: {t(f'figures.{name}_help')}" for name in ("ttft", "total", "rate")]
     st.caption(row, help="\n\n".join([*meanings, tokens_help]))
-
-
-def _without_breaks(figure: str) -> str:
-    """Keep a label and its value on one line."""
-    return figure.replace(" ", "\u00a0")
-
-
-def _seconds(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f} s"

@@ -27,8 +27,10 @@ def phases(figures: Sequence[Figures], label: Label) -> Chart:
         if not (found.ttft and found.e2e and found.noticed and found.reading is not None):
             continue
         lane, done = label(found.model, found.way), found.noticed.median + found.reading
-        bars += [_bar(lane, waiting, 0, found.ttft.median), _bar(lane, reading, found.ttft.median, done)]
-        ends.append(_bar(lane, complete, found.e2e.median, found.e2e.median))
+        first, end = found.ttft.median, found.e2e.median
+        bars.append({"lane": lane, "what": waiting, "start": 0, "end": first})
+        bars.append({"lane": lane, "what": reading, "start": first, "end": done})
+        ends.append({"lane": lane, "what": complete, "start": end, "end": end})
     lanes = [label(found.model, found.way) for found in figures]
     encoding = {
         "x": alt.X("start:Q", title=t("latency.axis_seconds"), scale=alt.Scale(domainMin=0)),
@@ -93,10 +95,6 @@ def _thin(values: list[float]) -> Iterator[float]:
     ordered = sorted(values)
     count = min(MAX_MARKS, len(ordered))
     return (ordered[number * (len(ordered) - 1) // max(1, count - 1)] for number in range(count))
-
-
-def _bar(lane: str, what: str, start: float, end: float) -> dict[str, Any]:
-    return {"lane": lane, "what": what, "start": start, "end": end}
 
 
 def _data(rows: list[dict[str, Any]]) -> alt.Chart:

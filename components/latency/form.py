@@ -54,7 +54,7 @@ def _draw_method(gateway: GatewayAddress | None) -> None:
     key, default = (f"{LENGTH}.relayed", "unlimited") if relayed else (LENGTH, "medium")
     choice("latency.length", st.pills, LENGTHS, default=default, key=key, disabled=relayed, wrap=True)
     options: dict[str, Any] = {"selection_mode": "multi", "default": DIRECT, "format_func": way_label, "wrap": True}
-    control("latency.ways", st.pills, _offered(gateway), **options)
+    control("latency.ways", st.pills, WAYS if gateway else DIRECT, **options)
     if gateway is None:
         st.caption(t("latency.no_gateway"))
     elif relayed:
@@ -64,13 +64,10 @@ def _draw_method(gateway: GatewayAddress | None) -> None:
     control("latency.target", target.number_input, 0.1, 60.0, 1.0, 0.1, "%.1f")
 
 
-def _offered(gateway: GatewayAddress | None) -> tuple[Way, ...]:
-    return WAYS if gateway else DIRECT
-
-
 def _ways(gateway: GatewayAddress | None) -> tuple[Way, ...]:
     """Return the chosen ways that are offered."""
-    return tuple(way for way in _offered(gateway) if way in st.session_state.get(CHOSEN_WAYS, DIRECT))
+    chosen = st.session_state.get(CHOSEN_WAYS, DIRECT)
+    return tuple(way for way in (WAYS if gateway else DIRECT) if way in chosen)
 
 
 def own_gateway() -> GatewayAddress | None:

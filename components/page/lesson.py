@@ -29,7 +29,9 @@ def _draw_popovers(page: str, code: Sequence[SourceObject], *, done: bool) -> No
     with st.popover(t("lesson.what"), icon=":material/info:"):
         st.markdown(t(f"{page}.what"))
     with st.popover(t("lesson.code"), icon=":material/code:"):
-        _draw_code(code)
+        st.caption(t("lesson.code_what"))
+        for part in code:
+            excerpt_of(part).draw()
     icon = ":material/task_alt:" if done else ":material/assignment:"
     with st.popover(t("lesson.try"), icon=icon):
         st.markdown(t(f"{page}.try"))
@@ -37,9 +39,3 @@ def _draw_popovers(page: str, code: Sequence[SourceObject], *, done: bool) -> No
             st.caption(f":material/task_alt: {t('lesson.done')}")
         else:
             st.caption(f":material/radio_button_unchecked: {t('lesson.open')}")
-
-
-def _draw_code(code: Sequence[SourceObject]) -> None:
-    st.caption(t("lesson.code_what"))
-    for part in code:
-        excerpt_of(part).draw()

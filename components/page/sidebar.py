@@ -35,10 +35,6 @@ def choose_language() -> None:
         st.query_params[LANGUAGE_KEY] = st.session_state[LANGUAGE_KEY]
 
 
-def _language_chosen() -> None:
-    session().language_chosen = True
-
-
 def draw() -> None:
     with st.sidebar:
         _restore_options()
@@ -57,7 +53,7 @@ def draw() -> None:
             LANGUAGES,
             format_func=LANGUAGES.__getitem__,
             key=LANGUAGE_KEY,
-            on_change=_language_chosen,
+            on_change=lambda: setattr(session(), "language_chosen", True),
         )
 
 

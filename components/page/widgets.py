@@ -22,6 +22,11 @@ def button(
     (place or st).button(on_click=act, args=args, **texts | options)
 
 
+def download(name: str, data: bytes | str, file: str, mime: str, **options: Any) -> None:
+    """Draw a button that saves a file."""
+    st.download_button(t(name), data, file, mime, **{"key": name, "on_click": "ignore", "width": "stretch"} | options)
+
+
 def control(name: str, draw: Callable[..., object], *args: object, **options: Any) -> None:
     """Draw a widget by `draw`; its value is kept while another page is shown."""
     texts = {"key": name, "help": find_text(f"{name}_help"), "persist_state": "session"}

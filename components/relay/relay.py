@@ -47,7 +47,7 @@ def draw_run_controls(log: Log | None) -> None:
     """Draw what may be done to this run, if there is one and it is live."""
     live = log is not None and log.done is None
     if log and live:
-        button("relay.stop", "stop_circle", _stop, log.run_id)
+        button("relay.stop", "stop_circle", engine().portal.call, engine().runs.stop, log.run_id)
     shared = engine().settings.redis_url is not None
     what = t("relay.kill_none") if not shared else t("relay.kill_help") if live else t("relay.kill_idle")
     button("relay.kill", "power_off", _kill, log, disabled=not (shared and live), help=what)
@@ -69,11 +69,6 @@ def draw_outage(run_id: str, seq: int) -> None:
             since=f"{max(0, seq - killed.seq):,}",
         )
         place.info(text, icon=":material/power_off:")
-
-
-def _stop(run_id: str) -> None:
-    lab = engine()
-    lab.portal.call(lab.runs.stop, run_id)
 
 
 def _kill(log: Log) -> None:

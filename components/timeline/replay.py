@@ -58,14 +58,11 @@ def draw_controls(run_id: str, events: Sequence[StreamEvent]) -> float | None:
             ("forward", "skip_next", position + 1),
             ("at_once", "last_page", count),
         ):
-            button(f"timeline.{name}", icon, _go, run_id, to, disabled=not 1 <= to <= count or to == position)
+            go = st.session_state.__setitem__, _key(run_id), to
+            button(f"timeline.{name}", icon, *go, disabled=not 1 <= to <= count or to == position)
     if count > 1:
         st.slider(t("timeline.position"), 1, count, key=_key(run_id), help=t("timeline.position_help"))
     return speed
-
-
-def _go(run_id: str, position: int) -> None:
-    st.session_state[_key(run_id)] = position
 
 
 def _key(run_id: str) -> str:
