@@ -10,7 +10,7 @@ from components.faults import attempts, faults
 from components.faults.faults import SavedTrial
 from components.faults.handlers import draw_handlers
 from components.page import access, lesson, questions, sidebar
-from components.page.address import TRIAL, named, show
+from components.page.address import TRIAL, named
 from components.page.excerpts import SourceObject
 from components.page.lab import engine, following
 from components.page.slots import draw_notice, fresh_container
@@ -26,16 +26,6 @@ from streamlab.runs.chain import ChainAttempt
 from streamlab.runs.run import RunLimits, Runs
 
 lab = engine()
-
-
-def start() -> None:
-    chosen, options = faults.trial_options(), sidebar.options()
-    if trial := questions.started(
-        [options.model],
-        lambda: lab.portal.call(lab.trials.start, chosen.question, options, chosen.fault, chosen.times, chosen.policy),
-    ):
-        faults.keep(SavedTrial(trial))
-        show(TRIAL, trial.run_id)
 
 
 def update_history(run_id: str | None) -> None:
@@ -119,7 +109,7 @@ code: list[SourceObject] = [
 lesson.draw_title("faults", code, tried=any(map(recovered, faults.HISTORY.items.values())))
 draw_notice(st.container())
 access.draw([sidebar.options().model], st.container())
-stop_place = faults.draw_form(start)
+stop_place = faults.draw_form()
 saved = faults.HISTORY.find(run_id)
 place = fresh_container("faults", (run_id, bool(saved and saved.events)))
 faults.draw_difference(run_id)

@@ -62,7 +62,7 @@ def _uses(path: Path, named: set[str]) -> Iterator[Use]:
             case ast.Call(func=ast.Name(id="t"), args=[key], keywords=keywords):
                 values = frozenset(keyword.arg or "" for keyword in keywords)
                 yield Use(f"{path.name}:{node.lineno}", ast.unparse(key), frozenset(_keys(key, tree, named)), values)
-            case ast.Call(func=ast.Name(id="button" | "control" | "choice" as kind), args=[name, *_]):
+            case ast.Call(func=ast.Name(id="button" | "control" | "choice" | "download" as kind), args=[name, *_]):
                 endings = {"help"} | (named if kind == "choice" else set())
                 widgets = set(_keys(name, tree, named))
                 keys = widgets | {f"{widget}_{ending}" for widget in widgets for ending in endings} & texts("en").keys()

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain
 
 import streamlit as st
@@ -82,35 +83,35 @@ def _readable(item: Item) -> bool:
             return False
 
 
+@dataclass
 class _LiveStatus:
     """The line above the answer while there is nothing to read."""
 
-    def __init__(self, place: DeltaGenerator) -> None:
-        self._place = place
-        self._attempt = 1
+    place: DeltaGenerator
+    _attempt: int = 1
 
     def wait(self) -> None:
-        self._place.markdown(f":shimmer[{t('chat.thinking')} …]")
+        self.place.markdown(f":shimmer[{t('chat.thinking')} …]")
 
     def clear(self) -> None:
-        self._place.empty()
+        self.place.empty()
 
     def retry(self, event: Retry, *, shown: bool) -> None:
         self._attempt += 1
         seconds = f"{event.wait or 0:.1f}".removesuffix(".0")
         key = "chat.retry_void" if shown else "chat.retry_wait"
         text = t(key, reason=t(f"error.{event.code}"), seconds=seconds, number=self._attempt)
-        self._place.warning(text, icon=":material/autorenew:")
+        self.place.warning(text, icon=":material/autorenew:")
 
 
+@dataclass
 class _LiveThinking:
     """The model's reasoning, shown open while it arrives."""
 
-    def __init__(self, place: DeltaGenerator) -> None:
-        self._place = place
-        self._inner: DeltaGenerator | None = None
-        self._text = ""
-        self._due = 0.0
+    place: DeltaGenerator
+    _inner: DeltaGenerator | None = None
+    _text: str = ""
+    _due: float = 0.0
 
     def add(self, text: str) -> None:
         """Add text, and redraw a few times a second only: each drawing sends all of it again."""
@@ -124,11 +125,11 @@ class _LiveThinking:
             return
         if self._inner is None:
             label, icon = t("chat.thought"), ":material/psychology:"
-            self._inner = self._place.expander(label, expanded=True, icon=icon, type="compact").empty()
+            self._inner = self.place.expander(label, expanded=True, icon=icon, type="compact").empty()
         self._inner.markdown(self._text)
 
     def clear(self) -> None:
-        self._place.empty()
+        self.place.empty()
         self._inner, self._text = None, ""
 
 

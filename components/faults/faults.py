@@ -1,37 +1,26 @@
 """The form for a trial, and the table of a session's trials."""
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import get_args
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from components.page import sidebar
+from components.page import questions, sidebar
 from components.page.address import TRIAL, show
 from components.page.history import History
+from components.page.lab import engine
 from components.page.texts import t
 from components.page.widgets import button, choice, control
 from streamlab.events.event import StreamEvent
 from streamlab.events.outcome import outcome_of
 from streamlab.faults.trials import LEAST_SECONDS, MOST_ATTEMPTS, MOST_SECONDS, Policy, Trial, offered
 from streamlab.models.catalog import provider_kind
-from streamlab.models.provider import Fault
 from streamlab.runs.run import Retries
 
 TIMES: dict[str, int | None] = {"first": 1, "first_two": 2, "all": None}  # attempts that meet the fault
 SECONDS = ("first_token", "silence", "total")
 QUESTION, MET, CHOSEN_RETRIES, ATTEMPTS = (f"faults.{name}" for name in ("question", "times", "retries", "attempts"))
-
-
-@dataclass(frozen=True)
-class TrialOptions:
-    """The form's values."""
-
-    question: str
-    fault: Fault
-    times: int | None
-    policy: Policy
 
 
 @dataclass(frozen=True)
@@ -54,7 +43,7 @@ def keep(saved: SavedTrial) -> None:
     HISTORY.keep(saved.trial.run_id, saved)
 
 
-def draw_form(start: Callable[[], None]) -> DeltaGenerator:
+def draw_form() -> DeltaGenerator:
     """Draw the controls and the start button; return the slot for the stop button."""
     with st.container(border=True):
         _draw_fault()
@@ -72,11 +61,14 @@ def draw_form(start: Callable[[], None]) -> DeltaGenerator:
     return stop_place
 
 
-def trial_options() -> TrialOptions:
-    state = st.session_state
-    seconds = {name: state[f"faults.{name}"] for name in SECONDS}
-    policy = Policy(state[CHOSEN_RETRIES], state[ATTEMPTS], **seconds)
-    return TrialOptions(state[QUESTION], state[_fault_key()], TIMES[state[MET]], policy)
+def start() -> None:
+    """Start the trial that the form describes."""
+    state, options, lab = st.session_state, sidebar.options(), engine()
+    policy = Policy(state[CHOSEN_RETRIES], state[ATTEMPTS], **{name: state[f"faults.{name}"] for name in SECONDS})
+    chosen = state[QUESTION], options, state[_fault_key()], TIMES[state[MET]], policy
+    if trial := questions.started([options.model], lambda: lab.portal.call(lab.trials.start, *chosen)):
+        keep(SavedTrial(trial))
+        show(TRIAL, trial.run_id)
 
 
 def _limits_label() -> str:

@@ -8,7 +8,7 @@ import altair as alt
 from components.page import colors
 from components.page.texts import t
 from streamlab.latency.figures import Figures
-from streamlab.latency.observation import Observation
+from streamlab.latency.observation import Observation, counted
 
 LANE_HEIGHT = 44  # pixels
 AXIS_HEIGHT = 60  # pixels
@@ -70,11 +70,9 @@ def times(observations: Sequence[Observation], figures: Sequence[Figures], label
     return _strip(values, t("latency.axis_seconds"), opacity=0.6)
 
 
-def _counted(observations: Sequence[Observation], figures: Figures) -> Iterator[Observation]:
-    """Yield the calls from which the figures are made."""
-    for seen in observations:
-        if (seen.model, seen.way, seen.warm_up) == (figures.model, figures.way, False) and seen.usable:
-            yield seen
+def _counted(observations: Sequence[Observation], figures: Figures) -> list[Observation]:
+    """Return the calls from which the figures are made."""
+    return [seen for seen in counted(observations, figures.model, figures.way) if seen.usable]
 
 
 def _strip(values: dict[str, list[float]], title: str, opacity: float) -> Chart:

@@ -21,11 +21,11 @@ BEAT = 0.05  # seconds between two beats of the second task
 BLOCKED = 0.15  # seconds without a beat that count as blocked
 
 ReadMode = Literal["message", "text", "json", "stream", "astream", "invoke", "events"]
-PARSERS: tuple[ReadMode, ...] = ("message", "text", "json")
-CALLS: tuple[ReadMode, ...] = ("stream", "astream", "invoke", "events")
-
 Topic = Literal["parsers", "calls"]
-TOPICS: dict[Topic, tuple[ReadMode, ...]] = {"parsers": PARSERS, "calls": CALLS}
+TOPICS: dict[Topic, tuple[ReadMode, ...]] = {
+    "parsers": ("message", "text", "json"),
+    "calls": ("stream", "astream", "invoke", "events"),
+}
 
 Model = Runnable[LanguageModelInput, AIMessage]
 Chain = Runnable[dict[str, Any], Any]

@@ -80,6 +80,11 @@ class Observation:
         return self.way == "invoke" and self.streamed
 
 
+def counted(observations: Iterable[Observation], model: str, way: Way) -> list[Observation]:
+    """Return the calls of a model in one way, without the warm-ups."""
+    return [seen for seen in observations if (seen.model, seen.way, seen.warm_up) == (model, way, False)]
+
+
 _ADAPTER = TypeAdapter(Observation)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from streamlab.latency.difference import Difference, paired_difference, unpaired_difference
 from streamlab.latency.disturbance import Buffering, Noise, buffering, noise
 from streamlab.latency.figures import Figures, figures, noticed_wait
-from streamlab.latency.observation import DIGITS, Observation
+from streamlab.latency.observation import DIGITS, Observation, counted
 from streamlab.latency.plan import WAYS, Way
 
 Metric = Literal["ttft", "e2e", "noticed"]
@@ -117,6 +117,6 @@ def _comparisons(observations: Sequence[Observation], sides: Sequence[Side]) -> 
 
 def _by_pair(observations: Sequence[Observation], side: Side, metric: Metric) -> dict[int, float]:
     """Return the values that count, by the pair they belong to."""
-    mine = (seen for seen in observations if (seen.model, seen.way) == (side.model, side.way) and not seen.warm_up)
+    mine = counted(observations, side.model, side.way)
     values = {seen.pair: METRICS[metric](seen) for seen in mine if seen.usable}
     return {pair: value for pair, value in values.items() if value is not None}
