@@ -88,9 +88,14 @@ def draw_answer(chat: Chat, turn: Turn) -> None:
             if turn.run_id == chat.turns[-1].run_id:
                 with again_place.container(horizontal=True, vertical_alignment="center"):
                     draw_again(chat, failed=turn.outcome.status in ("failed", "lost"))
-                    draw_timeline_link(turn)
+                    if lab.agents.find(turn.run_id):  # as long as the run's log is there
+                        page, icon, query = "../pages/timeline.py", ":material/view_timeline:", {RUN: turn.run_id}
+                        st.page_link(page, label=t("chat.timeline"), icon=icon, query_params=query)
         else:
-            follow(chat, turn)
+            button("chat.stop", "stop_circle", stop, chat, place=stop_place)
+            with following(turn.run_id) as batches:
+                answer.follow(batches)
+            stop_place.empty()
             # Drawn anew from its outcome: what stands where it will stay is not doubled while the next one arrives.
             st.rerun()
 
@@ -98,25 +103,6 @@ def draw_answer(chat: Chat, turn: Turn) -> None:
 def draw_again(chat: Chat, *, failed: bool) -> None:
     name, icon, kind = ("retry", "refresh", "primary") if failed else ("regenerate", "restart_alt", "tertiary")
     button(f"chat.{name}", icon, regenerate, chat, key="chat.again", type=kind, help=t("chat.regenerate_help"))
-
-
-def draw_timeline_link(turn: Turn) -> None:
-    """Draw the link as long as the run's log is there."""
-    if lab.agents.find(turn.run_id):
-        st.page_link(
-            "../pages/timeline.py",
-            label=t("chat.timeline"),
-            icon=":material/view_timeline:",
-            query_params={RUN: turn.run_id},
-        )
-
-
-def follow(chat: Chat, turn: Turn) -> None:
-    """Draw the live answer to its end."""
-    button("chat.stop", "stop_circle", stop, chat, place=stop_place)
-    with following(turn.run_id) as batches:
-        answer.follow(batches)
-    stop_place.empty()
 
 
 answers = chat_agent if sidebar.options().tools else chat_chain

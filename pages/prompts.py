@@ -51,15 +51,12 @@ def draw_run(prompts: PromptSet | None, *, running: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         button("prompts.run", "play_arrow", run, prompts, type="primary", disabled=prompts is None or running)
         if prompts:
-            st.caption(
-                t(
-                    "prompts.run_what",
-                    variants=len(prompts.variants),
-                    cases=f"{len(prompts.inputs()):,}",
-                    repeats=prompts.repeats,
-                    answers=f"{count_answers(prompts):,}",
-                )
+            variants, cases, answers = (
+                len(prompts.variants),
+                f"{len(prompts.inputs()):,}",
+                f"{count_answers(prompts):,}",
             )
+            st.caption(t("prompts.run_what", variants=variants, cases=cases, repeats=prompts.repeats, answers=answers))
 
 
 def choose_case(found: Comparison) -> tuple[int, int]:
@@ -67,21 +64,16 @@ def choose_case(found: Comparison) -> tuple[int, int]:
     inputs, repeat = found.prompts.inputs(), 1
     if len(inputs) == 1 and found.prompts.repeats == 1:
         return 0, 0
+
+    def label(case: int) -> str:
+        return f"{case + 1}. " + ", ".join(f"{name}: {value[:40]}" for name, value in inputs[case].items())
+
     left, right = st.columns([4, 1])
-    case = left.selectbox(
-        t("prompts.shown_case"), range(len(inputs)), format_func=case_label(found), key=f"prompts.shown.{found.id}"
-    )
+    key, cases = f"prompts.shown.{found.id}", range(len(inputs))
+    case = left.selectbox(t("prompts.shown_case"), cases, format_func=lambda case: label(case).strip(), key=key)
     if found.prompts.repeats > 1:
         repeat = right.number_input(t("prompts.repeat"), 1, found.prompts.repeats, key=f"prompts.repeat.{found.id}")
     return case, repeat - 1
-
-
-def case_label(found: Comparison) -> Callable[[int], str]:
-    def label(case: int) -> str:
-        values = ", ".join(f"{name}: {value[:40]}" for name, value in found.prompts.inputs()[case].items())
-        return f"{case + 1}. {values}" if values else f"{case + 1}."
-
-    return label
 
 
 def draw_comparison(found: Comparison) -> None:

@@ -31,14 +31,6 @@ def ask(question: str) -> None:
         show(RUN, task.run_id)
 
 
-def draw_start(*, unknown: bool) -> None:
-    st.markdown(t("timeline.what"))
-    if unknown:
-        st.warning(t("timeline.unknown"), icon=":material/link_off:")
-    texts = {name: t(f"timeline.suggestion_{name}") for name in SUGGESTIONS}
-    questions.draw_suggestions("timeline.suggestion", texts, ask)
-
-
 def draw_live(task: Task) -> None:
     """Follow the run to its end: the answer on the left, the chart on the right."""
     stop = lab.portal.call, lab.runs.stop, task.run_id
@@ -118,4 +110,8 @@ elif task := lab.agents.find(run_id):
     draw_live(task)
 else:
     with start_place.container():
-        draw_start(unknown=bool(run_id))
+        st.markdown(t("timeline.what"))
+        if run_id:
+            st.warning(t("timeline.unknown"), icon=":material/link_off:")
+        texts = {name: t(f"timeline.suggestion_{name}") for name in SUGGESTIONS}
+        questions.draw_suggestions("timeline.suggestion", texts, ask)

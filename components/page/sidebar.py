@@ -1,6 +1,7 @@
 """The sidebar: the options of the next question, and the language."""
 
 from contextlib import suppress
+from dataclasses import astuple
 
 import streamlit as st
 
@@ -101,7 +102,5 @@ def _restore_options() -> None:
         chat = find_chat()
     state.came_back = bool(chat and chat.live)
     options = chat.turns[-1].options if chat else Options("", "", DEFAULT_TEMPERATURE)
-    st.session_state[MODEL_KEY] = options.model
-    st.session_state[SYSTEM_KEY] = options.system
-    st.session_state[TEMPERATURE_KEY] = options.temperature
-    st.session_state[TOOLS_KEY] = options.tools
+    for key, value in zip((MODEL_KEY, SYSTEM_KEY, TEMPERATURE_KEY, TOOLS_KEY), astuple(options), strict=True):
+        st.session_state[key] = value

@@ -14,7 +14,7 @@ from components.page.slots import grid
 from components.page.texts import plain, t
 from streamlab.prompts.checks import Verdict
 from streamlab.prompts.comparisons import CellKey, CellRun, Comparison
-from streamlab.prompts.diff import word_diff
+from streamlab.prompts.diff import Change, word_diff
 from streamlab.prompts.prices import price_of
 from streamlab.prompts.prompt_set import PromptSet
 from streamlab.prompts.results import CRITERIA, Cell, SummaryRow, summary
@@ -23,7 +23,11 @@ PAGE = 25  # cases of the grid that are sent at a time
 POLL_SECONDS = 0.25  # between two looks at an answer that has not begun
 PREVIEW = 80  # characters
 WINNER_MARK = "★"
-DIFF_COLORS = {"removed": "rgba(210, 59, 59, 0.28)", "added": "rgba(46, 160, 90, 0.30)"}
+DIFF_MARKS: Mapping[Change, tuple[str, str]] = {
+    "same": ("", ""),
+    "removed": ('<del style="background: rgba(210, 59, 59, 0.28)">', "</del>"),
+    "added": ('<ins style="background: rgba(46, 160, 90, 0.30)">', "</ins>"),
+}
 
 THUMBS: Mapping[int, Literal["up", "down"]] = {0: "down", 1: "up"}
 
@@ -161,18 +165,11 @@ def draw_grid(found: Comparison, first: int) -> None:
 
 def _preview(cell: Cell) -> str:
     text = " ".join(cell.text[: 2 * PREVIEW].split())[:PREVIEW]
-    match cell.status:
-        case "waiting":
-            return "·"
-        case "running":
-            return "…"
-        case "completed":
-            passed = sum(verdict.passed is True for verdict in cell.verdicts)
-            return f"✓ {passed}/{len(cell.verdicts)}  {text}" if cell.verdicts else f"✓ {text}"
-        case "stopped":
-            return f"■ {text}"
-        case _:
-            return f"✕ {answer.error_text(cell.code)}"
+    if cell.completed and cell.verdicts:
+        passed = sum(verdict.passed is True for verdict in cell.verdicts)
+        return f"✓ {passed}/{len(cell.verdicts)}  {text}"
+    short = {"waiting": "·", "running": "…", "completed": f"✓ {text}", "stopped": f"■ {text}"}
+    return short.get(cell.status) or f"✕ {answer.error_text(cell.code)}"
 
 
 def draw_summary(found: Comparison) -> None:
@@ -237,12 +234,8 @@ def diff_html(before: str, after: str) -> str:
     """Mark the changes with `ins` and `del`, which work without colours, too."""
     parts = []
     for segment in word_diff(before, after):
-        text = escape(segment.text)
-        if segment.kind == "same":
-            parts.append(text)
-        else:
-            tag = "del" if segment.kind == "removed" else "ins"
-            parts.append(f'<{tag} style="background: {DIFF_COLORS[segment.kind]}">{text}</{tag}>')
+        begin, end = DIFF_MARKS[segment.kind]
+        parts.append(f"{begin}{escape(segment.text)}{end}")
     return f'<div style="white-space: pre-wrap; overflow-wrap: anywhere">{"".join(parts)}</div>'
 
 
