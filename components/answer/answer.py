@@ -74,13 +74,7 @@ def follow(batches: Iterator[list[Item]], frames: float = 1.0) -> None:
 
 
 def _readable(item: Item) -> bool:
-    match item:
-        case Snapshot(text=text):
-            return bool(text)
-        case TextDelta() | Thinking():
-            return True
-        case _:
-            return False
+    return bool(item.text) if isinstance(item, Snapshot) else isinstance(item, TextDelta | Thinking)
 
 
 @dataclass

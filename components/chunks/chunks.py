@@ -1,6 +1,7 @@
 """One question, read in several modes: asked, drawn while the chunks arrive, and opened chunk by chunk."""
 
 from collections.abc import Callable
+from functools import partial
 from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
@@ -55,19 +56,15 @@ def draw_controls(found: CaptureSet | None) -> None:
             key = _question_key(topic)
             st.session_state.setdefault(key, t(f"chunks.question_{topic}"))
             control("chunks.question", st.text_area, key=key, height=96)
-            _draw_buttons(topic, found)
+            with st.container(horizontal=True):
+                button("chunks.start", "play_arrow", _start, topic, type="primary")
+                if found and found.running:
+                    button("chunks.stop", "stop_circle", engine().captures.stop, found.id)
         with right:
             if topic == "parsers":
                 st.session_state.setdefault(AS_JSON, True)
                 control("chunks.as_json", st.toggle)
             _draw_pace()
-
-
-def _draw_buttons(topic: Topic, found: CaptureSet | None) -> None:
-    with st.container(horizontal=True):
-        button("chunks.start", "play_arrow", _start, topic, type="primary")
-        if found and found.running:
-            button("chunks.stop", "stop_circle", engine().captures.stop, found.id)
 
 
 def _draw_pace() -> None:
@@ -161,35 +158,17 @@ def _draw_capture(found: CaptureSet, capture: Capture) -> None:
         if capture.state == "running":
             st.caption(f":shimmer[{t('chunks.waiting')} …]")
         return
-    chosen = _chosen(found.id, capture)
-
-    def choose(number: int) -> None:
-        st.session_state[_chosen_key(found.id, capture)] = number
-
-    key = f"chunks.tiles.{found.id}.{capture.mode}"
-    follow = _chosen_key(found.id, capture) not in st.session_state
-    draw_views(key, mode_name(capture), capture.views, chosen, choose, follow=follow)
+    key, state = f"chunks.chosen.{found.id}.{capture.mode}", st.session_state
+    follow, chosen = key not in state, int(state.get(key, len(capture.views)))  # the last, unless one was chosen
+    choose = partial(state.__setitem__, key)
+    tiles = f"chunks.tiles.{found.id}.{capture.mode}"
+    draw_views(tiles, mode_name(capture), capture.views, chosen, choose, follow=follow)
     if capture.more:
         st.caption(t("chunks.more", kept=f"{len(capture.views):,}", more=f"{capture.more:,}"))
     _draw_steps(capture, chosen, choose)
     _draw_chosen(capture, chosen)
-    if not follow and capture.views[chosen - 1].carries_usage:
-        _tell_of_usage()
-
-
-def _chosen_key(capture_id: str, capture: Capture) -> str:
-    return f"chunks.chosen.{capture_id}.{capture.mode}"
-
-
-def _chosen(capture_id: str, capture: Capture) -> int:
-    """Find the number of the chunk that is open: the last, unless one was chosen."""
-    return int(st.session_state.get(_chosen_key(capture_id, capture), len(capture.views)))
-
-
-def _tell_of_usage() -> None:
-    """Mark the page's task as done; the title, which says so, stands outside of what is drawn again here."""
-    if not st.session_state.get(TRIED):
-        st.session_state[TRIED] = True
+    if not follow and capture.views[chosen - 1].carries_usage and not state.get(TRIED):
+        state[TRIED] = True  # the page's task is done; the title, which says so, is not drawn again here
         st.rerun()
 
 

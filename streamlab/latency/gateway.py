@@ -1,7 +1,7 @@
 """A client of one model behind a gateway, which records what came when. It knows only the gateway's address."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, get_args
 from urllib.parse import parse_qsl
 
@@ -82,20 +82,15 @@ class GatewayClient:
 
     def _chat(self, record: CallRecord) -> None:
         record.start = now()
-        with self._http.stream("POST", "/chat", json=self._asked) as response, self._stopped_early(response):
-            if response.status_code != httpx2.codes.OK:
-                raise _refused(response)
-            _take_down(record, httpx2.EventSource(response))
-
-    @contextmanager
-    def _stopped_early(self, response: httpx2.Response) -> Iterator[None]:
-        """Stop the run when the block is left by an exception: it would go on for a minute, and tokens cost money."""
-        try:
-            yield
-        except BaseException:
-            if run_id := response.headers.get("x-run-id"):
-                self._stop(run_id)
-            raise
+        with self._http.stream("POST", "/chat", json=self._asked) as response:
+            try:
+                if response.status_code != httpx2.codes.OK:
+                    raise _refused(response)
+                _take_down(record, httpx2.EventSource(response))
+            except BaseException:  # else the run would go on for a minute, and tokens cost money
+                if run_id := response.headers.get("x-run-id"):
+                    self._stop(run_id)
+                raise
 
     def _stop(self, run_id: str) -> None:
         address = self._address

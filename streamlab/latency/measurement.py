@@ -4,6 +4,7 @@ import json
 import os
 import platform
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
@@ -106,19 +107,14 @@ def _document(text: str) -> dict[str, Any] | None:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        if text.count("\n") and _is_object(text.strip().partition("\n")[0]):
-            return None
+        first, *others = text.strip().split("\n", 1)
+        with suppress(ValueError, RecursionError):
+            if (others or "\n" in text) and isinstance(json.loads(first), dict):
+                return None
         raise BrokenMeasurement("not_json") from None
     if not isinstance(value, dict):
         raise BrokenMeasurement("not_a_measurement")
     return None if "pair" in value else value
-
-
-def _is_object(line: str) -> bool:
-    try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False
 
 
 def _read_lines(text: str) -> Measurement:

@@ -112,17 +112,11 @@ def check_times(observation: Observation) -> None:
         and (observation.e2e is None) == (observation.error is not None)
         and (observation.error is not None or bool(times))
         and observation.warm_up == (observation.pair == 0)
-        and (observation.way != "invoke" or _is_single(observation))
+        and (observation.way != "invoke" or (len(set(moments)) <= 1 and len(times) <= 1))  # all came at one moment
         and list(observation.written or ()) == sorted(observation.written or ())
     )
     if not holds:
         raise ValueError("times out of order")
-
-
-def _is_single(observation: Observation) -> bool:
-    """Tell whether all came at one moment, as with invoke."""
-    moments = {observation.ttfe, observation.ttft, observation.e2e} - {None}
-    return len(moments) <= 1 and len(observation.chunk_times) <= 1
 
 
 def write_lines(observations: Iterable[Observation]) -> bytes:
