@@ -31,7 +31,7 @@ lab = engine()
 def update_history(run_id: str | None) -> None:
     """Keep the trial that the address names, and the events of every trial that has ended."""
     if run_id not in faults.HISTORY.items and (trial := lab.trials.find(run_id)):
-        faults.keep(SavedTrial(trial))
+        faults.HISTORY.keep(trial.run_id, SavedTrial(trial))
     for saved in list(faults.HISTORY.items.values()):
         if saved.events is None:
             keep_ended(saved.trial)
@@ -44,7 +44,7 @@ def keep_ended(trial: Trial) -> None:
         del faults.HISTORY.items[trial.run_id]
         return
     if log.done:
-        faults.keep(SavedTrial(trial, lab.portal.call(log.since, 0)))
+        faults.HISTORY.keep(trial.run_id, SavedTrial(trial, lab.portal.call(log.since, 0)))
 
 
 def recovered(saved: SavedTrial) -> bool:

@@ -24,11 +24,8 @@ lab = engine()
 
 def proves_something() -> bool:
     """Tell whether a measurement of this session had enough pairs."""
-    pairs = (
-        {seen.pair for seen in saved.measurement.observations if not seen.warm_up}
-        for saved in measurements.HISTORY.items.values()
-    )
-    return any(len(found) >= SURE for found in pairs)
+    seen = (saved.measurement.observations for saved in measurements.HISTORY.items.values())
+    return any(len({each.pair for each in found if not each.warm_up}) >= SURE for found in seen)
 
 
 @st.cache_data(max_entries=50, show_spinner=False)

@@ -100,12 +100,11 @@ def _lane(attempt: int) -> str:
 
 def _alt_text(phases: Sequence[Phase]) -> str:
     """Describe the chart in words, for screen readers."""
-    parts = []
-    for phase in phases:
-        what = t(f"faults.phase_{phase.kind}")
-        ending = f", {_ending(phase)}" if phase.code or phase.stopped else ""
-        parts.append(f"{_lane(phase.attempt)}: {what} {phase.start:.2f}–{phase.end:.2f} s{ending}")
-    return "; ".join(parts)
+    return "; ".join(
+        f"{_lane(phase.attempt)}: {t(f'faults.phase_{phase.kind}')} {phase.start:.2f}–{phase.end:.2f} s"
+        + (f", {_ending(phase)}" if phase.code or phase.stopped else "")
+        for phase in phases
+    )
 
 
 def draw_log(place: DeltaGenerator, events: Sequence[StreamEvent]) -> None:
@@ -125,7 +124,7 @@ def draw_log(place: DeltaGenerator, events: Sequence[StreamEvent]) -> None:
 def _rows(events: Sequence[StreamEvent]) -> Iterator[tuple[StreamEvent, str]]:
     """Yield the first event of each row, and what the row means."""
     attempt, shown = 1, False
-    for _, group in groupby(events, _row_key):
+    for _, group in groupby(events, lambda event: event.type if isinstance(event, PIECES) else event.seq):
         row = list(group)
         yield row[0], _meaning(row, attempt, shown=shown)
         match row[0]:
@@ -162,7 +161,3 @@ def _meaning(row: Sequence[StreamEvent], attempt: int, *, shown: bool) -> str:
 
 def _characters(row: Sequence[StreamEvent]) -> str:
     return f"{sum(len(each.content) for each in row if isinstance(each, PIECES)):,}"
-
-
-def _row_key(event: StreamEvent) -> str | int:
-    return event.type if isinstance(event, PIECES) else event.seq

@@ -38,11 +38,6 @@ class SavedTrial:
 HISTORY: History[SavedTrial] = History("faults", TRIAL)
 
 
-def keep(saved: SavedTrial) -> None:
-    """Add the trial to the history, or replace it there."""
-    HISTORY.keep(saved.trial.run_id, saved)
-
-
 def draw_form() -> DeltaGenerator:
     """Draw the controls and the start button; return the slot for the stop button."""
     with st.container(border=True):
@@ -56,7 +51,12 @@ def draw_form() -> DeltaGenerator:
         with st.container(horizontal=True):
             button("faults.start", "play_arrow", start, type="primary")
             stop_place = st.empty()
-            with st.popover(_limits_label(), icon=":material/timer:"):
+            attempts, first_token, silence, total = (
+                f"{st.session_state.get(f'faults.{name}', getattr(Policy(), name)):g}"
+                for name in ("attempts", *SECONDS)
+            )
+            limits = t("faults.limits", attempts=attempts, first_token=first_token, silence=silence, total=total)
+            with st.popover(limits, icon=":material/timer:"):
                 _draw_limits()
     return stop_place
 
@@ -67,16 +67,8 @@ def start() -> None:
     policy = Policy(state[CHOSEN_RETRIES], state[ATTEMPTS], **{name: state[f"faults.{name}"] for name in SECONDS})
     chosen = state[QUESTION], options, state[_fault_key()], TIMES[state[MET]], policy
     if trial := questions.started([options.model], lambda: lab.portal.call(lab.trials.start, *chosen)):
-        keep(SavedTrial(trial))
+        HISTORY.keep(trial.run_id, SavedTrial(trial))
         show(TRIAL, trial.run_id)
-
-
-def _limits_label() -> str:
-    """Return the limits on one line."""
-    attempts, first_token, silence, total = (
-        f"{st.session_state.get(f'faults.{name}', getattr(Policy(), name)):g}" for name in ("attempts", *SECONDS)
-    )
-    return t("faults.limits", attempts=attempts, first_token=first_token, silence=silence, total=total)
 
 
 def _fault_key() -> str:

@@ -32,21 +32,18 @@ def draw() -> None:
     gateway = own_gateway()
     with st.container(border=True):
         left, right = st.columns([3, 2], gap="large")
-        with left:
-            _draw_question()
+        st.session_state.setdefault(MODELS, [sidebar.options().model])
+        st.session_state.setdefault(PROMPT, t("latency.prompt_default"))
+        names = engine().portal.call(engine().models.names)
+        control("latency.models", left.multiselect, names, format_func=sidebar.model_label, max_selections=4)
+        control("latency.prompt", left.text_area, max_chars=32_000, height=110)
         with right:
             _draw_method(gateway)
         access.draw(st.session_state[MODELS], st.container())
-        _draw_start(gateway)
-
-
-def _draw_question() -> None:
-    lab = engine()
-    st.session_state.setdefault(MODELS, [sidebar.options().model])
-    st.session_state.setdefault(PROMPT, t("latency.prompt_default"))
-    names = lab.portal.call(lab.models.names)
-    control("latency.models", st.multiselect, names, format_func=sidebar.model_label, max_selections=4)
-    control("latency.prompt", st.text_area, max_chars=32_000, height=110)
+        ready = _ready(gateway)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            button("latency.start", "timer", start, type="primary", disabled=not ready, help=None)
+            st.caption(t("latency.start_help") if ready else t("latency.incomplete"))
 
 
 def _draw_method(gateway: GatewayAddress | None) -> None:
@@ -87,13 +84,6 @@ def own_gateway() -> GatewayAddress | None:
 @st.cache_data(ttl=PROBE_SECONDS, show_spinner=False)
 def _is_ours(url: str, _access: Access) -> bool:
     return issued(url, _access.issue(PROBE), PROBE)
-
-
-def _draw_start(gateway: GatewayAddress | None) -> None:
-    ready = _ready(gateway)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        button("latency.start", "timer", start, type="primary", disabled=not ready, help=None)
-        st.caption(t("latency.start_help") if ready else t("latency.incomplete"))
 
 
 def _ready(gateway: GatewayAddress | None) -> bool:

@@ -9,7 +9,7 @@ from components.page import access
 from components.page.address import find_chat
 from components.page.lab import engine
 from components.page.session import session
-from components.page.texts import LANGUAGE_KEY, LANGUAGES, preferred_language, t
+from components.page.texts import LANGUAGE_KEY, LANGUAGES, t
 from components.page.widgets import control
 from streamlab.demo_model import DEMO, is_demo
 from streamlab.hub import HubUnreachable
@@ -30,8 +30,9 @@ def choose_language() -> None:
     if LANGUAGE_KEY not in st.session_state:
         named = st.query_params.get(LANGUAGE_KEY)
         state.language_chosen = named in LANGUAGES
-        configured = engine().settings.lab_language
-        st.session_state[LANGUAGE_KEY] = named if state.language_chosen else preferred_language(configured)
+        language = named if state.language_chosen else engine().settings.lab_language
+        browsers = "ja" if (st.context.locale or "").lower().startswith("ja") else "en"
+        st.session_state[LANGUAGE_KEY] = browsers if language == "auto" else language
     if state.language_chosen:
         st.query_params[LANGUAGE_KEY] = st.session_state[LANGUAGE_KEY]
 

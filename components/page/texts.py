@@ -37,10 +37,3 @@ def texts(language: str) -> dict[str, str]:
     path = files("locales") / f"{language}.toml"
     sections: dict[str, dict[str, Any]] = tomllib.loads(path.read_text(encoding="utf-8"))
     return {f"{section}.{name}": text for section, entries in sections.items() for name, text in entries.items()}
-
-
-def preferred_language(configured: str) -> str:
-    """Return the configured language, or with `auto` the browser's, or English."""
-    if configured != "auto":
-        return configured
-    return "ja" if (st.context.locale or "").lower().startswith("ja") else "en"

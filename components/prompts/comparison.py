@@ -213,8 +213,13 @@ def draw_difference(found: Comparison, case: int) -> None:
         return
     st.subheader(t("prompts.difference"))
     left, right = st.columns(2)
-    options = list(texts)
-    label = {option: _named(found.prompts, *option) for option in options}
+    options, names = list(texts), [variant.name for variant in found.prompts.variants]
+    label = {
+        (variant, repeat): t("prompts.variant_repeat", variant=names[variant], number=repeat + 1)
+        if found.prompts.repeats > 1
+        else names[variant]
+        for variant, repeat in texts
+    }
     before = left.selectbox(
         t("prompts.before"), options, format_func=label.__getitem__, key=f"prompts.before.{found.id}.{case}"
     )
@@ -223,11 +228,6 @@ def draw_difference(found: Comparison, case: int) -> None:
     )
     st.html(diff_html(texts[before], texts[after]))
     st.caption(t("prompts.difference_what"))
-
-
-def _named(prompts: PromptSet, variant: int, repeat: int) -> str:
-    name = prompts.variants[variant].name
-    return t("prompts.variant_repeat", variant=name, number=repeat + 1) if prompts.repeats > 1 else name
 
 
 def diff_html(before: str, after: str) -> str:

@@ -16,12 +16,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import httpx2
 from langchain_core.messages import SystemMessage
 from langchain_core.utils.json import parse_json_markdown
 from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
 
-from streamlab.chunks.modes import READ_MODES, Inputs, Model, ReadMode, Topic, beside_a_heartbeat
+from streamlab.chunks.modes import READ_MODES, Model, ReadMode, Topic, beside_a_heartbeat
 from streamlab.chunks.views import ChunkView, chunk_view
 from streamlab.models.catalog import Models
 from streamlab.models.connections import Connections
@@ -78,21 +77,21 @@ class Client:
 
     def __init__(self, models: Models, question: Question, silence: float, tls: ssl.SSLContext) -> None:
         self.connections = Connections()
-        self._http = DefaultHttpxClient(verify=tls, event_hooks={"request": [self._tell]})
+        trace = {"trace": self.connections.trace}
+        self._http = DefaultHttpxClient(
+            verify=tls, event_hooks={"request": [lambda request: request.extensions.update(trace)]}
+        )
         self._async_http = DefaultAsyncHttpxClient(verify=tls)
         asked = question.options
         # Without the chunk timer: in Python 3.11 asyncio.wait_for may lose a stop.
         options = StockOptions(silence, asked.temperature, as_json=question.as_json, chunk_timer=False)
         self.model: Model = models.stock_model(asked.model, options, self._http, self._async_http)
         system = [SystemMessage(asked.system)] if asked.system else []
-        self.inputs = Inputs(system=[*system], question=question.text)
+        self.inputs = {"system": system, "question": question.text}
 
     async def close(self) -> None:
         self._http.close()
         await self._async_http.aclose()
-
-    def _tell(self, request: httpx2.Request) -> None:
-        request.extensions["trace"] = self.connections.trace
 
 
 class Reader:

@@ -97,9 +97,7 @@ def time_per_token(observation: Observation) -> float | None:
 
 def spread(values: Sequence[float | None]) -> Spread | None:
     known = [value for value in values if value is not None]
-    if not known:
-        return None
-    return Spread(*(float(value) for value in np.percentile(known, [50, 95])))
+    return Spread(*map(float, np.percentile(known, [50, 95]))) if known else None
 
 
 def middle(values: Sequence[float]) -> float | None:

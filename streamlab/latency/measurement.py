@@ -107,9 +107,8 @@ def _document(text: str) -> dict[str, Any] | None:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        first, *others = text.strip().split("\n", 1)
         with suppress(ValueError, RecursionError):
-            if (others or "\n" in text) and isinstance(json.loads(first), dict):
+            if "\n" in text and isinstance(json.loads(text.strip().partition("\n")[0]), dict):
                 return None
         raise BrokenMeasurement("not_json") from None
     if not isinstance(value, dict):

@@ -36,17 +36,15 @@ class Wire:
     @property
     def streamed(self) -> bool:
         """The server answered with an event stream; or a stream was asked for, and what came back is not JSON."""
-        return "event-stream" in self._kind or (bool(self._kind) and "json" not in self._kind and self._asked)
+        if "event-stream" in self._kind or not self._kind or "json" in self._kind:
+            return "event-stream" in self._kind
+        return bool(self._request and json.loads(self._request.content).get("stream"))
 
     @property
     def answer_id(self) -> str | None:
         """The `id` in the first event or the body: ChatOpenAI drops it from the chunks of a stream."""
         found = _ID.search(self._head)
         return found[1].decode() if found else None
-
-    @property
-    def _asked(self) -> bool:
-        return bool(self._request and json.loads(self._request.content).get("stream"))
 
     def request(self, request: httpx2.Request) -> None:
         self._request = request

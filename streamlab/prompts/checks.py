@@ -121,14 +121,10 @@ def run_check(check: Check, text: str, values: Mapping[str, str]) -> Verdict:
 def check_problem(check: Check) -> CheckErrorCode | None:
     """Return what is wrong with the check itself, whatever the answers are, or None."""
     try:
-        match check:
-            case Contains() | NotContains():
-                return None if check.value else "nothing_to_find"
-            case Regex():
-                compile_pattern(check.value)
-                return None if check.value else "nothing_to_find"
-            case JsonSchema():
-                parse_schema(check.value)
+        if isinstance(check, Regex):
+            compile_pattern(check.value)
+        elif isinstance(check, JsonSchema):
+            parse_schema(check.value)
     except BadPattern:
         return "bad_pattern"
     except BadSchema:
@@ -137,16 +133,14 @@ def check_problem(check: Check) -> CheckErrorCode | None:
         return "pattern_too_complex"
     except Undecided:
         return "schema_too_complex"
-    return None
+    return "nothing_to_find" if isinstance(check, Contains | NotContains | Regex) and not check.value else None
 
 
 def check_variables(check: Check) -> tuple[str, ...]:
     """Return the variable names in the check's value. A name that is no column is taken literally."""
-    match check:
-        case Contains() | NotContains() | Regex():
-            return tuple(dict.fromkeys(_VARIABLE.findall(check.value)))
-        case _:
-            return ()
+    if not isinstance(check, Contains | NotContains | Regex):
+        return ()
+    return tuple(dict.fromkeys(_VARIABLE.findall(check.value)))
 
 
 def fill_value(value: str, values: Mapping[str, str]) -> str:

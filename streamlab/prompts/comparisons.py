@@ -10,7 +10,6 @@ from typing import Any, Literal, NamedTuple
 
 import anyio
 import anyio.to_thread
-from langchain_core.runnables import Runnable
 
 from streamlab.events.outcome import UNKNOWN, Outcome
 from streamlab.hub import Hub, HubFull
@@ -251,12 +250,8 @@ class Comparisons:
     def _attempt(self, prompts: PromptSet, key: CellKey) -> Callable[[], ChainAttempt]:
         variant = prompts.variants[key.variant]
         question = fill(variant.template, prompts.inputs()[key.case])
-        inputs = chat_input(variant.system, [], question, 0)
-
-        def build() -> Runnable[dict[str, Any], str]:
-            return chat_chain(self._models.chat_model(variant.model, variant.temperature))
-
-        return lambda: ChainAttempt(build, inputs)
+        inputs, model = chat_input(variant.system, [], question, 0), self._models.chat_model
+        return lambda: ChainAttempt(lambda: chat_chain(model(variant.model, variant.temperature)), inputs)
 
 
 def _cell(prompts: PromptSet, key: CellKey, answer: CellRun | None) -> Cell:

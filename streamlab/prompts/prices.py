@@ -33,35 +33,24 @@ class Price:
         return self.input == self.output == 0
 
 
-@dataclass(frozen=True, slots=True)
-class PriceList:
-    """The dated prices: `source` is where the figures were read, `page` where the provider publishes them."""
-
-    date: date
-    source: str
-    page: str
-    models: dict[str, Price]
-
-
 FREE = Price(0.0, 0.0, None, None)
 
 
 @cache
-def price_list() -> PriceList:
+def price_list() -> dict[str, Price]:
     data = tomllib.loads(FILE.read_text("utf-8"))
     dated = data["date"], data["source"]
-    prices = {
+    return {
         name: Price(row["input"], row["output"], *dated, data["long_context"] if row.get("long") else None)
         for name, row in data["models"].items()
     }
-    return PriceList(*dated, data["page"], prices)
 
 
 def price_of(model: str) -> Price | None:
     """Look up a model's price by its exact name, or as the dated copy of a listed name; None when unknown."""
     if provider_kind(model).free:
         return FREE
-    listed = price_list().models
+    listed = price_list()
     dated = _DATED.fullmatch(model)
     return listed.get(model) or (listed.get(dated[1]) if dated else None)
 

@@ -128,8 +128,12 @@ class _Diagram:
         self._left_out = 0
 
     def add(self, block: _Block) -> None:
-        branches = [(label, self._fitting(messages)) for label, messages in block]
-        shown = [(label, messages) for label, messages in branches if messages]
+        shown = []
+        for label, messages in block:
+            if fitting := messages[: self._room]:
+                shown.append((label, fitting))
+            self._room -= len(fitting)
+            self._left_out += len(messages) - len(fitting)
         parallel = len(shown) > 1
         for number, (label, messages) in enumerate(shown):
             if parallel:
@@ -147,12 +151,6 @@ class _Diagram:
         if self._left_out:
             lines.append(f"Note over user,model: … {self._left_out}")
         return "\n".join(lines) + "\n"
-
-    def _fitting(self, messages: list[_Message]) -> list[_Message]:
-        fitting = messages[: self._room]
-        self._room -= len(fitting)
-        self._left_out += len(messages) - len(fitting)
-        return fitting
 
     def _line(self, message: _Message) -> str:
         text = _escaped(message.text, _UNSAFE_IN_MESSAGE)
