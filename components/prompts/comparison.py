@@ -16,7 +16,6 @@ from streamlab.prompts.checks import Verdict
 from streamlab.prompts.comparisons import CellKey, CellRun, Comparison
 from streamlab.prompts.diff import Change, word_diff
 from streamlab.prompts.prices import price_of
-from streamlab.prompts.prompt_set import PromptSet
 from streamlab.prompts.results import CRITERIA, Cell, SummaryRow, summary
 
 PAGE = 25  # cases of the grid that are sent at a time
@@ -110,7 +109,7 @@ def _draw_ending(found: Comparison, cell_key: CellKey, run: CellRun) -> None:
     assert run.outcome
     answer.draw_ending(run.outcome)
     cell = next(cell for cell in found.cells() if (cell.case, cell.repeat, cell.variant) == cell_key)
-    st.caption(cost_text(found.prompts, cell), help=price_text(found.prompts.variants[cell_key.variant].model))
+    _draw_cost(found.prompts.variants[cell_key.variant].model, cell)
     if cell.verdicts:
         st.markdown(" ".join(map(_verdict, range(1, len(cell.verdicts) + 1), cell.verdicts)))
 
@@ -120,22 +119,16 @@ def _rate(comparison_id: str, cell_key: CellKey, key: str) -> None:
     engine().portal.call(engine().comparisons.rate, comparison_id, cell_key, thumb)
 
 
-def cost_text(prompts: PromptSet, cell: Cell) -> str:
-    price = price_of(prompts.variants[cell.variant].model)
-    if price and price.free:
-        return t("prompts.cost_free")
-    if cell.cost is None:
-        return t("prompts.cost_unknown")
-    return t("prompts.cost", value=f"{'≈ ' if cell.estimated else ''}{cell.cost:.6f}")
-
-
-def price_text(model: str) -> str:
+def _draw_cost(model: str, cell: Cell) -> None:
     price = price_of(model)
-    if price is None:
-        return t("prompts.price_unknown")
-    if price.free:
-        return t("prompts.price_free")
-    return t("prompts.price", input=f"{price.input:g}", output=f"{price.output:g}", date=price.date)
+    if price and price.free:
+        st.caption(t("prompts.cost_free"), help=t("prompts.price_free"))
+        return
+    cost = f"{'≈ ' if cell.estimated else ''}{cell.cost:.6f}" if cell.cost is not None else None
+    what = t("prompts.price_unknown")
+    if price:
+        what = t("prompts.price", input=f"{price.input:g}", output=f"{price.output:g}", date=price.date)
+    st.caption(t("prompts.cost", value=cost) if cost else t("prompts.cost_unknown"), help=what)
 
 
 def _verdict(number: int, verdict: Verdict) -> str:

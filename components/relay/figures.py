@@ -160,28 +160,26 @@ def _specs(ago: str) -> dict[str, dict[str, Any]]:
     """Make the charts as Vega-Lite, without their rows. `ago` is the title of the axis of time."""
     chart = alt.Chart(alt.InlineData(values=[]))
     time = alt.X("x:Q", title=ago, scale=alt.Scale(domain=[-WINDOW, 0], clamp=True))
-    counts: dict[str, Any] = {
-        "title": None,
-        "scale": alt.Scale(domainMin=0),
-        "axis": alt.Axis(tickMinStep=1, format=",d"),
-    }
+    at_least, whole = alt.Scale(domainMin=0), alt.Axis(tickMinStep=1, format=",d")
+    y = alt.Y("y:Q", title=None, scale=at_least, axis=whole)
     names = list(PROTOCOLS.values())
     hues = alt.Scale(domain=names, range=[colors.MODEL, colors.TOOL, colors.THINKING])
     dashes = alt.Scale(domain=names, range=[[1, 0], [6, 3], [2, 2]])
     charts = {
         "followers": chart.mark_line(interpolate="step-after").encode(
             x=time,
-            y=alt.Y("y:Q", **counts),
+            y=y,
             color=alt.Color("who:N", title=None, scale=hues, legend=alt.Legend(orient="top")),
             strokeDash=alt.StrokeDash("who:N", title=None, scale=dashes),
         ),
-        "rate": chart.mark_area(color=colors.MODEL, opacity=0.7).encode(x=time, y=alt.Y("y:Q", **counts)),
+        "rate": chart.mark_area(color=colors.MODEL, opacity=0.7).encode(x=time, y=y),
         "first_tokens": chart.mark_bar(color=colors.MODEL).encode(
             x=alt.X("x:N", title=None, sort=None, axis=alt.Axis(labelAngle=-45, labelOverlap=False)),
-            y=alt.Y("y:Q", **counts),
+            y=y,
         ),
         "disconnects": chart.mark_bar(color=colors.WAITING).encode(
-            x=alt.X("y:Q", **counts), y=alt.Y("x:N", title=None, sort=None, axis=alt.Axis(labelLimit=220))
+            x=alt.X("y:Q", title=None, scale=at_least, axis=whole),
+            y=alt.Y("x:N", title=None, sort=None, axis=alt.Axis(labelLimit=220)),
         ),
     }
     one = alt.datum(1)  # not to be seen, but the axis reaches there also where there is nothing yet

@@ -29,7 +29,6 @@ from streamlab.latency.table import print_summary
 from streamlab.settings import Settings, SettingsError, load_settings
 
 GOOD, BAD, WRONG_ARGUMENTS = 0, 1, 2
-Show = Callable[[Observation], None]
 
 PLAIN_WIDTH = 160  # of a table that no terminal bounds
 
@@ -138,7 +137,7 @@ def _console() -> Console:
 
 
 @contextmanager
-def _progress(plan: Plan, console: Console, *, quiet: bool) -> Iterator[Show]:
+def _progress(plan: Plan, console: Console, *, quiet: bool) -> Iterator[Callable[[Observation], None]]:
     """Show progress, between calls only: a bar that moves by itself would disturb what is measured."""
     total = len(order(plan))
     if quiet:
