@@ -3,7 +3,6 @@
 from contextlib import suppress
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from components.answer import answer
 from components.answer.export import to_json, to_markdown
@@ -54,23 +53,6 @@ def stop(chat: Chat) -> None:
         session().notice = t("chat.unreachable")
 
 
-def draw_toolbar(*, begun: bool) -> DeltaGenerator:
-    """Draw the buttons for the next question; return the slot for the export, whose files are made at the end."""
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if begun:
-            button("chat.new", "add_comment", show, CHAT, None)
-        place = st.empty()
-        sidebar.draw_tools_switch()
-        return place
-
-
-def draw_export(chat: Chat) -> None:
-    with st.popover(t("chat.export"), icon=":material/download:"):
-        name = f"streaming-lab-{chat.id[:8]}"
-        download("chat.export_markdown", to_markdown(chat), f"{name}.md", "text/markdown")
-        download("chat.export_json", to_json(chat), f"{name}.json", "application/json")
-
-
 def draw_suggestions() -> None:
     if sidebar.options().tools:
         suggestions = {name: t(f"timeline.suggestion_{name}") for name in WITH_TOOLS}
@@ -119,7 +101,11 @@ if not current and not away:
     if chat_id:
         st.warning(t("chat.unknown"), icon=":material/link_off:")
     draw_suggestions()
-export_place = draw_toolbar(begun=bool(current))
+with st.container(horizontal=True, vertical_alignment="center"):
+    if current:
+        button("chat.new", "add_comment", show, CHAT, None)
+    export_place = st.empty()  # its files are made at the end
+    sidebar.draw_tools_switch()
 stop_place = st.bottom.empty()
 questions.draw_input("chat.input", t("chat.input"), ask, st.bottom)
 if current:
@@ -128,5 +114,7 @@ if current:
         draw_answer(current, turn)
     with suppress(HubUnreachable):
         current = find_chat() or current
-    with export_place:
-        draw_export(current)
+    with export_place, st.popover(t("chat.export"), icon=":material/download:"):
+        name = f"streaming-lab-{current.id[:8]}"
+        download("chat.export_markdown", to_markdown(current), f"{name}.md", "text/markdown")
+        download("chat.export_json", to_json(current), f"{name}.json", "application/json")

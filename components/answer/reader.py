@@ -42,17 +42,11 @@ class AnswerReader:
                 yield text
             if over:
                 return
-            if not self._waiting:
-                self._wait()
-
-    def _wait(self) -> None:
-        batch = next(self.batches, None)
-        if batch is None:
-            self.ended = True
-        elif batch:
-            self._waiting.extend(batch)
-        else:
-            give_way()
+            batch = next(self.batches, None)
+            self.ended = batch is None
+            self._waiting.extend(batch or ())
+            if batch == []:
+                give_way()
 
     def _take(self) -> tuple[str, bool]:
         """Take the text up to what ends the stretch; return it, and whether the stretch ended."""

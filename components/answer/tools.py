@@ -42,7 +42,10 @@ class LiveTools:
         if isinstance(event, ToolCall) or event.call_id not in self._open:
             self._open[event.call_id] = self._begin(event)
         if isinstance(event, ToolResult):
-            self._end(self._open.pop(event.call_id), event)
+            status, failed = self._open.pop(event.call_id), event.status != "completed"
+            with status.container():
+                _draw_result(event.result, failed=failed)
+            status.update(state="error" if failed else "complete")
 
     def clear(self) -> None:
         self.place.empty()
@@ -55,12 +58,6 @@ class LiveTools:
         with status.container():  # to enter the status itself would mark it complete when it is left
             _draw_call(event.input if isinstance(event, ToolCall) else None)
         return status
-
-    def _end(self, status: StatusContainer, event: ToolResult) -> None:
-        failed = event.status != "completed"
-        with status.container():
-            _draw_result(event.result, failed=failed)
-        status.update(state="error" if failed else "complete")
 
 
 def shorten(value: Any, length: int) -> str:

@@ -70,14 +70,12 @@ class Trials:
         policy = policy or Policy()
         if fault == "time_limit":
             policy = replace(policy, first_token=SHORT_TIME)
-        inputs = chat_input(options.system, [], question, 0)
+        inputs, model = chat_input(options.system, [], question, 0), self._models.chat_model
         met: Iterator[Fault] = repeat(fault) if times is None else chain(repeat(fault, times), repeat("none"))
 
         def begin() -> ChainAttempt:
             now = next(met)
-            return ChainAttempt(
-                lambda: chat_chain(self._models.chat_model(options.model, options.temperature, now)), inputs
-            )
+            return ChainAttempt(lambda: chat_chain(model(options.model, options.temperature, now)), inputs)
 
         run_id = self._runs.start(begin, limits=replace(self._runs.limits, **asdict(policy)))
         trial = Trial(question, options, fault, times, policy, run_id)
