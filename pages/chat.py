@@ -3,7 +3,6 @@
 from contextlib import suppress
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from components.answer import answer
 from components.answer.export import to_json, to_markdown
@@ -12,6 +11,7 @@ from components.page.address import CHAT, RUN, find_chat, named, show
 from components.page.lab import engine, following
 from components.page.session import session
 from components.page.texts import t
+from components.page.widgets import button, download
 from streamlab.agent.graph import chat_agent
 from streamlab.chats import Busy, Chat, Turn
 from streamlab.engine import Engine
@@ -53,27 +53,6 @@ def stop(chat: Chat) -> None:
         session().notice = t("chat.unreachable")
 
 
-def draw_toolbar(*, begun: bool) -> DeltaGenerator:
-    """Draw the buttons for the next question; return the slot for the export, whose files are made at the end."""
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if begun:
-            st.button(t("chat.new"), key="chat.new", icon=":material/add_comment:", on_click=show, args=(CHAT, None))
-        place = st.empty()
-        sidebar.draw_tools_switch()
-        return place
-
-
-def draw_export(chat: Chat) -> None:
-    with st.popover(t("chat.export"), icon=":material/download:"):
-        for label, make, ending, mime in (
-            (t("chat.export_markdown"), to_markdown, "md", "text/markdown"),
-            (t("chat.export_json"), to_json, "json", "application/json"),
-        ):
-            st.download_button(
-                label, make(chat), f"streaming-lab-{chat.id[:8]}.{ending}", mime, on_click="ignore", width="stretch"
-            )
-
-
 def draw_suggestions() -> None:
     if sidebar.options().tools:
         suggestions = {name: t(f"timeline.suggestion_{name}") for name in WITH_TOOLS}
@@ -91,55 +70,26 @@ def draw_answer(chat: Chat, turn: Turn) -> None:
             if turn.run_id == chat.turns[-1].run_id:
                 with again_place.container(horizontal=True, vertical_alignment="center"):
                     draw_again(chat, failed=turn.outcome.status in ("failed", "lost"))
-                    draw_timeline_link(turn)
+                    if lab.agents.find(turn.run_id):  # as long as the run's log is there
+                        page, icon, query = "../pages/timeline.py", ":material/view_timeline:", {RUN: turn.run_id}
+                        st.page_link(page, label=t("chat.timeline"), icon=icon, query_params=query)
         else:
-            follow(chat, turn)
+            button("chat.stop", "stop_circle", stop, chat, place=stop_place)
+            with following(turn.run_id) as batches:
+                answer.follow(batches)
+            stop_place.empty()
             # Drawn anew from its outcome: what stands where it will stay is not doubled while the next one arrives.
             st.rerun()
 
 
 def draw_again(chat: Chat, *, failed: bool) -> None:
-    name, icon = ("retry", ":material/refresh:") if failed else ("regenerate", ":material/restart_alt:")
-    st.button(
-        t(f"chat.{name}"),
-        key="chat.again",
-        icon=icon,
-        type="primary" if failed else "tertiary",
-        help=t("chat.regenerate_help"),
-        on_click=regenerate,
-        args=(chat,),
-    )
-
-
-def draw_timeline_link(turn: Turn) -> None:
-    """Draw the link as long as the run's log is there."""
-    if lab.agents.find(turn.run_id):
-        st.page_link(
-            "../pages/timeline.py",
-            label=t("chat.timeline"),
-            icon=":material/view_timeline:",
-            query_params={RUN: turn.run_id},
-        )
-
-
-def follow(chat: Chat, turn: Turn) -> None:
-    """Draw the live answer to its end."""
-    stop_place.button(
-        t("chat.stop"),
-        key="chat.stop",
-        icon=":material/stop_circle:",
-        help=t("chat.stop_help"),
-        on_click=stop,
-        args=(chat,),
-    )
-    with following(turn.run_id) as batches:
-        answer.follow(batches)
-    stop_place.empty()
+    name, icon, kind = ("retry", "refresh", "primary") if failed else ("regenerate", "restart_alt", "tertiary")
+    button(f"chat.{name}", icon, regenerate, chat, key="chat.again", type=kind, help=t("chat.regenerate_help"))
 
 
 answers = chat_agent if sidebar.options().tools else chat_chain
 lesson.draw_title("chat", (answers, Runs.start, Engine.follow), tried=session().came_back)
-show(CHAT, named(CHAT))
+chat_id = named(CHAT)
 current, away = None, False
 try:
     current = find_chat()
@@ -148,10 +98,14 @@ except HubUnreachable:
     st.warning(t("chat.unreachable"), icon=":material/cloud_off:")
 if not current and not away:
     st.markdown(t("chat.what"))
-    if named(CHAT):
+    if chat_id:
         st.warning(t("chat.unknown"), icon=":material/link_off:")
     draw_suggestions()
-export_place = draw_toolbar(begun=bool(current))
+with st.container(horizontal=True, vertical_alignment="center"):
+    if current:
+        button("chat.new", "add_comment", show, CHAT, None)
+    export_place = st.empty()  # its files are made at the end
+    sidebar.draw_tools_switch()
 stop_place = st.bottom.empty()
 questions.draw_input("chat.input", t("chat.input"), ask, st.bottom)
 if current:
@@ -160,5 +114,7 @@ if current:
         draw_answer(current, turn)
     with suppress(HubUnreachable):
         current = find_chat() or current
-    with export_place:
-        draw_export(current)
+    with export_place, st.popover(t("chat.export"), icon=":material/download:"):
+        name = f"streaming-lab-{current.id[:8]}"
+        download("chat.export_markdown", to_markdown(current), f"{name}.md", "text/markdown")
+        download("chat.export_json", to_json(current), f"{name}.json", "application/json")

@@ -4,7 +4,7 @@ import streamlit as st
 
 from components.chunks import chunks
 from components.page import lesson
-from components.page.address import READING, named, show
+from components.page.address import READING, named
 from components.page.lab import engine
 from components.page.texts import t
 from streamlab.chunks import modes
@@ -33,7 +33,6 @@ def draw_ended(capture_id: str) -> None:
 
 
 capture_id = named(READING)
-show(READING, capture_id)
 found = lab.captures.find(capture_id)
 topic = found.question.topic if found else st.session_state.get(chunks.TOPIC, "parsers")
 lesson.draw_title("chunks", CODE[topic], tried=bool(st.session_state.get(chunks.TRIED)))

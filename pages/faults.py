@@ -10,11 +10,12 @@ from components.faults import attempts, faults
 from components.faults.faults import SavedTrial
 from components.faults.handlers import draw_handlers
 from components.page import access, lesson, questions, sidebar
-from components.page.address import TRIAL, named, show
+from components.page.address import TRIAL, named
 from components.page.excerpts import SourceObject
 from components.page.lab import engine, following
 from components.page.slots import draw_notice, fresh_container
 from components.page.texts import t
+from components.page.widgets import button
 from components.timeline import replay
 from streamlab.events.event import StreamEvent
 from streamlab.events.outcome import outcome_of
@@ -27,20 +28,10 @@ from streamlab.runs.run import RunLimits, Runs
 lab = engine()
 
 
-def start() -> None:
-    chosen, options = faults.trial_options(), sidebar.options()
-    if trial := questions.started(
-        [options.model],
-        lambda: lab.portal.call(lab.trials.start, chosen.question, options, chosen.fault, chosen.times, chosen.policy),
-    ):
-        faults.keep(SavedTrial(trial))
-        show(TRIAL, trial.run_id)
-
-
 def update_history(run_id: str | None) -> None:
     """Keep the trial that the address names, and the events of every trial that has ended."""
     if run_id not in faults.HISTORY.items and (trial := lab.trials.find(run_id)):
-        faults.keep(SavedTrial(trial))
+        faults.HISTORY.keep(trial.run_id, SavedTrial(trial))
     for saved in list(faults.HISTORY.items.values()):
         if saved.events is None:
             keep_ended(saved.trial)
@@ -53,7 +44,7 @@ def keep_ended(trial: Trial) -> None:
         del faults.HISTORY.items[trial.run_id]
         return
     if log.done:
-        faults.keep(SavedTrial(trial, lab.portal.call(log.since, 0)))
+        faults.HISTORY.keep(trial.run_id, SavedTrial(trial, lab.portal.call(log.since, 0)))
 
 
 def recovered(saved: SavedTrial) -> bool:
@@ -77,12 +68,7 @@ def draw_columns(trial: Trial) -> tuple[DeltaGenerator, DeltaGenerator]:
 
 def draw_live(trial: Trial) -> None:
     """Follow the run to its end."""
-    stop_place.button(
-        t("faults.stop"),
-        key="faults.stop",
-        icon=":material/stop_circle:",
-        on_click=lambda: lab.portal.call(lab.runs.stop, trial.run_id),
-    )
+    button("faults.stop", "stop_circle", lab.portal.call, lab.runs.stop, trial.run_id, place=stop_place)
     left, right = draw_columns(trial)
     chart, table = right.empty(), right.empty()
     log = lab.portal.call(lab.hub.log, trial.run_id)
@@ -111,7 +97,6 @@ def draw_ended(trial: Trial, events: list[StreamEvent]) -> None:
 
 
 run_id = named(TRIAL)
-show(TRIAL, run_id)
 update_history(run_id)
 code: list[SourceObject] = [
     Trials.start,
@@ -124,7 +109,7 @@ code: list[SourceObject] = [
 lesson.draw_title("faults", code, tried=any(map(recovered, faults.HISTORY.items.values())))
 draw_notice(st.container())
 access.draw([sidebar.options().model], st.container())
-stop_place = faults.draw_form(start)
+stop_place = faults.draw_form()
 saved = faults.HISTORY.find(run_id)
 place = fresh_container("faults", (run_id, bool(saved and saved.events)))
 faults.draw_difference(run_id)

@@ -5,10 +5,11 @@ import streamlit as st
 from components.latency import form, latency, measurements
 from components.latency.measurements import SavedMeasurement
 from components.page import lesson
-from components.page.address import MEASUREMENT, named, show
+from components.page.address import MEASUREMENT, named
 from components.page.lab import engine
 from components.page.slots import draw_notice
 from components.page.texts import plain, t
+from components.page.widgets import button
 from streamlab.latency.client import Client
 from streamlab.latency.difference import SURE, paired_difference
 from streamlab.latency.gateway import GatewayClient
@@ -23,11 +24,8 @@ lab = engine()
 
 def proves_something() -> bool:
     """Tell whether a measurement of this session had enough pairs."""
-    pairs = (
-        {seen.pair for seen in saved.measurement.observations if not seen.warm_up}
-        for saved in measurements.HISTORY.items.values()
-    )
-    return any(len(found) >= SURE for found in pairs)
+    seen = (saved.measurement.observations for saved in measurements.HISTORY.items.values())
+    return any(len({each.pair for each in found if not each.warm_up}) >= SURE for found in seen)
 
 
 @st.cache_data(max_entries=50, show_spinner=False)
@@ -43,13 +41,7 @@ def draw_live(measuring_id: str) -> None:
     if not found or found.state != "measuring":
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
-            t("latency.stop"),
-            key="latency.stop",
-            icon=":material/stop_circle:",
-            help=t("latency.stop_help"),
-            on_click=lambda: lab.measurements.stop(measuring_id),
-        )
+        button("latency.stop", "stop_circle", lab.measurements.stop, measuring_id)
         st.progress(len(found.observations) / found.expected, text=progress(found))
     if any(not seen.warm_up for seen in found.observations):
         latency.draw(found.measurement, summarize(found.id, len(found.observations), found.measurement))
@@ -79,7 +71,6 @@ def draw_ended(measurement_id: str, saved: SavedMeasurement) -> None:
 
 
 measurement_id = named(MEASUREMENT)
-show(MEASUREMENT, measurement_id)
 found = lab.measurements.find(measurement_id)
 if found and found.state != "measuring":
     measurements.HISTORY.keep(found.id, SavedMeasurement(measurements.name_of(found.measurement), found.measurement))

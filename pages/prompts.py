@@ -10,6 +10,7 @@ from components.page.lab import engine, sleep
 from components.page.session import session
 from components.page.slots import draw_notice, fresh_container
 from components.page.texts import t
+from components.page.widgets import button
 from components.prompts import comparison
 from components.prompts import editor as prompt_editor
 from components.prompts import files as prompt_files
@@ -48,25 +49,14 @@ def tells_apart(found: Comparison | None) -> bool:
 
 def draw_run(prompts: PromptSet | None, *, running: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
-            t("prompts.run"),
-            key="prompts.run",
-            type="primary",
-            icon=":material/play_arrow:",
-            disabled=prompts is None or running,
-            on_click=run,
-            args=(prompts,),
-        )
+        button("prompts.run", "play_arrow", run, prompts, type="primary", disabled=prompts is None or running)
         if prompts:
-            st.caption(
-                t(
-                    "prompts.run_what",
-                    variants=len(prompts.variants),
-                    cases=f"{len(prompts.inputs()):,}",
-                    repeats=prompts.repeats,
-                    answers=f"{count_answers(prompts):,}",
-                )
+            variants, cases, answers = (
+                len(prompts.variants),
+                f"{len(prompts.inputs()):,}",
+                f"{count_answers(prompts):,}",
             )
+            st.caption(t("prompts.run_what", variants=variants, cases=cases, repeats=prompts.repeats, answers=answers))
 
 
 def choose_case(found: Comparison) -> tuple[int, int]:
@@ -74,21 +64,16 @@ def choose_case(found: Comparison) -> tuple[int, int]:
     inputs, repeat = found.prompts.inputs(), 1
     if len(inputs) == 1 and found.prompts.repeats == 1:
         return 0, 0
+
+    def label(case: int) -> str:
+        return f"{case + 1}. " + ", ".join(f"{name}: {value[:40]}" for name, value in inputs[case].items())
+
     left, right = st.columns([4, 1])
-    case = left.selectbox(
-        t("prompts.shown_case"), range(len(inputs)), format_func=case_label(found), key=f"prompts.shown.{found.id}"
-    )
+    key, cases = f"prompts.shown.{found.id}", range(len(inputs))
+    case = left.selectbox(t("prompts.shown_case"), cases, format_func=lambda case: label(case).strip(), key=key)
     if found.prompts.repeats > 1:
         repeat = right.number_input(t("prompts.repeat"), 1, found.prompts.repeats, key=f"prompts.repeat.{found.id}")
     return case, repeat - 1
-
-
-def case_label(found: Comparison) -> Callable[[int], str]:
-    def label(case: int) -> str:
-        values = ", ".join(f"{name}: {value[:40]}" for name, value in found.prompts.inputs()[case].items())
-        return f"{case + 1}. {values}" if values else f"{case + 1}."
-
-    return label
 
 
 def draw_comparison(found: Comparison) -> None:
@@ -123,12 +108,7 @@ def draw_comparison(found: Comparison) -> None:
 
 def watch(found: Comparison, draw: Callable[[Comparison], None]) -> None:
     """Redraw what is known until all has ended; the columns follow their answers meanwhile."""
-    st.button(
-        t("prompts.stop"),
-        key="prompts.stop",
-        icon=":material/stop_circle:",
-        on_click=lambda: lab.portal.call(lab.comparisons.stop, found.id),
-    )
+    button("prompts.stop", "stop_circle", lab.portal.call, lab.comparisons.stop, found.id)
     place, done = st.empty(), found.done
     now: Comparison | None = found
     while now and now.live:
@@ -147,7 +127,6 @@ def choose_page(found: Comparison) -> int:
 
 
 comparison_id = named(COMPARISON)
-show(COMPARISON, comparison_id)
 found = comparison.find(comparison_id)
 lesson.draw_title("prompts", (fill, Comparisons.start, run_check), tried=tells_apart(found))
 if "draft" not in st.session_state and found:

@@ -10,6 +10,7 @@ from components.page import lesson, questions, sidebar
 from components.page.address import RUN, named, show
 from components.page.lab import engine, following
 from components.page.texts import t
+from components.page.widgets import button
 from components.timeline import recordings, replay, timeline
 from components.timeline.recordings import Recording
 from streamlab.agent.graph import chat_agent
@@ -30,23 +31,10 @@ def ask(question: str) -> None:
         show(RUN, task.run_id)
 
 
-def draw_start(*, unknown: bool) -> None:
-    st.markdown(t("timeline.what"))
-    if unknown:
-        st.warning(t("timeline.unknown"), icon=":material/link_off:")
-    texts = {name: t(f"timeline.suggestion_{name}") for name in SUGGESTIONS}
-    questions.draw_suggestions("timeline.suggestion", texts, ask)
-
-
 def draw_live(task: Task) -> None:
     """Follow the run to its end: the answer on the left, the chart on the right."""
-    stop_place.button(
-        t("chat.stop"),
-        key="timeline.stop",
-        icon=":material/stop_circle:",
-        help=t("chat.stop_help"),
-        on_click=lambda: lab.portal.call(lab.runs.stop, task.run_id),
-    )
+    stop = lab.portal.call, lab.runs.stop, task.run_id
+    button("chat.stop", "stop_circle", *stop, key="timeline.stop", place=stop_place)
     left, right = st.columns([2, 3], gap="large")
     place, events = right.empty(), list[StreamEvent]()
     log = lab.portal.call(lab.hub.log, task.run_id)
@@ -94,7 +82,7 @@ def draw_recording(run_id: str, recording: Recording) -> None:
 
 def play(events: list[StreamEvent], speed: float, draw: Callable[[float], None]) -> None:
     """Replay the run at its pace times `speed`."""
-    stop_place.button(t("timeline.stop"), key="timeline.stop_replay", icon=":material/stop_circle:")
+    button("timeline.stop", "stop_circle", key="timeline.stop_replay", place=stop_place)
     began = time.monotonic()
     batches = replay.replay_batches(events, speed, began)
     watched = replay.observe(batches, [], lambda: draw((time.monotonic() - began) * speed))
@@ -102,7 +90,6 @@ def play(events: list[StreamEvent], speed: float, draw: Callable[[float], None])
 
 
 run_id = named(RUN)
-show(RUN, run_id)
 recorded = recordings.HISTORY.find(run_id)
 lesson.draw_title(
     "timeline",
@@ -123,4 +110,8 @@ elif task := lab.agents.find(run_id):
     draw_live(task)
 else:
     with start_place.container():
-        draw_start(unknown=bool(run_id))
+        st.markdown(t("timeline.what"))
+        if run_id:
+            st.warning(t("timeline.unknown"), icon=":material/link_off:")
+        texts = {name: t(f"timeline.suggestion_{name}") for name in SUGGESTIONS}
+        questions.draw_suggestions("timeline.suggestion", texts, ask)

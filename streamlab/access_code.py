@@ -15,10 +15,6 @@ GUESSES, WINDOW = 10, 60.0  # wrong guesses of everybody together, and the secon
 TICKET_SECONDS = 24 * 3600  # how long a browser need not be asked again
 
 
-class CodeNeeded(PermissionError):
-    """A model that costs money was asked for by someone who has not given the code."""
-
-
 class TooManyGuesses(RuntimeError):
     """No guess is heard now, not even a right one; `wait` seconds from now one is."""
 

@@ -13,14 +13,13 @@ MILLION = 1_000_000
 def test_the_list_says_when_and_where_it_is_from() -> None:
     """A price without a date is worth nothing."""
     prices = price_list()
-    assert date(2026, 1, 1) < prices.date
-    assert prices.source
-    assert prices.page.startswith("https://")
-    assert len(prices.models) >= 15
-    for name, price in prices.models.items():
+    assert len(prices) >= 15
+    for name, price in prices.items():
         assert price_of(name) == price
         assert 0 < price.input < price.output < 1_000
-        assert (price.date, price.source) == (prices.date, prices.source)
+        assert price.date is not None
+        assert price.date > date(2026, 1, 1)
+        assert price.source
 
 
 @pytest.mark.parametrize(
@@ -79,4 +78,4 @@ def test_the_demo_model_is_free_and_says_so(model: str) -> None:
 
 def test_a_listed_price_is_not_free() -> None:
     """Only the demo model is."""
-    assert not any(price.free for price in price_list().models.values())
+    assert not any(price.free for price in price_list().values())

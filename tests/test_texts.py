@@ -16,7 +16,8 @@ from streamlab.models.failures import CODES
 from streamlab.runs.run import StopReason
 
 ROOT = Path(__file__).parent.parent
-SCREEN = [*ROOT.glob("components/**/*.py"), *ROOT.glob("pages/*.py")]
+WIDGETS = ROOT / "components" / "page" / "widgets.py"  # asks for the texts of the widgets that others name
+SCREEN = [path for path in (*ROOT.glob("components/**/*.py"), *ROOT.glob("pages/*.py")) if path != WIDGETS]
 # Where the codes come from that complete a key, as in `error.{code}` and `timeline.broken_{code}`.
 CORE = [
     *(ROOT / "streamlab" / path for path in ("events/recording.py", "runs/run.py", "faults/trials.py")),
@@ -55,6 +56,11 @@ def _uses(path: Path, named: set[str]) -> Iterator[Use]:
             case ast.Call(func=ast.Name(id="t"), args=[key], keywords=keywords):
                 values = frozenset(keyword.arg or "" for keyword in keywords)
                 yield Use(f"{path.name}:{node.lineno}", ast.unparse(key), frozenset(_keys(key, tree, named)), values)
+            case ast.Call(func=ast.Name(id="button" | "control" | "choice" | "download" as kind), args=[name, *_]):
+                endings = {"help"} | (named if kind == "choice" else set())
+                widgets = set(_keys(name, tree, named))
+                keys = widgets | {f"{widget}_{ending}" for widget in widgets for ending in endings} & texts("en").keys()
+                yield Use(f"{path.name}:{node.lineno}", ast.unparse(name), frozenset(keys), frozenset())
 
 
 def _keys(node: ast.expr, tree: ast.Module, named: set[str]) -> Iterator[str]:

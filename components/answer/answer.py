@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain
 
 import streamlit as st
@@ -73,44 +74,38 @@ def follow(batches: Iterator[list[Item]], frames: float = 1.0) -> None:
 
 
 def _readable(item: Item) -> bool:
-    match item:
-        case Snapshot(text=text):
-            return bool(text)
-        case TextDelta() | Thinking():
-            return True
-        case _:
-            return False
+    return bool(item.text) if isinstance(item, Snapshot) else isinstance(item, TextDelta | Thinking)
 
 
+@dataclass
 class _LiveStatus:
     """The line above the answer while there is nothing to read."""
 
-    def __init__(self, place: DeltaGenerator) -> None:
-        self._place = place
-        self._attempt = 1
+    place: DeltaGenerator
+    _attempt: int = 1
 
     def wait(self) -> None:
-        self._place.markdown(f":shimmer[{t('chat.thinking')} …]")
+        self.place.markdown(f":shimmer[{t('chat.thinking')} …]")
 
     def clear(self) -> None:
-        self._place.empty()
+        self.place.empty()
 
     def retry(self, event: Retry, *, shown: bool) -> None:
         self._attempt += 1
         seconds = f"{event.wait or 0:.1f}".removesuffix(".0")
         key = "chat.retry_void" if shown else "chat.retry_wait"
         text = t(key, reason=t(f"error.{event.code}"), seconds=seconds, number=self._attempt)
-        self._place.warning(text, icon=":material/autorenew:")
+        self.place.warning(text, icon=":material/autorenew:")
 
 
+@dataclass
 class _LiveThinking:
     """The model's reasoning, shown open while it arrives."""
 
-    def __init__(self, place: DeltaGenerator) -> None:
-        self._place = place
-        self._inner: DeltaGenerator | None = None
-        self._text = ""
-        self._due = 0.0
+    place: DeltaGenerator
+    _inner: DeltaGenerator | None = None
+    _text: str = ""
+    _due: float = 0.0
 
     def add(self, text: str) -> None:
         """Add text, and redraw a few times a second only: each drawing sends all of it again."""
@@ -124,16 +119,16 @@ class _LiveThinking:
             return
         if self._inner is None:
             label, icon = t("chat.thought"), ":material/psychology:"
-            self._inner = self._place.expander(label, expanded=True, icon=icon, type="compact").empty()
+            self._inner = self.place.expander(label, expanded=True, icon=icon, type="compact").empty()
         self._inner.markdown(self._text)
 
     def clear(self) -> None:
-        self._place.empty()
+        self.place.empty()
         self._inner, self._text = None, ""
 
 
 def _draw_error(outcome: Outcome) -> None:
-    code = _known(outcome.code)
+    code = outcome.code if outcome.code in CODES else "internal"
     lines = [f"**{error_text(code)}** {t(f'error.{code}_next', detail=outcome.detail or '')}"]
     if outcome.text:
         lines.append(t("chat.partial_kept"))
@@ -141,12 +136,8 @@ def _draw_error(outcome: Outcome) -> None:
 
 
 def error_text(code: str | None) -> str:
-    return t(f"error.{_known(code)}")
-
-
-def _known(code: str | None) -> str:
-    """Replace an unknown code, as an uploaded recording may have, by `internal`."""
-    return code if code in CODES else "internal"
+    """Tell what failed; an unknown code, as an uploaded recording may have, is `internal`."""
+    return t(f"error.{code if code in CODES else 'internal'}")
 
 
 def _draw_figures(outcome: Outcome, model: str | None) -> None:
@@ -156,8 +147,8 @@ def _draw_figures(outcome: Outcome, model: str | None) -> None:
     about = "≈ " if usage.estimated else ""
     tokens_help = t("figures.tokens_estimated" if usage.estimated else "figures.tokens_help")
     figures = {
-        "ttft": _seconds(timings.ttft),
-        "total": _seconds(timings.total),
+        "ttft": "–" if timings.ttft is None else f"{timings.ttft:.2f} s",
+        "total": f"{timings.total:.2f} s",
         "rate": t("figures.rate_value", value=f"{about}{rate:.1f}") if rate else "–",
         "tokens_in": f"{about}{usage.input_tokens:,}",
         "tokens_out": f"{about}{usage.output_tokens:,}",
@@ -166,17 +157,9 @@ def _draw_figures(outcome: Outcome, model: str | None) -> None:
         figures |= {"tokens_in": "–", "tokens_out": "–"}
     if outcome.retries:
         figures["retries"] = str(outcome.retries)
-    items = [f"{t(f'figures.{name}')} **{value}**" for name, value in figures.items()]
+    # Without breaks: a label and its value stay on one line.
+    items = [f"{t(f'figures.{name}')} **{value}**".replace(" ", "\u00a0") for name, value in figures.items()]
     named = [f"{t('figures.model')} **{model_label(model)}**"] if model else []
-    row = " · ".join([*map(_without_breaks, items), *named])
+    row = " · ".join([*items, *named])
     meanings = [f"**{t(f'figures.{name}')}**: {t(f'figures.{name}_help')}" for name in ("ttft", "total", "rate")]
     st.caption(row, help="\n\n".join([*meanings, tokens_help]))
-
-
-def _without_breaks(figure: str) -> str:
-    """Keep a label and its value on one line."""
-    return figure.replace(" ", "\u00a0")
-
-
-def _seconds(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f} s"

@@ -55,16 +55,13 @@ class MarkdownBlocks:
         """Add text and return the parts to show now; none if it decides nothing yet."""
         shown = len(self._open)
         lines = _LINE.findall(self._open + self._held + text)
-        self._held = lines.pop() if _ends_undecided(lines) else ""
+        undecided = len(lines) > 1 and not lines[-2].strip() and _UNDECIDED.match(lines[-1])
+        self._held = lines.pop() if undecided else ""
         whole = "".join(lines)
         cut = _last_start(lines, shown)
         self._open = whole[cut:]
         parts: list[StreamPart] = [whole[shown:cut], close_element, whole[cut:]] if cut else [whole[shown:]]
         return [part for part in parts if part]
-
-
-def _ends_undecided(lines: list[str]) -> bool:
-    return len(lines) > 1 and not lines[-2].strip() and _UNDECIDED.match(lines[-1]) is not None
 
 
 def _last_start(lines: list[str], shown: int) -> int:
@@ -81,12 +78,9 @@ def _last_start(lines: list[str], shown: int) -> int:
         offset += len(line)
     if not offsets:
         return 0
-    return max((offsets[number] for number in _block_lines("".join(lines))[1:] if number in offsets), default=0)
-
-
-def _block_lines(text: str) -> list[int]:
-    """Return the 0-based lines where top-level blocks begin. Link definitions count with what follows them."""
-    return [token.map[0] for token in _PARSER.parse(text) if token.map and token.level == 0]
+    # The 0-based lines where top-level blocks begin. Link definitions count with what follows them.
+    blocks = [token.map[0] for token in _PARSER.parse("".join(lines)) if token.map and token.level == 0]
+    return max((offsets[number] for number in blocks[1:] if number in offsets), default=0)
 
 
 def _block_parser() -> MarkdownIt:

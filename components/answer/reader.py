@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from components.page.lab import give_way
@@ -9,6 +10,7 @@ from streamlab.events.event import Done, Error, FinalAnswer, Retry, TextDelta, T
 from streamlab.hub import Gap, Item, Snapshot
 
 
+@dataclass
 class AnswerReader:
     """Sorts a follower's batches into stretches of text and callbacks.
 
@@ -19,22 +21,14 @@ class AnswerReader:
     is None where a snapshot replaces evicted events.
     """
 
-    def __init__(
-        self,
-        batches: Iterator[list[Item]],
-        *,
-        on_thinking: Callable[[str], None],
-        on_tool: Callable[[ToolCall | ToolResult], None],
-        on_text: Callable[[], None],
-    ) -> None:
-        self._batches = batches
-        self._on_thinking = on_thinking
-        self._on_tool = on_tool
-        self._on_text = on_text
-        self._waiting: deque[Item] = deque()
-        self.retry: Retry | None = None
-        self.ended = False
-        self._step = 1
+    batches: Iterator[list[Item]]
+    on_thinking: Callable[[str], None]
+    on_tool: Callable[[ToolCall | ToolResult], None]
+    on_text: Callable[[], None]
+    retry: Retry | None = None
+    ended: bool = False
+    _waiting: deque[Item] = field(default_factory=deque)
+    _step: int = 1
 
     def stretch(self) -> Iterator[str]:
         """Yield all text that has arrived, again and again, until the stretch ends."""
@@ -43,22 +37,16 @@ class AnswerReader:
             text, over = self._take()
             if text and not begun:
                 begun = True
-                self._on_text()
+                self.on_text()
             if text:
                 yield text
             if over:
                 return
-            if not self._waiting:
-                self._wait()
-
-    def _wait(self) -> None:
-        batch = next(self._batches, None)
-        if batch is None:
-            self.ended = True
-        elif batch:
-            self._waiting.extend(batch)
-        else:
-            give_way()
+            batch = next(self.batches, None)
+            self.ended = batch is None
+            self._waiting.extend(batch or ())
+            if batch == []:
+                give_way()
 
     def _take(self) -> tuple[str, bool]:
         """Take the text up to what ends the stretch; return it, and whether the stretch ended."""
@@ -72,16 +60,16 @@ class AnswerReader:
                 case TextDelta(content=content):
                     text.append(content)
                 case Thinking(content=content):
-                    self._on_thinking(content)
+                    self.on_thinking(content)
                 case ToolCall() | ToolResult() as event:
-                    self._on_tool(event)
+                    self.on_tool(event)
                 case Retry() as event:
                     self.retry = event
                     return "", True  # what was not shown yet need not be shown any more
                 case Snapshot() as snapshot:
                     self._step = snapshot.step
                     for result in snapshot.tools:
-                        self._on_tool(result)
+                        self.on_tool(result)
                     self._waiting.appendleft(TextDelta(snapshot.text, seq=snapshot.seq, step=snapshot.step))
                     return "", True
                 case FinalAnswer() | Error() | Done() | Gap():

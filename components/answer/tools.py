@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
@@ -29,37 +30,34 @@ def draw_use(use: ToolUse) -> None:
     _draw_result(use.result, failed=use.status != "completed")
 
 
+@dataclass
 class LiveTools:
     """The calls of a live run: each is shown from its start, and gets its result when that comes."""
 
-    def __init__(self, place: DeltaGenerator) -> None:
-        self._place = place
-        self._box: DeltaGenerator | None = None
-        self._open: dict[str, StatusContainer] = {}
+    place: DeltaGenerator
+    _box: DeltaGenerator | None = None
+    _open: dict[str, StatusContainer] = field(default_factory=dict)
 
     def observe(self, event: ToolCall | ToolResult) -> None:
         if isinstance(event, ToolCall) or event.call_id not in self._open:
             self._open[event.call_id] = self._begin(event)
         if isinstance(event, ToolResult):
-            self._end(self._open.pop(event.call_id), event)
+            status, failed = self._open.pop(event.call_id), event.status != "completed"
+            with status.container():
+                _draw_result(event.result, failed=failed)
+            status.update(state="error" if failed else "complete")
 
     def clear(self) -> None:
-        self._place.empty()
+        self.place.empty()
         self._box = None
         self._open.clear()
 
     def _begin(self, event: ToolCall | ToolResult) -> StatusContainer:
-        self._box = self._box or self._place.container()
+        self._box = self._box or self.place.container()
         status = self._box.status(event.tool or "–", type="compact")
         with status.container():  # to enter the status itself would mark it complete when it is left
             _draw_call(event.input if isinstance(event, ToolCall) else None)
         return status
-
-    def _end(self, status: StatusContainer, event: ToolResult) -> None:
-        failed = event.status != "completed"
-        with status.container():
-            _draw_result(event.result, failed=failed)
-        status.update(state="error" if failed else "complete")
 
 
 def shorten(value: Any, length: int) -> str:

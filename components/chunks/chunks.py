@@ -1,6 +1,7 @@
 """One question, read in several modes: asked, drawn while the chunks arrive, and opened chunk by chunk."""
 
 from collections.abc import Callable
+from functools import partial
 from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
@@ -14,6 +15,7 @@ from components.page.lab import engine
 from components.page.session import session
 from components.page.slots import draw_notice
 from components.page.texts import t
+from components.page.widgets import button, choice, control
 from streamlab.chunks.capture import Capture, Question
 from streamlab.chunks.captures import CaptureSet, TooManyCaptures
 from streamlab.chunks.modes import TOPICS, Topic
@@ -37,14 +39,13 @@ def draw_controls(found: CaptureSet | None) -> None:
     if found:
         st.session_state[TOPIC] = found.question.topic
     topic: Topic = st.session_state.setdefault(TOPIC, "parsers")
-    st.segmented_control(
-        t("chunks.topic"),
-        list(TOPICS),
-        key=TOPIC,
-        required=True,
-        format_func=lambda name: t(f"chunks.topic_{name}"),
+    choice(
+        "chunks.topic",
+        st.segmented_control,
+        TOPICS,
         on_change=_change_topic,
         label_visibility="collapsed",
+        persist_state=None,
     )
     st.markdown(t(f"chunks.about_{topic}"))
     with st.container(border=True):
@@ -54,55 +55,28 @@ def draw_controls(found: CaptureSet | None) -> None:
         with left:
             key = _question_key(topic)
             st.session_state.setdefault(key, t(f"chunks.question_{topic}"))
-            st.text_area(t("chunks.question"), key=key, height=96, persist_state="session")
-            _draw_buttons(topic, found)
+            control("chunks.question", st.text_area, key=key, height=96)
+            with st.container(horizontal=True):
+                button("chunks.start", "play_arrow", _start, topic, type="primary")
+                if found and found.running:
+                    button("chunks.stop", "stop_circle", engine().captures.stop, found.id)
         with right:
             if topic == "parsers":
-                _kept_default(AS_JSON, True)
-                st.toggle(t("chunks.as_json"), key=AS_JSON, help=t("chunks.as_json_help"), persist_state="session")
+                st.session_state.setdefault(AS_JSON, True)
+                control("chunks.as_json", st.toggle)
             _draw_pace()
-
-
-def _draw_buttons(topic: Topic, found: CaptureSet | None) -> None:
-    with st.container(horizontal=True):
-        st.button(
-            t("chunks.start"), key="chunks.start", type="primary", icon=":material/play_arrow:", on_click=_start,
-            args=(topic,),
-        )  # fmt: skip
-        if found and found.running:
-            st.button(
-                t("chunks.stop"),
-                key="chunks.stop",
-                icon=":material/stop_circle:",
-                help=t("chunks.stop_help"),
-                on_click=engine().captures.stop,
-                args=(found.id,),
-            )
 
 
 def _draw_pace() -> None:
     if not is_demo(sidebar.options().model):
         st.caption(t("chunks.pace_of_its_own"))
         return
-    _kept_default(SIZE, None)
-    _kept_default(RATE, DEFAULT_RATE)
-    _kept_default(INSIDE, False)
-    inside = bool(st.session_state[INSIDE])
-    st.select_slider(
-        t("chunks.size"),
-        SIZES,
-        key=SIZE,
-        format_func=lambda size: t("chunks.size_own") if size is None else str(size),
-        help=t("chunks.size_help"),
-        disabled=inside,
-        persist_state="session",
-    )
-    st.select_slider(t("chunks.rate"), RATES, key=RATE, help=t("chunks.rate_help"), persist_state="session")
-    st.toggle(t("chunks.inside"), key=INSIDE, help=t("chunks.inside_help"), persist_state="session")
-
-
-def _kept_default(key: str, value: object) -> None:
-    st.session_state.setdefault(key, value)
+    for key, value in ((SIZE, None), (RATE, DEFAULT_RATE), (INSIDE, False)):
+        st.session_state.setdefault(key, value)
+    inside, own = bool(st.session_state[INSIDE]), t("chunks.size_own")
+    control("chunks.size", st.select_slider, SIZES, format_func=lambda size: str(size or own), disabled=inside)
+    control("chunks.rate", st.select_slider, RATES)
+    control("chunks.inside", st.toggle)
 
 
 def _question_key(topic: Topic) -> str:
@@ -184,54 +158,26 @@ def _draw_capture(found: CaptureSet, capture: Capture) -> None:
         if capture.state == "running":
             st.caption(f":shimmer[{t('chunks.waiting')} …]")
         return
-    chosen = _chosen(found.id, capture)
-
-    def choose(number: int) -> None:
-        st.session_state[_chosen_key(found.id, capture)] = number
-
-    key = f"chunks.tiles.{found.id}.{capture.mode}"
-    follow = _chosen_key(found.id, capture) not in st.session_state
-    draw_views(key, mode_name(capture), capture.views, chosen, choose, follow=follow)
+    key, state = f"chunks.chosen.{found.id}.{capture.mode}", st.session_state
+    follow, chosen = key not in state, int(state.get(key, len(capture.views)))  # the last, unless one was chosen
+    choose = partial(state.__setitem__, key)
+    tiles = f"chunks.tiles.{found.id}.{capture.mode}"
+    draw_views(tiles, mode_name(capture), capture.views, chosen, choose, follow=follow)
     if capture.more:
         st.caption(t("chunks.more", kept=f"{len(capture.views):,}", more=f"{capture.more:,}"))
     _draw_steps(capture, chosen, choose)
     _draw_chosen(capture, chosen)
-    if not follow and capture.views[chosen - 1].carries_usage:
-        _tell_of_usage()
-
-
-def _chosen_key(capture_id: str, capture: Capture) -> str:
-    return f"chunks.chosen.{capture_id}.{capture.mode}"
-
-
-def _chosen(capture_id: str, capture: Capture) -> int:
-    """Find the number of the chunk that is open: the last, unless one was chosen."""
-    return int(st.session_state.get(_chosen_key(capture_id, capture), len(capture.views)))
-
-
-def _tell_of_usage() -> None:
-    """Mark the page's task as done; the title, which says so, stands outside of what is drawn again here."""
-    if not st.session_state.get(TRIED):
-        st.session_state[TRIED] = True
+    if not follow and capture.views[chosen - 1].carries_usage and not state.get(TRIED):
+        state[TRIED] = True  # the page's task is done; the title, which says so, is not drawn again here
         st.rerun()
 
 
 def _draw_steps(capture: Capture, chosen: int, choose: Callable[[int], None]) -> None:
     count = len(capture.views)
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        for name, icon, to in (
-            ("back", ":material/chevron_left:", chosen - 1),
-            ("forward", ":material/chevron_right:", chosen + 1),
-        ):
-            st.button(
-                t(f"chunks.{name}"),
-                key=f"chunks.{name}.{capture.mode}",
-                icon=icon,
-                type="tertiary",
-                disabled=not 1 <= to <= count,
-                on_click=choose,
-                args=(to,),
-            )
+        for name, icon, to in (("back", "chevron_left", chosen - 1), ("forward", "chevron_right", chosen + 1)):
+            key = f"chunks.{name}.{capture.mode}"
+            button(f"chunks.{name}", icon, choose, to, key=key, type="tertiary", disabled=not 1 <= to <= count)
         st.caption(t("chunks.position", number=chosen, count=count, at=f"{capture.views[chosen - 1].at:.3f}"))
 
 

@@ -1,10 +1,12 @@
 """What else could run while a mode was waiting for its answer, as a chart and in words."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import altair as alt
 
 from components.page import colors
+from components.page.charts import lane_axis, marks, meanings
 from components.page.texts import t
 from streamlab.chunks.capture import Capture
 from streamlab.chunks.modes import blocked, pauses
@@ -39,8 +41,8 @@ def chart(captures: Sequence[Capture]) -> dict[str, object]:
     """Draw a lane for each mode: its chunks above, and beneath the second task, beating or blocked."""
     chunk, beat, stuck = (t(f"chunks.mark_{name}") for name in ("chunk", "beat", "blocked"))
     lanes = [mode_name(capture) for capture in captures]
-    rows: list[dict[str, object]] = []
-    bars: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
+    bars: list[dict[str, Any]] = []
     for lane, capture in zip(lanes, captures, strict=True):
         rows += [{"lane": lane, "row": chunk, "what": chunk, "start": view.at} for view in capture.views]
         rows += [{"lane": lane, "row": beat, "what": beat, "start": at} for at in capture.beats]
@@ -49,32 +51,21 @@ def chart(captures: Sequence[Capture]) -> dict[str, object]:
             for start, end in blocked(capture.beats, capture.seconds)
         ]
     end = max([0.1, *(capture.seconds for capture in captures)])
-    x = alt.X("start:Q", title=t("chunks.axis"), scale=alt.Scale(domain=[0, end], nice=False))
-    y = alt.Y("lane:N", title=None, sort=lanes, scale=alt.Scale(domain=lanes), axis=alt.Axis(labelLimit=220))
-    offset = alt.YOffset("row:N", scale=alt.Scale(domain=[chunk, beat]))
-    palette = alt.Scale(domain=[chunk, beat, stuck], range=[colors.MODEL, colors.THINKING, colors.FAILED])
-    color = alt.Color(
-        "what:N",
-        title=None,
-        scale=palette,
-        legend=alt.Legend(orient="top", symbolType="square", columns=1, labelLimit=300),
+    hues = {chunk: colors.MODEL, beat: colors.THINKING, stuck: colors.FAILED}
+    place: dict[str, Any] = {
+        "x": alt.X("start:Q", title=t("chunks.axis"), scale=alt.Scale(domain=[0, end], nice=False)),
+        "y": lane_axis(lanes, 220),
+        "yOffset": alt.YOffset("row:N", scale=alt.Scale(domain=[chunk, beat])),
+    }
+    color = meanings(hues, columns=1)
+    waits = marks(bars).mark_bar(height=LANE * 0.26, opacity=0.75, cornerRadius=2)
+    named = [bar for bar in bars if bar["end"] - bar["start"] > end / 4]  # others have no room
+    words = marks(named).mark_text(align="left", dx=6, color="white", fontWeight="bold")
+    ticks = marks(rows).mark_tick(thickness=2, size=LANE * 0.3, opacity=0.8)
+    chart = alt.layer(
+        waits.encode(x2="end:Q", color=color, **place),
+        words.encode(text="what:N", **place),
+        ticks.encode(color=color, **place),
     )
-    marks = (
-        _data(rows).mark_tick(thickness=2, size=LANE * 0.3, opacity=0.8).encode(x=x, y=y, yOffset=offset, color=color)
-    )
-    waits = _data(bars).mark_bar(height=LANE * 0.26, opacity=0.75, cornerRadius=2)
-    named = [bar for bar in bars if float(str(bar["end"])) - float(str(bar["start"])) > end / 4]  # others have no room
-    words = _data(named).mark_text(align="left", dx=6, color="white", fontWeight="bold").encode(text="what:N")
-    layers = [
-        waits.encode(x=x, x2="end:Q", y=y, yOffset=offset, color=color),
-        words.encode(x=x, y=y, yOffset=offset),
-        marks,
-    ]
-    made: dict[str, object] = (
-        alt.layer(*layers).properties(height=LANE * len(lanes) + AROUND, width="container").to_dict()
-    )
+    made: dict[str, object] = chart.properties(height=LANE * len(lanes) + AROUND, width="container").to_dict()
     return made
-
-
-def _data(rows: list[dict[str, object]]) -> alt.Chart:
-    return alt.Chart(alt.InlineData(values=rows))

@@ -46,6 +46,7 @@ button[aria-pressed=true] {
 # Run again whenever the data change: what stands there stays, so that neither focus nor scrolling is lost.
 _JS = """
 const MARKS = {' ': '␣', '\\n': '⏎', '\\t': '⇥', '\\u00a0': '⍽', '\\u200d': 'ZWJ', '\\ufe0f': 'VS16'};
+const MARKED = new RegExp(`([${Object.keys(MARKS).join('')}])`);
 const lists = new WeakMap();
 
 function part(kind, text, hidden) {
@@ -57,21 +58,12 @@ function part(kind, text, hidden) {
 }
 
 function written(text, none) {
-    const whole = document.createElement('span');
-    whole.className = 'text';
-    if (!text) {
-        whole.append(part('mark', '∅', true), part('spoken', none));
-        return whole;
+    const whole = part('text', '');
+    if (!text) whole.append(part('mark', '∅', true), part('spoken', none));
+    for (const piece of text.split(MARKED)) {
+        const mark = MARKS[piece];
+        whole.append(mark ? part(mark.length > 1 ? 'mark word' : 'mark', mark, mark.length === 1) : piece);
     }
-    let plain = '';
-    for (const character of text) {
-        const mark = MARKS[character];
-        if (!mark) { plain += character; continue; }
-        if (plain) whole.append(plain);
-        plain = '';
-        whole.append(part(mark.length > 1 ? 'mark word' : 'mark', mark, mark.length === 1));
-    }
-    whole.append(plain);
     return whole;
 }
 
@@ -84,25 +76,17 @@ function made([number, at, text], none) {
 }
 
 function beside(list, button, key) {
-    const buttons = [...list.children], place = buttons.indexOf(button);
-    const row = button.offsetTop;
-    const nearest = others => others.reduce((best, other) => {
-        const far = other => Math.abs(other.offsetLeft - button.offsetLeft);
-        return !best || far(other) < far(best) ? other : best;
-    }, null);
+    const buttons = [...list.children], place = buttons.indexOf(button), row = button.offsetTop;
+    const far = other => Math.abs(other.offsetLeft - button.offsetLeft);
+    const nearestBeside = found => buttons.filter(other => other.offsetTop === found?.offsetTop)
+        .sort((one, other) => far(one) - far(other))[0];
     switch (key) {
         case 'ArrowRight': return buttons[place + 1];
         case 'ArrowLeft': return buttons[place - 1];
         case 'Home': return buttons[0];
         case 'End': return buttons[buttons.length - 1];
-        case 'ArrowDown': {
-            const below = buttons.find(other => other.offsetTop > row)?.offsetTop;
-            return nearest(buttons.filter(other => other.offsetTop === below));
-        }
-        case 'ArrowUp': {
-            const above = buttons.findLast(other => other.offsetTop < row)?.offsetTop;
-            return nearest(buttons.filter(other => other.offsetTop === above));
-        }
+        case 'ArrowDown': return nearestBeside(buttons.find(other => other.offsetTop > row));
+        case 'ArrowUp': return nearestBeside(buttons.findLast(other => other.offsetTop < row));
     }
 }
 

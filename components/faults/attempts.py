@@ -1,6 +1,6 @@
 """A trial's attempts on a time axis, and its log as a table."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, assert_never
 
@@ -10,6 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from components.answer.answer import error_text
 from components.page import colors
+from components.page.charts import lane_axis, marks, meanings
 from components.page.texts import t
 from streamlab.events.event import (
     PIECES,
@@ -44,75 +45,49 @@ def draw_phases(place: DeltaGenerator, name: str, phases: Sequence[Phase]) -> No
 def _chart(phases: Sequence[Phase]) -> alt.LayerChart | alt.FacetChart:
     end = max(phase.end for phase in phases)
     lanes = [_lane(number) for number in range(1, phases[-1].attempt + 1)]
-    names = {kind: t(f"faults.phase_{kind}") for kind in PHASES}
-    encoding = {
-        "x": alt.X("start:Q", title=t("faults.axis"), scale=alt.Scale(domain=[0, end * 1.02], nice=False)),
-        "y": alt.Y("lane:N", title=None, sort=lanes, scale=alt.Scale(domain=lanes), axis=alt.Axis(labelLimit=120)),
-    }
+    scale = alt.Scale(domain=[0, end * 1.02], nice=False)
+    begin, over = (alt.X(f"{name}:Q", title=t("faults.axis"), scale=scale) for name in ("start", "end"))
+    y = lane_axis(lanes, 120)
     bar = {
-        "x2": "end:Q",
-        "color": alt.Color(
-            "what:N",
-            title=None,
-            scale=alt.Scale(domain=list(names.values()), range=list(PHASES.values())),
-            legend=alt.Legend(orient="top", symbolType="square", labelLimit=300, columns=1),
-        ),
+        "color": meanings({t(f"faults.phase_{kind}"): hue for kind, hue in PHASES.items()}, columns=1),
         "tooltip": [
             alt.Tooltip("what:N", title=t("faults.tip_what")),
             alt.Tooltip("duration:N", title=t("faults.tip_duration")),
         ],
-        **encoding,
     }
-    stretches = [phase for phase in phases if phase.kind != "pause"]
-    pauses = [phase for phase in phases if phase.kind == "pause"]
-    ends = [phase for phase in phases if phase.code or phase.stopped]
-    left = [phase for phase in ends if phase.end <= end * FLIP_AT]
-    right = [phase for phase in ends if phase.end > end * FLIP_AT]
-    code: dict[str, Any] = {"dy": -18, "fontWeight": "bold", "color": _text_color()}
-    cross: dict[str, Any] = {
-        "shape": "cross",
-        "angle": 45,
-        "size": 170,
-        "filled": True,
-        "color": colors.FAILED,
-        "opacity": 1,
-    }
+    # Streamlit themes only a chart's axes for light or dark.
+    words = st.get_option(f"theme.{st.context.theme.type or 'light'}.textColor")
+    code: dict[str, Any] = {"dy": -18, "fontWeight": "bold", "color": str(words)}
+    cross: dict[str, Any] = {"shape": "cross", "angle": 45, "size": 170, "filled": True, "opacity": 1}
+
+    def base(keep: Callable[[Phase], object]) -> alt.Chart:
+        return marks(_row(phase) for phase in phases if keep(phase)).encode(y=y)
+
+    def ends(keep: Callable[[Phase], object]) -> alt.Chart:
+        return base(lambda phase: (phase.code or phase.stopped) and keep(phase)).encode(x=over)
+
+    left, right = ends(lambda phase: phase.end <= end * FLIP_AT), ends(lambda phase: phase.end > end * FLIP_AT)
+    stretches, pauses = base(lambda phase: phase.kind != "pause"), base(lambda phase: phase.kind == "pause")
     layers = [
-        (stretches, _bars(stretches, names).mark_bar(cornerRadius=3, height=LANE_HEIGHT * 0.4).encode(**bar)),
-        (pauses, _bars(pauses, names).mark_bar(height=5).encode(**bar)),
-        (ends, _ends(ends).mark_point(**cross).encode(**encoding)),
-        (left, _ends(left).mark_text(align="left", dx=-4, **code).encode(text="code:N", **encoding)),
-        (right, _ends(right).mark_text(align="right", dx=4, **code).encode(text="code:N", **encoding)),
+        stretches.mark_bar(cornerRadius=3, height=LANE_HEIGHT * 0.4).encode(x=begin, x2="end:Q", **bar),
+        pauses.mark_bar(height=5).encode(x=begin, x2="end:Q", **bar),
+        ends(lambda phase: True).mark_point(color=colors.FAILED, **cross),
+        left.mark_text(align="left", dx=-4, **code).encode(text="code:N"),
+        right.mark_text(align="right", dx=4, **code).encode(text="code:N"),
     ]
-    marked = [layer for data, layer in layers if data]  # a group of no marks has no name for who hears the page
+    marked = [layer for layer in layers if layer.data.values]  # a group of no marks has no name for who hears the page
     return alt.layer(*marked).properties(height=LANE_HEIGHT * len(lanes) + AXES_HEIGHT, width="container")
 
 
-def _text_color() -> str:
-    """Return the colour for words in a chart: Streamlit themes only its axes for light or dark."""
-    return str(st.get_option(f"theme.{st.context.theme.type or 'light'}.textColor"))
-
-
-def _bars(phases: Sequence[Phase], names: dict[str, str]) -> alt.Chart:
-    return alt.Chart(
-        alt.InlineData(
-            values=[
-                {
-                    "lane": _lane(phase.attempt),
-                    "start": phase.start,
-                    "end": phase.end,
-                    "what": names[phase.kind],
-                    "duration": f"{phase.end - phase.start:.2f} s",
-                }
-                for phase in phases
-            ]
-        )
-    )
-
-
-def _ends(phases: Sequence[Phase]) -> alt.Chart:
-    values = [{"lane": _lane(phase.attempt), "start": phase.end, "code": _ending(phase)} for phase in phases]
-    return alt.Chart(alt.InlineData(values=values))
+def _row(phase: Phase) -> dict[str, object]:
+    return {
+        "lane": _lane(phase.attempt),
+        "start": phase.start,
+        "end": phase.end,
+        "what": t(f"faults.phase_{phase.kind}"),
+        "duration": f"{phase.end - phase.start:.2f} s",
+        "code": _ending(phase),
+    }
 
 
 def _ending(phase: Phase) -> str:
@@ -125,12 +100,11 @@ def _lane(attempt: int) -> str:
 
 def _alt_text(phases: Sequence[Phase]) -> str:
     """Describe the chart in words, for screen readers."""
-    parts = []
-    for phase in phases:
-        what = t(f"faults.phase_{phase.kind}")
-        ending = f", {_ending(phase)}" if phase.code or phase.stopped else ""
-        parts.append(f"{_lane(phase.attempt)}: {what} {phase.start:.2f}–{phase.end:.2f} s{ending}")
-    return "; ".join(parts)
+    return "; ".join(
+        f"{_lane(phase.attempt)}: {t(f'faults.phase_{phase.kind}')} {phase.start:.2f}–{phase.end:.2f} s"
+        + (f", {_ending(phase)}" if phase.code or phase.stopped else "")
+        for phase in phases
+    )
 
 
 def draw_log(place: DeltaGenerator, events: Sequence[StreamEvent]) -> None:
@@ -150,7 +124,7 @@ def draw_log(place: DeltaGenerator, events: Sequence[StreamEvent]) -> None:
 def _rows(events: Sequence[StreamEvent]) -> Iterator[tuple[StreamEvent, str]]:
     """Yield the first event of each row, and what the row means."""
     attempt, shown = 1, False
-    for _, group in groupby(events, _row_key):
+    for _, group in groupby(events, lambda event: event.type if isinstance(event, PIECES) else event.seq):
         row = list(group)
         yield row[0], _meaning(row, attempt, shown=shown)
         match row[0]:
@@ -187,7 +161,3 @@ def _meaning(row: Sequence[StreamEvent], attempt: int, *, shown: bool) -> str:
 
 def _characters(row: Sequence[StreamEvent]) -> str:
     return f"{sum(len(each.content) for each in row if isinstance(each, PIECES)):,}"
-
-
-def _row_key(event: StreamEvent) -> str | int:
-    return event.type if isinstance(event, PIECES) else event.seq

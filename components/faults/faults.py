@@ -1,37 +1,26 @@
 """The form for a trial, and the table of a session's trials."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import get_args
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from components.page import sidebar
+from components.page import questions, sidebar
 from components.page.address import TRIAL, show
 from components.page.history import History
+from components.page.lab import engine
 from components.page.texts import t
+from components.page.widgets import button, choice, control
 from streamlab.events.event import StreamEvent
 from streamlab.events.outcome import outcome_of
 from streamlab.faults.trials import LEAST_SECONDS, MOST_ATTEMPTS, MOST_SECONDS, Policy, Trial, offered
 from streamlab.models.catalog import provider_kind
-from streamlab.models.provider import Fault
 from streamlab.runs.run import Retries
 
 TIMES: dict[str, int | None] = {"first": 1, "first_two": 2, "all": None}  # attempts that meet the fault
-RETRIES: tuple[Retries, ...] = get_args(Retries)
 SECONDS = ("first_token", "silence", "total")
 QUESTION, MET, CHOSEN_RETRIES, ATTEMPTS = (f"faults.{name}" for name in ("question", "times", "retries", "attempts"))
-
-
-@dataclass(frozen=True)
-class TrialOptions:
-    """The form's values."""
-
-    question: str
-    fault: Fault
-    times: int | None
-    policy: Policy
 
 
 @dataclass(frozen=True)
@@ -49,50 +38,37 @@ class SavedTrial:
 HISTORY: History[SavedTrial] = History("faults", TRIAL)
 
 
-def keep(saved: SavedTrial) -> None:
-    """Add the trial to the history, or replace it there."""
-    HISTORY.keep(saved.trial.run_id, saved)
-
-
-def draw_form(start: Callable[[], None]) -> DeltaGenerator:
+def draw_form() -> DeltaGenerator:
     """Draw the controls and the start button; return the slot for the stop button."""
     with st.container(border=True):
         _draw_fault()
         with st.container(horizontal=True, gap="medium"):
-            _draw_times()
-            _draw_retries()
+            choice("faults.times", st.segmented_control, TIMES, default="first")
+            # Off by default, so that a fault's effect is seen before what helps.
+            choice("faults.retries", st.segmented_control, get_args(Retries), default="never")
         st.session_state.setdefault(QUESTION, t("faults.question_default"))
-        st.text_area(t("faults.question"), key=QUESTION, height=68, persist_state="session")
+        control("faults.question", st.text_area, height=68)
         with st.container(horizontal=True):
-            st.button(
-                t("faults.start"), key="faults.start", type="primary", icon=":material/play_arrow:", on_click=start
-            )
+            button("faults.start", "play_arrow", start, type="primary")
             stop_place = st.empty()
-            with st.popover(_limits_label(), icon=":material/timer:"):
+            attempts, first_token, silence, total = (
+                f"{st.session_state.get(f'faults.{name}', getattr(Policy(), name)):g}"
+                for name in ("attempts", *SECONDS)
+            )
+            limits = t("faults.limits", attempts=attempts, first_token=first_token, silence=silence, total=total)
+            with st.popover(limits, icon=":material/timer:"):
                 _draw_limits()
     return stop_place
 
 
-def trial_options() -> TrialOptions:
-    state = st.session_state
-    seconds = {name: state[f"faults.{name}"] for name in SECONDS}
-    policy = Policy(state[CHOSEN_RETRIES], state[ATTEMPTS], **seconds)
-    return TrialOptions(state[QUESTION], state[_fault_key()], TIMES[state[MET]], policy)
-
-
-def _limits_label() -> str:
-    """Return the limits on one line."""
-    return t(
-        "faults.limits",
-        attempts=_limit("attempts"),
-        first_token=_limit("first_token"),
-        silence=_limit("silence"),
-        total=_limit("total"),
-    )
-
-
-def _limit(name: str) -> str:
-    return f"{st.session_state.get(f'faults.{name}', getattr(Policy(), name)):g}"
+def start() -> None:
+    """Start the trial that the form describes."""
+    state, options, lab = st.session_state, sidebar.options(), engine()
+    policy = Policy(state[CHOSEN_RETRIES], state[ATTEMPTS], **{name: state[f"faults.{name}"] for name in SECONDS})
+    chosen = state[QUESTION], options, state[_fault_key()], TIMES[state[MET]], policy
+    if trial := questions.started([options.model], lambda: lab.portal.call(lab.trials.start, *chosen)):
+        HISTORY.keep(trial.run_id, SavedTrial(trial))
+        show(TRIAL, trial.run_id)
 
 
 def _fault_key() -> str:
@@ -103,63 +79,18 @@ def _fault_key() -> str:
 def _draw_fault() -> None:
     model = sidebar.options().model
     faults = offered(model)
-    fault = st.pills(
-        t("faults.fault"),
-        faults,
-        default="cut" if "cut" in faults else "none",
-        required=True,
-        format_func=lambda fault: t(f"faults.fault_{fault}"),
-        key=_fault_key(),
-        wrap=True,
-        persist_state="session",
-    )
-    st.caption(t(f"faults.about_{fault}"))
+    choice("faults.fault", st.pills, faults, default="cut" if "cut" in faults else "none", key=_fault_key(), wrap=True)
+    st.caption(t(f"faults.about_{st.session_state[_fault_key()]}"))
     if "cut" not in faults:
         st.caption(t("faults.not_demo", wrong_key=provider_kind(model).wrong_key))
 
 
-def _draw_times() -> None:
-    st.segmented_control(
-        t("faults.times"),
-        list(TIMES),
-        default="first",
-        required=True,
-        format_func=lambda name: t(f"faults.times_{name}"),
-        help=t("faults.times_help"),
-        key=MET,
-        persist_state="session",
-    )
-
-
-def _draw_retries() -> None:
-    """Draw the retry choice, off by default so that a fault's effect is seen before what helps."""
-    st.segmented_control(
-        t("faults.retries"),
-        RETRIES,
-        default="never",
-        required=True,
-        format_func=lambda name: t(f"faults.retries_{name}"),
-        help=t("faults.retries_help"),
-        key=CHOSEN_RETRIES,
-        persist_state="session",
-    )
-
-
 def _draw_limits() -> None:
     usual = Policy()
-    st.number_input(t("faults.limit_attempts"), 1, MOST_ATTEMPTS, usual.attempts, key=ATTEMPTS, persist_state="session")
+    control("faults.limit_attempts", st.number_input, 1, MOST_ATTEMPTS, usual.attempts, key=ATTEMPTS)
     for name in SECONDS:
-        st.number_input(
-            t(f"faults.limit_{name}"),
-            LEAST_SECONDS,
-            MOST_SECONDS,
-            float(getattr(usual, name)),
-            0.5,
-            "%.2f",
-            help=t(f"faults.limit_{name}_help"),
-            key=f"faults.{name}",
-            persist_state="session",
-        )
+        bounds = LEAST_SECONDS, MOST_SECONDS, float(getattr(usual, name))
+        control(f"faults.limit_{name}", st.number_input, *bounds, 0.5, "%.2f", key=f"faults.{name}")
 
 
 def describe(trial: Trial) -> str:
@@ -207,12 +138,9 @@ def _figures(saved: SavedTrial) -> dict[str, object]:
     end = t("faults.end_running")
     if events:
         outcome = outcome_of(events)
-        known = {
-            "attempts": outcome.retries + 1,
-            "ttft": outcome.timings.ttft,
-            "total": outcome.timings.total,
-        }
-        end = _end(outcome.status, outcome.code)
+        known = {"attempts": outcome.retries + 1} | asdict(outcome.timings)
+        ending = outcome.status if outcome.status in ("completed", "stopped") else "failed"
+        end = t(f"faults.end_{ending}", code=outcome.code)
     options = {
         "fault": t(f"faults.fault_{trial.fault}"),
         "times": _times(trial),
@@ -220,13 +148,3 @@ def _figures(saved: SavedTrial) -> dict[str, object]:
         "end": end,
     }
     return {t(f"faults.column_{name}"): value for name, value in (options | known).items()}
-
-
-def _end(status: str, code: str | None) -> str:
-    match status:
-        case "completed":
-            return t("faults.end_completed")
-        case "stopped":
-            return t("faults.end_stopped")
-        case _:
-            return t("faults.end_failed", code=code)

@@ -1,14 +1,14 @@
 """Charts of a measurement, for the page and for its report."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import altair as alt
 
 from components.page import colors
+from components.page.charts import lane_axis, marks, meanings
 from components.page.texts import t
 from streamlab.latency.figures import Figures
-from streamlab.latency.observation import Observation
+from streamlab.latency.observation import Observation, counted
 
 LANE_HEIGHT = 44  # pixels
 AXIS_HEIGHT = 60  # pixels
@@ -27,24 +27,25 @@ def phases(figures: Sequence[Figures], label: Label) -> Chart:
         if not (found.ttft and found.e2e and found.noticed and found.reading is not None):
             continue
         lane, done = label(found.model, found.way), found.noticed.median + found.reading
-        bars += [_bar(lane, waiting, 0, found.ttft.median), _bar(lane, reading, found.ttft.median, done)]
-        ends.append(_bar(lane, complete, found.e2e.median, found.e2e.median))
+        first, end = found.ttft.median, found.e2e.median
+        bars.append({"lane": lane, "what": waiting, "start": 0, "end": first})
+        bars.append({"lane": lane, "what": reading, "start": first, "end": done})
+        ends.append({"lane": lane, "what": complete, "start": end, "end": end})
     lanes = [label(found.model, found.way) for found in figures]
     encoding = {
         "x": alt.X("start:Q", title=t("latency.axis_seconds"), scale=alt.Scale(domainMin=0)),
-        "y": alt.Y("lane:N", title=None, sort=lanes, axis=alt.Axis(labelLimit=220)),
+        "y": lane_axis(lanes, 220),
         "tooltip": [
             alt.Tooltip("what:N", title=t("latency.chart_what")),
             alt.Tooltip("start:Q", title=t("latency.chart_from"), format=".2f"),
             alt.Tooltip("end:Q", title=t("latency.chart_to"), format=".2f"),
         ],
     }
-    scale = alt.Scale(domain=[waiting, reading], range=[colors.WAITING, colors.MODEL])
-    legend = alt.Legend(orient="top", labelLimit=300, symbolType="square")
-    bar = _data(bars).mark_bar(cornerRadius=3, height=LANE_HEIGHT * 0.5)
-    mark = _data(ends).mark_point(shape="diamond", size=130, filled=True, color=colors.TOOL, opacity=1)
+    hues = {waiting: colors.WAITING, reading: colors.MODEL}
+    bar = marks(bars).mark_bar(cornerRadius=3, height=LANE_HEIGHT * 0.5)
+    mark = marks(ends).mark_point(shape="diamond", size=130, filled=True, color=colors.TOOL, opacity=1)
     layers = (
-        bar.encode(x2="end:Q", color=alt.Color("what:N", title=None, scale=scale, legend=legend), **encoding),
+        bar.encode(x2="end:Q", color=meanings(hues), **encoding),
         mark.encode(**encoding),
     )
     return _set_size(alt.layer(*layers), len(lanes), AXIS_HEIGHT + LEGEND_HEIGHT)
@@ -68,18 +69,15 @@ def times(observations: Sequence[Observation], figures: Sequence[Figures], label
     return _strip(values, t("latency.axis_seconds"), opacity=0.6)
 
 
-def _counted(observations: Sequence[Observation], figures: Figures) -> Iterator[Observation]:
-    """Yield the calls from which the figures are made."""
-    for seen in observations:
-        if (seen.model, seen.way, seen.warm_up) == (figures.model, figures.way, False) and seen.usable:
-            yield seen
+def _counted(observations: Sequence[Observation], figures: Figures) -> list[Observation]:
+    """Return the calls from which the figures are made."""
+    return [seen for seen in counted(observations, figures.model, figures.way) if seen.usable]
 
 
 def _strip(values: dict[str, list[float]], title: str, opacity: float) -> Chart:
     lanes = list(values)
     rows = [{"lane": lane, "value": value} for lane, every in values.items() for value in every]
-    y = alt.Y("lane:N", title=None, sort=lanes, axis=alt.Axis(labelLimit=220))
-    base = _data(rows).encode(x=alt.X("value:Q", title=title, scale=alt.Scale(domainMin=0)), y=y)
+    base = marks(rows).encode(x=alt.X("value:Q", title=title, scale=alt.Scale(domainMin=0)), y=lane_axis(lanes, 220))
     strokes = base.mark_tick(color=colors.MODEL, opacity=opacity, thickness=1.5, size=LANE_HEIGHT * 0.6)
     middle = base.mark_point(shape="diamond", size=110, filled=True, color=colors.TOOL, opacity=1)
     medians = middle.encode(
@@ -93,14 +91,6 @@ def _thin(values: list[float]) -> Iterator[float]:
     ordered = sorted(values)
     count = min(MAX_MARKS, len(ordered))
     return (ordered[number * (len(ordered) - 1) // max(1, count - 1)] for number in range(count))
-
-
-def _bar(lane: str, what: str, start: float, end: float) -> dict[str, Any]:
-    return {"lane": lane, "what": what, "start": start, "end": end}
-
-
-def _data(rows: list[dict[str, Any]]) -> alt.Chart:
-    return alt.Chart(alt.InlineData(values=rows))
 
 
 def _set_size(chart: Chart, lanes: int, extra_height: int = AXIS_HEIGHT) -> Chart:

@@ -35,11 +35,10 @@ def table(summary: Summary) -> list[dict[str, Any]]:
 def written_table(summary: Summary) -> list[dict[str, str]]:
     """Return the figures as rows of texts."""
     forms = {column(name, summary.target): form for name, (_, form) in COLUMNS.items()}
-    return [{name: _written(value, forms.get(name)) for name, value in row.items()} for row in table(summary)]
-
-
-def _written(value: object, form: str | None) -> str:
-    return "–" if value is None else form % value if form else str(value)
+    return [
+        {name: "–" if value is None else forms.get(name, "%s") % value for name, value in row.items()}
+        for row in table(summary)
+    ]
 
 
 def column(name: str, target: float) -> str:

@@ -1,7 +1,7 @@
 """What a measurement shows, and how sure that is, in sentences."""
 
 from collections import Counter
-from collections.abc import Iterator
+from typing import NamedTuple
 
 from components.answer import answer
 from components.latency.labels import MILLISECONDS, interval, seconds_text, signed_seconds, verdict, way_label
@@ -9,89 +9,75 @@ from components.page.sidebar import model_label
 from components.page.texts import t
 from streamlab.latency.difference import Difference
 from streamlab.latency.disturbance import P95_ERROR, Noise, Reason
-from streamlab.latency.figures import CHARACTERS_A_MINUTE, WORDS_A_MINUTE, Figures
+from streamlab.latency.figures import CHARACTERS_A_MINUTE, WORDS_A_MINUTE
 from streamlab.latency.measurement import Measurement
 from streamlab.latency.plan import Way
-from streamlab.latency.summary import Metric, Side, Summary
+from streamlab.latency.summary import Side, Summary
 
 WHOLE: Way = "invoke"
 RELAYED: Way = "gateway"
 UNRELAYED: tuple[Way, ...] = ("stream", "astream")  # what the gateway is put beside; the first that was measured
 
 
+class _Change(NamedTuple):
+    """By how much a way differs from another of the same model, in the first text and in the whole answer."""
+
+    base: Side
+    side: Side
+    first: Difference
+    whole: Difference
+
+
 def sentences(summary: Summary) -> list[str]:
     """Say what streaming changed, for each model and streamed way, and what the gateway cost; as Markdown."""
     several = len({found.model for found in summary.figures}) > 1
-    found: list[str] = []
-    for side in _streamed(summary):
-        first, whole = (_against_whole(summary, side, metric) for metric in ("ttft", "e2e"))
-        if first and whole:
-            sentence = t(
-                "latency.sentence", way=way_label(side.way), first=_first_text(first), whole=_whole_text(whole)
-            )
-            found.append(f"{model_label(side.model)}: {sentence}" if several else sentence)
-    for base, first, whole in _relayed(summary):
-        way, direct = way_label(RELAYED), way_label(base.way)
-        sentence = t("latency.relayed", way=way, base=direct, first=_first_text(first), whole=_whole_text(whole))
-        found.append(f"{model_label(base.model)}: {sentence}" if several else sentence)
-    return found
+    texts = []
+    for base, side, first, whole in _changes(summary):
+        text = t(
+            "latency.sentence" if base.way == WHOLE else "latency.relayed",
+            way=way_label(side.way),
+            base=way_label(base.way),
+            first=_first_text(first),
+            whole=_whole_text(whole),
+        )
+        texts.append(f"{model_label(side.model)}: {text}" if several else text)
+    return texts
 
 
 def uncertainty(summary: Summary) -> list[str]:
     """Say the confidence intervals behind the sentences."""
-    return [*_uncertainty_whole(summary), *_uncertainty_relayed(summary)]
-
-
-def _uncertainty_relayed(summary: Summary) -> list[str]:
     texts = [
         t(
-            "latency.relayed_interval",
-            way=way_label(RELAYED),
+            "latency.interval" if base.way == WHOLE else "latency.relayed_interval",
+            way=way_label(side.way),
             base=way_label(base.way),
             first=interval(first),
             whole=interval(whole),
             pairs=first.n,
             level=f"{(first.confidence or 0) * 100:.0f}",
         )
-        for base, first, whole in _relayed(summary)
+        for base, side, first, whole in _changes(summary)
         if first.low is not None and whole.low is not None
     ]
-    return [*texts, t("latency.relayed_what")] if any(found.way == RELAYED for found in summary.figures) else []
-
-
-def _uncertainty_whole(summary: Summary) -> list[str]:
-    return [
-        t(
-            "latency.interval",
-            way=way_label(side.way),
-            first=interval(first),
-            whole=interval(whole),
-            pairs=first.n,
-            level=f"{(first.confidence or 0) * 100:.0f}",
-        )
-        for side in _streamed(summary)
-        if (first := _against_whole(summary, side, "ttft")) and (whole := _against_whole(summary, side, "e2e"))
-        if first.low is not None and whole.low is not None
-    ]
+    relayed = any(found.way == RELAYED for found in summary.figures)
+    return [*texts, t("latency.relayed_what")] if relayed else texts
 
 
 def reader(summary: Summary) -> list[str]:
     """Say how much of the wait a reader notices."""
-    texts = []
-    for side in _streamed(summary):
-        streamed, whole = (_figures(summary, side.model, way) for way in (side.way, WHOLE))
-        if streamed and whole and streamed.noticed and whole.noticed:
-            texts.append(
-                t(
-                    "latency.reader",
-                    way=way_label(side.way),
-                    streamed=seconds_text(streamed.noticed.median),
-                    whole=seconds_text(whole.noticed.median),
-                    words=WORDS_A_MINUTE,
-                    characters=CHARACTERS_A_MINUTE,
-                )
-            )
-    return texts
+    noticed = {(found.model, found.way): found.noticed for found in summary.figures}
+    return [
+        t(
+            "latency.reader",
+            way=way_label(way),
+            streamed=seconds_text(streamed.median),
+            whole=seconds_text(whole.median),
+            words=WORDS_A_MINUTE,
+            characters=CHARACTERS_A_MINUTE,
+        )
+        for (model, way), streamed in noticed.items()
+        if way != WHOLE and streamed and (whole := noticed.get((model, WHOLE)))
+    ]
 
 
 def doubts(measurement: Measurement, summary: Summary) -> list[str]:
@@ -136,38 +122,20 @@ def reason_text(code: str) -> str:
     return answer.error_text(code)
 
 
-def _streamed(summary: Summary) -> list[Side]:
-    return [Side(found.model, found.way) for found in summary.figures if found.way != WHOLE]
+def _changes(summary: Summary) -> list[_Change]:
+    """Compare each streamed way with invoke, then the gateway with the first of UNRELAYED that was measured."""
+    differences = {(seen.base, seen.side, seen.metric): seen.difference for seen in summary.comparisons}
 
+    def change(base: Side, side: Side) -> _Change | None:
+        first, whole = differences.get((base, side, "ttft")), differences.get((base, side, "e2e"))
+        return _Change(base, side, first, whole) if first and whole else None
 
-def _figures(summary: Summary, model: str, way: str) -> Figures | None:
-    return next((found for found in summary.figures if (found.model, found.way) == (model, way)), None)
-
-
-def _against_whole(summary: Summary, side: Side, metric: Metric) -> Difference | None:
-    """Return the difference between a streamed way and invoke, of the same model."""
-    return _difference(summary, Side(side.model, WHOLE), side, metric)
-
-
-def _relayed(summary: Summary) -> Iterator[tuple[Side, Difference, Difference]]:
-    """Yield for each model the way the gateway is compared with, and the differences of first text and whole answer."""
-    for model in dict.fromkeys(found.model for found in summary.figures):
-        for base in (Side(model, way) for way in UNRELAYED):
-            first, whole = (_difference(summary, base, Side(model, RELAYED), metric) for metric in ("ttft", "e2e"))
-            if first and whole:
-                yield base, first, whole
-                break
-
-
-def _difference(summary: Summary, base: Side, side: Side, metric: Metric) -> Difference | None:
-    return next(
-        (
-            seen.difference
-            for seen in summary.comparisons
-            if (seen.metric, seen.base, seen.side) == (metric, base, side)
-        ),
-        None,
-    )
+    sides = [Side(found.model, found.way) for found in summary.figures]
+    found = [change(Side(side.model, WHOLE), side) for side in sides if side.way != WHOLE]
+    for model in dict.fromkeys(side.model for side in sides):
+        relayed = (change(Side(model, way), Side(model, RELAYED)) for way in UNRELAYED)
+        found.append(next(filter(None, relayed), None))
+    return [each for each in found if each]
 
 
 def _first_text(difference: Difference) -> str:

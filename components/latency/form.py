@@ -1,15 +1,18 @@
 """The form for a measurement."""
 
 import secrets
+from typing import Any
 
 import streamlit as st
 from pydantic import SecretStr
 
+from components.latency.labels import way_label
 from components.page import access, questions, sidebar
 from components.page.address import MEASUREMENT, show
 from components.page.lab import engine
 from components.page.session import session
 from components.page.texts import t
+from components.page.widgets import button, choice, control
 from streamlab.gateway.access import Access, named
 from streamlab.gateway.gateway import Gateway
 from streamlab.latency.gateway import issued
@@ -29,74 +32,39 @@ def draw() -> None:
     gateway = own_gateway()
     with st.container(border=True):
         left, right = st.columns([3, 2], gap="large")
-        with left:
-            _draw_question()
+        st.session_state.setdefault(MODELS, [sidebar.options().model])
+        st.session_state.setdefault(PROMPT, t("latency.prompt_default"))
+        names = engine().portal.call(engine().models.names)
+        control("latency.models", left.multiselect, names, format_func=sidebar.model_label, max_selections=4)
+        control("latency.prompt", left.text_area, max_chars=32_000, height=110)
         with right:
             _draw_method(gateway)
         access.draw(st.session_state[MODELS], st.container())
-        _draw_start(gateway)
-
-
-def _draw_question() -> None:
-    lab = engine()
-    st.session_state.setdefault(MODELS, [sidebar.options().model])
-    st.session_state.setdefault(PROMPT, t("latency.prompt_default"))
-    st.multiselect(
-        t("latency.models"),
-        lab.portal.call(lab.models.names),
-        key=MODELS,
-        format_func=sidebar.model_label,
-        max_selections=4,
-        persist_state="session",
-    )
-    st.text_area(t("latency.prompt"), key=PROMPT, max_chars=32_000, height=110, persist_state="session")
+        ready = _ready(gateway)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            button("latency.start", "timer", start, type="primary", disabled=not ready, help=None)
+            st.caption(t("latency.start_help") if ready else t("latency.incomplete"))
 
 
 def _draw_method(gateway: GatewayAddress | None) -> None:
     relayed = "gateway" in _ways(gateway)
-    st.pills(
-        t("latency.length"),
-        list(LENGTHS),
-        default="unlimited" if relayed else "medium",
-        required=True,
-        format_func=lambda name: t(f"latency.length_{name}"),
-        key=f"{LENGTH}.relayed" if relayed else LENGTH,
-        help=t("latency.length_help"),
-        disabled=relayed,
-        wrap=True,
-        persist_state="session",
-    )
-    st.pills(
-        t("latency.ways"),
-        _offered(gateway),
-        selection_mode="multi",
-        default=DIRECT,
-        format_func=lambda way: t(f"latency.way_{way}"),
-        key=CHOSEN_WAYS,
-        help=t("latency.ways_help"),
-        wrap=True,
-        persist_state="session",
-    )
+    key, default = (f"{LENGTH}.relayed", "unlimited") if relayed else (LENGTH, "medium")
+    choice("latency.length", st.pills, LENGTHS, default=default, key=key, disabled=relayed, wrap=True)
+    options: dict[str, Any] = {"selection_mode": "multi", "default": DIRECT, "format_func": way_label, "wrap": True}
+    control("latency.ways", st.pills, WAYS if gateway else DIRECT, **options)
     if gateway is None:
         st.caption(t("latency.no_gateway"))
     elif relayed:
         st.caption(t("latency.gateway_chosen", limit=engine().settings.gateway_runs_per_minute))
     pairs, target = st.columns(2)
-    text = t("latency.pairs_help")
-    pairs.number_input(t("latency.pairs"), 1, 100, 10, key=PAIRS, help=text, persist_state="session")
-    text = t("latency.target_help")
-    target.number_input(
-        t("latency.target"), 0.1, 60.0, 1.0, 0.1, "%.1f", key=TARGET, help=text, persist_state="session"
-    )
-
-
-def _offered(gateway: GatewayAddress | None) -> tuple[Way, ...]:
-    return WAYS if gateway else DIRECT
+    control("latency.pairs", pairs.number_input, 1, 100, 10)
+    control("latency.target", target.number_input, 0.1, 60.0, 1.0, 0.1, "%.1f")
 
 
 def _ways(gateway: GatewayAddress | None) -> tuple[Way, ...]:
     """Return the chosen ways that are offered."""
-    return tuple(way for way in _offered(gateway) if way in st.session_state.get(CHOSEN_WAYS, DIRECT))
+    chosen = st.session_state.get(CHOSEN_WAYS, DIRECT)
+    return tuple(way for way in (WAYS if gateway else DIRECT) if way in chosen)
 
 
 def own_gateway() -> GatewayAddress | None:
@@ -116,20 +84,6 @@ def own_gateway() -> GatewayAddress | None:
 @st.cache_data(ttl=PROBE_SECONDS, show_spinner=False)
 def _is_ours(url: str, _access: Access) -> bool:
     return issued(url, _access.issue(PROBE), PROBE)
-
-
-def _draw_start(gateway: GatewayAddress | None) -> None:
-    ready = _ready(gateway)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
-            t("latency.start"),
-            key="latency.start",
-            type="primary",
-            icon=":material/timer:",
-            disabled=not ready,
-            on_click=start,
-        )
-        st.caption(t("latency.start_help") if ready else t("latency.incomplete"))
 
 
 def _ready(gateway: GatewayAddress | None) -> bool:

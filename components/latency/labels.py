@@ -30,9 +30,7 @@ def signed_seconds(seconds: float) -> str:
     return t("latency.seconds", value=f"{seconds:+.3f}" if abs(seconds) < 1 else f"{seconds:+.2f}")
 
 
-def interval(difference: Difference | None) -> str:
-    if difference is None:
-        return "–"
+def interval(difference: Difference) -> str:
     if difference.low is None or difference.high is None:
         return signed_seconds(difference.median)
     return t(
@@ -43,9 +41,9 @@ def interval(difference: Difference | None) -> str:
     )
 
 
-def verdict(difference: Difference | None) -> str:
+def verdict(difference: Difference) -> str:
     """Classify a difference; one within the measuring error counts as `same`, an uncertain one as `open`."""
-    if difference is None or difference.distinguishable is None or (difference.confidence or 0) < LEVEL:
+    if difference.distinguishable is None or (difference.confidence or 0) < LEVEL:
         return "open"
     if not difference.distinguishable or abs(difference.median) < MEDIAN_ERROR:
         return "same"

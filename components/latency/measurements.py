@@ -10,6 +10,7 @@ from components.page.address import MEASUREMENT, show
 from components.page.history import History
 from components.page.session import session
 from components.page.texts import LANGUAGE_KEY, t
+from components.page.widgets import button, download
 from streamlab.latency.measurement import BrokenMeasurement, Measurement, read_measurement, write_measurement
 from streamlab.latency.observation import write_csv, write_lines
 
@@ -42,9 +43,7 @@ def name_of(measurement: Measurement) -> str:
 def draw_list(current: str | None) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if current:
-            st.button(
-                t("latency.new"), icon=":material/add:", key="latency.new", on_click=show, args=(MEASUREMENT, None)
-            )
+            button("latency.new", "add", show, MEASUREMENT, None)
         HISTORY.draw(current)
         with st.popover(t("latency.upload"), icon=":material/upload:"):
             st.file_uploader(t("latency.upload_what"), type=["json", "jsonl"], key=UPLOAD, on_change=_upload)
@@ -56,24 +55,13 @@ def draw_list(current: str | None) -> None:
 def _draw_downloads(measurement_id: str, measurement: Measurement) -> None:
     name, calls = f"latency-{measurement_id[:8]}", len(measurement.observations)
     for ending, data in _files(measurement_id, calls, measurement).items():
-        _draw_download(name, ending, data)
+        download(f"latency.download_{ending}", data, f"{name}.{ending}", MIME[ending])
     # It takes a moment, so it is made for those who want it.
     if st.button(t("latency.make_report"), key="latency.make_report", width="stretch"):
         st.session_state[_REPORT] = measurement_id
     if st.session_state.get(_REPORT) == measurement_id:
-        _draw_download(name, "zip", _report(measurement_id, calls, st.session_state[LANGUAGE_KEY], measurement))
-
-
-def _draw_download(name: str, ending: str, data: bytes) -> None:
-    st.download_button(
-        t(f"latency.download_{ending}"),
-        data,
-        f"{name}.{ending}",
-        MIME[ending],
-        key=f"latency.download.{ending}",
-        on_click="ignore",
-        width="stretch",
-    )
+        data = _report(measurement_id, calls, st.session_state[LANGUAGE_KEY], measurement)
+        download("latency.download_zip", data, f"{name}.zip", MIME["zip"])
 
 
 # Made here and not by the button: what it calls runs on the server's event loop, and without the session's language.
@@ -94,17 +82,9 @@ def _report(measurement_id: str, calls: int, language: str, _measurement: Measur
 
 def _upload() -> None:
     """Add the uploaded measurement to the session; a broken one changes nothing."""
-    file = st.session_state[UPLOAD]
-    if file is None:
-        return
-    try:
-        measurement = read_measurement(file.getvalue())
-    except BrokenMeasurement as error:
-        reason = t(f"latency.broken_{error.code}")
-        session().notice = (
-            t("latency.broken_line", line=error.line, reason=reason)
-            if error.line
-            else t("latency.broken", reason=reason)
-        )
-        return
-    HISTORY.add(SavedMeasurement(file.name, measurement))
+    if file := st.session_state[UPLOAD]:
+        try:
+            HISTORY.add(SavedMeasurement(file.name, read_measurement(file.getvalue())))
+        except BrokenMeasurement as error:
+            key = "latency.broken_line" if error.line else "latency.broken"
+            session().notice = t(key, line=error.line, reason=t(f"latency.broken_{error.code}"))

@@ -30,16 +30,12 @@ def report(measurement: Measurement) -> bytes:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as files:
         for name, (chart, _) in pictures.items():
-            files.writestr(f"charts/{name}.svg", _picture(chart))
+            drawn = chart.properties(width=WIDTH, background="white").to_dict()
+            files.writestr(f"charts/{name}.svg", vl_convert.vegalite_to_svg(drawn))
         texts = {name: text for name, (_, text) in pictures.items()}
         files.writestr("report.md", _markdown(measurement, summary, texts))
         files.writestr("observations.jsonl", write_lines(seen))
     return archive.getvalue()
-
-
-def _picture(chart: charts.Chart) -> str:
-    drawn: str = vl_convert.vegalite_to_svg(chart.properties(width=WIDTH, background="white").to_dict())
-    return drawn
 
 
 def _markdown(measurement: Measurement, summary: Summary, pictures: dict[str, str]) -> str:
@@ -64,8 +60,6 @@ def _facts(measurement: Measurement) -> list[str]:
     if machine := measurement.machine:
         facts["machine"] = f"Python {machine.python}, {machine.platform}, {machine.cpus} CPU"
     lines = [f"- {t(f'latency.fact_{name}')}: {value}" for name, value in facts.items()]
-    if measurement.plan:
-        lines.append(
-            f"- {t('latency.prompt')}:\n\n" + "\n".join(f"  > {line}" for line in measurement.plan.prompt.splitlines())
-        )
+    if plan:
+        lines += [f"- {t('latency.prompt')}:\n", *(f"  > {line}" for line in plan.prompt.splitlines())]
     return lines

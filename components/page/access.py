@@ -8,7 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 from components.page.lab import engine
 from components.page.session import session
 from components.page.texts import t
-from streamlab.access_code import LONGEST, AccessCode, CodeNeeded, TooManyGuesses
+from streamlab.access_code import LONGEST, AccessCode, TooManyGuesses
 from streamlab.models.catalog import cost_money
 from streamlab.settings import Settings
 
@@ -26,13 +26,8 @@ export default function({{ data }}) {{
 _keep_ticket = st.components.v2.component("keep_access_ticket", js=_JS)
 
 
-def check(models: Iterable[str]) -> None:
-    """Raise CodeNeeded if one of these models costs money and this session has not given the code."""
-    if is_needed(models):
-        raise CodeNeeded
-
-
 def is_needed(models: Iterable[str]) -> bool:
+    """Tell whether one of these models costs money and this session has not given the code."""
     code = _access_code(engine().settings)
     return code is not None and cost_money(models) and not _admitted(code)
 

@@ -20,8 +20,10 @@ def show(parameter: str, id: str | None) -> None:
 
 
 def named(parameter: str) -> str | None:
-    """Return the id that the address names, or else the one that was shown last."""
-    return st.query_params.get(parameter) or session().shown.get(parameter)
+    """Return the id that the address names, or else the one that was shown last, and put it into the address."""
+    id = st.query_params.get(parameter) or session().shown.get(parameter)
+    show(parameter, id)
+    return id
 
 
 def find_chat() -> Chat | None:

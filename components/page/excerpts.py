@@ -35,13 +35,11 @@ def case_excerpts(function: Callable[..., Any], name: str) -> Iterator[Excerpt]:
     """Yield the `case`s of a function's `match` whose bodies contain this string."""
     lines, first = inspect.getsourcelines(function)
     for node in ast.walk(ast.parse(dedent("".join(lines)))):
-        if isinstance(node, ast.match_case) and name in _strings(node.body):
-            start = node.pattern.lineno
-            yield _excerpt(function, first + start - 1, lines[start - 1 : node.body[-1].end_lineno])
-
-
-def _strings(body: Sequence[ast.stmt]) -> set[object]:
-    return {node.value for part in body for node in ast.walk(part) if isinstance(node, ast.Constant)}
+        if isinstance(node, ast.match_case):
+            inner = (inner for part in node.body for inner in ast.walk(part))
+            if any(isinstance(part, ast.Constant) and part.value == name for part in inner):
+                start = node.pattern.lineno
+                yield _excerpt(function, first + start - 1, lines[start - 1 : node.body[-1].end_lineno])
 
 
 def _excerpt(code: SourceObject, line: int, lines: Sequence[str]) -> Excerpt:

@@ -1,6 +1,7 @@
 """The items that a session keeps for one page, to open again or compare with."""
 
 import secrets
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 import streamlit as st
@@ -19,20 +20,20 @@ class Named(Protocol):
 N = TypeVar("N", bound=Named)
 
 
+@dataclass(frozen=True)
 class History(Generic[N]):
     """Keeps the newest `KEPT` items of each session by id.
 
     `page` is the section of its texts, `parameter` the address parameter that names what is shown.
     """
 
-    def __init__(self, page: str, parameter: str) -> None:
-        self._page = page
-        self._parameter = parameter
+    page: str
+    parameter: str
 
     @property
     def items(self) -> dict[str, N]:
         """Return this session's items, the newest last."""
-        items: dict[str, N] = st.session_state.setdefault(f"{self._page}.history", {})
+        items: dict[str, N] = st.session_state.setdefault(f"{self.page}.history", {})
         return items
 
     def keep(self, id: str, item: N) -> None:
@@ -46,7 +47,7 @@ class History(Generic[N]):
         """Keep an uploaded item under an id of its own, and show it."""
         id = f"file-{secrets.token_urlsafe(8)}"
         self.keep(id, item)
-        show(self._parameter, id)
+        show(self.parameter, id)
 
     def find(self, id: str | None) -> N | None:
         """Return the item of this id, None for no id and an unknown one."""
@@ -55,17 +56,17 @@ class History(Generic[N]):
     def draw(self, current: str | None) -> None:
         """Draw the list, with a button to open each item."""
         items = self.items
-        with st.popover(t(f"{self._page}.kept", number=len(items)), icon=":material/history:"):
+        with st.popover(t(f"{self.page}.kept", number=len(items)), icon=":material/history:"):
             if not items:
-                st.caption(t(f"{self._page}.kept_empty"))
+                st.caption(t(f"{self.page}.kept_empty"))
             for id, item in reversed(list(items.items())):
                 st.button(
                     plain(item.name),
-                    key=f"{self._page}.open.{id}",
+                    key=f"{self.page}.open.{id}",
                     disabled=id == current,
                     wrap=True,
                     on_click=show,
-                    args=(self._parameter, id),
+                    args=(self.parameter, id),
                 )
 
     def choose_other(self, current: str) -> N | None:
@@ -74,11 +75,11 @@ class History(Generic[N]):
         if not others:
             return None
         chosen = st.selectbox(
-            t(f"{self._page}.compare"),
+            t(f"{self.page}.compare"),
             others,
             index=None,
             format_func=lambda id: others[id].name,
-            key=f"{self._page}.compare.{current}",
-            placeholder=t(f"{self._page}.compare_none"),
+            key=f"{self.page}.compare.{current}",
+            placeholder=t(f"{self.page}.compare_none"),
         )
         return others.get(chosen or "")

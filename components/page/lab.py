@@ -3,7 +3,7 @@
 import atexit
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing
 
 import streamlit as st
 
@@ -37,11 +37,9 @@ def _idle_gateway(lab: Engine) -> Gateway:
     return Gateway(lab)
 
 
-@contextmanager
-def following(run_id: str) -> Iterator[Iterator[list[Item]]]:
-    """Yield the batches of a run's log, from its beginning. Raise UnknownRun."""
-    with closing(engine().follow(run_id, POLL_INTERVAL)) as batches:
-        yield batches
+def following(run_id: str) -> AbstractContextManager[Iterator[list[Item]]]:
+    """Follow the batches of a run's log, from its beginning. Raise UnknownRun."""
+    return closing(engine().follow(run_id, POLL_INTERVAL))
 
 
 def find_log(run_id: str | None) -> Log | None:

@@ -19,27 +19,19 @@ def draw_title(page: str, code: Sequence[SourceObject], *, tried: bool) -> None:
     if tried and page not in done:
         done.add(page)
         st.toast(t("lesson.done"), icon=":material/task_alt:")
+    icon = ":material/task_alt:" if page in done else ":material/assignment:"
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.header(t(f"{page}.title"), width="stretch")
         with st.container(horizontal=True, width="content", gap="xsmall"):
-            _draw_popovers(page, code, done=page in done)
-
-
-def _draw_popovers(page: str, code: Sequence[SourceObject], *, done: bool) -> None:
-    with st.popover(t("lesson.what"), icon=":material/info:"):
-        st.markdown(t(f"{page}.what"))
-    with st.popover(t("lesson.code"), icon=":material/code:"):
-        _draw_code(code)
-    icon = ":material/task_alt:" if done else ":material/assignment:"
-    with st.popover(t("lesson.try"), icon=icon):
-        st.markdown(t(f"{page}.try"))
-        if done:
-            st.caption(f":material/task_alt: {t('lesson.done')}")
-        else:
-            st.caption(f":material/radio_button_unchecked: {t('lesson.open')}")
-
-
-def _draw_code(code: Sequence[SourceObject]) -> None:
-    st.caption(t("lesson.code_what"))
-    for part in code:
-        excerpt_of(part).draw()
+            with st.popover(t("lesson.what"), icon=":material/info:"):
+                st.markdown(t(f"{page}.what"))
+            with st.popover(t("lesson.code"), icon=":material/code:"):
+                st.caption(t("lesson.code_what"))
+                for part in code:
+                    excerpt_of(part).draw()
+            with st.popover(t("lesson.try"), icon=icon):
+                st.markdown(t(f"{page}.try"))
+                if page in done:
+                    st.caption(f":material/task_alt: {t('lesson.done')}")
+                else:
+                    st.caption(f":material/radio_button_unchecked: {t('lesson.open')}")

@@ -10,7 +10,6 @@ from components.page import access, sidebar
 from components.page.session import session
 from components.page.slots import draw_notice
 from components.page.texts import t
-from streamlab.access_code import CodeNeeded
 from streamlab.chats import Busy
 from streamlab.hub import HubFull, HubUnreachable
 from streamlab.models.options import QUESTION_CHARACTERS, InvalidQuestion
@@ -24,11 +23,11 @@ def started(models: Iterable[str], start: Callable[[], T]) -> T | None:
 
     Every run that a page starts must go through here: this checks the access code.
     """
-    try:
-        access.check(models)
-        return start()
-    except CodeNeeded:
+    if access.is_needed(models):
         session().notice = t("access.needed")
+        return None
+    try:
+        return start()
     except InvalidQuestion as error:
         session().notice = t(f"notice.{error.code}", length=f"{error.length:,}", limit=f"{QUESTION_CHARACTERS:,}")
     except Busy:

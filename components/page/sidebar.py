@@ -1,6 +1,7 @@
 """The sidebar: the options of the next question, and the language."""
 
 from contextlib import suppress
+from dataclasses import astuple
 
 import streamlit as st
 
@@ -8,7 +9,8 @@ from components.page import access
 from components.page.address import find_chat
 from components.page.lab import engine
 from components.page.session import session
-from components.page.texts import LANGUAGE_KEY, LANGUAGES, preferred_language, t
+from components.page.texts import LANGUAGE_KEY, LANGUAGES, t
+from components.page.widgets import control
 from streamlab.demo_model import DEMO, is_demo
 from streamlab.hub import HubUnreachable
 from streamlab.models.options import DEFAULT_TEMPERATURE, SYSTEM_CHARACTERS, Options
@@ -28,14 +30,11 @@ def choose_language() -> None:
     if LANGUAGE_KEY not in st.session_state:
         named = st.query_params.get(LANGUAGE_KEY)
         state.language_chosen = named in LANGUAGES
-        configured = engine().settings.lab_language
-        st.session_state[LANGUAGE_KEY] = named if state.language_chosen else preferred_language(configured)
+        language = named if state.language_chosen else engine().settings.lab_language
+        browsers = "ja" if (st.context.locale or "").lower().startswith("ja") else "en"
+        st.session_state[LANGUAGE_KEY] = browsers if language == "auto" else language
     if state.language_chosen:
         st.query_params[LANGUAGE_KEY] = st.session_state[LANGUAGE_KEY]
-
-
-def _language_chosen() -> None:
-    session().language_chosen = True
 
 
 def draw() -> None:
@@ -56,7 +55,7 @@ def draw() -> None:
             LANGUAGES,
             format_func=LANGUAGES.__getitem__,
             key=LANGUAGE_KEY,
-            on_change=_language_chosen,
+            on_change=lambda: setattr(session(), "language_chosen", True),
         )
 
 
@@ -68,7 +67,7 @@ def options() -> Options:
 
 def draw_tools_switch() -> None:
     """Draw the switch for tools, on the pages that offer it. It belongs to the sidebar's options."""
-    st.toggle(t("chat.tools"), key=TOOLS_KEY, help=t("chat.tools_help"), persist_state="session")
+    control("chat.tools", st.toggle, key=TOOLS_KEY)
 
 
 def model_label(name: str) -> str:
@@ -104,7 +103,5 @@ def _restore_options() -> None:
         chat = find_chat()
     state.came_back = bool(chat and chat.live)
     options = chat.turns[-1].options if chat else Options("", "", DEFAULT_TEMPERATURE)
-    st.session_state[MODEL_KEY] = options.model
-    st.session_state[SYSTEM_KEY] = options.system
-    st.session_state[TEMPERATURE_KEY] = options.temperature
-    st.session_state[TOOLS_KEY] = options.tools
+    for key, value in zip((MODEL_KEY, SYSTEM_KEY, TEMPERATURE_KEY, TOOLS_KEY), astuple(options), strict=True):
+        st.session_state[key] = value

@@ -1,9 +1,14 @@
 """Containers that keep their position on the page."""
 
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from components.page.session import session
+
+T = TypeVar("T")
 
 
 def draw_notice(place: DeltaGenerator) -> None:
@@ -14,6 +19,14 @@ def draw_notice(place: DeltaGenerator) -> None:
     if notice := session().notice:
         place.warning(notice, icon=":material/info:")
         session().notice = None
+
+
+def grid(items: Sequence[T]) -> Iterator[tuple[T, DeltaGenerator]]:
+    """Yield each item with a container for it, three in a row."""
+    for start in range(0, len(items), 3):
+        row = items[start : start + 3]
+        for column, item in zip(st.columns(len(row)), row, strict=True):
+            yield item, column.container(border=True)
 
 
 def fresh_container(name: str, content: object) -> DeltaGenerator:

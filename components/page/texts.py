@@ -14,7 +14,16 @@ LANGUAGE_KEY = "lang"  # the widget's key and the name of the address's paramete
 
 def t(key: str, **values: object) -> str:
     """Return the text `section.name`, with `{names}` filled in. Raise KeyError for an unknown key."""
-    return texts(st.session_state.get(LANGUAGE_KEY, "en"))[key].format(**values)
+    return _texts()[key].format(**values)
+
+
+def find_text(key: str) -> str | None:
+    """Return a text that needs no values, None for an unknown key."""
+    return text.format() if (text := _texts().get(key)) else None
+
+
+def _texts() -> dict[str, str]:
+    return texts(st.session_state.get(LANGUAGE_KEY, "en"))
 
 
 def plain(text: str) -> str:
@@ -28,10 +37,3 @@ def texts(language: str) -> dict[str, str]:
     path = files("locales") / f"{language}.toml"
     sections: dict[str, dict[str, Any]] = tomllib.loads(path.read_text(encoding="utf-8"))
     return {f"{section}.{name}": text for section, entries in sections.items() for name, text in entries.items()}
-
-
-def preferred_language(configured: str) -> str:
-    """Return the configured language, or with `auto` the browser's, or English."""
-    if configured != "auto":
-        return configured
-    return "ja" if (st.context.locale or "").lower().startswith("ja") else "en"

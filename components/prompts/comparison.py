@@ -1,6 +1,6 @@
 """A comparison of prompts: its answers side by side, the grid of all, and their summary."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from typing import Any, Literal
 
@@ -10,20 +10,23 @@ from streamlit.delta_generator import DeltaGenerator
 from components.answer import answer
 from components.page.lab import engine, following, sleep
 from components.page.sidebar import model_label
+from components.page.slots import grid
 from components.page.texts import plain, t
 from streamlab.prompts.checks import Verdict
 from streamlab.prompts.comparisons import CellKey, CellRun, Comparison
-from streamlab.prompts.diff import word_diff
+from streamlab.prompts.diff import Change, word_diff
 from streamlab.prompts.prices import price_of
-from streamlab.prompts.prompt_set import PromptSet
 from streamlab.prompts.results import CRITERIA, Cell, SummaryRow, summary
 
-IN_A_ROW = 3
 PAGE = 25  # cases of the grid that are sent at a time
 POLL_SECONDS = 0.25  # between two looks at an answer that has not begun
 PREVIEW = 80  # characters
 WINNER_MARK = "★"
-DIFF_COLORS = {"removed": "rgba(210, 59, 59, 0.28)", "added": "rgba(46, 160, 90, 0.30)"}
+DIFF_MARKS: Mapping[Change, tuple[str, str]] = {
+    "same": ("", ""),
+    "removed": ('<del style="background: rgba(210, 59, 59, 0.28)">', "</del>"),
+    "added": ('<ins style="background: rgba(46, 160, 90, 0.30)">', "</ins>"),
+}
 
 THUMBS: Mapping[int, Literal["up", "down"]] = {0: "down", 1: "up"}
 
@@ -40,12 +43,9 @@ def find(comparison_id: str | None) -> Comparison | None:
 def draw_columns(found: Comparison, case: int, repeat: int) -> StopButtons:
     """Draw every variant's answer to one case, live; return the slots of the stop buttons of unfinished ones."""
     stops: StopButtons = {}
-    variants = range(len(found.prompts.variants))
-    for start in range(0, len(variants), IN_A_ROW):
-        row = variants[start : start + IN_A_ROW]
-        for column, variant in zip(st.columns(len(row)), row, strict=True):
-            with column.container(border=True):
-                _draw_column(found, CellKey(case, repeat, variant), stops)
+    for variant, place in grid(range(len(found.prompts.variants))):
+        with place:
+            _draw_column(found, CellKey(case, repeat, variant), stops)
     return stops
 
 
@@ -62,16 +62,12 @@ def _draw_column(found: Comparison, cell_key: CellKey, stops: StopButtons) -> No
                 key=f"prompts.stop.{cell_key}",
                 icon=":material/stop_circle:",
                 disabled=run is None,
-                on_click=_stop,
-                args=(found.id, cell_key),
+                on_click=engine().portal.call,
+                args=(engine().comparisons.stop, found.id, cell_key),
             )
         _follow(found.id, cell_key)
     else:
         _draw_ended(found, cell_key, run)
-
-
-def _stop(comparison_id: str, cell_key: CellKey) -> None:
-    engine().portal.call(engine().comparisons.stop, comparison_id, cell_key)
 
 
 @st.fragment(parallel=True)
@@ -113,7 +109,7 @@ def _draw_ending(found: Comparison, cell_key: CellKey, run: CellRun) -> None:
     assert run.outcome
     answer.draw_ending(run.outcome)
     cell = next(cell for cell in found.cells() if (cell.case, cell.repeat, cell.variant) == cell_key)
-    st.caption(cost_text(found.prompts, cell), help=price_text(found.prompts.variants[cell_key.variant].model))
+    _draw_cost(found.prompts.variants[cell_key.variant].model, cell)
     if cell.verdicts:
         st.markdown(" ".join(map(_verdict, range(1, len(cell.verdicts) + 1), cell.verdicts)))
 
@@ -123,22 +119,16 @@ def _rate(comparison_id: str, cell_key: CellKey, key: str) -> None:
     engine().portal.call(engine().comparisons.rate, comparison_id, cell_key, thumb)
 
 
-def cost_text(prompts: PromptSet, cell: Cell) -> str:
-    price = price_of(prompts.variants[cell.variant].model)
-    if price and price.free:
-        return t("prompts.cost_free")
-    if cell.cost is None:
-        return t("prompts.cost_unknown")
-    return t("prompts.cost", value=f"{'≈ ' if cell.estimated else ''}{cell.cost:.6f}")
-
-
-def price_text(model: str) -> str:
+def _draw_cost(model: str, cell: Cell) -> None:
     price = price_of(model)
-    if price is None:
-        return t("prompts.price_unknown")
-    if price.free:
-        return t("prompts.price_free")
-    return t("prompts.price", input=f"{price.input:g}", output=f"{price.output:g}", date=price.date)
+    if price and price.free:
+        st.caption(t("prompts.cost_free"), help=t("prompts.price_free"))
+        return
+    cost = f"{'≈ ' if cell.estimated else ''}{cell.cost:.6f}" if cell.cost is not None else None
+    what = t("prompts.price_unknown")
+    if price:
+        what = t("prompts.price", input=f"{price.input:g}", output=f"{price.output:g}", date=price.date)
+    st.caption(t("prompts.cost", value=cost) if cost else t("prompts.cost_unknown"), help=what)
 
 
 def _verdict(number: int, verdict: Verdict) -> str:
@@ -168,18 +158,11 @@ def draw_grid(found: Comparison, first: int) -> None:
 
 def _preview(cell: Cell) -> str:
     text = " ".join(cell.text[: 2 * PREVIEW].split())[:PREVIEW]
-    match cell.status:
-        case "waiting":
-            return "·"
-        case "running":
-            return "…"
-        case "completed":
-            passed = sum(verdict.passed is True for verdict in cell.verdicts)
-            return f"✓ {passed}/{len(cell.verdicts)}  {text}" if cell.verdicts else f"✓ {text}"
-        case "stopped":
-            return f"■ {text}"
-        case _:
-            return f"✕ {answer.error_text(cell.code)}"
+    if cell.completed and cell.verdicts:
+        passed = sum(verdict.passed is True for verdict in cell.verdicts)
+        return f"✓ {passed}/{len(cell.verdicts)}  {text}"
+    short = {"waiting": "·", "running": "…", "completed": f"✓ {text}", "stopped": f"■ {text}"}
+    return short.get(cell.status) or f"✕ {answer.error_text(cell.code)}"
 
 
 def draw_summary(found: Comparison) -> None:
@@ -188,7 +171,8 @@ def draw_summary(found: Comparison) -> None:
     if not rows:
         return
     st.subheader(t("prompts.summary"))
-    names = _unique([variant.name for variant in found.prompts.variants])
+    names = [variant.name for variant in found.prompts.variants]
+    names = [name if names.count(name) == 1 else f"{name} {number}" for number, name in enumerate(names, 1)]
     table = [
         {t("prompts.criterion"): t(f"prompts.criterion_{row.criterion}")}
         | {plain(name): _figure(row, index) for index, name in enumerate(names)}
@@ -222,8 +206,13 @@ def draw_difference(found: Comparison, case: int) -> None:
         return
     st.subheader(t("prompts.difference"))
     left, right = st.columns(2)
-    options = list(texts)
-    label = {option: _named(found.prompts, *option) for option in options}
+    options, names = list(texts), [variant.name for variant in found.prompts.variants]
+    label = {
+        (variant, repeat): t("prompts.variant_repeat", variant=names[variant], number=repeat + 1)
+        if found.prompts.repeats > 1
+        else names[variant]
+        for variant, repeat in texts
+    }
     before = left.selectbox(
         t("prompts.before"), options, format_func=label.__getitem__, key=f"prompts.before.{found.id}.{case}"
     )
@@ -234,21 +223,12 @@ def draw_difference(found: Comparison, case: int) -> None:
     st.caption(t("prompts.difference_what"))
 
 
-def _named(prompts: PromptSet, variant: int, repeat: int) -> str:
-    name = prompts.variants[variant].name
-    return t("prompts.variant_repeat", variant=name, number=repeat + 1) if prompts.repeats > 1 else name
-
-
 def diff_html(before: str, after: str) -> str:
     """Mark the changes with `ins` and `del`, which work without colours, too."""
     parts = []
     for segment in word_diff(before, after):
-        text = escape(segment.text)
-        if segment.kind == "same":
-            parts.append(text)
-        else:
-            tag = "del" if segment.kind == "removed" else "ins"
-            parts.append(f'<{tag} style="background: {DIFF_COLORS[segment.kind]}">{text}</{tag}>')
+        begin, end = DIFF_MARKS[segment.kind]
+        parts.append(f"{begin}{escape(segment.text)}{end}")
     return f'<div style="white-space: pre-wrap; overflow-wrap: anywhere">{"".join(parts)}</div>'
 
 
@@ -267,7 +247,3 @@ def markdown_words() -> dict[str, str]:
         "answer": t("prompts.answer"),
         "unknown": t("prompts.unknown"),
     }
-
-
-def _unique(names: Sequence[str]) -> list[str]:
-    return [name if names.count(name) == 1 else f"{name} {number}" for number, name in enumerate(names, 1)]

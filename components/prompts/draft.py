@@ -1,5 +1,6 @@
 """The set of prompts that is being edited: its widgets' values, and the set that they make."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -37,86 +38,81 @@ class Draft:
     version: int = 0
     numbers: "count[int]" = field(default_factory=count)
 
+    def add_variant(self, variant: Variant) -> None:
+        self.variants.append(next(self.numbers))
+        for name in FIELDS:
+            st.session_state[variant_key(self.variants[-1], name)] = getattr(variant, name)
+
+    def copy_variant(self, number: int) -> None:
+        copied = read_variant(number)
+        taken = {st.session_state[variant_key(each, "name")] for each in self.variants}
+        name = next(name for number in count(2) if (name := f"{copied.name[:50]} {number}") not in taken)
+        self.add_variant(copied.model_copy(update={"name": name}))
+
+    def add_check(self, check: Check) -> None:
+        self.checks.append(next(self.numbers))
+        for name, value in check.model_dump().items():
+            known = "words" if check.type == "max_words" and name == "value" else name
+            st.session_state[check_key(self.checks[-1], known)] = value
+
+    def replace_cases(self, cases: Rows) -> None:
+        """Replace the cases, and start a new table so that former edits do not apply."""
+        self.table = self.cases = cases
+        self.version += 1
+
+    def fit_columns(self) -> None:
+        """Add the columns that templates or checks name; drop unnamed ones that are empty."""
+        wanted = self._wanted_columns()
+        filled = [name for name in self.columns if any(case.get(name, "").strip() for case in self.cases)]
+        columns = tuple(dict.fromkeys((*(name for name in self.columns if name in (*wanted, *filled)), *wanted)))
+        if columns != self.columns:
+            self.columns = columns
+            self.replace_cases(tuple({name: case.get(name, "") for name in columns} for case in self.cases))
+
+    def _wanted_columns(self) -> list[str]:
+        """Return the variables of all valid templates, and the columns that checks name."""
+        found: list[str] = []
+        for number in self.variants:
+            with suppress(template.TemplateError):
+                found += template.variables(st.session_state[variant_key(number, "template")])
+        for number in self.checks:
+            found += [name for name in check_variables(read_check(number)) if name in self.columns]
+        return found
+
+    def read(self) -> PromptSet | None:
+        """Build the set, or return None when it is too large."""
+        try:
+            return PromptSet(
+                variants=tuple(map(read_variant, self.variants)),
+                columns=self.columns,
+                cases=self.cases if self.columns else (),
+                checks=tuple(map(read_check, self.checks)),
+                repeats=st.session_state[REPEATS],
+                at_once=st.session_state[AT_ONCE],
+            )
+        except ValidationError:
+            return None
+
 
 def draft() -> Draft:
-    found = st.session_state.get("draft")
-    if not isinstance(found, Draft):
-        found = st.session_state["draft"] = Draft()
+    if not isinstance(st.session_state.get("draft"), Draft):
+        st.session_state["draft"] = Draft()
         load(_example_set())
+    found: Draft = st.session_state["draft"]
     return found
 
 
 def load(prompts: PromptSet) -> None:
-    """Replace the draft by this set."""
-    draft = st.session_state.setdefault("draft", Draft())
+    """Replace the session's draft by this set."""
+    draft: Draft = st.session_state.setdefault("draft", Draft())
     draft.variants, draft.checks = [], []
     for variant in prompts.variants:
-        add_variant(variant)
+        draft.add_variant(variant)
     for check in prompts.checks:
-        add_check(check)
+        draft.add_check(check)
     draft.columns = prompts.columns
-    replace_cases(prompts.cases)
+    draft.replace_cases(prompts.cases)
     st.session_state[REPEATS], st.session_state[AT_ONCE] = prompts.repeats, prompts.at_once
-
-
-def add_variant(variant: Variant) -> None:
-    draft = st.session_state["draft"]
-    number = next(draft.numbers)
-    draft.variants.append(number)
-    for name in FIELDS:
-        st.session_state[variant_key(number, name)] = getattr(variant, name)
-
-
-def copy_variant(number: int) -> None:
-    copied = read_variant(number)
-    add_variant(copied.model_copy(update={"name": _free_name(copied.name)}))
-
-
-def remove_variant(number: int) -> None:
-    st.session_state["draft"].variants.remove(number)
-
-
-def add_check(check: Check) -> None:
-    draft = st.session_state["draft"]
-    number = next(draft.numbers)
-    draft.checks.append(number)
-    for name, value in check.model_dump().items():
-        st.session_state[check_key(number, "words" if check.type == "max_words" and name == "value" else name)] = value
-
-
-def remove_check(number: int) -> None:
-    st.session_state["draft"].checks.remove(number)
-
-
-def replace_cases(cases: Rows) -> None:
-    """Replace the cases, and start a new table so that former edits do not apply."""
-    draft = st.session_state["draft"]
-    draft.table = draft.cases = cases
-    draft.version += 1
-
-
-def fit_columns(wanted: tuple[str, ...]) -> None:
-    """Add the columns that templates or checks name; drop unnamed ones that are empty."""
-    draft = st.session_state["draft"]
-    filled = [name for name in draft.columns if any(case.get(name, "").strip() for case in draft.cases)]
-    columns = tuple(dict.fromkeys((*(name for name in draft.columns if name in (*wanted, *filled)), *wanted)))
-    if columns != draft.columns:
-        draft.columns = columns
-        replace_cases(tuple({name: case.get(name, "") for name in columns} for case in draft.cases))
-
-
-def wanted_columns() -> tuple[str, ...]:
-    """Return the variables of all valid templates, and the columns that checks name."""
-    draft = st.session_state["draft"]
-    found: list[str] = []
-    for number in draft.variants:
-        try:
-            found += template.variables(st.session_state[variant_key(number, "template")])
-        except template.TemplateError:
-            continue
-    for number in draft.checks:
-        found += [name for name in check_variables(read_check(number)) if name in draft.columns]
-    return tuple(dict.fromkeys(found))
 
 
 def read_variant(number: int) -> Variant:
@@ -138,27 +134,6 @@ def read_check(number: int) -> Check:
     return _CHECK.validate_python(values)
 
 
-def read_set() -> PromptSet:
-    """Build the set from the draft. Raise ValidationError where it is too large."""
-    draft = st.session_state["draft"]
-    return PromptSet(
-        variants=tuple(map(read_variant, draft.variants)),
-        columns=draft.columns,
-        cases=draft.cases if draft.columns else (),
-        checks=tuple(map(read_check, draft.checks)),
-        repeats=st.session_state[REPEATS],
-        at_once=st.session_state[AT_ONCE],
-    )
-
-
-def try_set() -> PromptSet | None:
-    """Build the set from the draft, or return None when it is too large."""
-    try:
-        return read_set()
-    except ValidationError:
-        return None
-
-
 def variant_key(number: int, name: str) -> str:
     return f"prompts.variant.{number}.{name}"
 
@@ -167,15 +142,9 @@ def check_key(number: int, name: str) -> str:
     return f"prompts.check.{number}.{name}"
 
 
-def _free_name(name: str) -> str:
-    taken = {st.session_state[variant_key(number, "name")] for number in st.session_state["draft"].variants}
-    return next(found for number in count(2) if (found := f"{name[:50]} {number}") not in taken)
-
-
 def _example_set() -> PromptSet:
     """Return a set that runs at once and shows what a set has."""
     now = options()
-    names = ("brief", "vivid")
     variants = tuple(
         Variant(
             name=t(f"prompts.first_{name}"),
@@ -184,7 +153,7 @@ def _example_set() -> PromptSet:
             model=now.model,
             temperature=now.temperature,
         )
-        for name in names
+        for name in ("brief", "vivid")
     )
     column = t("prompts.first_column")
     return PromptSet(variants=variants, columns=(column,), cases=({column: t("prompts.first_topic")},))

@@ -6,17 +6,18 @@ import streamlit as st
 from components.page import sidebar
 from components.page.lab import engine
 from components.page.session import session
+from components.page.slots import grid
 from components.page.text_area import read_while_typing
 from components.page.texts import t
+from components.page.widgets import button, control
 from components.prompts import draft as drafts
-from components.prompts.draft import AT_ONCE, REPEATS, Draft, check_key, draft, variant_key
+from components.prompts.draft import Draft, check_key, draft, variant_key
 from streamlab.prompts import template
 from streamlab.prompts.cases import BrokenCases, read_cases
 from streamlab.prompts.checks import Contains
 from streamlab.prompts.problems import Problem, problems
 from streamlab.prompts.prompt_set import PromptSet
 
-IN_A_ROW = 3
 CHECK_TYPES = ("contains", "not_contains", "regex", "json", "json_schema", "max_words")
 PASTED, UPLOADED = "prompts.pasted", "prompts.uploaded"
 
@@ -28,12 +29,12 @@ def draw() -> PromptSet | None:
     with variants:
         _draw_variants(found)
         read_while_typing(t("prompts.template"))
-    drafts.fit_columns(drafts.wanted_columns())
+    found.fit_columns()
     with cases:
         _draw_cases(found)
     with checks:
         _draw_checks(found)
-    prompts = drafts.try_set()
+    prompts = found.read()
     if prompts is None:
         st.error(t("prompts.too_large"), icon=":material/error:")
         return None
@@ -59,66 +60,29 @@ def problem_text(prompts: PromptSet, problem: Problem) -> str:
 
 
 def _draw_variants(found: Draft) -> None:
-    for start in range(0, len(found.variants), IN_A_ROW):
-        row = found.variants[start : start + IN_A_ROW]
-        for column, number in zip(st.columns(len(row)), row, strict=True):
-            with column.container(border=True):
-                _draw_variant(found, number)
-    st.button(
-        t("prompts.add_variant"),
-        key="prompts.add_variant",
-        icon=":material/add:",
-        disabled=len(found.variants) >= drafts.MAX_VARIANTS,
-        on_click=drafts.copy_variant,
-        args=(found.variants[-1],),
-    )
+    for number, place in grid(found.variants):
+        with place:
+            _draw_variant(found, number)
+    full = len(found.variants) >= drafts.MAX_VARIANTS
+    button("prompts.add_variant", "add", found.copy_variant, found.variants[-1], disabled=full)
 
 
 def _draw_variant(found: Draft, number: int) -> None:
-    names = engine().portal.call(engine().models.names)
-    model = st.session_state[variant_key(number, "model")]
-    st.text_input(t("prompts.name"), key=variant_key(number, "name"), max_chars=60, persist_state="session")
-    st.selectbox(
-        t("sidebar.model"),
-        tuple(dict.fromkeys((*names, model))),
-        key=variant_key(number, "model"),
-        format_func=sidebar.model_label,
-        persist_state="session",
+    name, model, temperature, system, text = (
+        variant_key(number, field) for field in ("name", "model", "temperature", "system", "template")
     )
-    st.slider(
-        t("sidebar.temperature"), 0.0, 2.0, step=0.1, key=variant_key(number, "temperature"), persist_state="session"
-    )
-    st.text_area(
-        t("sidebar.system"), key=variant_key(number, "system"), max_chars=32_000, height=100, persist_state="session"
-    )
-    text = st.text_area(
-        t("prompts.template"),
-        key=variant_key(number, "template"),
-        max_chars=template.MAX_CHARACTERS,
-        height=120,
-        help=t("prompts.template_help"),
-        persist_state="session",
-    )
-    st.caption(_variables_text(text or ""))
+    models = dict.fromkeys((*engine().portal.call(engine().models.names), st.session_state[model]))
+    control("prompts.name", st.text_input, key=name, max_chars=60)
+    control("sidebar.model", st.selectbox, tuple(models), key=model, format_func=sidebar.model_label, help=None)
+    control("sidebar.temperature", st.slider, 0.0, 2.0, step=0.1, key=temperature, help=None)
+    control("sidebar.system", st.text_area, key=system, max_chars=32_000, height=100, help=None)
+    control("prompts.template", st.text_area, key=text, max_chars=template.MAX_CHARACTERS, height=120)
+    st.caption(_variables_text(st.session_state[text] or ""))
+    full, least = len(found.variants) >= drafts.MAX_VARIANTS, len(found.variants) <= drafts.MIN_VARIANTS
+    copy, remove = f"prompts.copy.{number}", f"prompts.remove.{number}"
     with st.container(horizontal=True):
-        st.button(
-            t("prompts.copy"),
-            key=f"prompts.copy.{number}",
-            icon=":material/content_copy:",
-            type="tertiary",
-            disabled=len(found.variants) >= drafts.MAX_VARIANTS,
-            on_click=drafts.copy_variant,
-            args=(number,),
-        )
-        st.button(
-            t("prompts.remove"),
-            key=f"prompts.remove.{number}",
-            icon=":material/delete:",
-            type="tertiary",
-            disabled=len(found.variants) <= drafts.MIN_VARIANTS,
-            on_click=drafts.remove_variant,
-            args=(number,),
-        )
+        button("prompts.copy", "content_copy", found.copy_variant, number, key=copy, type="tertiary", disabled=full)
+        button("prompts.remove", "delete", found.variants.remove, number, key=remove, type="tertiary", disabled=least)
 
 
 def _variables_text(text: str) -> str:
@@ -146,7 +110,7 @@ def _draw_cases(found: Draft) -> None:
 def _draw_table(found: Draft) -> None:
     key = f"prompts.cases.{found.version}"
     if key not in st.session_state and found.table != found.cases:  # back from another page, which ended its edits
-        drafts.replace_cases(found.cases)
+        found.replace_cases(found.cases)
         key = f"prompts.cases.{found.version}"
     frame = pd.DataFrame(list(found.table), columns=list(found.columns), dtype=str)
     edited = st.data_editor(frame, key=key, num_rows="dynamic", hide_index=True, height="content")
@@ -170,13 +134,12 @@ def _load_cases(data: bytes | str) -> bool:
     try:
         table = read_cases(data)
     except BrokenCases as error:
-        session().notice = t(
-            f"prompts.csv_{error.code}", row=error.row or 1, got=error.got or 0, expected=error.expected or 0
-        )
+        row, got, expected = error.row or 1, error.got or 0, error.expected or 0
+        session().notice = t(f"prompts.csv_{error.code}", row=row, got=got, expected=expected)
         return False
     found = draft()
     found.columns = table.columns
-    drafts.replace_cases(table.cases())
+    found.replace_cases(table.cases())
     return True
 
 
@@ -184,25 +147,15 @@ def _draw_checks(found: Draft) -> None:
     st.caption(t("prompts.checks_what"))
     for place, number in enumerate(found.checks, 1):
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            _draw_check(place, number)
-    st.button(
-        t("prompts.add_check"),
-        key="prompts.add_check",
-        icon=":material/add:",
-        disabled=len(found.checks) >= drafts.MAX_CHECKS,
-        on_click=drafts.add_check,
-        args=(Contains(value=""),),
-    )
+            _draw_check(found, place, number)
+    full = len(found.checks) >= drafts.MAX_CHECKS
+    button("prompts.add_check", "add", found.add_check, Contains(value=""), disabled=full)
     repeats, at_once = st.columns(2)
-    repeats.number_input(
-        t("prompts.repeats"), 1, 10, key=REPEATS, help=t("prompts.repeats_help"), persist_state="session"
-    )
-    at_once.number_input(
-        t("prompts.at_once"), 1, 16, key=AT_ONCE, help=t("prompts.at_once_help"), persist_state="session"
-    )
+    control("prompts.repeats", repeats.number_input, 1, 10)
+    control("prompts.at_once", at_once.number_input, 1, 16)
 
 
-def _draw_check(place: int, number: int) -> None:
+def _draw_check(found: Draft, place: int, number: int) -> None:
     check_type = st.selectbox(
         t("prompts.check_type", number=place),
         CHECK_TYPES,
@@ -221,18 +174,13 @@ def _draw_check(place: int, number: int) -> None:
         st.toggle(t("prompts.ignore_case"), key=check_key(number, "ignore_case"), persist_state="session")
     if check_type == "max_words":
         st.session_state.setdefault(check_key(number, "words"), 100)
-        st.number_input(
-            t("prompts.check_value", number=place),
-            1,
-            1_000_000,
-            key=check_key(number, "words"),
-            persist_state="session",
-        )
+        key, label = check_key(number, "words"), t("prompts.check_value", number=place)
+        st.number_input(label, 1, 1_000_000, key=key, persist_state="session")
     st.button(
         t("prompts.remove_check", number=place),
         key=f"prompts.remove_check.{number}",
         icon=":material/delete:",
         type="tertiary",
-        on_click=drafts.remove_check,
+        on_click=found.checks.remove,
         args=(number,),
     )

@@ -4,6 +4,7 @@ import streamlit as st
 
 from components.page.session import session
 from components.page.texts import t
+from components.page.widgets import download
 from components.prompts import comparison
 from components.prompts.draft import load
 from streamlab.prompts.comparisons import Comparison
@@ -37,30 +38,21 @@ def draw(prompts: PromptSet | None, found: Comparison | None) -> None:
 
 
 def _draw_saves(prompts: PromptSet) -> None:
-    _download("yaml", "prompts.yaml", "application/yaml", to_yaml(prompts))
-    _download("promptfoo", "promptfooconfig.yaml", "application/yaml", to_promptfoo(prompts))
+    download("prompts.save_yaml", to_yaml(prompts), "prompts.yaml", "application/yaml")
+    download("prompts.save_promptfoo", to_promptfoo(prompts), "promptfooconfig.yaml", "application/yaml")
     if address := to_address(prompts):
         st.caption(t("prompts.share"))
-        st.code(f"{_base()}?{SHARED}={address}", language=None, wrap_lines=True)
+        page = (st.context.url or "").partition("?")[0]
+        st.code(f"{page}?{SHARED}={address}", language=None, wrap_lines=True)
     else:
         st.caption(t("prompts.too_long_to_share"))
 
 
 def _draw_exports(found: Comparison) -> None:
     cells = found.cells()
-    _download("csv", "results.csv", "text/csv", to_csv(found.prompts, cells))
-    _download("markdown", "results.md", "text/markdown", to_markdown(found.prompts, cells, comparison.markdown_words()))
-
-
-def _download(name: str, file: str, mime: str, data: str | bytes) -> None:
-    st.download_button(
-        t(f"prompts.save_{name}"), data, file, mime, key=f"prompts.save.{name}", on_click="ignore", width="stretch"
-    )
-
-
-def _base() -> str:
-    """Return this page's address without its query."""
-    return (st.context.url or "").partition("?")[0]
+    download("prompts.save_csv", to_csv(found.prompts, cells), "results.csv", "text/csv")
+    summary = to_markdown(found.prompts, cells, comparison.markdown_words())
+    download("prompts.save_markdown", summary, "results.md", "text/markdown")
 
 
 def _upload() -> None:

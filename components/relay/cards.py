@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib.resources import files
-from typing import Any
 
 import streamlit as st
 
@@ -62,7 +61,7 @@ def draw_clients(run_id: str, token: str, now: Standing, *, served: bool, act: C
             "run": run_id,
             "token": token,
             "head": (now.seq, now.at),
-            "remote": _told(now),
+            "remote": asdict(now.look) | {"behind": now.behind, "lag": now.lag} if now.look else None,
             "served": served,
             "language": st.session_state[LANGUAGE_KEY],
             "late": t("relay.card_note_late", seq="{seq}"),
@@ -77,7 +76,3 @@ def draw_clients(run_id: str, token: str, now: Standing, *, served: bool, act: C
 def was_resumed() -> bool:
     """Whether a client of this session was cut, resumed, and then had all of its text."""
     return bool(getattr(st.session_state.get(CLIENTS), "resumed", None))
-
-
-def _told(now: Standing) -> dict[str, Any] | None:
-    return asdict(now.look) | {"behind": now.behind, "lag": now.lag} if now.look else None

@@ -73,15 +73,24 @@ def seen(now: Moment) -> list[Moment]:
 
 def draw_figures(moments: Sequence[Moment]) -> None:
     """Of the newest of these, and how it came to it."""
-    rates = _rates(moments)
-    _draw_tiles(moments[-1], rates)
+    now = moments[-1]
+    rates = [  # events a second between one moment and the next, at the later one
+        (after.at - now.at, (after.events - before.events) / (after.at - before.at))
+        for before, after in pairwise(moments)
+    ]
+    newest, most = rates[-1][1] if rates else 0, max((rate for _, rate in rates), default=0)
+    _draw_tiles(now, f"{newest:.0f}" if rates else "–")
     left, right = st.columns(2, gap="large")
     with left:
         _draw_followers(moments)
-        _draw_first_tokens(moments[-1])
+        bars = _first_tokens(now)
+        _draw("first_tokens", t("relay.chart_first"), _bars(bars), t("relay.alt_first", counts=_listed(bars)))
     with right:
-        _draw_rate(moments[-1], rates)
-        _draw_disconnects(moments[-1])
+        rows = [{"x": at, "y": rate} for at, rate in rates]
+        _draw("rate", t("relay.chart_rate"), rows, t("relay.alt_rate", now=f"{newest:.0f}", most=f"{most:.0f}"))
+        ends = {t(f"relay.reason_{reason}"): now.disconnects.get(reason, 0) for reason in REASONS}
+        alternative = t("relay.alt_disconnects", counts=_listed(ends))
+        _draw("disconnects", t("relay.chart_disconnects"), _bars(ends), alternative)
 
 
 def within(bounds: Mapping[float, int]) -> str:
@@ -89,23 +98,17 @@ def within(bounds: Mapping[float, int]) -> str:
     half = max(bounds.values(), default=0) / 2
     if not half:
         return "–"
-    bound = min(bound for bound, count in bounds.items() if count >= half)
-    return f"≤ {bound:g} s" if isfinite(bound) else f"> {_longest(bounds):g} s"
+    return _bound_text(min(bound for bound, count in bounds.items() if count >= half), bounds)
 
 
-def _longest(bounds: Iterable[float]) -> float:
-    return max(filter(isfinite, bounds), default=0.0)
+def _bound_text(bound: float, bounds: Iterable[float]) -> str:
+    return f"≤ {bound:g} s" if isfinite(bound) else f"> {max(filter(isfinite, bounds), default=0.0):g} s"
 
 
-def _rates(moments: Sequence[Moment]) -> list[tuple[float, float]]:
-    """Events a second between one moment and the next, at the later one."""
-    return [(after.at, (after.events - before.events) / (after.at - before.at)) for before, after in pairwise(moments)]
-
-
-def _draw_tiles(now: Moment, rates: Sequence[tuple[float, float]]) -> None:
+def _draw_tiles(now: Moment, rate: str) -> None:
     values: dict[str, str | int] = {
         "followers": sum(now.followers.values()),
-        "rate": f"{rates[-1][1]:.0f}" if rates else "–",
+        "rate": rate,
         "first_token": within(now.first_tokens),
         "resumed": now.reconnects,
         "disconnects": sum(now.disconnects.values()),
@@ -126,25 +129,13 @@ def _draw_followers(moments: Sequence[Moment]) -> None:
     _draw("followers", t("relay.chart_followers"), rows, t("relay.alt_followers", counts=_listed(counts)))
 
 
-def _draw_rate(now: Moment, rates: Sequence[tuple[float, float]]) -> None:
-    rows = [{"x": at - now.at, "y": rate} for at, rate in rates]
-    newest, most = rates[-1][1] if rates else 0, max((rate for _, rate in rates), default=0)
-    _draw("rate", t("relay.chart_rate"), rows, t("relay.alt_rate", now=f"{newest:.0f}", most=f"{most:.0f}"))
-
-
-def _draw_first_tokens(now: Moment) -> None:
+def _first_tokens(now: Moment) -> dict[str, int]:
     """Turn counts of all up to a bound into bars, which have those between two."""
     bars, below = dict[str, int](), 0
     for bound, count in sorted(now.first_tokens.items()):
-        bars[f"≤ {bound:g} s" if isfinite(bound) else f"> {_longest(now.first_tokens):g} s"] = count - below
+        bars[_bound_text(bound, now.first_tokens)] = count - below
         below = count
-    _draw("first_tokens", t("relay.chart_first"), _bars(bars), t("relay.alt_first", counts=_listed(bars)))
-
-
-def _draw_disconnects(now: Moment) -> None:
-    bars = {t(f"relay.reason_{reason}"): now.disconnects.get(reason, 0) for reason in REASONS}
-    alternative = t("relay.alt_disconnects", counts=_listed(bars))
-    _draw("disconnects", t("relay.chart_disconnects"), _bars(bars), alternative)
+    return bars
 
 
 def _bars(counts: Mapping[str, int]) -> Rows:
@@ -169,28 +160,26 @@ def _specs(ago: str) -> dict[str, dict[str, Any]]:
     """Make the charts as Vega-Lite, without their rows. `ago` is the title of the axis of time."""
     chart = alt.Chart(alt.InlineData(values=[]))
     time = alt.X("x:Q", title=ago, scale=alt.Scale(domain=[-WINDOW, 0], clamp=True))
-    counts: dict[str, Any] = {
-        "title": None,
-        "scale": alt.Scale(domainMin=0),
-        "axis": alt.Axis(tickMinStep=1, format=",d"),
-    }
+    at_least, whole = alt.Scale(domainMin=0), alt.Axis(tickMinStep=1, format=",d")
+    y = alt.Y("y:Q", title=None, scale=at_least, axis=whole)
     names = list(PROTOCOLS.values())
     hues = alt.Scale(domain=names, range=[colors.MODEL, colors.TOOL, colors.THINKING])
     dashes = alt.Scale(domain=names, range=[[1, 0], [6, 3], [2, 2]])
     charts = {
         "followers": chart.mark_line(interpolate="step-after").encode(
             x=time,
-            y=alt.Y("y:Q", **counts),
+            y=y,
             color=alt.Color("who:N", title=None, scale=hues, legend=alt.Legend(orient="top")),
             strokeDash=alt.StrokeDash("who:N", title=None, scale=dashes),
         ),
-        "rate": chart.mark_area(color=colors.MODEL, opacity=0.7).encode(x=time, y=alt.Y("y:Q", **counts)),
+        "rate": chart.mark_area(color=colors.MODEL, opacity=0.7).encode(x=time, y=y),
         "first_tokens": chart.mark_bar(color=colors.MODEL).encode(
             x=alt.X("x:N", title=None, sort=None, axis=alt.Axis(labelAngle=-45, labelOverlap=False)),
-            y=alt.Y("y:Q", **counts),
+            y=y,
         ),
         "disconnects": chart.mark_bar(color=colors.WAITING).encode(
-            x=alt.X("y:Q", **counts), y=alt.Y("x:N", title=None, sort=None, axis=alt.Axis(labelLimit=220))
+            x=alt.X("y:Q", title=None, scale=at_least, axis=whole),
+            y=alt.Y("x:N", title=None, sort=None, axis=alt.Axis(labelLimit=220)),
         ),
     }
     one = alt.datum(1)  # not to be seen, but the axis reaches there also where there is nothing yet

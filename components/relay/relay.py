@@ -13,6 +13,7 @@ from components.page.address import RUN
 from components.page.lab import engine
 from components.page.session import session
 from components.page.texts import t
+from components.page.widgets import button, control
 from streamlab.hub import Hub, HubUnreachable, Log, Outage
 
 QUESTION = "relay.question"
@@ -35,9 +36,9 @@ def draw_controls(start: Callable[[], None]) -> DeltaGenerator:
     """Draw the question and the button that starts; return the slot for what belongs to a run."""
     with st.container(border=True):
         st.session_state.setdefault(QUESTION, t("relay.question_default"))
-        st.text_area(t("relay.question"), key=QUESTION, height=68, persist_state="session")
+        control("relay.question", st.text_area, height=68)
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.button(t("relay.start"), key="relay.start", type="primary", icon=":material/play_arrow:", on_click=start)
+            button("relay.start", "play_arrow", start, type="primary")
             sidebar.draw_tools_switch()
             return st.container(horizontal=True, width="content")
 
@@ -46,17 +47,10 @@ def draw_run_controls(log: Log | None) -> None:
     """Draw what may be done to this run, if there is one and it is live."""
     live = log is not None and log.done is None
     if log and live:
-        st.button(t("relay.stop"), key="relay.stop", icon=":material/stop_circle:", on_click=_stop, args=(log.run_id,))
+        button("relay.stop", "stop_circle", engine().portal.call, engine().runs.stop, log.run_id)
     shared = engine().settings.redis_url is not None
-    st.button(
-        t("relay.kill"),
-        key="relay.kill",
-        icon=":material/power_off:",
-        disabled=not (shared and live),
-        help=t("relay.kill_help" if live or not shared else "relay.kill_idle") if shared else t("relay.kill_none"),
-        on_click=_kill,
-        args=(log,),
-    )
+    what = t("relay.kill_none") if not shared else t("relay.kill_help") if live else t("relay.kill_idle")
+    button("relay.kill", "power_off", _kill, log, disabled=not (shared and live), help=what)
     if log and st.context.url:
         _draw_link(f"{st.context.url}?{RUN}={log.run_id}")
 
@@ -75,11 +69,6 @@ def draw_outage(run_id: str, seq: int) -> None:
             since=f"{max(0, seq - killed.seq):,}",
         )
         place.info(text, icon=":material/power_off:")
-
-
-def _stop(run_id: str) -> None:
-    lab = engine()
-    lab.portal.call(lab.runs.stop, run_id)
 
 
 def _kill(log: Log) -> None:

@@ -61,29 +61,22 @@ def served() -> bool:
 
 def act(command: Command, run_id: str) -> None:
     """Do what the card's buttons ask for. Who joins begins anew; who connects goes on where it was cut."""
-    remote = _remote()
+    from streamlab.relay.follower import GrpcFollower, local_address
+
+    remote, lab, server = _remote(), engine(), gateway()
+    if remote.follower and command != "connect":
+        lab.portal.call(remote.follower.cut)
     if command == "join":
-        _join(remote, run_id)
-    elif follower := remote.follower:
-        engine().portal.call(follower.connect if command == "connect" else follower.cut)
-        remote.left = command == "leave"
+        address = local_address(lab.settings.lab_grpc_host, server.grpc_port or 0)
+        remote.follower = GrpcFollower(address, run_id, lambda: server.access.issue(run_id))
+    if remote.follower and command in ("join", "connect"):
+        lab.portal.call(remote.follower.connect)
+    remote.left = command == "leave"
 
 
 def _remote() -> Remote:
     remote: Remote = st.session_state.setdefault("relay.remote", Remote())
     return remote
-
-
-def _join(remote: Remote, run_id: str) -> None:
-    from streamlab.relay.follower import GrpcFollower, local_address
-
-    lab, server = engine(), gateway()
-    if remote.follower:
-        lab.portal.call(remote.follower.cut)
-    address = local_address(lab.settings.lab_grpc_host, server.grpc_port or 0)
-    remote.follower = GrpcFollower(address, run_id, lambda: server.access.issue(run_id))
-    remote.left = False
-    lab.portal.call(remote.follower.connect)
 
 
 async def _standing(log: Log, follower: "GrpcFollower | None") -> Standing:

@@ -8,6 +8,7 @@ from components.page.address import RUN, show
 from components.page.history import History
 from components.page.session import session
 from components.page.texts import t
+from components.page.widgets import button, download
 from streamlab.events.event import StreamEvent
 from streamlab.events.recording import BrokenRecording, read_recording, write_recording
 
@@ -27,20 +28,13 @@ HISTORY: History[Recording] = History("timeline", RUN)
 
 def draw_list(current: str | None) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.button(t("timeline.new"), icon=":material/add:", key="timeline.new", on_click=show, args=(RUN, None))
+        button("timeline.new", "add", show, RUN, None)
         HISTORY.draw(current)
         with st.popover(t("timeline.upload"), icon=":material/upload:"):
             st.file_uploader(t("timeline.upload_what"), type=["jsonl"], key=UPLOAD_KEY, on_change=_upload)
         if current and (shown := HISTORY.find(current)):
-            st.download_button(
-                t("timeline.download"),
-                _file(current, shown),
-                f"run-{current[:8]}.jsonl",
-                "application/jsonl",
-                key="timeline.download",
-                on_click="ignore",
-                icon=":material/download:",
-            )
+            file, look = f"run-{current[:8]}.jsonl", {"icon": ":material/download:", "width": "content"}
+            download("timeline.download", _file(current, shown), file, "application/jsonl", **look)
 
 
 @st.cache_data(max_entries=20, show_spinner=False)
@@ -51,12 +45,8 @@ def _file(run_id: str, _recording: Recording) -> bytes:
 
 def _upload() -> None:
     """Add the uploaded recording to the session; a broken one changes nothing."""
-    file = st.session_state[UPLOAD_KEY]
-    if file is None:
-        return
-    try:
-        events = read_recording(file.getvalue())
-    except BrokenRecording as error:
-        session().notice = t("timeline.broken", line=error.line, reason=t(f"timeline.broken_{error.code}"))
-        return
-    HISTORY.add(Recording(file.name, events))
+    if file := st.session_state[UPLOAD_KEY]:
+        try:
+            HISTORY.add(Recording(file.name, read_recording(file.getvalue())))
+        except BrokenRecording as error:
+            session().notice = t("timeline.broken", line=error.line, reason=t(f"timeline.broken_{error.code}"))

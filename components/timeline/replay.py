@@ -7,6 +7,7 @@ import streamlit as st
 
 from components.page.lab import POLL_INTERVAL
 from components.page.texts import t
+from components.page.widgets import button
 from streamlab.events.event import PIECES, Event, StreamEvent
 from streamlab.events.recording import Replay
 from streamlab.hub import Item
@@ -53,25 +54,15 @@ def draw_controls(run_id: str, events: Sequence[StreamEvent]) -> float | None:
             if st.button(label, key=f"timeline.play.{label}", icon=":material/play_arrow:", help=t("timeline.play")):
                 speed = value
         for name, icon, to in (
-            ("back", ":material/skip_previous:", position - 1),
-            ("forward", ":material/skip_next:", position + 1),
-            ("at_once", ":material/last_page:", count),
+            ("back", "skip_previous", position - 1),
+            ("forward", "skip_next", position + 1),
+            ("at_once", "last_page", count),
         ):
-            st.button(
-                t(f"timeline.{name}"),
-                key=f"timeline.{name}",
-                icon=icon,
-                disabled=not 1 <= to <= count or to == position,
-                on_click=_go,
-                args=(run_id, to),
-            )
+            go = st.session_state.__setitem__, _key(run_id), to
+            button(f"timeline.{name}", icon, *go, disabled=not 1 <= to <= count or to == position)
     if count > 1:
         st.slider(t("timeline.position"), 1, count, key=_key(run_id), help=t("timeline.position_help"))
     return speed
-
-
-def _go(run_id: str, position: int) -> None:
-    st.session_state[_key(run_id)] = position
 
 
 def _key(run_id: str) -> str:

@@ -55,11 +55,8 @@ def draw_chart(place: DeltaGenerator, name: str, spans: Sequence[Span], axis: Ax
 
 
 def axis_of(spans: Sequence[Span], at_least: float = 0.1) -> Axis:
-    return Axis(_lanes(spans), max([at_least, *(span.end for span in spans)]))
-
-
-def _lanes(spans: Sequence[Span]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_lane(span.lane) for span in spans))
+    lanes = dict.fromkeys(_lane(span.lane) for span in spans)
+    return Axis(tuple(lanes), max([at_least, *(span.end for span in spans)]))
 
 
 def draw_details(run_id: str, question: str, events: Sequence[StreamEvent], outcome: Outcome) -> None:
@@ -80,7 +77,7 @@ def draw_details(run_id: str, question: str, events: Sequence[StreamEvent], outc
 def _chart(spans: Sequence[Span], axis: Axis) -> dict[str, Any]:
     """Build the Vega-Lite spec: fill a cached one with the bars and the axis, which alone change during a run."""
     names = tuple(t(f"timeline.kind_{kind}") for kind in KINDS)
-    tips = tuple((name, t(f"timeline.tip_{name}")) for name in _TIPS)
+    tips = tuple((name, t(f"timeline.tip_{name}")) for name in ("what", "duration", "input", "result"))
     spec = _spec(axis.lanes, names, tips, t("timeline.axis"))
     for layer in spec["layer"]:
         layer["encoding"]["x"]["scale"]["domain"] = [0, axis.end]
@@ -113,9 +110,6 @@ def _spec(
     return spec
 
 
-_TIPS = ("what", "duration", "input", "result")
-
-
 def _bar(span: Span, names: dict[str, str], least: float) -> dict[str, Any]:
     """Build a bar's data. A call is drawn at least `least` seconds wide, to be visible."""
     kind = names[_kind(span)]
@@ -138,11 +132,10 @@ def _lane(name: str) -> str:
 
 def _alt_text(spans: Sequence[Span]) -> str:
     """Describe the chart in words, for screen readers."""
-    parts = []
-    for span in spans[:ALT_TEXT_SPANS]:
-        what = t(f"timeline.kind_{_kind(span)}")
-        parts.append(f"{_lane(span.lane)} {what} {span.start:.2f}–{span.end:.2f} s")
-    return "; ".join(parts)
+    return "; ".join(
+        f"{_lane(span.lane)} {t(f'timeline.kind_{_kind(span)}')} {span.start:.2f}–{span.end:.2f} s"
+        for span in spans[:ALT_TEXT_SPANS]
+    )
 
 
 def _kind(span: Span) -> str:
@@ -166,18 +159,15 @@ def _draw_events(run_id: str, events: Sequence[StreamEvent]) -> None:
     number = st.pagination(pages, key=f"timeline.page.{run_id}.{pages}") if pages > 1 else 1
     part = shown[(number - 1) * PAGE : number * PAGE]
     rows = [row(events, index) for index in part]
+    titles = {name: t(f"timeline.column_{name}") for name in ("seq", "type", "tool", "preview", "at", "since")}
     selected = st.dataframe(
         [asdict(row) | {"tool": row.tool or ""} for row in rows],
         hide_index=True,
         column_config={
-            **{
-                name: st.column_config.Column(t(f"timeline.column_{name}"))
-                for name in ("seq", "type", "tool", "preview")
-            },
-            **{
-                name: st.column_config.NumberColumn(t(f"timeline.column_{name}"), format="%.3f")
-                for name in ("at", "since")
-            },
+            name: st.column_config.NumberColumn(title, format="%.3f")
+            if name in ("at", "since")
+            else st.column_config.Column(title)
+            for name, title in titles.items()
         },
         key=f"timeline.table.{run_id}.{number}.{'-'.join(chosen)}",
         on_select="rerun",

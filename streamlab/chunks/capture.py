@@ -13,15 +13,14 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
-import httpx2
 from langchain_core.messages import SystemMessage
 from langchain_core.utils.json import parse_json_markdown
 from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
 
-from streamlab.chunks.modes import READ_MODES, Inputs, Model, ReadMode, Topic, beside_a_heartbeat
+from streamlab.chunks.modes import READ_MODES, Model, ReadMode, Topic, beside_a_heartbeat
 from streamlab.chunks.views import ChunkView, chunk_view
 from streamlab.models.catalog import Models, classify
 from streamlab.models.connections import Connections
@@ -77,36 +76,22 @@ class Client:
     """The model's stock client and what it is asked. Another thread can end what it waits for."""
 
     def __init__(self, models: Models, question: Question, silence: float, tls: ssl.SSLContext) -> None:
-        asked = question.options
         self.connections = Connections()
-        self._http = DefaultHttpxClient(verify=tls, event_hooks={"request": [self._tell]})
-        self._async_http = DefaultAsyncHttpxClient(verify=tls)
-        options = StockOptions(
-            timeout=silence,
-            temperature=asked.temperature,
-            as_json=question.as_json,
-            chunk_timer=False,  # in Python 3.11 asyncio.wait_for may lose a stop
+        trace = {"trace": self.connections.trace}
+        self._http = DefaultHttpxClient(
+            verify=tls, event_hooks={"request": [lambda request: request.extensions.update(trace)]}
         )
+        self._async_http = DefaultAsyncHttpxClient(verify=tls)
+        asked = question.options
+        # Without the chunk timer: in Python 3.11 asyncio.wait_for may lose a stop.
+        options = StockOptions(silence, asked.temperature, as_json=question.as_json, chunk_timer=False)
         self.model: Model = models.stock_model(asked.model, options, self._http, self._async_http)
         system = [SystemMessage(asked.system)] if asked.system else []
-        self.inputs = Inputs(system=[*system], question=question.text)
+        self.inputs = {"system": system, "question": question.text}
 
     async def close(self) -> None:
         self._http.close()
         await self._async_http.aclose()
-
-    def _tell(self, request: httpx2.Request) -> None:
-        request.extensions["trace"] = self.connections.trace
-
-
-@dataclass(slots=True)
-class _Taken:
-    """What has been taken down so far; the thread of a reader writes it, any other may read it."""
-
-    views: list[ChunkView] = field(default_factory=list)
-    beats: list[float] = field(default_factory=list)
-    characters: int = 0
-    more: int = 0
 
 
 class Reader:
@@ -116,7 +101,10 @@ class Reader:
         self._mode = mode
         self._client = client
         self._observer = _Observer(self._arrive)
-        self._taken = _Taken()
+        # What has been taken down so far; the reader's thread writes it, any other may read it.
+        self._views: list[ChunkView] = []
+        self._beats: list[float] = []
+        self._characters = self._more = 0
         self._unparsed = 0
         self._began = time.monotonic()
         self._ended: tuple[float, State, str | None, str | None] | None = None
@@ -144,8 +132,7 @@ class Reader:
     @property
     def capture(self) -> Capture:
         seconds, state, code, detail = self._ended or (self._clock(), "running", None, None)
-        taken = self._taken
-        return Capture(self._mode, tuple(taken.views), tuple(taken.beats), seconds, taken.more, state, code, detail)
+        return Capture(self._mode, tuple(self._views), tuple(self._beats), seconds, self._more, state, code, detail)
 
     def _clock(self) -> float:
         return time.monotonic() - self._began
@@ -165,9 +152,9 @@ class Reader:
         with asyncio.Runner() as runner:
             try:
                 runner.run(self._read())
-                code = self._observer.remark(self._mode, gave_nothing=not self._taken.views)
+                code = self._observer.remark(self._mode, gave_nothing=not self._views)
             except _Unparsable:
-                code = "broken_json" if self._taken.views else "not_json"
+                code = "broken_json" if self._views else "not_json"
             except BaseException as error:  # also one that was cancelled: the thread ends here in any case
                 failure = classify(error) if isinstance(error, Exception) else Failure("internal")
                 state, code, detail = "failed", failure.code, failure.detail
@@ -177,7 +164,7 @@ class Reader:
             self._limit.cancel()
             with contextlib.suppress(Exception):  # a connection that was shut down
                 runner.run(self._client.close())
-        logger.info("capture %s %s chunks=%d code=%s", self._mode, state, len(self._taken.views), code)
+        logger.info("capture %s %s chunks=%d code=%s", self._mode, state, len(self._views), code)
 
     async def _read(self) -> None:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
@@ -188,21 +175,20 @@ class Reader:
         self._began = time.monotonic()
         await beside_a_heartbeat(
             lambda: read(chain, self._client.inputs, self._take, {"callbacks": [self._observer]}),
-            lambda: self._taken.beats.append(self._clock()),
+            lambda: self._beats.append(self._clock()),
         )
 
     def _take(self, chunk: Any) -> None:
-        taken, at = self._taken, self._clock()
-        self._unparsed = 0
-        if taken.more or len(taken.views) == MAX_VIEWS:
-            taken.more += 1
+        at, self._unparsed = self._clock(), 0
+        if self._more or len(self._views) == MAX_VIEWS:
+            self._more += 1
             return
-        made = chunk_view(READ_MODES[self._mode][2], len(taken.views) + 1, at, chunk)
-        taken.characters += len(made.text)
-        if taken.characters > MAX_CHARACTERS and taken.views:
-            taken.more += 1
+        made = chunk_view(READ_MODES[self._mode][2], len(self._views) + 1, at, chunk)
+        self._characters += len(made.text)
+        if self._characters > MAX_CHARACTERS and self._views:
+            self._more += 1
         else:
-            taken.views.append(made)
+            self._views.append(made)
 
     def _arrive(self, characters: int) -> None:
         """Count characters as the model sends them, before any parser."""

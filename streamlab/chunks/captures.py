@@ -4,7 +4,6 @@ import functools
 import secrets
 import ssl
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import httpx2
@@ -45,18 +44,18 @@ class Captures:
         self._settings = settings
         self._models = models
         self._lock = threading.Lock()
-        self._known: Registry[_Set] = Registry(KEPT, lambda known: known.running)
+        self._known: Registry[tuple[Question, list[Reader]]] = Registry(KEPT, _are_running)
 
     def start(self, question: Question) -> str:
         """Begin all modes of the question's topic, and answer the id. Raises InvalidQuestion or TooManyCaptures."""
         check_question(question.text)
         with self._lock:
-            if sum(known.running for known in self._known) >= AT_ONCE:
+            if sum(map(_are_running, self._known)) >= AT_ONCE:
                 raise TooManyCaptures(f"{AT_ONCE} sets of captures are running")
-            made = _Set(question, [self._reader(question, mode) for mode in TOPICS[question.topic]])
+            readers = [self._reader(question, mode) for mode in TOPICS[question.topic]]
             capture_id = secrets.token_hex(16)
-            self._known.keep(capture_id, made)
-            for reader in made.readers:
+            self._known.keep(capture_id, (question, readers))
+            for reader in readers:
                 reader.start()
         return capture_id
 
@@ -65,18 +64,19 @@ class Captures:
         found = self._known.find(capture_id)
         if not found or not capture_id:
             return None
-        return CaptureSet(capture_id, found.question, tuple(reader.capture for reader in found.readers))
+        question, readers = found
+        return CaptureSet(capture_id, question, tuple(reader.capture for reader in readers))
 
     def stop(self, capture_id: str) -> None:
         """End them at the model; the chunks so far stay. Those that have ended are left as they are."""
         if found := self._known.find(capture_id):
-            for reader in found.readers:
+            for reader in found[1]:
                 reader.stop()
 
     def close(self) -> None:
         """End all of them."""
         with self._lock:
-            readers = [reader for known in self._known for reader in known.readers]
+            readers = [reader for _, readers in self._known for reader in readers]
         for reader in readers:
             reader.stop()
         for reader in readers:
@@ -94,11 +94,5 @@ class Captures:
         return Reader(mode, Client(self._models, question, silence, self._tls), total)
 
 
-@dataclass(frozen=True, slots=True)
-class _Set:
-    question: Question
-    readers: Sequence[Reader]
-
-    @property
-    def running(self) -> bool:
-        return any(reader.running for reader in self.readers)
+def _are_running(known: tuple[Question, list[Reader]]) -> bool:
+    return any(reader.running for reader in known[1])

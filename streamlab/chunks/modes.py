@@ -7,10 +7,10 @@ as it is let. A call that waits without `await` keeps the loop to itself.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import pairwise
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 
 from langchain_core.language_models import LanguageModelInput
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage
 from langchain_core.output_parsers import JsonOutputParser, StrOutputParser
 from langchain_core.runnables import Runnable, RunnableConfig
 
@@ -21,22 +21,16 @@ BEAT = 0.05  # seconds between two beats of the second task
 BLOCKED = 0.15  # seconds without a beat that count as blocked
 
 ReadMode = Literal["message", "text", "json", "stream", "astream", "invoke", "events"]
-PARSERS: tuple[ReadMode, ...] = ("message", "text", "json")
-CALLS: tuple[ReadMode, ...] = ("stream", "astream", "invoke", "events")
-
 Topic = Literal["parsers", "calls"]
-TOPICS: dict[Topic, tuple[ReadMode, ...]] = {"parsers": PARSERS, "calls": CALLS}
+TOPICS: dict[Topic, tuple[ReadMode, ...]] = {
+    "parsers": ("message", "text", "json"),
+    "calls": ("stream", "astream", "invoke", "events"),
+}
 
 Model = Runnable[LanguageModelInput, AIMessage]
-Chain = Runnable[dict[str, Any], Any]
+Inputs = dict[str, Any]
+Chain = Runnable[Inputs, Any]
 Take = Callable[[Any], None]
-
-
-class Inputs(TypedDict):
-    """What every chain takes."""
-
-    system: list[BaseMessage]
-    question: str
 
 
 def message_chain(model: Model) -> Chain:
@@ -52,21 +46,21 @@ def json_chain(model: Model) -> Chain:
 
 
 async def read_stream(chain: Chain, inputs: Inputs, take: Take, config: RunnableConfig) -> None:
-    for chunk in chain.stream({**inputs}, config):
+    for chunk in chain.stream(inputs, config):
         take(chunk)
 
 
 async def read_astream(chain: Chain, inputs: Inputs, take: Take, config: RunnableConfig) -> None:
-    async for chunk in chain.astream({**inputs}, config):
+    async for chunk in chain.astream(inputs, config):
         take(chunk)
 
 
 async def read_invoke(chain: Chain, inputs: Inputs, take: Take, config: RunnableConfig) -> None:
-    take(chain.invoke({**inputs}, config))
+    take(chain.invoke(inputs, config))
 
 
 async def read_events(chain: Chain, inputs: Inputs, take: Take, config: RunnableConfig) -> None:
-    async for event in chain.astream_events({**inputs}, config, version="v2"):
+    async for event in chain.astream_events(inputs, config, version="v2"):
         take(event)
 
 

@@ -114,7 +114,8 @@ def _message(message: BaseMessage) -> dict[str, Any]:
 def _text(kind: Kind, chunk: Any) -> str:
     match kind:
         case "message":
-            return readable(str(chunk.text) or _calls(chunk))
+            calls = (f"{piece['name'] or ''}{piece['args'] or ''}" for piece in chunk.tool_call_chunks)
+            return readable(str(chunk.text) or " ".join(calls))
         case "text":
             return readable(chunk)
         case "object":
@@ -127,8 +128,3 @@ def _output(event: Mapping[str, Any]) -> str:
     """Find the text that an event of the whole chain carries, which is the one without parents."""
     whole = event["event"] == "on_chain_stream" and not event["parent_ids"]
     return str(event["data"]["chunk"]) if whole else ""
-
-
-def _calls(message: AIMessageChunk) -> str:
-    """Write the pieces of tool calls one after the other."""
-    return " ".join(f"{piece['name'] or ''}{piece['args'] or ''}" for piece in message.tool_call_chunks)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import count
+from itertools import chain, repeat
 from math import inf
 from typing import Literal
 
@@ -70,14 +70,12 @@ class Trials:
         policy = policy or Policy()
         if fault == "time_limit":
             policy = replace(policy, first_token=SHORT_TIME)
-        inputs = chat_input(options.system, [], question, 0)
-        faults = _row(fault, times)
+        inputs, model = chat_input(options.system, [], question, 0), self._models.chat_model
+        met: Iterator[Fault] = repeat(fault) if times is None else chain(repeat(fault, times), repeat("none"))
 
         def begin() -> ChainAttempt:
-            met = next(faults)
-            return ChainAttempt(
-                lambda: chat_chain(self._models.chat_model(options.model, options.temperature, met)), inputs
-            )
+            now = next(met)
+            return ChainAttempt(lambda: chat_chain(model(options.model, options.temperature, now)), inputs)
 
         run_id = self._runs.start(begin, limits=replace(self._runs.limits, **asdict(policy)))
         trial = Trial(question, options, fault, times, policy, run_id)
@@ -88,12 +86,6 @@ class Trials:
 def offered(model: str) -> tuple[Fault, ...]:
     """List what can go wrong on purpose with a model of this name."""
     return provider_kind(model).faults
-
-
-def _row(fault: Fault, times: int | None) -> Iterator[Fault]:
-    """Give what each attempt meets, one after the other."""
-    for number in count(1):
-        yield fault if times is None or number <= times else "none"
 
 
 # What became of it

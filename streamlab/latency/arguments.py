@@ -35,7 +35,6 @@ class Arguments:
 
 
 def parser() -> argparse.ArgumentParser:
-    fields = Plan.model_fields
     parser = argparse.ArgumentParser(
         prog="python -m streamlab.latency",
         description="Measure how long a model's answers take, streamed and not. Progress and the table go to "
@@ -49,17 +48,16 @@ def parser() -> argparse.ArgumentParser:
     add("--prompt", default=PROMPT)
     add("--system", default="", metavar="TEXT", help="the system prompt")
     add("--max-tokens", type=int, metavar="N", help="the longest answer, 16 to 4000; default: no limit")
-    add("--pairs", type=int, default=fields["pairs"].default, metavar="N", help="1 to 100; default: %(default)s")
+    add("--pairs", type=int, metavar="N", help="1 to 100; default: %(default)s")
     add("--ways", help=f"of {', '.join(WAYS)}; default: {','.join(DIRECT)}, and gateway where one is "
         "given")  # fmt: skip
-    add("--warm-ups", type=int, default=fields["warm_ups"].default, metavar="N",
-        help="calls of each model and way that are not counted, 0 to 5; default: %(default)s")  # fmt: skip
-    add("--temperature", type=float, default=fields["temperature"].default, metavar="T", help="0 to 2")
-    add("--seed", type=int, default=fields["seed"].default, metavar="N", help="of the order; default: %(default)s")
-    add("--target", type=float, default=fields["target"].default, metavar="SECONDS",
-        help="the time to first token that is good enough; default: %(default)s")  # fmt: skip
-    add("--timeout", type=float, default=fields["timeout"].default, metavar="SECONDS",
-        help="of one call; default: %(default)s")  # fmt: skip
+    add("--warm-ups", type=int, metavar="N", help="calls of each model and way that are not counted, 0 to 5; default: "
+        "%(default)s")  # fmt: skip
+    add("--temperature", type=float, metavar="T", help="0 to 2")
+    add("--seed", type=int, metavar="N", help="of the order; default: %(default)s")
+    add("--target", type=float, metavar="SECONDS", help="the time to first token that is good enough; default: "
+        "%(default)s")  # fmt: skip
+    add("--timeout", type=float, metavar="SECONDS", help="of one call; default: %(default)s")
     add("--plan", metavar="FILE", help="read all of the above from the plan of an earlier measurement, as JSON; - is "
         "standard input")  # fmt: skip
     add("--json", metavar="FILE", help="write plan, observations and summary; - is standard output")
@@ -69,6 +67,8 @@ def parser() -> argparse.ArgumentParser:
     add("--gateway", metavar="URL", help="of a gateway to ask as well, such as http://localhost:8501/api; the models "
         f"must be among its own. Its access token is taken from {GATEWAY_TOKEN}")  # fmt: skip
     add("--quiet", action="store_true", help="neither progress nor table")
+    planned = ("pairs", "warm_ups", "temperature", "seed", "target", "timeout")
+    parser.set_defaults(**{name: Plan.model_fields[name].default for name in planned})
     return parser
 
 
@@ -83,7 +83,7 @@ def read_arguments(given: argparse.Namespace, default_model: str, environment: M
     _check_url("--demo-url", given.demo_url)
     gateway = _gateway(given.gateway, plan, environment)
     for path in (given.json, given.csv):
-        if path is not None and path != STDOUT:
+        if path not in (None, STDOUT):
             _try_file(path)
     if given.json not in (None, STDOUT) and given.json == given.csv:
         raise ArgumentsError("--json and --csv need a file each.")
@@ -91,18 +91,15 @@ def read_arguments(given: argparse.Namespace, default_model: str, environment: M
 
 
 def _plan(given: argparse.Namespace, default_model: str) -> Plan:
+    path: str | None = given.plan
     try:
-        return _read_plan(given.plan) if given.plan else _made_plan(given, default_model)
+        if path:
+            return Plan.model_validate_json(sys.stdin.buffer.read() if path == STDIN else Path(path).read_bytes())
+        return _made_plan(given, default_model)
     except ValidationError as error:
         raise ArgumentsError(plan_problem(error)) from None
-
-
-def _read_plan(path: str) -> Plan:
-    try:
-        data = sys.stdin.buffer.read() if path == STDIN else Path(path).read_bytes()
     except (OSError, ValueError):
         raise ArgumentsError(f"{path} cannot be read.") from None
-    return Plan.model_validate_json(data)
 
 
 def _made_plan(given: argparse.Namespace, default_model: str) -> Plan:

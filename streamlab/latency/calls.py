@@ -33,7 +33,7 @@ def measure(
     them the first pair) fails whole, it is the last. Blocks; not to be used where an event loop runs.
     """
     with ExitStack() as stack:
-        bench = stack.enter_context(closing(_Bench(plan, settings, demo_url, gateway)))
+        bench = _Bench(plan, settings, demo_url, gateway, stack)
         ticker = stack.enter_context(Ticker())
         gc.freeze()  # what is loaded stays: a collection before each call need not look at it
         stack.callback(gc.unfreeze)
@@ -48,25 +48,24 @@ def measure(
 
 
 class _Bench:
-    """A client for each model, on one event loop that lasts for all calls, and one for each behind the gateway."""
+    """A client for each model, on one event loop that lasts for all calls, and one for each behind the gateway.
 
-    def __init__(self, plan: Plan, settings: Settings, demo_url: str, gateway: GatewayAddress | None) -> None:
+    `stack` closes them.
+    """
+
+    def __init__(
+        self, plan: Plan, settings: Settings, demo_url: str, gateway: GatewayAddress | None, stack: ExitStack
+    ) -> None:
         if plan.relayed and gateway is None:
             raise ValueError("no gateway to ask")
-        self._runner = asyncio.Runner()
-        self._models = Models(settings, demo_url)
-        self._server_log = ServerLog(demo_url)
-        self._clients = {model: Client(self._models, model, plan, self._runner) for model in plan.models}
+        runner = stack.enter_context(asyncio.Runner())
+        models = stack.enter_context(closing(Models(settings, demo_url)))
+        self._server_log = stack.enter_context(closing(ServerLog(demo_url)))
+        self._clients = {model: Client(models, model, plan, runner) for model in plan.models}
         self._relayed = {model: GatewayClient(model, plan, gateway) for model in plan.models} if gateway else {}
-
-    def close(self) -> None:
-        for client in self._clients.values():
-            client.close()
-        for relayed in self._relayed.values():
-            relayed.close()
-        self._server_log.close()
-        self._models.close()
-        self._runner.close()
+        clients: list[Client | GatewayClient] = [*self._clients.values(), *self._relayed.values()]
+        for client in clients:
+            stack.callback(client.close)
 
     def observe(self, call: Call, ticker: Ticker) -> Observation:
         """Make the call, again while the provider's rate limit is met, and observe the last try."""
@@ -91,7 +90,12 @@ class _Bench:
 def _observation(call: Call, record: CallRecord, late: float, wire: Wire, log: ServerLog) -> Observation:
     chunks = [(_since(record, at), len(text)) for at, text in record.arrivals if text]
     text = "".join(text for _, text in record.arrivals)
-    error = _error(record, text)
+    # An answer that was withheld, or has no text, cannot be compared.
+    error = record.error or ("content_filtered" if record.filtered else None if text else "no_text")
+    estimated = estimate_tokens(text) if text else None
+    written = None
+    if not error and is_demo(call.model) and call.way != "gateway":
+        written = log.written(wire.answer_id, record.start, record.arrivals[-1][0])
     return Observation(
         pair=call.pair,
         way=call.way,
@@ -102,36 +106,16 @@ def _observation(call: Call, record: CallRecord, late: float, wire: Wire, log: S
         e2e=None if error else _since(record, record.arrivals[-1][0]),
         chunk_times=tuple(time for time, _ in chunks),
         chunk_characters=tuple(characters for _, characters in chunks),
-        tokens=_tokens(record, text),
+        tokens=estimated if record.reported is None else record.reported,
         tokens_estimated=record.reported is None and bool(text),
         reading=round(reading_seconds(text), DIGITS),
         streamed=wire.streamed,
         waits=wire.waits,
         error=error,
         late=round(late, DIGITS),
-        written=_written(record, wire, log) if not error and is_demo(call.model) and call.way != "gateway" else None,
+        written=None if written is None else tuple(_since(record, at) for at in written),
     )
 
 
 def _since(record: CallRecord, at: float) -> float:
     return round(at - record.start, DIGITS)
-
-
-def _error(record: CallRecord, text: str) -> str | None:
-    """Return why the call does not count. An answer that was withheld, or has no text, cannot be compared."""
-    if record.error:
-        return record.error
-    if record.filtered:
-        return "content_filtered"
-    return None if text else "no_text"
-
-
-def _tokens(record: CallRecord, text: str) -> int | None:
-    if record.reported is not None:
-        return record.reported
-    return estimate_tokens(text) if text else None
-
-
-def _written(record: CallRecord, wire: Wire, log: ServerLog) -> tuple[float, ...] | None:
-    written = log.written(wire.answer_id, record.start, record.arrivals[-1][0])
-    return None if written is None else tuple(_since(record, at) for at in written)

@@ -90,14 +90,8 @@ class Client:
         return record
 
     def _chain(self, models: Models, name: str, *, streaming: bool) -> Chain:
-        plan = self._plan
-        options = StockOptions(
-            timeout=plan.timeout,
-            temperature=plan.temperature,
-            max_tokens=plan.max_tokens,
-            seed=plan.seed,
-            streaming=streaming,
-        )
+        asked = self._plan.model_dump(include={"timeout", "temperature", "max_tokens", "seed"})
+        options = StockOptions(**asked, streaming=streaming)
         chat = models.stock_model(name, options, self._http, self._async_http)
         return cast(Chain, PROMPT | chat | StrOutputParser())
 

@@ -3,7 +3,7 @@
 import threading
 import time
 from contextlib import suppress
-from typing import Any, Self
+from typing import Self
 from urllib.parse import urlsplit
 
 import httpx2
@@ -74,10 +74,8 @@ class ServerLog:
             return None
         with suppress(httpx2.HTTPError, ValueError, KeyError, TypeError):
             for last in LOOK_BACK:
-                if record := self._record(answer_id, last):
-                    return [float(at) for at in record["written"]] if start <= record["received"] <= end else None
+                records = self._http.get("/requests", params={"last": last}).raise_for_status().json()
+                for record in reversed(records):
+                    if record["id"] == answer_id:
+                        return [float(at) for at in record["written"]] if start <= record["received"] <= end else None
         return None
-
-    def _record(self, answer_id: str, last: int) -> dict[str, Any] | None:
-        records: list[dict[str, Any]] = self._http.get("/requests", params={"last": last}).raise_for_status().json()
-        return next((record for record in reversed(records) if record["id"] == answer_id), None)

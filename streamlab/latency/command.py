@@ -7,8 +7,10 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from itertools import count
 from pathlib import Path
 from threading import Event
 
@@ -27,22 +29,21 @@ from streamlab.latency.table import print_summary
 from streamlab.settings import Settings, SettingsError, load_settings
 
 GOOD, BAD, WRONG_ARGUMENTS = 0, 1, 2
-Show = Callable[[Observation], None]
 
 PLAIN_WIDTH = 160  # of a table that no terminal bounds
 
 
+@dataclass
 class Measuring:
     """One run of the command: what was measured stays here, however it ends."""
 
-    def __init__(self, arguments: Arguments, settings: Settings, console: Console, asked: Event) -> None:
-        self._asked = asked
-        self._arguments = arguments
-        self._settings = settings
-        self._console = console
-        self._observations: list[Observation] = []
-        self._made_at = datetime.now(UTC)
-        self._gone = False  # whoever read standard output
+    arguments: Arguments
+    settings: Settings
+    console: Console
+    asked: Event
+    _observations: list[Observation] = field(default_factory=list)
+    _made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _gone: bool = False  # whoever read standard output
 
     def run(self) -> int:
         """Measure, write what was asked for, and return the exit status."""
@@ -54,7 +55,7 @@ class Measuring:
         except BrokenPipeError:
             self._gone, status = True, BAD
         except Exception as error:  # its message may hold what was sent
-            self._console.print(f"The measurement broke off: {type(error).__name__}.")
+            self.console.print(f"The measurement broke off: {type(error).__name__}.")
             status = BAD
         with uninterrupted():
             return max(status, self._finish())
@@ -63,37 +64,35 @@ class Measuring:
         # Not at the top: it loads LangChain, which takes seconds, and wrong arguments are to be told at once.
         from streamlab.latency.calls import measure
 
-        plan = self._arguments.plan
+        plan = self.arguments.plan
         with ExitStack() as stack:
-            url = self._arguments.demo_url or ""
+            url = self.arguments.demo_url or ""
             if not url and any(map(is_demo, plan.models)):
                 url = stack.enter_context(DemoModel()).base_url
-            show = stack.enter_context(_progress(plan, self._console, quiet=self._arguments.quiet))
-            for observation in stack.enter_context(
-                closing(measure(plan, self._settings, url, self._arguments.gateway))
-            ):
+            show = stack.enter_context(_progress(plan, self.console, quiet=self.arguments.quiet))
+            for observation in stack.enter_context(closing(measure(plan, self.settings, url, self.arguments.gateway))):
                 self._observations.append(observation)
-                if self._asked.is_set():
+                if self.asked.is_set():
                     raise KeyboardInterrupt
-                if self._arguments.lines:
+                if self.arguments.lines:
                     _to_stdout(encode_observation(observation) + b"\n")
                 show(observation)
 
     def _finish(self) -> int:
-        plan, seen = self._arguments.plan, self._observations
+        plan, seen = self.arguments.plan, self._observations
         whole = len(seen) == len(order(plan))
         document = partial(write_measurement, seen, plan, self._made_at, complete=whole)
-        written = self._write(document, self._arguments.json)
-        written = self._write(partial(write_csv, seen), self._arguments.csv) and written
+        written = self._write(document, self.arguments.json)
+        written = self._write(partial(write_csv, seen), self.arguments.csv) and written
         counted = [each for each in seen if not each.warm_up]
-        if not self._arguments.quiet and counted:
-            print_summary(summarize(seen, plan.target), self._console)
+        if not self.arguments.quiet and counted:
+            print_summary(summarize(seen, plan.target), self.console)
         failed = Counter(sorted(each.error for each in seen if each.error))
         if failed:
-            codes = ", ".join(f"{code} {count}" for code, count in failed.items())
-            self._console.print(f"{failed.total()} of {len(seen)} calls failed: {codes}.")
+            codes = ", ".join(f"{code} {number}" for code, number in failed.items())
+            self.console.print(f"{failed.total()} of {len(seen)} calls failed: {codes}.")
         if not counted:
-            self._console.print("Nothing was measured.")
+            self.console.print("Nothing was measured.")
         sound = bool(counted) and not failed and not any(each.streamed_underneath for each in counted)
         return GOOD if written and sound else BAD
 
@@ -108,7 +107,7 @@ class Measuring:
             self._gone = True
             return False
         except OSError as error:
-            self._console.print(f"{path} could not be written: {error.strerror}.")
+            self.console.print(f"{path} could not be written: {error.strerror}.")
             return False
         return True
 
@@ -138,13 +137,14 @@ def _console() -> Console:
 
 
 @contextmanager
-def _progress(plan: Plan, console: Console, *, quiet: bool) -> Iterator[Show]:
+def _progress(plan: Plan, console: Console, *, quiet: bool) -> Iterator[Callable[[Observation], None]]:
     """Show progress, between calls only: a bar that moves by itself would disturb what is measured."""
     total = len(order(plan))
     if quiet:
         yield lambda observation: None
     elif not console.is_terminal:
-        yield _Plainly(total, console)
+        calls = count(1)
+        yield lambda seen: console.print(f"{next(calls)}/{total} {_told(seen)}")
     else:
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
         with Progress(*columns, console=console, auto_refresh=False, transient=True) as progress:
@@ -157,19 +157,10 @@ def _progress(plan: Plan, console: Console, *, quiet: bool) -> Iterator[Show]:
             yield show
 
 
-class _Plainly:
-    """A line for each call."""
-
-    def __init__(self, total: int, console: Console) -> None:
-        self._total = total
-        self._count = 0
-        self._console = console
-
-    def __call__(self, seen: Observation) -> None:
-        self._count += 1
-        times = "" if seen.e2e is None else f": first text {seen.ttft:.3f} s, whole {seen.e2e:.3f} s"
-        error = f": {seen.error}" if seen.error else ""
-        self._console.print(f"{self._count}/{self._total} {_named(seen)} {seen.model}{times}{error}")
+def _told(seen: Observation) -> str:
+    times = "" if seen.e2e is None else f": first text {seen.ttft:.3f} s, whole {seen.e2e:.3f} s"
+    error = f": {seen.error}" if seen.error else ""
+    return f"{_named(seen)} {seen.model}{times}{error}"
 
 
 def _named(observation: Observation) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 FEWEST = 3  # pairs, or values on each side, for an interval
 SURE = 6  # for one that can hold 95 %: the least n with 1 - 2^(1-n) >= LEVEL
@@ -33,28 +34,21 @@ class Difference:
 
 def paired_difference(differences: Sequence[float]) -> Difference | None:
     """Return the median of the differences within pairs; None without any."""
-    if not differences:
-        return None
-    n = len(differences)
-    median = float(np.median(differences))
-    if n < FEWEST:
-        return Difference(n, median)
-    return Difference(n, median, *_interval([differences]), _confidence(n))
+    return _difference(float(np.median(differences)), differences) if differences else None
 
 
 def unpaired_difference(before: Sequence[float], after: Sequence[float]) -> Difference | None:
     """Return the median of `after` less that of `before`, independent samples; None when one is empty."""
     if not before or not after:
         return None
-    n = min(len(before), len(after))
-    median = float(np.median(after) - np.median(before))
+    return _difference(float(np.median(after) - np.median(before)), after, before)
+
+
+def _difference(median: float, *samples: Sequence[float]) -> Difference:
+    n = min(map(len, samples))
     if n < FEWEST:
         return Difference(n, median)
-    return Difference(n, median, *_interval([after, before]), _confidence(n))
-
-
-def _confidence(n: int) -> float:
-    return min(LEVEL, 1 - 2.0 ** (1 - n))
+    return Difference(n, median, *_interval(samples), min(LEVEL, 1 - 2.0 ** (1 - n)))
 
 
 def _interval(samples: Sequence[Sequence[float]]) -> tuple[float, float]:
@@ -81,9 +75,5 @@ def _interval(samples: Sequence[Sequence[float]]) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def _median_difference(
-    after: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
-    before: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
-    axis: int,
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _median_difference(after: NDArray[np.float64], before: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
     return np.asarray(np.median(after, axis=axis) - np.median(before, axis=axis))

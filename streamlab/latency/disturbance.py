@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-import numpy as np
-
 from streamlab.latency.figures import Spread, spread
-from streamlab.latency.observation import Observation
+from streamlab.latency.observation import Observation, counted
 from streamlab.latency.plan import Way
 
 FEWEST_CHUNKS = 10  # fewer may well lie in one packet
@@ -38,11 +36,7 @@ class Buffering:
 
 def buffering(observations: Sequence[Observation], model: str, way: Way) -> Buffering:
     """Count the held streams of a model in one way."""
-    mine = [
-        seen
-        for seen in observations
-        if (seen.model, seen.way, seen.warm_up) == (model, way, False) and seen.usable and _can_tell(seen)
-    ]
+    mine = [seen for seen in counted(observations, model, way) if seen.usable and _can_tell(seen)]
     return Buffering(model, way, len(mine), sum(map(is_held, mine)))
 
 
@@ -79,14 +73,12 @@ class Noise:
     @property
     def reasons(self) -> tuple[Reason, ...]:
         """What was beyond its bound: 5 ms at the median or 15 ms at p95 for an error, 15 ms for the lateness."""
-        found: list[Reason] = []
-        if _beyond(self.ttft_error):
-            found.append("ttft_error")
-        if _beyond(self.gap_error):
-            found.append("gap_error")
-        if self.late is not None and self.late > P95_LATE:
-            found.append("late")
-        return tuple(found)
+        found: dict[Reason, bool] = {
+            "ttft_error": _beyond(self.ttft_error),
+            "gap_error": _beyond(self.gap_error),
+            "late": self.late is not None and self.late > P95_LATE,
+        }
+        return tuple(reason for reason, beyond in found.items() if beyond)
 
     @property
     def noisy(self) -> bool:
@@ -95,13 +87,10 @@ class Noise:
 
 def noise(observations: Sequence[Observation]) -> Noise:
     """Sum up the noise in all calls that are no warm-up and came to their end."""
-    counted = [seen for seen in observations if not seen.warm_up and seen.error is None]
-    late = float(np.percentile([seen.late for seen in counted], 95)) if counted else None
-    return Noise(
-        spread([error for seen in counted if (error := first_error(seen)) is not None]),
-        spread([error for seen in counted for error in gap_errors(seen)]),
-        late,
-    )
+    good = [seen for seen in observations if not seen.warm_up and seen.error is None]
+    late = spread([seen.late for seen in good])
+    gaps = [error for seen in good for error in gap_errors(seen)]
+    return Noise(spread(list(map(first_error, good))), spread(gaps), late.p95 if late else None)
 
 
 def first_error(observation: Observation) -> float | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from streamlab.events.timings import Timings
-from streamlab.latency.observation import Observation
+from streamlab.latency.observation import Observation, counted
 from streamlab.latency.plan import Way
 
 WORDS_A_MINUTE = 250
@@ -63,9 +63,9 @@ class Figures:
 
 def figures(observations: Sequence[Observation], model: str, way: Way, target: float) -> Figures:
     """Sum up the observations of a model in one way, without warm-ups."""
-    mine = [seen for seen in observations if (seen.model, seen.way, seen.warm_up) == (model, way, False)]
+    mine = counted(observations, model, way)
     good = [seen for seen in mine if seen.usable]
-    tpots = [tpot for seen in good if (tpot := time_per_token(seen)) is not None]
+    tpots = list(map(time_per_token, good))
     errors = Counter(sorted(seen.error for seen in mine if seen.error))
     return Figures(
         model=model,
@@ -97,9 +97,7 @@ def time_per_token(observation: Observation) -> float | None:
 
 def spread(values: Sequence[float | None]) -> Spread | None:
     known = [value for value in values if value is not None]
-    if not known:
-        return None
-    return Spread(*(float(value) for value in np.percentile(known, [50, 95])))
+    return Spread(*map(float, np.percentile(known, [50, 95]))) if known else None
 
 
 def middle(values: Sequence[float]) -> float | None:

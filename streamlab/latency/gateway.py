@@ -1,25 +1,14 @@
 """A client of one model behind a gateway, which records what came when. It knows only the gateway's address."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Any, assert_never, get_args
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any, get_args
 from urllib.parse import parse_qsl
 
 import httpx2
 
 from streamlab.demo_model import is_demo
-from streamlab.events.event import (
-    Done,
-    Error,
-    EventType,
-    FinalAnswer,
-    Retry,
-    TextDelta,
-    Thinking,
-    ToolCall,
-    ToolResult,
-    decode,
-)
+from streamlab.events.event import Done, Error, EventType, Retry, TextDelta, Thinking, decode
 from streamlab.latency.client import LIMITS, CallRecord, undisturbed
 from streamlab.latency.clock import now
 from streamlab.latency.plan import GatewayAddress, Plan
@@ -93,23 +82,15 @@ class GatewayClient:
 
     def _chat(self, record: CallRecord) -> None:
         record.start = now()
-        with self._http.stream("POST", "/chat", json=self._asked) as response, self._stopped_early(response):
-            if response.status_code != httpx2.codes.OK:
-                raise _refused(response)
-            run = _Run(record)
-            for sent in httpx2.EventSource(response):
-                run.observe(sent, now())
-            run.end()
-
-    @contextmanager
-    def _stopped_early(self, response: httpx2.Response) -> Iterator[None]:
-        """Stop the run when the block is left by an exception: it would go on for a minute, and tokens cost money."""
-        try:
-            yield
-        except BaseException:
-            if run_id := response.headers.get("x-run-id"):
-                self._stop(run_id)
-            raise
+        with self._http.stream("POST", "/chat", json=self._asked) as response:
+            try:
+                if response.status_code != httpx2.codes.OK:
+                    raise _refused(response)
+                _take_down(record, httpx2.EventSource(response))
+            except BaseException:  # else the run would go on for a minute, and tokens cost money
+                if run_id := response.headers.get("x-run-id"):
+                    self._stop(run_id)
+                raise
 
     def _stop(self, run_id: str) -> None:
         address = self._address
@@ -120,48 +101,34 @@ class GatewayClient:
             http.delete(f"/runs/{run_id}")
 
 
-class _Run:
-    """Records a run from its events. Each is an arrival, also one without text; what the gateway says besides,
-    such as `open`, tells nothing of the model and is none."""
+def _take_down(record: CallRecord, stream: Iterable[httpx2.ServerSentEvent]) -> None:
+    """Record a run from its events. Each is an arrival, also one without text; what the gateway says besides,
+    such as `open`, tells nothing of the model and is none.
 
-    def __init__(self, record: CallRecord) -> None:
-        self._record = record
-        self._thought = False
-        self._done = False
-
-    def observe(self, sent: httpx2.ServerSentEvent, at: float) -> None:
-        """Record an event. Raises _Failed when the call cannot be compared now, ValueError for what is no event."""
+    Raises _Failed when the call cannot be compared, ValueError for what is no event.
+    """
+    thought = completed = False
+    for sent in stream:
+        at = now()
         if sent.event == "gap":  # some of its events cannot be had any more
             raise _Failed("connection_lost")
         if sent.event not in LOGGED:
-            return
+            continue
         event = decode(sent.data)
-        self._record.arrivals.append((at, event.content if isinstance(event, TextDelta) else ""))
+        record.arrivals.append((at, event.content if isinstance(event, TextDelta) else ""))
         match event:
             case Thinking():
-                self._thought = True
+                thought = True
             case Retry():
                 raise _Failed(event.code, event.wait)
             case Error():
                 raise _Failed(event.code)
             case Done():
-                self._finish(event)
-            case TextDelta() | ToolCall() | ToolResult() | FinalAnswer():
-                pass
-            case _:
-                assert_never(event)
-
-    def end(self) -> None:
-        """Close the record. Raises _Failed when the stream ended before the run."""
-        if not self._done:
-            raise _Failed("connection_lost")
-
-    def _finish(self, done: Done) -> None:
-        if done.status != "completed":  # it was stopped: by somebody else, or because its server ends
-            raise _Failed("connection_lost")
-        self._done = True
-        if done.usage and not done.usage.estimated and not self._thought:
-            self._record.reported = done.usage.output_tokens
+                completed = event.status == "completed"
+                if completed and event.usage and not event.usage.estimated and not thought:
+                    record.reported = event.usage.output_tokens
+    if not completed:  # the stream ended before the run, or somebody else or the end of its server stopped it
+        raise _Failed("connection_lost")
 
 
 def issued(url: str, follow_token: str, run_id: str) -> bool:

@@ -2,8 +2,8 @@
 
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from threading import Event
 from types import FrameType
 
@@ -11,7 +11,7 @@ Handler = Callable[[int, FrameType | None], object] | signal.Handlers
 
 INTERRUPTED = 130  # the exit status: 128 and the number of SIGINT
 
-_POLITE = [signal.SIGTERM, *filter(None, [getattr(signal, "SIGBREAK", None)])]  # the latter on Windows
+_SIGNALS = [signal.SIGINT, signal.SIGTERM, *filter(None, [getattr(signal, "SIGBREAK", None)])]  # the last on Windows
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def interruptible() -> Iterator[Event]:
         asked.set()
         raise KeyboardInterrupt
 
-    with _handled(dict.fromkeys([signal.SIGINT, *_POLITE], interrupt)), _dropped_in_silence():
+    with _handled(interrupt), _dropped_in_silence():
         yield asked
 
 
@@ -47,16 +47,14 @@ def _dropped_in_silence() -> Iterator[None]:
         sys.unraisablehook = before
 
 
-@contextmanager
-def uninterrupted() -> Iterator[None]:
+def uninterrupted() -> AbstractContextManager[None]:
     """Ignore termination signals inside the block."""
-    with _handled(dict.fromkeys([signal.SIGINT, *_POLITE], signal.SIG_IGN)):
-        yield
+    return _handled(signal.SIG_IGN)
 
 
 @contextmanager
-def _handled(handlers: Mapping[int, Handler]) -> Iterator[None]:
-    before = [(number, signal.signal(number, handler)) for number, handler in handlers.items()]
+def _handled(handler: Handler) -> Iterator[None]:
+    before = [(number, signal.signal(number, handler)) for number in _SIGNALS]
     try:
         yield
     finally:

@@ -3,7 +3,8 @@
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
@@ -106,29 +107,18 @@ def _document(text: str) -> dict[str, Any] | None:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        if text.count("\n") and _is_object(text.strip().partition("\n")[0]):
-            return None
+        with suppress(ValueError, RecursionError):
+            if "\n" in text and isinstance(json.loads(text.strip().partition("\n")[0]), dict):
+                return None
         raise BrokenMeasurement("not_json") from None
     if not isinstance(value, dict):
         raise BrokenMeasurement("not_a_measurement")
     return None if "pair" in value else value
 
 
-def _is_object(line: str) -> bool:
-    try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
 def _read_lines(text: str) -> Measurement:
-    observations: list[Observation] = []
-    seen = _Seen()
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            observations.append(_decoded(line, number))
-            seen.add(observations[-1], number)
-    return Measurement(tuple(observations))
+    lines = enumerate(text.split("\n"), 1)
+    return Measurement(tuple(_each_once((number, _decoded(line, number)) for number, line in lines if line.strip())))
 
 
 def _decoded(line: str, number: int) -> Observation:
@@ -141,21 +131,17 @@ def _decoded(line: str, number: int) -> Observation:
         raise BrokenMeasurement("times_out_of_order", number) from None
 
 
-class _Seen:
-    """A call of a pair is made once; of warm-ups there may be several."""
-
-    def __init__(self) -> None:
-        self._keys: set[tuple[int, str, str]] = set()
-        self._count = 0
-
-    def add(self, observation: Observation, line: int | None) -> None:
-        self._count += 1
-        if self._count > MAX_OBSERVATIONS:
+def _each_once(numbered: Iterable[tuple[int | None, Observation]]) -> Iterator[Observation]:
+    """Yield the observations. A call of a pair is made once; of warm-ups there may be several."""
+    seen: set[tuple[int, str, str]] = set()
+    for count, (line, observation) in enumerate(numbered, 1):
+        if count > MAX_OBSERVATIONS:
             raise BrokenMeasurement("too_many", line)
         key = (observation.pair, observation.model, observation.way)
-        if not observation.warm_up and key in self._keys:
+        if not observation.warm_up and key in seen:
             raise BrokenMeasurement("called_twice", line)
-        self._keys.add(key)
+        seen.add(key)
+        yield observation
 
 
 class _Document(BaseModel):
@@ -183,11 +169,11 @@ def _read_document(document: dict[str, Any]) -> Measurement:
         raise BrokenMeasurement("not_an_observation" if "observations" in place else "not_a_measurement") from None
     except (ValueError, RecursionError):
         raise BrokenMeasurement("not_a_measurement") from None
-    seen = _Seen()
-    for observation in read.observations:
-        try:
+    try:
+        for observation in _each_once((None, each) for each in read.observations):
             check_times(observation)
-        except ValueError:
-            raise BrokenMeasurement("times_out_of_order") from None
-        seen.add(observation, None)
+    except BrokenMeasurement:
+        raise
+    except ValueError:
+        raise BrokenMeasurement("times_out_of_order") from None
     return Measurement(read.observations, read.plan, read.made_at, read.machine, read.complete)

@@ -118,19 +118,9 @@ class Measurements:
     def _launch(self, gateway: GatewayAddress | None) -> "subprocess.Popen[bytes]":
         asked = ["--gateway", gateway.url] if gateway else []
         token = {GATEWAY_TOKEN: gateway.token.get_secret_value()} if gateway and gateway.token else {}
+        arguments = ["--plan", "-", "--lines", "--quiet", "--demo-url", self._demo_url, *asked]
         return subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "streamlab.latency",
-                "--plan",
-                "-",
-                "--lines",
-                "--quiet",
-                "--demo-url",
-                self._demo_url,
-                *asked,
-            ],
+            [sys.executable, "-m", "streamlab.latency", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # The rest of the environment holds the key, which this process needs as ours does.

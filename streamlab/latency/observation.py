@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from typing import Annotated
 
@@ -80,6 +80,11 @@ class Observation:
         return self.way == "invoke" and self.streamed
 
 
+def counted(observations: Iterable[Observation], model: str, way: Way) -> list[Observation]:
+    """Return the calls of a model in one way, without the warm-ups."""
+    return [seen for seen in observations if (seen.model, seen.way, seen.warm_up) == (model, way, False)]
+
+
 _ADAPTER = TypeAdapter(Observation)
 
 
@@ -107,17 +112,11 @@ def check_times(observation: Observation) -> None:
         and (observation.e2e is None) == (observation.error is not None)
         and (observation.error is not None or bool(times))
         and observation.warm_up == (observation.pair == 0)
-        and (observation.way != "invoke" or _is_single(observation))
+        and (observation.way != "invoke" or (len(set(moments)) <= 1 and len(times) <= 1))  # all came at one moment
         and list(observation.written or ()) == sorted(observation.written or ())
     )
     if not holds:
         raise ValueError("times out of order")
-
-
-def _is_single(observation: Observation) -> bool:
-    """Tell whether all came at one moment, as with invoke."""
-    moments = {observation.ttfe, observation.ttft, observation.e2e} - {None}
-    return len(moments) <= 1 and len(observation.chunk_times) <= 1
 
 
 def write_lines(observations: Iterable[Observation]) -> bytes:
@@ -125,19 +124,15 @@ def write_lines(observations: Iterable[Observation]) -> bytes:
     return b"".join(encode_observation(observation) + b"\n" for observation in observations)
 
 
-_SINGLE = (
-    "pair", "way", "model", "warm_up", "ttfe", "ttft", "e2e", "tokens", "tokens_estimated", "reading", "streamed",
-    "waits", "error", "late",
-)  # fmt: skip
-
-
 def write_csv(observations: Iterable[Observation]) -> bytes:
     """Write a table in UTF-8, a row for each call. Lists are told by count, sum, median and 95th percentile."""
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow([*_SINGLE, "chunks", "characters", "gap_p50", "gap_p95"])
+    lists = ("chunk_times", "chunk_characters", "written")
+    names = [field.name for field in fields(Observation) if field.name not in lists]
+    writer.writerow([*names, "chunks", "characters", "gap_p50", "gap_p95"])
     for observation in observations:
-        single = (getattr(observation, name) for name in _SINGLE)
+        single = (getattr(observation, name) for name in names)
         values = [harmless(value) if isinstance(value, str) else value for value in single]
         gaps = observation.gaps
         middle, high = (round(float(np.percentile(gaps, share)), DIGITS) if gaps else None for share in (50, 95))

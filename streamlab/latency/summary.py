@@ -3,27 +3,22 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any, Literal
 
 from streamlab.latency.difference import Difference, paired_difference, unpaired_difference
 from streamlab.latency.disturbance import Buffering, Noise, buffering, noise
 from streamlab.latency.figures import Figures, figures, noticed_wait
-from streamlab.latency.observation import DIGITS, Observation
+from streamlab.latency.observation import DIGITS, Observation, counted
 from streamlab.latency.plan import WAYS, Way
 
 Metric = Literal["ttft", "e2e", "noticed"]
 
 
-def _noticed(observation: Observation) -> float | None:
-    wait = noticed_wait(observation)
-    return wait.noticed if wait else None
-
-
 METRICS: dict[Metric, Callable[[Observation], float | None]] = {
     "ttft": lambda seen: seen.ttft,
     "e2e": lambda seen: seen.e2e,
-    "noticed": _noticed,
+    "noticed": lambda seen: wait.noticed if (wait := noticed_wait(seen)) else None,
 }
 
 
@@ -82,18 +77,11 @@ def summarize(observations: Sequence[Observation], target: float) -> Summary:
 def compare_measurements(before: Sequence[Observation], after: Sequence[Observation]) -> tuple[Comparison, ...]:
     """Compare each model and way that both have, as independent samples. Positive: it takes longer after."""
     shared = [side for side in _sides(before) if side in _sides(after)]
-    return tuple(
-        Comparison(
-            metric,
-            side,
-            side,
-            unpaired_difference(
-                list(_by_pair(before, side, metric).values()), list(_by_pair(after, side, metric).values())
-            ),
-        )
-        for side in shared
-        for metric in METRICS
-    )
+    found = []
+    for side, metric in product(shared, METRICS):
+        values = (list(_by_pair(each, side, metric).values()) for each in (before, after))
+        found.append(Comparison(metric, side, side, unpaired_difference(*values)))
+    return tuple(found)
 
 
 def as_json(value: Any) -> Any:
@@ -129,6 +117,6 @@ def _comparisons(observations: Sequence[Observation], sides: Sequence[Side]) -> 
 
 def _by_pair(observations: Sequence[Observation], side: Side, metric: Metric) -> dict[int, float]:
     """Return the values that count, by the pair they belong to."""
-    mine = (seen for seen in observations if (seen.model, seen.way) == (side.model, side.way) and not seen.warm_up)
+    mine = counted(observations, side.model, side.way)
     values = {seen.pair: METRICS[metric](seen) for seen in mine if seen.usable}
     return {pair: value for pair, value in values.items() if value is not None}

@@ -6,9 +6,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from streamlab.latency.difference import Difference
 from streamlab.latency.disturbance import Reason
 from streamlab.latency.figures import Figures, Spread
-from streamlab.latency.summary import Comparison, Metric, Side, Summary
+from streamlab.latency.summary import Comparison, Metric, Summary
 
 _METRICS: dict[Metric, str] = {"ttft": "first text", "e2e": "whole answer", "noticed": "noticed wait"}
 _REASONS: dict[Reason, str] = {
@@ -21,9 +22,10 @@ _REASONS: dict[Reason, str] = {
 def print_summary(summary: Summary, console: Console) -> None:
     for model in dict.fromkeys(row.model for row in summary.figures):
         console.print(_figures(summary, model))
+    several = len({row.model for row in summary.figures}) > 1
     for comparison in summary.comparisons:
-        if sentence := _sentence(comparison, several=len({side.model for side in _sides(summary)}) > 1):
-            console.print(sentence)
+        if found := comparison.difference:
+            console.print(_sentence(comparison, found, several=several))
     for note in _notes(summary):
         console.print(note)
 
@@ -35,14 +37,11 @@ def _figures(summary: Summary, model: str) -> Table:
     table.add_column("medians")
     for row in ways:
         table.add_column(row.way, justify="right")
-    for cells in zip(_names(summary.target), *map(_cells, ways), strict=True):
+    names = ("calls", "failed", "TTFE (s)", "TTFT (s)", "TTFT p95 (s)", "gap (ms)", "gap p95 (ms)", "TPOT (ms)",
+        "E2E (s)", "tokens/s", f"TTFT <= {summary.target:g} s")  # fmt: skip
+    for cells in zip(names, *map(_cells, ways), strict=True):
         table.add_row(*cells)
     return table
-
-
-def _names(target: float) -> Iterable[str]:
-    yield from ("calls", "failed", "TTFE (s)", "TTFT (s)", "TTFT p95 (s)", "gap (ms)", "gap p95 (ms)", "TPOT (ms)")
-    yield from ("E2E (s)", "tokens/s", f"TTFT <= {target:g} s")
 
 
 def _cells(row: Figures) -> Iterable[str]:
@@ -57,15 +56,8 @@ def _median(spread: Spread | None, factor: float = 1, digits: int = 3) -> str:
     return f"{spread.median * factor:.{digits}f}" if spread else "-"
 
 
-def _sides(summary: Summary) -> list[Side]:
-    return [Side(row.model, row.way) for row in summary.figures]
-
-
-def _sentence(comparison: Comparison, *, several: bool) -> str | None:
+def _sentence(comparison: Comparison, found: Difference, *, several: bool) -> str:
     """Say `stream against invoke, first text: 1.198 s sooner (95 % interval 1.190 to 1.204, 10 pairs)`."""
-    found = comparison.difference
-    if found is None:
-        return None
     side, base = (f"{one.way} of {one.model}" if several else one.way for one in (comparison.side, comparison.base))
     pairs = f"{found.n} pair{'s' if found.n > 1 else ''}"
     told = f"{side} against {base}, {_METRICS[comparison.metric]}: "

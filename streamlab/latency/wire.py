@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from math import inf
+from typing import Any
 
 import httpx2
 
@@ -35,7 +36,9 @@ class Wire:
     @property
     def streamed(self) -> bool:
         """The server answered with an event stream; or a stream was asked for, and what came back is not JSON."""
-        return "event-stream" in self._kind or (bool(self._kind) and "json" not in self._kind and self._asked)
+        if "event-stream" in self._kind or not self._kind or "json" in self._kind:
+            return "event-stream" in self._kind
+        return bool(self._request and json.loads(self._request.content).get("stream"))
 
     @property
     def answer_id(self) -> str | None:
@@ -43,25 +46,18 @@ class Wire:
         found = _ID.search(self._head)
         return found[1].decode() if found else None
 
-    @property
-    def _asked(self) -> bool:
-        return bool(self._request and json.loads(self._request.content).get("stream"))
-
     def request(self, request: httpx2.Request) -> None:
         self._request = request
 
     def response(self, response: httpx2.Response) -> None:
         self._kind = response.headers.get("content-type", "").lower()
-        if isinstance(response.stream, httpx2.SyncByteStream):
-            response.stream = _Watched(response.stream, self)
+        response.stream = _Watched(response.stream, self)
 
     async def arequest(self, request: httpx2.Request) -> None:
         self.request(request)
 
     async def aresponse(self, response: httpx2.Response) -> None:
-        self._kind = response.headers.get("content-type", "").lower()
-        if isinstance(response.stream, httpx2.AsyncByteStream):
-            response.stream = _AsyncWatched(response.stream, self)
+        self.response(response)
 
     def abandon(self) -> None:
         """Let the body raise at its next part: LangChain reads a stream to its end before it closes it."""
@@ -78,7 +74,7 @@ class Wire:
             self._head += part[:HEAD]
 
 
-class _Watched(httpx2.SyncByteStream):
+class _Watched(httpx2.SyncByteStream, httpx2.AsyncByteStream):
     """A body on its way to its reader, untouched.
 
     When the reader is done it is read to its end: OpenAI's client does that itself where it is asynchronous, but its
@@ -86,17 +82,24 @@ class _Watched(httpx2.SyncByteStream):
     call after a `stream` would be measured with a new one.
     """
 
-    def __init__(self, stream: httpx2.SyncByteStream, wire: Wire) -> None:
-        self._parts = iter(stream)
+    def __init__(self, stream: Any, wire: Wire) -> None:
         self._stream = stream
         self._wire = wire
         self._last = b""
 
     def __iter__(self) -> Iterator[bytes]:
+        self._parts = iter(self._stream)
         asked_at = now()
         for part in self._parts:
             self._wire.arrived(part, asked_at)
             self._last = part
+            yield part
+            asked_at = now()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        asked_at = now()
+        async for part in self._stream:
+            self._wire.arrived(part, asked_at)
             yield part
             asked_at = now()
 
@@ -106,19 +109,6 @@ class _Watched(httpx2.SyncByteStream):
                 for _ in self._parts:
                     pass
         self._stream.close()
-
-
-class _AsyncWatched(httpx2.AsyncByteStream):
-    def __init__(self, stream: httpx2.AsyncByteStream, wire: Wire) -> None:
-        self._stream = stream
-        self._wire = wire
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        asked_at = now()
-        async for part in self._stream:
-            self._wire.arrived(part, asked_at)
-            yield part
-            asked_at = now()
 
     async def aclose(self) -> None:
         await self._stream.aclose()

@@ -4,13 +4,12 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import product, starmap
 from typing import Any, Literal, NamedTuple
 
 import anyio
 import anyio.to_thread
-from langchain_core.runnables import Runnable
 
 from streamlab.events.outcome import UNKNOWN, Outcome
 from streamlab.hub import Hub, HubFull
@@ -223,9 +222,10 @@ class Comparisons:
         outcome = active.answers[key].outcome
         assert outcome
         if active.prompts.checks and outcome.status == "completed":
+            case = active.prompts.inputs()[key.case]
+            checks = (run_check(check, outcome.text, case) for check in active.prompts.checks)
             # In a thread: a check may take as long as its time limit.
-            verdicts = await anyio.to_thread.run_sync(_verdicts, active.prompts, key, outcome.text)
-            active.change(key, verdicts=verdicts)
+            active.change(key, verdicts=await anyio.to_thread.run_sync(tuple, checks))
         return outcome
 
     async def _start(self, active: _ActiveComparison, key: CellKey, ended: asyncio.Event) -> str:
@@ -250,16 +250,8 @@ class Comparisons:
     def _attempt(self, prompts: PromptSet, key: CellKey) -> Callable[[], ChainAttempt]:
         variant = prompts.variants[key.variant]
         question = fill(variant.template, prompts.inputs()[key.case])
-        inputs = chat_input(variant.system, [], question, 0)
-
-        def build() -> Runnable[dict[str, Any], str]:
-            return chat_chain(self._models.chat_model(variant.model, variant.temperature))
-
-        return lambda: ChainAttempt(build, inputs)
-
-
-def _verdicts(prompts: PromptSet, key: CellKey, text: str) -> tuple[Verdict, ...]:
-    return tuple(run_check(check, text, prompts.inputs()[key.case]) for check in prompts.checks)
+        inputs, model = chat_input(variant.system, [], question, 0), self._models.chat_model
+        return lambda: ChainAttempt(lambda: chat_chain(model(variant.model, variant.temperature)), inputs)
 
 
 def _cell(prompts: PromptSet, key: CellKey, answer: CellRun | None) -> Cell:
@@ -275,8 +267,7 @@ def _cell(prompts: PromptSet, key: CellKey, answer: CellRun | None) -> Cell:
         text=outcome.text,
         status=outcome.status,
         code=outcome.code,
-        ttft=outcome.timings.ttft,
-        total=outcome.timings.total,
+        **asdict(outcome.timings),
         input_tokens=usage.input_tokens if known else None,
         output_tokens=usage.output_tokens if known else None,
         estimated=usage.estimated,

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import Literal
 
 Change = Literal["same", "removed", "added"]
@@ -40,25 +40,19 @@ def word_diff(a: str, b: str) -> list[Segment]:
     """
     first, second = _TOKEN.findall(a), _TOKEN.findall(b)
     if _is_small(first, second):
-        return _merge(_word_segments(first, second))
-    return _merge(_sentence_segments(_SENTENCE.findall(a), _SENTENCE.findall(b)))
+        return _merge(_segments(first, second))
+    return _merge(_segments(_SENTENCE.findall(a), _SENTENCE.findall(b), sentences=True))
 
 
-def _sentence_segments(a: Sequence[str], b: Sequence[str]) -> Iterator[Segment]:
+def _segments(a: Sequence[str], b: Sequence[str], *, sentences: bool = False) -> Iterator[Segment]:
     for same, i1, i2, j1, j2 in _ranges(a, b):
+        before, after = "".join(a[i1:i2]), "".join(b[j1:j2])
         if same:
-            yield Segment("same", "".join(a[i1:i2]))
+            yield Segment("same", before)
+        elif sentences:
+            yield from _segments(_TOKEN.findall(before), _TOKEN.findall(after))
         else:
-            yield from _word_segments(_TOKEN.findall("".join(a[i1:i2])), _TOKEN.findall("".join(b[j1:j2])))
-
-
-def _word_segments(a: Sequence[str], b: Sequence[str]) -> Iterator[Segment]:
-    for same, i1, i2, j1, j2 in _ranges(a, b):
-        if same:
-            yield Segment("same", "".join(a[i1:i2]))
-        else:
-            yield Segment("removed", "".join(a[i1:i2]))
-            yield Segment("added", "".join(b[j1:j2]))
+            yield from (Segment("removed", before), Segment("added", after))
 
 
 def _merge(segments: Iterator[Segment]) -> list[Segment]:
@@ -77,10 +71,10 @@ def _merge(segments: Iterator[Segment]) -> list[Segment]:
         if not differs:
             joined.append(Segment("same", "".join(segment.text for segment in stretch)))
             continue
-        for kind, other in (("removed", "added"), ("added", "removed")):
-            text = "".join(segment.text for segment in stretch if segment.kind != other)
-            if text:
-                joined.append(Segment("removed" if kind == "removed" else "added", text))
+        kinds: tuple[tuple[Change, Change], ...] = (("removed", "added"), ("added", "removed"))
+        for kind, other in kinds:
+            if text := "".join(segment.text for segment in stretch if segment.kind != other):
+                joined.append(Segment(kind, text))
     return joined
 
 
@@ -153,10 +147,8 @@ def _anchors(a: Sequence[str], b: Sequence[str]) -> list[tuple[int, int]]:
 
 def _common_prefix(a: Sequence[str], b: Sequence[str]) -> int:
     """Return the length of the common prefix, in tokens."""
-    for index, (one, other) in enumerate(zip(a, b, strict=False)):
-        if one != other:
-            return index
-    return min(len(a), len(b))
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False))
+    return sum(1 for _ in same)
 
 
 def _shift(ranges: Iterator[Range], i: int, j: int) -> Iterator[Range]:

@@ -2,30 +2,36 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-from streamlab.prompts.checks import Verdict
-from streamlab.prompts.prompt_set import PromptSet
+from streamlab.prompts.prompt_set import PromptSet, Variant
 from streamlab.prompts.results import CRITERIA, TIME_DIGITS, Cell, Criterion, SummaryRow, summary
 from streamlab.text.tables import harmless, inline, markdown_table
 
-_COLUMNS = (
-    "variant",
-    "case",
-    "repeat",
-    "status",
-    "code",
-    "ttft_seconds",
-    "total_seconds",
-    "input_tokens",
-    "output_tokens",
-    "tokens_estimated",
-    "cost_usd",
-    "thumb",
-    "model",
-    "temperature",
-    "text",
-)
+_OUTCOMES = {True: "passed", False: "failed", None: "undecided"}
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+_COLUMNS: dict[str, Callable[[Variant, Cell], str | float | None]] = {
+    "variant": lambda variant, cell: variant.name,
+    "case": lambda variant, cell: cell.case + 1,
+    "repeat": lambda variant, cell: cell.repeat + 1,
+    "status": lambda variant, cell: cell.status,
+    "code": lambda variant, cell: cell.code or "",
+    "ttft_seconds": lambda variant, cell: _rounded(cell.ttft, 4),
+    "total_seconds": lambda variant, cell: _rounded(cell.total, 4),
+    "input_tokens": lambda variant, cell: cell.input_tokens,
+    "output_tokens": lambda variant, cell: cell.output_tokens,
+    "tokens_estimated": lambda variant, cell: "yes" if cell.estimated else "no",
+    "cost_usd": lambda variant, cell: _rounded(cell.cost, 8),
+    "thumb": lambda variant, cell: cell.thumb or "",
+    "model": lambda variant, cell: variant.model,
+    "temperature": lambda variant, cell: variant.temperature,
+    "text": lambda variant, cell: cell.text,
+}
 
 
 def to_csv(prompts: PromptSet, cells: Iterable[Cell]) -> bytes:
@@ -46,37 +52,13 @@ def to_csv(prompts: PromptSet, cells: Iterable[Cell]) -> bytes:
 
 
 def _fields(prompts: PromptSet, cell: Cell) -> list[str | float | None]:
-    variant = prompts.variants[cell.variant]
-    case = prompts.inputs()[cell.case]
-    verdicts = [_outcome(verdict) for verdict in cell.verdicts]
+    variant, case = prompts.variants[cell.variant], prompts.inputs()[cell.case]
     return [
-        variant.name,
-        cell.case + 1,
-        cell.repeat + 1,
-        cell.status,
-        cell.code or "",
-        _rounded(cell.ttft, 4),
-        _rounded(cell.total, 4),
-        cell.input_tokens,
-        cell.output_tokens,
-        "yes" if cell.estimated else "no",
-        _rounded(cell.cost, 8),
-        cell.thumb or "",
-        variant.model,
-        variant.temperature,
-        cell.text,
+        *(value(variant, cell) for value in _COLUMNS.values()),
         *(case[name] for name in prompts.columns if name in case),
-        *verdicts,
-        *[""] * (len(prompts.checks) - len(verdicts)),
+        *(_OUTCOMES[verdict.passed] for verdict in cell.verdicts),
+        *[""] * (len(prompts.checks) - len(cell.verdicts)),
     ]
-
-
-def _outcome(verdict: Verdict) -> str:
-    return {True: "passed", False: "failed", None: "undecided"}[verdict.passed]
-
-
-def _rounded(value: float | None, digits: int) -> float | None:
-    return None if value is None else round(value, digits)
 
 
 def to_markdown(prompts: PromptSet, cells: Iterable[Cell], words: Mapping[str, str]) -> str:
@@ -86,18 +68,13 @@ def to_markdown(prompts: PromptSet, cells: Iterable[Cell], words: Mapping[str, s
     rows = [_summary_line(row, words) for row in summary(prompts, found)]
     answers = [_answer_line(prompts, cell) for cell in found]
     head = [words[word] for word in ("case", "repeat", "variant", "status", "answer")]
-    return "\n".join(
-        [
-            f"## {inline(words['summary'])}",
-            "",
-            markdown_table([words["criterion"], *names], rows),
-            "",
-            f"## {inline(words['all_answers'])}",
-            "",
-            markdown_table(head, answers),
-            "",
-        ]
+    parts = (
+        f"## {inline(words['summary'])}",
+        markdown_table([words["criterion"], *names], rows),
+        f"## {inline(words['all_answers'])}",
+        markdown_table(head, answers),
     )
+    return "\n\n".join(parts) + "\n"
 
 
 MARKDOWN_WORDS: tuple[str, ...] = (

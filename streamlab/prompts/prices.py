@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 from streamlab.events.event import Usage
 from streamlab.models.catalog import provider_kind
@@ -34,32 +33,24 @@ class Price:
         return self.input == self.output == 0
 
 
-@dataclass(frozen=True, slots=True)
-class PriceList:
-    """The dated prices: `source` is where the figures were read, `page` where the provider publishes them."""
-
-    date: date
-    source: str
-    page: str
-    models: dict[str, Price]
-
-
 FREE = Price(0.0, 0.0, None, None)
 
 
 @cache
-def price_list() -> PriceList:
+def price_list() -> dict[str, Price]:
     data = tomllib.loads(FILE.read_text("utf-8"))
-    return PriceList(
-        data["date"], data["source"], data["page"], {name: _price(data, row) for name, row in data["models"].items()}
-    )
+    dated = data["date"], data["source"]
+    return {
+        name: Price(row["input"], row["output"], *dated, data["long_context"] if row.get("long") else None)
+        for name, row in data["models"].items()
+    }
 
 
 def price_of(model: str) -> Price | None:
     """Look up a model's price by its exact name, or as the dated copy of a listed name; None when unknown."""
     if provider_kind(model).free:
         return FREE
-    listed = price_list().models
+    listed = price_list()
     dated = _DATED.fullmatch(model)
     return listed.get(model) or (listed.get(dated[1]) if dated else None)
 
@@ -70,8 +61,3 @@ def cost(model: str, usage: Usage) -> float | None:
     if price is None or (price.limit is not None and usage.input_tokens > price.limit):
         return None
     return (usage.input_tokens * price.input + usage.output_tokens * price.output) / 1_000_000
-
-
-def _price(data: dict[str, Any], row: dict[str, Any]) -> Price:
-    limit = data["long_context"] if row.get("long") else None
-    return Price(row["input"], row["output"], data["date"], data["source"], limit)

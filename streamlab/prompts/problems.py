@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from streamlab.prompts import template
 from streamlab.prompts.checks import check_problem, check_variables
@@ -65,7 +65,7 @@ def _variant_problems(prompts: PromptSet, index: int) -> Iterator[Problem]:
     try:
         wanted = template.variables(prompts.variants[index].template)
     except template.TemplateError as error:
-        yield Problem(_TEMPLATE_CODES[error.code], index, position=error.position)
+        yield Problem(cast(ProblemCode, f"template_{error.code}"), index, position=error.position)
         return
     if unknown := tuple(name for name in wanted if name not in prompts.columns or not prompts.cases):
         yield Problem("unknown_variable", index, names=unknown)
@@ -77,7 +77,7 @@ def _variant_problems(prompts: PromptSet, index: int) -> Iterator[Problem]:
 def _check_problems(prompts: PromptSet, index: int) -> Iterator[Problem]:
     check = prompts.checks[index]
     if error_code := check_problem(check):
-        yield Problem(_CHECK_CODES[error_code], check=index)
+        yield Problem(cast(ProblemCode, f"check_{error_code}"), check=index)
     if unknown := tuple(name for name in check_variables(check) if name not in prompts.columns):
         yield Problem("check_unknown_variable", check=index, names=unknown)
 
@@ -90,20 +90,3 @@ def _used(prompts: PromptSet) -> set[str]:
         except template.TemplateError:  # while it is being typed, nothing is known of its variables
             used.update(prompts.columns)
     return used
-
-
-_TEMPLATE_CODES: dict[template.TemplateErrorCode, ProblemCode] = {
-    "empty": "template_empty",
-    "too_long": "template_too_long",
-    "open_brace": "template_open_brace",
-    "close_brace": "template_close_brace",
-    "empty_name": "template_empty_name",
-    "bad_name": "template_bad_name",
-}
-_CHECK_CODES: dict[str, ProblemCode] = {
-    "nothing_to_find": "check_nothing_to_find",
-    "bad_pattern": "check_bad_pattern",
-    "pattern_too_complex": "check_pattern_too_complex",
-    "bad_schema": "check_bad_schema",
-    "schema_too_complex": "check_schema_too_complex",
-}

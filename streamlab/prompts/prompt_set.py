@@ -47,15 +47,12 @@ class PromptSet(_FrozenModel):
     @classmethod
     def _complete(cls, data: Any) -> Any:
         """Fill the columns that a case leaves out with empty texts."""
-        if not isinstance(data, dict):
-            return data
-        columns, cases = data.get("columns"), data.get("cases")
-        if not (isinstance(columns, list | tuple) and isinstance(cases, list | tuple)):
-            return data
-        if not all(isinstance(name, str) for name in columns) or not all(isinstance(case, dict) for case in cases):
-            return data
-        blank = dict.fromkeys(columns[: table.MAX_COLUMNS], "")
-        return data | {"cases": [blank | case for case in cases]}
+        match data:
+            case {"columns": [*columns], "cases": [*cases]}:
+                if all(isinstance(name, str) for name in columns) and all(isinstance(case, dict) for case in cases):
+                    blank = dict.fromkeys(columns[: table.MAX_COLUMNS], "")
+                    return data | {"cases": [blank | case for case in cases]}
+        return data
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

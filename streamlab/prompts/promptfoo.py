@@ -52,12 +52,10 @@ def to_promptfoo(prompts: PromptSet) -> str:
         "description": "Exported from Streaming Lab",
         "prompts": [_prompt(index, variant, names, wrapped) for index, variant in enumerate(prompts.variants)],
         "providers": [_provider(index, variant) for index, variant in enumerate(prompts.variants)],
-        "defaultTest": {"assert": [_assertion(check, {}) for check in common]},
+        **({"defaultTest": {"assert": [_assertion(check, {}) for check in common]}} if common else {}),
         "tests": [_test(prompts, values, names, wrapped) for values in prompts.inputs()],
         "evaluateOptions": {"repeat": prompts.repeats, "maxConcurrency": prompts.at_once},
     }
-    if not common:
-        del config["defaultTest"]
     return f"# yaml-language-server: $schema={SCHEMA}\n{dump_yaml(config)}"
 
 

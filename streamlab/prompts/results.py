@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from statistics import median
+from operator import attrgetter
+from statistics import fmean, median
 from typing import Literal
 
 from streamlab.events.event import Status
@@ -73,7 +74,7 @@ class _Aggregation:
 
     criterion: Criterion
     lower: bool | None
-    counts: Callable[[Cell], bool]
+    counts: Callable[[Cell], object]
     value: Callable[[Sequence[Cell]], float | None]
     summed: bool = False
     digits: int = 9
@@ -112,17 +113,16 @@ def _winners(values: Sequence[float | None], lower: bool | None) -> tuple[int, .
     return tuple(index for index, value in enumerate(values) if value == best)
 
 
-def _is_decided(cell: Cell) -> bool:
-    return bool(_decided(cell))
-
-
 def _decided(cell: Cell) -> list[bool]:
     return [verdict.passed for verdict in cell.verdicts if verdict.passed is not None]
 
 
-def _share(cells: Sequence[Cell], passed: bool) -> float:
-    decided = [verdict for cell in cells for verdict in _decided(cell)]
-    return decided.count(passed) / len(decided)
+def _share(criterion: Criterion, passed: bool) -> _Aggregation:
+    def value(cells: Sequence[Cell]) -> float:
+        decided = [verdict for cell in cells for verdict in _decided(cell)]
+        return decided.count(passed) / len(decided)
+
+    return _Aggregation(criterion, not passed, _decided, value, units=lambda cell: len(_decided(cell)))
 
 
 def _costs(cells: Sequence[Cell]) -> float | None:
@@ -140,12 +140,12 @@ def _repeats(cells: Sequence[Cell]) -> list[list[Cell]]:
 
 def _answers(cells: Sequence[Cell]) -> float | None:
     repeats = _repeats(cells)
-    return sum(len({cell.text.strip() for cell in answers}) for answers in repeats) / len(repeats) if repeats else None
+    return fmean(len({cell.text.strip() for cell in answers}) for answers in repeats) if repeats else None
 
 
 def _total_range(cells: Sequence[Cell]) -> float | None:
     ranges = [max(totals) - min(totals) for case in _repeats(cells) if (totals := _known(case, "total"))]
-    return sum(ranges) / len(ranges) if ranges else None
+    return fmean(ranges) if ranges else None
 
 
 def _known(cells: Sequence[Cell], name: Literal["ttft", "total", "output_tokens"]) -> list[float]:
@@ -163,26 +163,20 @@ def _median(name: Literal["ttft", "total", "output_tokens"]) -> _Aggregation:
     )
 
 
-def _is_completed(cell: Cell) -> bool:
-    return cell.completed
-
-
-def _has_ended(cell: Cell) -> bool:
-    return cell.status not in ("waiting", "running")
-
-
+_is_completed: Callable[[Cell], bool] = attrgetter("completed")
 _AGGREGATIONS = (
-    _Aggregation("good", False, _has_ended, lambda cells: sum(map(_is_completed, cells)) / len(cells)),
+    _Aggregation(
+        "good",
+        False,
+        lambda cell: cell.status not in ("waiting", "running"),
+        lambda cells: fmean(map(_is_completed, cells)),
+    ),
     _median("ttft"),
     _median("total"),
     _median("output_tokens"),
     _Aggregation("cost", True, _is_completed, _costs, summed=True),
-    _Aggregation(
-        "passed", False, _is_decided, lambda cells: _share(cells, True), units=lambda cell: len(_decided(cell))
-    ),
-    _Aggregation(
-        "failed", True, _is_decided, lambda cells: _share(cells, False), units=lambda cell: len(_decided(cell))
-    ),
+    _share("passed", passed=True),
+    _share("failed", passed=False),
     _Aggregation(
         "thumbs",
         False,

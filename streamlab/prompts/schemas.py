@@ -83,8 +83,10 @@ def _check(schema: dict[str, Any]) -> None:
         for name in ("$ref", "$dynamicRef"):
             if isinstance(reference := part.get(name), str) and not reference.startswith("#"):
                 raise BadSchema("a reference to somewhere else")
-        for pattern in _patterns(part):
-            _check_pattern(pattern)
+        properties = part.get("patternProperties")
+        for pattern in (part.get("pattern"), *(properties if isinstance(properties, dict) else ())):
+            if isinstance(pattern, str):
+                _check_pattern(pattern)
     if {"unevaluatedProperties", "patternProperties"} <= keywords:  # the library searches with an engine of its own
         raise Undecided
 
@@ -99,13 +101,6 @@ def _parts(value: Any, depth: int) -> Iterator[dict[str, Any]]:
     if isinstance(value, list):
         for inner in value:
             yield from _parts(inner, depth + 1)
-
-
-def _patterns(part: dict[str, Any]) -> Iterator[str]:
-    if isinstance(pattern := part.get("pattern"), str):
-        yield pattern
-    if isinstance(properties := part.get("patternProperties"), dict):
-        yield from properties
 
 
 def _check_pattern(pattern: str) -> None:

@@ -3,19 +3,9 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, assert_never
+from typing import Any
 
-from streamlab.events.event import (
-    Done,
-    Error,
-    FinalAnswer,
-    Retry,
-    StreamEvent,
-    TextDelta,
-    Thinking,
-    ToolCall,
-    ToolResult,
-)
+from streamlab.events.event import Done, Error, FinalAnswer, Retry, StreamEvent, Thinking, ToolCall, ToolResult
 from streamlab.timeline.rows import plain, short
 from streamlab.timeline.spans import MODEL, result_status
 
@@ -38,9 +28,6 @@ def mermaid(events: Sequence[StreamEvent], labels: Mapping[str, str]) -> str:
     return diagram.source(labels)
 
 
-_Said = Thinking | TextDelta | FinalAnswer | Retry | Error | Done  # by the model, or by the run itself
-
-
 @dataclass(frozen=True, slots=True)
 class _Message:
     """An arrow, or a note when there is no target. Both ends are "user", "model" or a tool's name after a colon."""
@@ -51,11 +38,8 @@ class _Message:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """Branches at the same time: a label and messages each. One branch is no more than its messages."""
-
-    branches: list[tuple[str, list[_Message]]]
+_Block = list[tuple[str, list[_Message]]]
+"""Branches at the same time: a label and messages each. One branch is no more than its messages."""
 
 
 @dataclass
@@ -65,7 +49,7 @@ class _Story:
     labels: Mapping[str, str]
     blocks: list[_Block]
     _open: list[tuple[str, str, list[_Message]]] = field(default_factory=list)  # call id, tool, its branch
-    _calls: _Block = field(default_factory=lambda: _Block([]))  # of the calls that are open
+    _calls: _Block = field(default_factory=list)  # of the calls that are open
     _thought: int | None = None  # the step whose thinking was told
 
     def observe(self, event: StreamEvent) -> None:
@@ -86,9 +70,9 @@ class _Story:
         tool = f":{event.tool or 'tool'}"
         branch = [_Message(MODEL, "->>", tool, _brief(event.input))]
         if self._open:
-            self._calls.branches.append((tool, branch))
+            self._calls.append((tool, branch))
         else:
-            self._calls = _Block([(tool, branch)])
+            self._calls = [(tool, branch)]
             self.blocks.append(self._calls)
         self._open.append((event.call_id, tool, branch))
 
@@ -100,23 +84,15 @@ class _Story:
 
 
 def _alone(message: _Message) -> _Block:
-    return _Block([("", [message])])
+    return [("", [message])]
 
 
 def _result(tool: str, event: ToolResult, labels: Mapping[str, str]) -> _Message:
-    text = _brief(event.result)
-    match result_status(event):
-        case "failed":
-            return _Message(tool, "--x", MODEL, _joined(labels["error"], text))
-        case "stopped":
-            return _Message(tool, "--x", MODEL, _joined(labels["stopped"], text))
-        case _:
-            return _Message(tool, "-->>", MODEL, text)
+    text, label = _brief(event.result), {"failed": "error", "stopped": "stopped"}.get(result_status(event))
+    return _Message(tool, "--x", MODEL, _joined(labels[label], text)) if label else _Message(tool, "-->>", MODEL, text)
 
 
-def _said(
-    event: Thinking | TextDelta | FinalAnswer | Retry | Error | Done, labels: Mapping[str, str]
-) -> Iterator[_Message]:
+def _said(event: StreamEvent, labels: Mapping[str, str]) -> Iterator[_Message]:
     """Draw what an event of the model or the run itself shows."""
     match event:
         case Thinking():
@@ -127,13 +103,8 @@ def _said(
             yield _Message(MODEL, "--x", "user", _joined(labels["error"], event.code))
         case FinalAnswer():
             yield _Message(MODEL, "-->>", "user", _joined(labels["answer"], short(event.content, SHORT)))
-        case Done():
-            if event.status == "stopped":
-                yield _Message(MODEL, "--x", "user", _joined(labels["stopped"], event.code))
-        case TextDelta():
-            pass
-        case _:
-            assert_never(event)
+        case Done(status="stopped"):
+            yield _Message(MODEL, "--x", "user", _joined(labels["stopped"], event.code))
 
 
 def _brief(value: Any) -> str:
@@ -157,8 +128,12 @@ class _Diagram:
         self._left_out = 0
 
     def add(self, block: _Block) -> None:
-        branches = [(label, self._fitting(messages)) for label, messages in block.branches]
-        shown = [(label, messages) for label, messages in branches if messages]
+        shown = []
+        for label, messages in block:
+            if fitting := messages[: self._room]:
+                shown.append((label, fitting))
+            self._room -= len(fitting)
+            self._left_out += len(messages) - len(fitting)
         parallel = len(shown) > 1
         for number, (label, messages) in enumerate(shown):
             if parallel:
@@ -176,12 +151,6 @@ class _Diagram:
         if self._left_out:
             lines.append(f"Note over user,model: … {self._left_out}")
         return "\n".join(lines) + "\n"
-
-    def _fitting(self, messages: list[_Message]) -> list[_Message]:
-        fitting = messages[: self._room]
-        self._room -= len(fitting)
-        self._left_out += len(messages) - len(fitting)
-        return fitting
 
     def _line(self, message: _Message) -> str:
         text = _escaped(message.text, _UNSAFE_IN_MESSAGE)

@@ -136,20 +136,6 @@ class _Turn:
 
 
 @dataclass
-class _Call:
-    lane: str
-    start: float
-    event: ToolCall
-
-    def span(self, end: float, seq: int, status: SpanStatus, result: Any = None) -> Span:
-        call = self.event
-        seqs = (call.seq, seq)
-        return Span(
-            self.lane, "tool", self.start, end, call.step, status, call.call_id, call.tool, call.input, result, seqs
-        )
-
-
-@dataclass
 class SpanReader:
     """Takes a run's events in their order. `clock` is the time of the newest, and never goes back."""
 
@@ -158,7 +144,7 @@ class SpanReader:
     seq: int = 0
     ended: bool = False
     spans: list[Span] = field(default_factory=list)
-    _open: list[_Call] = field(default_factory=list)
+    _open: list[Span] = field(default_factory=list)  # of calls
     _called: int | None = None  # the step of the last call of this attempt
 
     def observe(self, event: StreamEvent) -> None:
@@ -203,7 +189,9 @@ class SpanReader:
             turn.start = min(turn.start, self.clock)
             self.spans += turn.spans_until_call(self.clock, event.seq)
         self.turn, self._called = None, event.step
-        self._open.append(_Call(self._free_lane(event.tool or "tool"), self.clock, event))
+        lane, seqs, at = self._free_lane(event.tool or "tool"), (event.seq, event.seq), self.clock
+        call = Span(lane, "tool", at, at, event.step, "running", event.call_id, event.tool, event.input, None, seqs)
+        self._open.append(call)
 
     def _free_lane(self, tool: str) -> str:
         taken = {MODEL, *(call.lane for call in self._open)}
@@ -211,12 +199,15 @@ class SpanReader:
         return next(name for name in names if name not in taken)
 
     def _returned(self, event: ToolResult) -> None:
-        call = next((call for call in self._open if call.event.call_id == event.call_id), None)
+        call = next((call for call in self._open if call.call_id == event.call_id), None)
         if call:
             self._open.remove(call)
-            self.spans.append(call.span(self.clock, event.seq, result_status(event), event.result))
+            self.spans.append(replace(self._ended(call, result_status(event)), result=event.result))
         if not self._open and not self.turn and event.status != "stopped":
             self.turn = _Turn(event.step + 1, self.clock, event.seq)
+
+    def _ended(self, call: Span, status: SpanStatus) -> Span:
+        return replace(call, end=self.clock, status=status, seqs=(call.seqs[0], self.seq))
 
     def _retried(self, event: Retry) -> None:
         if self.turn:
@@ -226,7 +217,7 @@ class SpanReader:
     def _close(self, model: SpanStatus, tools: SpanStatus) -> None:
         if self.turn:
             self.spans += self.turn.spans(self.clock, self.seq, model)
-        self.spans += [call.span(self.clock, self.seq, tools) for call in self._open]
+        self.spans += [self._ended(call, tools) for call in self._open]
         self.turn = None
         self._open.clear()
 
@@ -254,10 +245,4 @@ def is_cut(events: Sequence[StreamEvent]) -> bool:
 
 
 def result_status(result: ToolResult) -> SpanStatus:
-    match result.status:
-        case "failed" | "lost":
-            return "failed"
-        case "stopped":
-            return "stopped"
-        case _:
-            return "completed"
+    return "failed" if result.status == "lost" else result.status

@@ -1,6 +1,6 @@
 """A run in figures."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from streamlab.events.event import PIECES, Retry, StreamEvent, TextDelta, first_seq
@@ -58,7 +58,7 @@ def totals(events: Sequence[StreamEvent], now: float | None = None) -> Totals:
         calls=len(tools),
         failed_calls=sum(span.status == "failed" for span in tools),
         retries=sum(isinstance(event, Retry) for event in events),
-        steps=_steps(events, run.spans),
+        steps=tuple(_steps(events, run.spans)),
     )
 
 
@@ -71,18 +71,11 @@ def _covered(some: Iterable[Span]) -> float:
     return seconds
 
 
-def _steps(events: Iterable[StreamEvent], some: Iterable[Span]) -> tuple[StepTotals, ...]:
-    by_step: dict[int, list[Span]] = {}
-    texts: dict[int, list[str]] = {}
-    for span in some:
-        by_step.setdefault(span.step, []).append(span)
-    for event in events:
-        if isinstance(event, PIECES):
-            texts.setdefault(event.step, []).append(event.content)
-    return tuple(_step(step, by_step.get(step, []), texts.get(step, [])) for step in sorted({*by_step, *texts}))
-
-
-def _step(step: int, some: list[Span], texts: list[str]) -> StepTotals:
-    calls = [span for span in some if span.kind == "tool"]
-    tokens = estimate_tokens("".join(texts)) + sum(estimate_tokens(as_json(call.input)) for call in calls)
-    return StepTotals(step, _covered(some), tokens, len(calls))
+def _steps(events: Sequence[StreamEvent], some: Sequence[Span]) -> Iterator[StepTotals]:
+    pieces = [event for event in events if isinstance(event, PIECES)]
+    for step in sorted({each.step for each in (*some, *pieces)}):
+        mine = [span for span in some if span.step == step]
+        calls = [span for span in mine if span.kind == "tool"]
+        tokens = estimate_tokens("".join(event.content for event in pieces if event.step == step))
+        tokens += sum(estimate_tokens(as_json(call.input)) for call in calls)
+        yield StepTotals(step, _covered(mine), tokens, len(calls))

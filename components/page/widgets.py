@@ -1,0 +1,38 @@
+"""Widgets that are named once: a widget's name is its key, and the key of its texts."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from components.page.texts import find_text, t
+
+
+def button(
+    name: str,
+    icon: str,
+    act: Callable[..., Any] | None = None,
+    *args: object,
+    place: DeltaGenerator | None = None,
+    **options: Any,
+) -> None:
+    """Draw a button that calls `act` with `args`, in `place` if one is given."""
+    texts = {"label": t(name), "key": name, "help": find_text(f"{name}_help"), "icon": f":material/{icon}:"}
+    (place or st).button(on_click=act, args=args, **texts | options)
+
+
+def download(name: str, data: bytes | str, file: str, mime: str, **options: Any) -> None:
+    """Draw a button that saves a file."""
+    st.download_button(t(name), data, file, mime, **{"key": name, "on_click": "ignore", "width": "stretch"} | options)
+
+
+def control(name: str, draw: Callable[..., object], *args: object, **options: Any) -> None:
+    """Draw a widget by `draw`; its value is kept while another page is shown."""
+    texts = {"key": name, "help": find_text(f"{name}_help"), "persist_state": "session"}
+    draw(t(name), *args, **texts | options)
+
+
+def choice(name: str, draw: Callable[..., object], values: Iterable[object], **options: Any) -> None:
+    """Draw a control to choose among values, of which each has a text of its own."""
+    control(name, draw, list(values), **{"required": True, "format_func": lambda value: t(f"{name}_{value}")} | options)
