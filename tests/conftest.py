@@ -25,6 +25,9 @@ from streamlab.runs.chain import ChainAttempt, chat_chain, chat_input
 from streamlab.runs.run import RunLimits, Runs
 from streamlab.settings import Settings
 from tests.events import answer, end
+from tests.redis_server import own_redis, redis_server
+
+__all__ = ["own_redis", "redis_server"]  # fixtures for every test
 
 # Times on a shared machine say nothing about the laws.
 hypothesis_settings.register_profile("laws", deadline=None, max_examples=50)

@@ -32,7 +32,6 @@ from streamlab.gateway.writer import PROTOCOLS
 from streamlab.settings import Settings
 from streamlab.v1 import streamlab_pb2 as pb
 from streamlab.v1.streamlab_pb2_grpc import StreamlabStub
-from tests import redis_server as servers
 from tests import stack as deployment
 from tests.conftest import demo_model
 from tests.events import content, end
@@ -53,8 +52,11 @@ from tests.stack import (
     needs_nginx,
 )
 
-redis_server = servers.redis_server  # fixtures are found by their names
-image, running_stack, stack = deployment.image, deployment.running_stack, deployment.stack
+image, running_stack, stack = (
+    deployment.image,
+    deployment.running_stack,
+    deployment.stack,
+)  # fixtures are found by their names
 
 pytestmark = pytest.mark.soak  # three gateways, a Redis and an nginx take long to start
 

@@ -27,7 +27,6 @@ from streamlab.hub.log import Bounds
 from streamlab.hub.redis.hub import RedisHub
 from streamlab.v1 import streamlab_pb2 as pb
 from streamlab.v1.streamlab_pb2_grpc import StreamlabStub
-from tests import redis_server as servers
 from tests.conftest import demo_model, shown
 from tests.crowd import (
     AT_ONCE,
@@ -53,8 +52,6 @@ from tests.test_gateway_command import LEAVE, free_port, needs_signals, running
 from tests.test_gateway_grpc import Lab, cut, lab_of, refused
 from tests.test_gateway_grpc import seqs as grpc_seqs
 from tests.test_gateway_websocket import socket_of
-
-redis_server, own_redis = servers.redis_server, servers.own_redis  # fixtures are found by their names
 
 pytestmark = pytest.mark.anyio
 

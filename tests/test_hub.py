@@ -30,11 +30,8 @@ from streamlab.hub import Follower, Gap, HubFull, Item, Log, LogFull, MemoryHub,
 from streamlab.hub import parse_token as parse
 from streamlab.hub.log import CHAPTER, LAG_EVENTS, LAG_SECONDS, Bounds
 from streamlab.hub.redis.hub import RedisHub
-from tests import redis_server as servers
 from tests.conftest import shown
 from tests.events import content, span
-
-redis_server = servers.redis_server  # fixtures are found by their names
 
 SMALL = Bounds(events=5, size=700)
 FOREVER = 1e9  # seconds: no follower lags behind an event of this time

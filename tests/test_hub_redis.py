@@ -25,12 +25,10 @@ from streamlab.models.options import Options
 from streamlab.runs.chain import Clock
 from streamlab.runs.run import RunLimits, Runs
 from streamlab.settings import Settings
-from tests import redis_server as servers
 from tests.conftest import check_laws, shown, until
 from tests.events import content, end, of
 from tests.redis_server import Proxy, RedisServer, producer, proxy
 
-redis_server, own_redis = servers.redis_server, servers.own_redis  # fixtures are found by their names
 pytestmark = pytest.mark.anyio
 
 LEASE = 1.0  # seconds: long enough for a busy machine to renew it

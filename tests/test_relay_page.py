@@ -37,15 +37,12 @@ from streamlab.hub.redis.hub import RedisHub
 from streamlab.models.options import QUESTION_CHARACTERS, Options
 from streamlab.relay import follower as relay_follower
 from streamlab.relay.follower import GrpcFollower, Look, State, local_address
-from tests import redis_server as servers
 from tests.browser import Site, button, needs_chromium, site
 from tests.conftest import check_laws
 from tests.events import answer, content
 from tests.pages import LIMIT, checked, languages, serving, visit
 from tests.redis_server import RedisServer
 from tests.test_python_client import EVERYTHING
-
-redis_server, own_redis = servers.redis_server, servers.own_redis  # fixtures are found by their names
 
 FAST = "demo?first=0&rate=5000"
 STEADY = "demo?first=0&rate=60&chunks=600"

@@ -39,14 +39,12 @@ from streamlab.models.catalog import Models
 from streamlab.models.options import Options
 from streamlab.runs.run import RunLimits, Runs, TooManyRuns, new_run_id
 from streamlab.settings import Settings
-from tests import redis_server as servers
 from tests.conftest import Asked, demo_model, until
 from tests.events import content
 from tests.gateway import Served, delta, is_refusal, log_events, parse_stream, served
 from tests.pages import checked, languages, serving, visit
 from tests.redis_server import ROOT, RedisServer, producer, proxy
 
-redis_server, own_redis = servers.redis_server, servers.own_redis  # fixtures are found by their names
 pytestmark = pytest.mark.anyio
 
 LEASE = 1.0  # seconds: long enough for a busy machine to renew it
