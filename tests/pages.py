@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import streamlit as st
@@ -52,3 +53,8 @@ def checked(app: AppTest) -> AppTest:
     """The same, once nothing on it is an exception."""
     assert [error.message for error in app.exception] == []
     return app
+
+
+def new_question(language: str = "en") -> str:
+    """One that nobody asked before."""
+    return f"{'What is streaming?' if language == 'en' else 'ストリーミングとは何ですか？'} {uuid4().hex}"
