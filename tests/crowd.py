@@ -14,6 +14,7 @@ import anyio
 import h11
 import httpx2
 import psutil
+import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -23,8 +24,9 @@ from streamlab.events.event import StreamEvent, Thinking
 from streamlab.gateway.delivery import Pace
 from streamlab.gateway.gateway import Gateway, open_gateway
 from streamlab.gateway.http import create_app
+from streamlab.hub import Log
 from streamlab.settings import Settings
-from tests.gateway import Sent, Served, Server, StreamParser, log_events
+from tests.gateway import Sent, Served, Server, StreamParser, ending, log_events
 
 DESCRIPTORS = 4_096  # both ends of every connection of a test
 SEND_BUFFER = 16 * 1024  # bytes; the system's own would take 3 MB for each client that does not read
@@ -256,3 +258,30 @@ async def until(condition: Callable[[], bool]) -> None:
     with anyio.fail_after(PATIENCE):
         while not condition():  # noqa: ASYNC110
             await anyio.sleep(0.02)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def enough_descriptors() -> Iterator[None]:
+    with many_descriptors():
+        yield
+
+
+def path_of(log: Log) -> str:
+    return f"/api/runs/{log.run_id}/events"
+
+
+def finish(log: Log) -> None:
+    for event in ending(""):
+        log.append(event)
+
+
+def ended(gateway: Gateway, protocol: str, reason: str) -> float:
+    return figure(gateway, "streamlab_disconnects_total", protocol=protocol, reason=reason)
+
+
+async def write(log: Log, size: int, pause: float, going_on: Callable[[], bool], patience: float = PATIENCE) -> None:
+    """Events of so many characters, for as long as it goes on."""
+    with anyio.fail_after(patience):
+        while going_on():
+            log.append(thought(log.seq + 1, size))
+            await asyncio.sleep(pause)

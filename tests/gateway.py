@@ -22,10 +22,11 @@ from streamlab.gateway.gateway import Gateway, open_gateway
 from streamlab.gateway.http import create_app
 from streamlab.hub import Log
 from streamlab.settings import Settings
-from tests.conftest import until
+from tests.conftest import demo_model, until
 from tests.events import span
 
 FAST = Pace(frame=0.005, heartbeat=15, send=10, check=0.05)
+FAR_AHEAD = 1_000.0  # seconds: an event of this time is never late
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,3 +237,19 @@ def is_refusal(response: httpx2.Response, status: int, code: str) -> bool:
     assert set(error) == {"code", "message", "hint"}
     assert error["message"].endswith((".", "…"))
     return (response.status_code, error["code"]) == (status, code)
+
+
+def finished(lab: Served, *contents: str, at: float = FAR_AHEAD) -> Log:
+    return lab.log(*[delta(content, at) for content in contents], *ending("".join(contents)))
+
+
+async def ask(lab: Served, route: str = "/runs", key: str | None = None, **body: Any) -> httpx2.Response:
+    headers = {"idempotency-key": key} if key else {}
+    return await lab.client.post(route, json={"model": demo_model()} | body, headers=headers)
+
+
+async def ended(lab: Served, response: httpx2.Response) -> list[StreamEvent]:
+    """The log of the run that was answered, once it has its end."""
+    log = lab.engine.hub.log(response.headers["x-run-id"])
+    await until(lambda: log.done is not None)
+    return log.since(0)
