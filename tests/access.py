@@ -18,7 +18,7 @@ CLOSED = Access({"ada": SECRET, "bob": OTHER}, (ORIGIN,))
 
 @pytest.fixture(scope="module")
 async def lab(anyio_backend: str) -> AsyncIterator[Served]:
-    """One that has tokens."""
+    """Serve a gateway that has tokens."""
     tokens = (SecretStr(f"ada:{SECRET}"), SecretStr(OTHER))
     async with served(gateway_tokens=tokens, gateway_origins=(ORIGIN,)) as lab:
         yield lab
@@ -26,7 +26,7 @@ async def lab(anyio_backend: str) -> AsyncIterator[Served]:
 
 @pytest.fixture(scope="module")
 async def open_lab(anyio_backend: str) -> AsyncIterator[Served]:
-    """One without, whose follow tokens live for a second."""
+    """Serve a gateway without, whose follow tokens live for a second."""
     async with served(gateway_follow_token_seconds=1) as lab:
         yield lab
 

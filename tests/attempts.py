@@ -18,7 +18,7 @@ def types(events: list[StreamEvent]) -> list[str]:
 
 
 def codes(events: list[StreamEvent]) -> list[str | None]:
-    """Why attempts failed, in order."""
+    """Return why attempts failed, in order."""
     return [event.code for event in events if event.type in ("retry", "error")]
 
 

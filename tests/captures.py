@@ -29,7 +29,7 @@ def captures(models: Models) -> Iterator[Captures]:
 
 @contextmanager
 def captures_of(*answers: bytes, **settings: Any) -> Iterator[Captures]:
-    """Captures of an endpoint that sends these bytes."""
+    """Make captures of an endpoint that sends these bytes."""
     with raw_endpoint(*answers) as endpoint:
         chosen = Settings(_env_file=None, **settings)
         with provider(endpoint.base_url) as models, closing(Captures(chosen, models)) as captures:

@@ -37,7 +37,7 @@ both = pytest.mark.parametrize(("locale", "words"), [("en-US", EN), pytest.param
 
 @pytest.fixture(scope="module")
 def server(demo: DemoModel) -> Iterator[str]:
-    """The app's address. Its provider is the demo model."""
+    """Serve the app, with the demo model as its provider, and yield its address."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("OPENAI_BASE_URL", demo.base_url)
         environment.setenv("OPENAI_API_KEY", "test")
@@ -56,7 +56,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(browser: Browser, server: str) -> Iterator[Visit]:
-    """Opens an address in a browser profile of its own. Whatever the test does, nothing fails or leaves the machine."""
+    """Open an address in a browser profile of its own. Whatever the test does, nothing fails or leaves the machine."""
     contexts: list[BrowserContext] = []
     errors: list[str] = []
     requests: list[str] = []
@@ -106,13 +106,13 @@ def answer(page: Page) -> Locator:
 
 
 def shown(page: Page) -> str:
-    """The answer's text, without any blanks: paragraphs may cut its words."""
+    """Return the answer's text, without any blanks: paragraphs may cut its words."""
     parts = answer(page).locator("[data-testid=stMarkdown] p:not([data-testid=stCaptionContainer] p)")
     return "".join("".join(parts.all_inner_texts()).split())
 
 
 def grown(page: Page, before: str) -> str:
-    """The text once there is more of it. It goes on where it was."""
+    """Return the text once there is more of it. It goes on where it was."""
     wait_until(lambda: len(shown(page)) > len(before), PATIENCE)
     after = shown(page)
     assert after.startswith(before)
@@ -125,7 +125,7 @@ def finished(page: Page, texts: dict[str, str] = EN) -> None:
 
 
 def picture(page: Page, point: str) -> None:
-    """A screenshot for people to look at."""
+    """Take a screenshot for people to look at."""
     language, dark = page.evaluate("[navigator.language, matchMedia('(prefers-color-scheme: dark)').matches]")
     width, height = page.evaluate("[innerWidth, innerHeight]")
     name = f"{point}-{language[:2]}-{'dark' if dark else 'light'}-{width}x{height}.png"
@@ -134,7 +134,7 @@ def picture(page: Page, point: str) -> None:
 
 
 def back(page: Page, before: str) -> str:
-    """What stood there is there again with the first text that shows, and it goes on."""
+    """Check that what stood there is there again with the first text that shows, and return how it goes on."""
     wait_until(lambda: bool(re.match("word", shown(page))), PATIENCE)
     assert shown(page).startswith(before)
     return grown(page, shown(page))

@@ -29,19 +29,19 @@ QUESTION = {"en": "What is token streaming?", "ja": "トークンのストリー
 
 @pytest.fixture(scope="module", autouse=True)
 def engine(demo: DemoModel) -> Iterator[Engine]:
-    """The demo model is the provider as well."""
+    """Run the engine with the demo model as the provider as well."""
     names = (FAST, SEEN, *FAULTS.values())
     with serving(openai_base_url=demo.base_url, openai_api_key="test", lab_models=names) as engine:
         yield engine
 
 
 def visit(language: str, **address: str) -> AppTest:
-    """The chat page in a new session of a browser of this language."""
+    """Run the chat page in a new session of a browser of this language."""
     return checked(new_session(language, **address).run())
 
 
 def checked(app: AppTest) -> AppTest:
-    """The same, once nothing on it is an exception or the key of a text."""
+    """Return the app, on which nothing may be an exception or the key of a text."""
     assert [error.message for error in app.exception] == []
     shown = {word for node in app for text in strings(getattr(node, "proto", None)) for word in text.split()}
     assert shown & texts("en").keys() == set()
@@ -49,7 +49,7 @@ def checked(app: AppTest) -> AppTest:
 
 
 def strings(message: Any) -> Iterator[str]:
-    """All strings of an element, but for the ids that the browser sends back."""
+    """Yield all strings of an element, but for the ids that the browser sends back."""
     if isinstance(message, str):
         yield message
     elif isinstance(message, Message):
@@ -74,14 +74,14 @@ def click(app: AppTest, key: str) -> AppTest:
 
 
 def answers(app: AppTest) -> list[str]:
-    """The Markdown of each answer that is shown."""
+    """Return the Markdown of each answer that is shown."""
     messages = [message for message in app.chat_message if message.name == "assistant"]
     return ["\n".join(element.value for element in message.markdown) for message in messages]
 
 
 @contextmanager
 def closed_port() -> Iterator[str]:
-    """The address of an endpoint where nothing listens, and nothing else will meanwhile."""
+    """Yield the address of an endpoint where nothing listens, and nothing else will meanwhile."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{bound.getsockname()[1]}/v1"

@@ -10,7 +10,7 @@ HISTORY = 1_000
 
 
 async def settled(chats: Chats, chat: Chat) -> Chat:
-    """The conversation once its live answer has ended."""
+    """Return the conversation once its live answer has ended."""
     with anyio.fail_after(PATIENCE):
         while (chat := await chats.get(chat.id)).live:  # noqa: ASYNC110 # nothing tells of it
             await anyio.sleep(0.01)

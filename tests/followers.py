@@ -18,7 +18,7 @@ from tests.stack import BEARER, PATIENCE, GatewayProcess, Stack
 
 @asynccontextmanager
 async def browser(base_url: str) -> AsyncIterator[httpx2.AsyncClient]:
-    """With as many connections as it likes."""
+    """Open an HTTP client with as many connections as it likes."""
     limits = httpx2.Limits(max_connections=None)
     async with httpx2.AsyncClient(base_url=base_url, headers=BEARER, limits=limits, timeout=PATIENCE) as client:
         yield client
@@ -60,7 +60,7 @@ class Client:
 
 
 async def figure(gateway: GatewayProcess, name: str) -> float:
-    """What Prometheus reads under this name and labels."""
+    """Return what Prometheus reads under this name and labels."""
     async with browser(gateway.url) as client:
         text = (await client.get("/metrics")).text
     found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
@@ -80,7 +80,7 @@ async def until_followed(gateway: GatewayProcess, count: int) -> None:
 
 @asynccontextmanager
 async def followed(stack: Stack, run_ids: Sequence[str], count: int) -> AsyncIterator[list[list[Client]]]:
-    """So many clients of each run through nginx, some at each gateway. The block ends once all have its end."""
+    """Follow each run with so many clients through nginx, some at each gateway, until all have its end."""
     limits = httpx2.Limits(max_connections=None)
     async with (
         browser(stack.url) as owner,
@@ -101,7 +101,7 @@ async def followed(stack: Stack, run_ids: Sequence[str], count: int) -> AsyncIte
 
 
 async def start_run(gateway: GatewayProcess, model: str) -> str:
-    """A run that this gateway produces."""
+    """Start a run that this gateway produces, and return its id."""
     async with browser(gateway.url) as client:
         started = await client.post("/runs", json={"message": "What is streaming?", "model": model})
     assert started.status_code == 201
@@ -110,7 +110,7 @@ async def start_run(gateway: GatewayProcess, model: str) -> str:
 
 
 async def stored(gateway: GatewayProcess, run_id: str) -> list[StreamEvent]:
-    """All events of a run, as a gateway has them."""
+    """Return all events of a run, as a gateway has them."""
     events: list[StreamEvent] = []
     after = ""
     async with browser(gateway.url) as client:
@@ -126,7 +126,7 @@ async def stored(gateway: GatewayProcess, run_id: str) -> list[StreamEvent]:
 
 
 def has_all(client: Client, events: Sequence[StreamEvent]) -> bool:
-    """Whether nothing is missing and nothing came twice."""
+    """Tell whether nothing is missing and nothing came twice."""
     text = "".join(content(event) for event in client.events if event.type == "text_delta")
     whole = "".join(content(event) for event in events if event.type == "text_delta")
     return (seqs(client.events), text) == (list(range(1, events[-1].seq + 1)), whole)

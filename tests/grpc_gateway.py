@@ -35,11 +35,11 @@ class Lab:
         return streamlab_pb2_grpc.StreamlabStub(self.channel)
 
     async def follow(self, log: Log, after: str = "", metadata: Fields = ()) -> list[pb.Event]:
-        """The whole stream of a log that has its end."""
+        """Read the whole stream of a log that has its end."""
         return await whole(self.stub.Follow(pb.FollowRequest(run_id=log.run_id, after=after), metadata=metadata))
 
     def figure(self, name: str) -> float:
-        """A sample of the metrics, by its name and labels."""
+        """Return a sample of the metrics, by its name and labels."""
         text = self.http.gateway.metrics.text().decode()
         return float(next(line.rpartition(" ")[2] for line in text.splitlines() if line.startswith(f"{name} ")))
 
@@ -63,7 +63,7 @@ async def whole(call: Any) -> list[pb.Event]:
 
 
 async def cut(call: Any) -> tuple[list[pb.Event], grpc.aio.AioRpcError]:
-    """What came of a stream that ends with an error, and the error."""
+    """Return what came of a stream that ends with an error, and the error."""
     events: list[pb.Event] = []
     try:
         async for event in call:
@@ -74,7 +74,7 @@ async def cut(call: Any) -> tuple[list[pb.Event], grpc.aio.AioRpcError]:
 
 
 def refused(error: grpc.aio.AioRpcError) -> tuple[grpc.StatusCode, str]:
-    """The status and the code, of an error that has the shape of every error."""
+    """Return the status and the code of an error that has the shape of every error."""
     trailers = dict(error.trailing_metadata())
     assert (error.details() or "").endswith((".", "…"))
     assert isinstance(trailers["error-hint-bin"], bytes)
@@ -88,12 +88,12 @@ async def refusal(call: Any) -> tuple[grpc.StatusCode, str]:
 
 
 def entries(events: list[pb.Event]) -> list[pb.Event]:
-    """Those that stand in a log."""
+    """Return the events that stand in a log."""
     return [event for event in events if event.token]
 
 
 def seqs(events: list[pb.Event]) -> list[int]:
-    """Every seq that the events stand for."""
+    """Return every seq that the events stand for."""
     return [
         seq
         for event in entries(events)
@@ -112,7 +112,7 @@ def text(events: list[pb.Event]) -> str:
 
 
 def plain(event: pb.Event) -> dict[str, Any]:
-    """The event as JSON has it over the other protocols."""
+    """Return the event as JSON has it over the other protocols."""
     data = MessageToDict(event, preserving_proto_field_name=True)
     body = data.pop(event.type, {})
     data.pop("token", None)

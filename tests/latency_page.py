@@ -21,7 +21,7 @@ PLAN = Plan(models=("acme-1",), prompt="What is streaming?", pairs=6, ways=("inv
 
 
 def streamed(pair: int, *, first: float = 0.5, gap: float = 0.075, late: float = 0.001, **fields: Any) -> Observation:
-    """21 chunks, of which each takes half a second to read. The server wrote each a millisecond before it was seen."""
+    """Make 21 chunks that take half a second each to read. The server wrote each a millisecond before it was seen."""
     times = tuple(round(first + number * gap, 6) for number in range(21))
     values: dict[str, Any] = {
         "pair": pair, "way": "stream", "model": "acme-1", "warm_up": pair == 0, "ttfe": first, "ttft": first,
@@ -41,7 +41,7 @@ def invoked(pair: int, e2e: float = 2.0, **fields: Any) -> Observation:
 
 
 def pairs(**fields: Any) -> list[Observation]:
-    """As many as can be sure of something: 2 s whole, and streamed from 0.5 to 2 s."""
+    """Make as many as can be sure of something: 2 s whole, and streamed from 0.5 to 2 s."""
     return [call for pair in range(1, 7) for call in (invoked(pair), streamed(pair, **fields))]
 
 

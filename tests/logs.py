@@ -28,12 +28,12 @@ def done(status: Any = "completed") -> StreamEvent:
 
 
 def seqs(items: list[Item]) -> list[int]:
-    """The seqs that a reader was given, those of merged deltas one by one."""
+    """Return the seqs that a reader was given, those of merged deltas one by one."""
     return [seq for item in items if isinstance(item, Event) for seq in span(item)]
 
 
 async def drain(follower: Follower) -> list[Item]:
-    """All that is there now, without waiting for more."""
+    """Return all that is there now, without waiting for more."""
     items: list[Item] = []
     with follower, anyio.move_on_after(0.01):
         while batch := await follower.batch():
@@ -70,7 +70,7 @@ class Written:
         self._here, self._there, self._elsewhere = here, there, elsewhere
 
     async def read(self) -> Log:
-        """The log as followers have it, with all that was appended until now."""
+        """Return the log as followers have it, with all that was appended until now."""
         log = await self._here.open(self.log.run_id)
         return await self._there.open(self.log.run_id) if self._elsewhere else log
 

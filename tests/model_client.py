@@ -58,7 +58,7 @@ def contents(response: httpx2.Response) -> list[str]:
 
 
 def record(client: httpx2.Client, model: str) -> dict[str, Any]:
-    """The newest request to a model."""
+    """Return the newest request to a model."""
     records = client.get("../requests").json()
     return next(record for record in reversed(records) if record["model"] == model)
 

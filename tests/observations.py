@@ -15,7 +15,7 @@ def plan_of(**fields: Any) -> Plan:
 
 
 def streamed(times: list[float], end: float | None = None, **fields: Any) -> Observation:
-    """A stream whose chunks of 5 characters came at these times; each was waited for."""
+    """Make a stream whose chunks of 5 characters came at these times; each was waited for."""
     return replace(
         Observation(
             pair=1,
@@ -57,7 +57,7 @@ micros = st.integers(0, 10**8).map(lambda number: number / 1e6)
 
 @st.composite
 def observations(draw: st.DrawFn) -> Observation:
-    """Any call that can be."""
+    """Draw any call that can be."""
     way: Way = draw(st.sampled_from(WAYS))
     steps = draw(st.lists(st.integers(0, 10**7), min_size=1, max_size=1 if way == "invoke" else 30))
     times = [step / 1e6 for step in accumulate(steps)]
@@ -86,7 +86,7 @@ def observations(draw: st.DrawFn) -> Observation:
 
 
 def unique(seen: list[Observation]) -> list[Observation]:
-    """A call of a pair is made once."""
+    """Keep each call of a pair once."""
     return list({(one.pair, one.model, one.way): one for one in seen}.values())
 
 

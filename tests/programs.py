@@ -22,7 +22,7 @@ both = pytest.mark.parametrize("program", [STREAM, ASTREAM])
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """Without the settings of whoever runs the tests."""
+    """Return the variables without the settings of whoever runs the tests."""
     ours = {name.upper() for name in Settings.model_fields}
     ours.add("PYTHONDONTWRITEBYTECODE")  # else each of the many processes would compile all libraries anew
     inherited = {name: value for name, value in os.environ.items() if name.upper() not in ours}
@@ -44,10 +44,10 @@ def run(folder: Path, program: str, *arguments: str, **variables: str) -> subpro
 
 
 def elsewhere(demo: DemoModel) -> dict[str, str]:
-    """The tests' demo model as a compatible server, so that its log can be read."""
+    """Name the tests' demo model as a compatible server, so that its log can be read."""
     return {"OPENAI_BASE_URL": demo.base_url, "OPENAI_API_KEY": KEY}
 
 
 def model_of(**options: object) -> str:
-    """A model of that server: the programs do not take it for their own demo model."""
+    """Make a model of that server: the programs do not take it for their own demo model."""
     return demo_model(**options).replace("demo?", "demo-elsewhere?")

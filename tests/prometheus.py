@@ -11,7 +11,7 @@ from tests.stack import DEPLOY, METRICS_TOKEN
 
 
 def queries() -> dict[str, str]:
-    """PromQL of the alerts and of the dashboard, by where it stands."""
+    """Return the PromQL of the alerts and of the dashboard, by where it stands."""
     alerts = yaml.safe_load((DEPLOY / "alerts.yml").read_text())["groups"]
     panels = json.loads((DEPLOY / "dashboard.json").read_text())["panels"]
     found = {f"alert {rule['alert']}": rule["expr"] for group in alerts for rule in group["rules"]}
@@ -21,7 +21,7 @@ def queries() -> dict[str, str]:
 
 
 def configuration(folder: Path, targets: Mapping[str, str]) -> Path:
-    """A copy of the configuration, with the places of a test."""
+    """Copy the configuration, with the places of a test."""
     shutil.copy(DEPLOY / "alerts.yml", folder)
     (folder / "token").write_text(METRICS_TOKEN)
     text = (DEPLOY / "prometheus.yml").read_text()

@@ -27,12 +27,12 @@ in_japanese = pytest.mark.parametrize("language", ["ja"])
 
 
 def said(language: str, key: str, **values: object) -> str:
-    """What the page says, as people see it: the Markdown escape of a dollar is gone."""
+    """Return what the page says, as people see it: the Markdown escape of a dollar is gone."""
     return texts(language)[key].format(**values).replace("\\", "")
 
 
 def prompt_set(*models: str, **values: Any) -> PromptSet:
-    """Variants A, B and so on, which ask for the topic of the case where there is one."""
+    """Make variants A, B and so on, which ask for the topic of the case where there is one."""
     template = "Tell me about {topic}." if "columns" in values else "What is streaming?"
     variants = [
         Variant(name=name, template=template, model=model) for name, model in zip("ABCDEF", models, strict=False)
@@ -63,7 +63,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def server(demo: DemoModel) -> Iterator[str]:
-    """The app's address. Its provider is the demo model."""
+    """Serve the app, with the demo model as its provider, and yield its address."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("OPENAI_BASE_URL", demo.base_url)
         environment.setenv("OPENAI_API_KEY", "test")
@@ -74,7 +74,7 @@ def server(demo: DemoModel) -> Iterator[str]:
 
 @pytest.fixture
 def browse(browser: Browser, server: str) -> Iterator[Browse]:
-    """Opens the page in a browser profile of its own, with a set. Whatever the test does, no script of it fails."""
+    """Open the page in a browser profile of its own, with a set. Whatever the test does, no script of it fails."""
     contexts: list[BrowserContext] = []
     errors: list[str] = []
 
@@ -107,36 +107,36 @@ def button(page: Page, name: str) -> Locator:
 
 
 def column(page: Page, name: str) -> Locator:
-    """Where a variant's answer arrives."""
+    """Find where a variant's answer arrives."""
     heading = page.locator(f"strong:text-is('{name}')")
     return page.get_by_test_id("stColumn").filter(has=heading)
 
 
 def words_of(place: Locator) -> list[str]:
-    """The words of a synthetic answer that are shown."""
+    """Return the words of a synthetic answer that are shown."""
     return re.findall(r"word\d+", place.inner_text())
 
 
 def grown(place: Locator) -> None:
-    """There are soon more words than now."""
+    """Wait until there are more words than now."""
     before = len(words_of(place))
     wait_until(lambda: len(words_of(place)) > before, PATIENCE)
 
 
 def ended(page: Page, language: str = "en") -> None:
-    """All answers are there, and the set can be run again."""
+    """Wait until all answers are there, and the set can be run again."""
     expect(page.get_by_role("heading", name=said(language, "prompts.summary"))).to_be_visible()
     expect(run_button(page, language)).to_be_enabled()
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
 
 
 def row(page: Page, language: str, criterion: str) -> Locator:
-    """The variants' values, as the summary has them."""
+    """Find the variants' values, as the summary has them."""
     name = said(language, f"prompts.criterion_{criterion}")
     return page.get_by_role("row").filter(has=page.get_by_role("cell", name=name, exact=True)).get_by_role("cell")
 
 
 def asked(demo: DemoModel, *models: str) -> list[dict[str, Any]]:
-    """What the provider was asked of these, oldest first."""
+    """Return what the provider was asked of these, oldest first."""
     log = httpx2.get(demo.base_url.removesuffix("/v1") + "/requests").raise_for_status().json()
     return [entry for entry in log if entry["model"] in models]

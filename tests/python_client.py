@@ -58,7 +58,7 @@ async def lab(anyio_backend: str) -> AsyncIterator[Lab]:
 
 
 async def in_thread(work: Callable[[], Any]) -> Any:
-    """What blocks, beside the loop on which the gateway runs."""
+    """Do what blocks, beside the loop on which the gateway runs."""
     with anyio.fail_after(PATIENCE):
         return await anyio.to_thread.run_sync(work)
 
@@ -86,5 +86,5 @@ EVERYTHING = (
 
 
 def told(error: StreamlabError) -> str:
-    """All that an error says, in a log too."""
+    """Return all that an error says, in a log too."""
     return "".join(traceback.format_exception(error)) + f"{error!r} {vars(error)}"

@@ -25,7 +25,7 @@ from tests.test_events import counts, strings, values
 
 
 def as_json(value: Any) -> Any:
-    """JSON has no two halves of a surrogate pair side by side: they are the character."""
+    """Return the value as JSON has it: two halves of a surrogate pair side by side are the character."""
     return json.loads(json.dumps(value))
 
 
@@ -39,7 +39,7 @@ def delta(content: str) -> list[StreamEvent]:
 
 
 def calls(count: int, value: Any) -> list[StreamEvent]:
-    """Parallel calls that are answered last first. Their ids come again in later steps."""
+    """Make parallel calls that are answered last first. Their ids come again in later steps."""
     ids = [f"call {number}" for number in range(count)]
     asked = [ToolCall("weather", call_id, value, at=0) for call_id in ids]
     told = [ToolResult("weather", call_id, value, at=0) for call_id in ids]
@@ -64,7 +64,7 @@ dones = st.builds(
 
 @st.composite
 def runs(draw: st.DrawFn) -> list[StreamEvent]:
-    """A whole run, some of it merged, that begins at any seq."""
+    """Draw a whole run, some of it merged, that begins at any seq."""
     events = [*chain(*draw(st.lists(acts, max_size=6))), *draw(endings), draw(dones)]
     seqs = range(draw(st.integers(1, 10**15)), 2**62)
     waits = draw(st.lists(st.integers(0, 10**7), min_size=len(events), max_size=len(events)))

@@ -34,7 +34,7 @@ def done(at: float = 0.0) -> StreamEvent:
 
 
 async def followed(log: Log) -> list[Item]:
-    """All that a follower is given until the end."""
+    """Return all that a follower is given until the end."""
     items: list[Item] = []
     with anyio.fail_after(PATIENCE), log.follow() as follower:
         while batch := await follower.batch():
@@ -43,7 +43,7 @@ async def followed(log: Log) -> list[Item]:
 
 
 async def opened(log: Log, here: RedisHub, there: RedisHub) -> Log:
-    """The log in the other process, with all that has been appended here."""
+    """Open the log in the other process, with all that has been appended here."""
     assert await here.open(log.run_id) is log
     return await there.open(log.run_id)
 
@@ -58,7 +58,7 @@ async def grown_to(log: Log, seq: int) -> None:
 async def two_hubs(
     url: str, other: str | None = None, times: Times = TIMES, bounds: Bounds | None = None
 ) -> AsyncIterator[tuple[RedisHub, RedisHub]]:
-    """As two processes have them: the first one's address may be another than the second one's."""
+    """Open two hubs as two processes have them: the first one's address may be another than the second one's."""
     async with (
         RedisHub(url, times=times, bounds=bounds) as here,
         RedisHub(other or url, times=times, bounds=bounds) as there,
@@ -67,7 +67,7 @@ async def two_hubs(
 
 
 def check_lost(log: Log) -> None:
-    """It ends with one error and one done, and no event is twice there."""
+    """Check that it ends with one error and one done, and no event is twice there."""
     events = log.since(0)
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     assert [event.type for event in events if event.type != "text_delta"] == ["error", "done"]
@@ -75,6 +75,6 @@ def check_lost(log: Log) -> None:
 
 
 def written(log: Log) -> list[int]:
-    """The numbers that a second process wrote, as far as they are in the log."""
+    """Return the numbers that a second process wrote, as far as they are in the log."""
     text = "".join(content(event) for event in log.since(0))
     return [int(word) for word in text.split()[1:]]

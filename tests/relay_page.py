@@ -20,7 +20,7 @@ STEADY = "demo?first=0&rate=60&chunks=600"
 
 @contextmanager
 def lab(**settings: Any) -> Iterator[tuple[Engine, Gateway]]:
-    """The engine and the gateway that the page finds, as it does in the server."""
+    """Run the engine and the gateway that the page finds, as it does in the server."""
     before = Gateway.running
     with (
         serving(lab_models=(FAST, STEADY, "demo"), **settings) as engine,
@@ -40,7 +40,7 @@ def served() -> Iterator[tuple[Engine, Gateway]]:
 
 
 def run_of(app: AppTest) -> str:
-    """The id that the address names."""
+    """Return the id that the address names."""
     value = app.query_params["run"]
     return value if isinstance(value, str) else value[0]
 
@@ -52,7 +52,7 @@ def start(app: AppTest, model: str) -> str:
 
 
 def ended(log: Log) -> str | None:
-    """How the run ended, once it has."""
+    """Return how the run ended, once it has."""
     deadline = time.monotonic() + LIMIT
     while not log.done:
         assert time.monotonic() < deadline, "the run does not end"
@@ -61,7 +61,7 @@ def ended(log: Log) -> str | None:
 
 
 def told(template: str, text: str) -> dict[str, str]:
-    """What stands in a text at the places of its template."""
+    """Return what stands in a text at the places of its template."""
     found = re.fullmatch(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+?)", re.escape(template)), text)
     assert found, text
     return found.groupdict()

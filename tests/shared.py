@@ -94,7 +94,7 @@ async def pair(*urls: str, **settings: Any) -> AsyncIterator[Pair]:
 
 @pytest.fixture(scope="module")
 async def gateways(anyio_backend: str, redis_server: RedisServer) -> AsyncIterator[Pair]:
-    """As nginx has them behind it."""
+    """Serve two gateways as nginx has them behind it."""
     async with pair(
         redis_server.url, redis_server.url, gateway_max_runs=500, gateway_runs_per_minute=10_000
     ) as gateways:
@@ -114,7 +114,7 @@ async def has_ended(lab: Served, run_id: str) -> None:
 
 
 def shown_on(app: AppTest) -> str:
-    """The Markdown of the page's answers."""
+    """Return the Markdown of the page's answers."""
     return "\n".join(each.value for message in app.chat_message for each in message.markdown)
 
 

@@ -129,7 +129,7 @@ class Agent:
         return choice
 
     def run(self, most: int = 8) -> str:
-        """The final answer."""
+        """Run until the final answer."""
         for _ in range(most):
             choice = self.step()
             message = choice["message"]
