@@ -22,7 +22,6 @@ from tests.present import present
 
 captures = capturing.captures  # fixtures are found by their names
 
-
 pytestmark = pytest.mark.anyio
 
 EMOJI = "👩‍🚀 と 日本語、👍🏽"

@@ -20,7 +20,6 @@ from tests.present import present
 
 captures = capturing.captures  # fixtures are found by their names
 
-
 pytestmark = pytest.mark.anyio
 
 

@@ -33,7 +33,6 @@ from tests.chat import (
 
 browser, server, visit = chat.browser, chat.server, chat.visit  # fixtures are found by their names
 
-
 pytestmark = needs_chromium
 
 SHORT = "".join(synthetic(600, 150).split())

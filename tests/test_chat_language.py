@@ -11,7 +11,6 @@ from tests.chat import EN, JA, Visit, answer, ask, back, both, choose, finished,
 
 browser, server, visit = chat.browser, chat.server, chat.visit  # fixtures are found by their names
 
-
 pytestmark = needs_chromium
 
 

@@ -10,14 +10,14 @@ import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.tools import StructuredTool
 from langchain_openai import ChatOpenAI
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel
 
-from streamlab.demo_model.process import DemoModel
 from streamlab.text.tokens import estimate_tokens
-from tests import tool_agent
-from tests.tool_agent import FAST, FUNCTIONS, THREE_STEPS, THREE_STEPS_JA, Agent, ask, calculate, calls, offer
+from tests import model_client
+from tests.model_client import FAST
+from tests.tool_agent import FUNCTIONS, THREE_STEPS, THREE_STEPS_JA, Agent, ask, calculate, calls, offer
 
-client = tool_agent.client  # fixtures are found by their names
+chat, client = model_client.chat, model_client.client  # fixtures are found by their names
 
 
 def deltas(response: httpx2.Response) -> list[dict[str, Any]]:
@@ -190,15 +190,6 @@ def test_broken_arguments_are_corrected(client: httpx2.Client, chat: Callable[..
 
 
 # LangChain
-
-
-@pytest.fixture
-def chat(demo: DemoModel) -> Callable[..., ChatOpenAI]:
-    def build(**settings: Any) -> ChatOpenAI:
-        defaults: dict[str, Any] = {"model": FAST, "max_retries": 0, "temperature": 0, "timeout": 10}
-        return ChatOpenAI(base_url=demo.base_url, api_key=SecretStr("demo"), **(defaults | settings))
-
-    return build
 
 
 def join(chunks: Iterator[AIMessage]) -> AIMessage:

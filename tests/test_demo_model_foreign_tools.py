@@ -6,10 +6,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests import tool_agent
+from tests import model_client
 from tests.tool_agent import FUNCTIONS, THREE_STEPS, Agent, ask, calls, offer
 
-client = tool_agent.client  # fixtures are found by their names
+client = model_client.client  # fixtures are found by their names
 
 
 def function(name: str, *required: str, **properties: Any) -> dict[str, Any]:

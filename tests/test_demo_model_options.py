@@ -13,7 +13,6 @@ from tests.model_client import FAST, body, chunks, contents, post, record, say, 
 
 chat, client = model_client.chat, model_client.client  # fixtures are found by their names
 
-
 MIXED = "Streaming は、届いた順に。\n\n🙂 **OK**?  "
 
 

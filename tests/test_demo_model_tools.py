@@ -7,10 +7,10 @@ import httpx2
 import pytest
 from markdown_it import MarkdownIt
 
-from tests import tool_agent
+from tests import model_client
 from tests.tool_agent import FUNCTIONS, THREE_STEPS, THREE_STEPS_JA, Agent, ask, calls, offer
 
-client = tool_agent.client  # fixtures are found by their names
+client = model_client.client  # fixtures are found by their names
 
 
 def say(client: httpx2.Client, **fields: Any) -> str:

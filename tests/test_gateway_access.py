@@ -19,7 +19,6 @@ from tests.gateway import Served, delta, ending, is_refusal, served
 
 lab, open_lab = access.lab, access.open_lab  # fixtures are found by their names
 
-
 OPEN = Access({}, (ORIGIN,))
 
 

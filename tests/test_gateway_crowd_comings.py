@@ -39,7 +39,6 @@ from tests.test_gateway_websocket import socket_of
 
 enough_descriptors = crowds.enough_descriptors  # fixtures are found by their names
 
-
 pytestmark = pytest.mark.anyio
 
 

@@ -37,7 +37,6 @@ from tests.grpc_gateway import seqs as grpc_seqs
 
 enough_descriptors = crowds.enough_descriptors  # fixtures are found by their names
 
-
 pytestmark = pytest.mark.anyio
 
 IMPATIENT = Pace(send=1, check=0.1, heartbeat=300)

@@ -15,7 +15,6 @@ from tests.grpc_gateway import SECRET, Lab, cut, entries, plain, refusal, refuse
 
 lab = grpc_gateway.lab  # fixtures are found by their names
 
-
 pytestmark = pytest.mark.anyio
 
 

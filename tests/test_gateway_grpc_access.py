@@ -18,7 +18,6 @@ from tests.grpc_gateway import SECRET, Fields, Lab, cut, lab_of, refusal, refuse
 
 lab = grpc_gateway.lab  # fixtures are found by their names
 
-
 pytestmark = pytest.mark.anyio
 
 BEARER = (("authorization", f"Bearer {SECRET}"),)

@@ -17,7 +17,6 @@ from tests.grpc_gateway import SECRET, Lab, cut, lab_of, refused, seqs, types
 
 lab = grpc_gateway.lab  # fixtures are found by their names
 
-
 pytestmark = pytest.mark.anyio
 
 

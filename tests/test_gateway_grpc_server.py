@@ -31,7 +31,6 @@ from tests.test_gateway_command import LEAVE, free_port, needs_signals, running
 
 lab = grpc_gateway.lab  # fixtures are found by their names
 
-
 pytestmark = pytest.mark.anyio
 
 ROOT = Path(__file__).parents[1]

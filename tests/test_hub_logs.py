@@ -31,7 +31,6 @@ from tests.logs import FOREVER, LONG_AGO, Engine, delta, done, seqs
 
 engine = logs.engine  # fixtures are found by their names
 
-
 SMALL = Bounds(events=5, size=700)
 
 

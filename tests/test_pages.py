@@ -16,7 +16,6 @@ from tests.pages import languages, serving
 
 engine = chat_page.engine  # fixtures are found by their names
 
-
 ROOT = Path(__file__).parent.parent
 
 

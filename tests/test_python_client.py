@@ -17,7 +17,6 @@ from tests.python_client import EVERYTHING, PROTOCOLS, Lab, check_whole, in_thre
 
 lab = python_client.lab  # fixtures are found by their names
 
-
 pytestmark = pytest.mark.anyio
 
 

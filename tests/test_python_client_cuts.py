@@ -20,7 +20,6 @@ from tests.python_client import QUICK, SECRET, Lab, check_whole, in_thread, over
 
 lab = python_client.lab  # fixtures are found by their names
 
-
 pytestmark = pytest.mark.anyio
 
 

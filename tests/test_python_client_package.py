@@ -29,7 +29,6 @@ from tests.python_client import PROTOCOLS, Lab
 
 lab = python_client.lab  # fixtures are found by their names
 
-
 pytestmark = pytest.mark.anyio
 
 ROOT = Path(__file__).parents[1]

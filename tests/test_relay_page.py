@@ -33,7 +33,6 @@ from tests.relay_page import FAST, STEADY, ended, start
 
 served = relay_page.served  # fixtures are found by their names
 
-
 SAID = "relay.question_default"
 
 

@@ -22,7 +22,6 @@ from tests.shared import BEARER, ENDLESS, PATIENCE, SECRET, Pair, ask, figure, n
 
 gateways = shared.gateways  # fixtures are found by their names
 
-
 pytestmark = pytest.mark.anyio
 
 

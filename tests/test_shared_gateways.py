@@ -23,7 +23,6 @@ from tests.shared import BEARER, ENDLESS, SECRET, Pair, ask, figure, has_ended, 
 
 gateways = shared.gateways  # fixtures are found by their names
 
-
 pytestmark = pytest.mark.anyio
 
 

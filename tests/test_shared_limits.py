@@ -12,7 +12,6 @@ from tests.shared import BEARER, SECRET, Pair, ask, has_ended, name, pair, soon
 
 gateways = shared.gateways  # fixtures are found by their names
 
-
 pytestmark = pytest.mark.anyio
 
 

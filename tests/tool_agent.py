@@ -4,15 +4,13 @@ import ast
 import json
 import operator
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx2
-import pytest
 
-from streamlab.demo_model.process import DemoModel
+from tests.model_client import FAST
 
-FAST = "demo?first=0&rate=100000"
 THREE_STEPS = (
     "Which region sold most in 2025, what share of the total is that, "
     "and what do the notes say about sharing results live?"
@@ -100,12 +98,6 @@ FUNCTIONS: dict[str, Callable[..., str]] = {
 
 def offer(*names: str) -> list[dict[str, Any]]:
     return [{"type": "function", "function": {"name": name}} for name in names or FUNCTIONS]
-
-
-@pytest.fixture
-def client(demo: DemoModel) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=demo.base_url, timeout=10) as client:
-        yield client
 
 
 class Agent:
