@@ -25,7 +25,7 @@ class Site:
 
     @contextmanager
     def opened(self, path: str, language: str = "en", height: int = 1000) -> Iterator[Page]:
-        """A page in a profile of its own. `path` may be a whole address."""
+        """Open a page in a profile of its own. `path` may be a whole address."""
         context = self.browser.new_context(locale=LOCALE[language], viewport={"width": 1280, "height": height})
         context.set_default_timeout(PATIENCE)
         page = context.new_page()
@@ -36,7 +36,7 @@ class Site:
 
 @contextmanager
 def site(**environment: str) -> Iterator[Site]:
-    """The app with these settings."""
+    """Serve the app with these settings, and start a browser."""
     expect.set_options(timeout=PATIENCE)
     variables = {"LAB_GRPC_PORT": "0", **environment}
     with streamlit_server(ROOT / "app.py", environment=variables) as server, chromium() as browser:
@@ -45,7 +45,7 @@ def site(**environment: str) -> Iterator[Site]:
 
 @contextmanager
 def opened(script: Path) -> Iterator[Page]:
-    """The page that ``streamlit run script`` serves, in Chromium."""
+    """Open the page that ``streamlit run script`` serves, in Chromium."""
     with streamlit_server(script) as server, chromium() as browser:
         page = browser.new_page()
         page.goto(server.url)

@@ -25,6 +25,9 @@ from streamlab.runs.chain import ChainAttempt, chat_chain, chat_input
 from streamlab.runs.run import RunLimits, Runs
 from streamlab.settings import Settings
 from tests.events import answer, end
+from tests.redis_server import own_redis, redis_server
+
+__all__ = ["own_redis", "redis_server"]  # fixtures for every test
 
 # Times on a shared machine say nothing about the laws.
 hypothesis_settings.register_profile("laws", deadline=None, max_examples=50)
@@ -43,7 +46,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the developer's environment and `.env` say is no part of a test."""
+    """Keep the developer's environment and `.env` out of the tests."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setitem(Settings.model_config, "env_file", None)
@@ -63,7 +66,7 @@ def models(demo: DemoModel) -> Iterator[Models]:
 
 @contextmanager
 def provider(base_url: str, key: str | None = None) -> Iterator[Models]:
-    """Models of an endpoint that is not the demo model, or that does not know it is."""
+    """Connect models to an endpoint that is not the demo model, or that does not know it is."""
     settings = Settings(
         _env_file=None, openai_base_url=HttpUrl(base_url), openai_api_key=SecretStr(key) if key else None
     )
@@ -97,7 +100,7 @@ class Lab:
         return run_id
 
     async def read(self, run_id: str) -> list[StreamEvent]:
-        """The whole log, once it has its end. The laws of logs hold for it."""
+        """Return the whole log, once it has its end, and check the laws of logs on it."""
         log = self.hub.log(run_id)
         with anyio.fail_after(PATIENCE), log.follow() as follower:
             while await follower.batch():
@@ -110,7 +113,7 @@ class Lab:
         return await self.read(self.start(model, question))
 
     async def until(self, run_id: str, type: str, count: int = 1) -> None:
-        """Until the log holds so many events of a type."""
+        """Wait until the log holds so many events of a type."""
         log = self.hub.log(run_id)
         with anyio.fail_after(PATIENCE):
             while sum(event.type == type for event in log.since(0)) < count:
@@ -137,7 +140,7 @@ async def lab(make_lab: MakeLab) -> Lab:
 
 @pytest.fixture
 async def asked(demo: DemoModel) -> AsyncIterator[Asked]:
-    """What the demo model was asked under a name, oldest first: once `count` were, and have ended if `ended`."""
+    """Return what the demo model was asked under a name, oldest first: once `count` were, and have ended if `ended`."""
     async with httpx2.AsyncClient(base_url=demo.base_url) as client:
 
         async def records(model: str, count: int = 0, *, ended: bool = True) -> list[dict[str, Any]]:
@@ -153,13 +156,13 @@ async def asked(demo: DemoModel) -> AsyncIterator[Asked]:
 
 
 def demo_model(**options: object) -> str:
-    """A name of the demo model that no other test uses, fast unless the options say otherwise."""
+    """Make a name of the demo model that no other test uses, fast unless the options say otherwise."""
     chosen = {"id": uuid4().hex, "first": 0, "rate": 5_000} | options
     return f"demo?{urlencode({name: str(value) for name, value in chosen.items()})}"
 
 
 def shown(events: Sequence[StreamEvent | Gap | Snapshot]) -> str:
-    """What a reader has before them at last: the text of the last step since its last retry."""
+    """Return what a reader has before them at last: the text of the last step since its last retry."""
     step, text = 1, ""
     for event in events:
         match event:
@@ -178,7 +181,7 @@ def shown(events: Sequence[StreamEvent | Gap | Snapshot]) -> str:
 
 
 def check_laws(events: list[StreamEvent]) -> None:
-    """What holds for the whole log of any run."""
+    """Check what holds for the whole log of any run."""
     types = [event.type for event in events]
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     assert [event.at for event in events] == sorted(event.at for event in events)
@@ -214,7 +217,7 @@ class Endpoint:
 
 @contextmanager
 def raw_endpoint(*answers: bytes) -> Iterator[Endpoint]:
-    """Answers each connection with the next of the bytes, the last one again and again, and closes it."""
+    """Answer each connection with the next of the bytes, the last one again and again, and close it."""
     left = list(answers)
 
     class Handler(socketserver.StreamRequestHandler):
@@ -241,13 +244,13 @@ def raw_endpoint(*answers: bytes) -> Iterator[Endpoint]:
 
 
 def http(body: bytes, status: str = "200 OK", kind: str = "text/event-stream", *headers: str) -> bytes:
-    """A response that ends with its connection."""
+    """Build a response that ends with its connection."""
     lines = [f"HTTP/1.1 {status}", f"Content-Type: {kind}", "Connection: close", *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
 def sse(*deltas: str | dict[str, Any], finish: str | None = "stop") -> bytes:
-    """A chat-completions stream of these deltas, escaped to ASCII; a string is a delta's content."""
+    """Build a chat-completions stream of these deltas, escaped to ASCII; a string is a delta's content."""
     chunks: list[dict[str, Any]] = [
         {"delta": {"content": delta} if isinstance(delta, str) else delta, "finish_reason": None} for delta in deltas
     ]
@@ -268,5 +271,5 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def threads_gone(name: str = "pump") -> None:
-    """Every thread of this name has ended, or does within a while."""
+    """Wait until every thread of this name has ended."""
     await until(lambda: all(thread.name != name for thread in threading.enumerate()))

@@ -14,6 +14,7 @@ import anyio
 import h11
 import httpx2
 import psutil
+import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -23,8 +24,9 @@ from streamlab.events.event import StreamEvent, Thinking
 from streamlab.gateway.delivery import Pace
 from streamlab.gateway.gateway import Gateway, open_gateway
 from streamlab.gateway.http import create_app
+from streamlab.hub import Log
 from streamlab.settings import Settings
-from tests.gateway import Sent, Served, Server, StreamParser, log_events
+from tests.gateway import Sent, Served, Server, StreamParser, ending, log_events
 
 DESCRIPTORS = 4_096  # both ends of every connection of a test
 SEND_BUFFER = 16 * 1024  # bytes; the system's own would take 3 MB for each client that does not read
@@ -37,7 +39,7 @@ SETTLED = 5  # times that the same was found, a tenth of a second apart
 
 @contextmanager
 def many_descriptors() -> Iterator[None]:
-    """This process, and those that it starts, may open DESCRIPTORS files within the block, if the system allows it."""
+    """Let this process, and those that it starts, open DESCRIPTORS files within the block, if the system allows it."""
     if sys.platform == "win32":
         yield  # which has no such limit
         return
@@ -71,13 +73,13 @@ class Client:
         await loop.sock_sendall(self._socket, request.encode())
 
     async def read(self, size: int = 64 * 1024) -> bytes:
-        """What has come, at least a byte; nothing at the end."""
+        """Return what has come, at least a byte; nothing at the end."""
         piece = await asyncio.get_running_loop().sock_recv(self._socket, size)
         self._raw += piece
         return piece
 
     async def read_to_end(self) -> Self:
-        """Until the server closes the connection, in whatever way."""
+        """Read until the server closes the connection, in whatever way."""
         with suppress(ConnectionResetError):
             while await self.read():
                 pass
@@ -94,7 +96,7 @@ class Client:
         return self._decoded()[1]
 
     def has(self, mark: bytes) -> bool:
-        """Whether that has come, which is asked often."""
+        """Tell whether that has come, which is asked often."""
         return mark in self._raw
 
     @property
@@ -138,7 +140,7 @@ class Client:
 
 @asynccontextmanager
 async def crowd(port: int, path: str, number: int, window: int | None = None) -> AsyncIterator[list[Client]]:
-    """So many clients that have asked and read nothing yet; their connections are closed with the block."""
+    """Yield so many clients that have asked and read nothing yet; their connections are closed with the block."""
     with ExitStack() as stack:
         clients = [stack.enter_context(closing(Client(window))) for _ in range(number)]
         for some in in_turn(clients):
@@ -147,14 +149,14 @@ async def crowd(port: int, path: str, number: int, window: int | None = None) ->
 
 
 def in_turn(clients: list[Client]) -> Iterator[list[Client]]:
-    """A few at a time."""
+    """Yield a few at a time."""
     for start in range(0, len(clients), AT_ONCE):
         yield clients[start : start + AT_ONCE]
 
 
 @asynccontextmanager
 async def reading(clients: Iterable[Client]) -> AsyncIterator[None]:
-    """They read within the block, which ends when their streams have."""
+    """Let them read within the block, which ends when their streams have."""
     async with asyncio.TaskGroup() as tasks:
         for client in clients:
             tasks.create_task(client.read_to_end())
@@ -163,7 +165,7 @@ async def reading(clients: Iterable[Client]) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def narrow_gateway(pace: Pace) -> AsyncIterator[Served]:
-    """A gateway whose connections take little, so that a client that does not read is soon felt."""
+    """Serve a gateway whose connections take little, so that a client that does not read is soon felt."""
     settings = Settings(_env_file=None)
     api = create_app(settings)
     async with open_engine(settings) as engine, open_gateway(engine, pace) as gateway:
@@ -194,7 +196,7 @@ class Footprint:
 
     @classmethod
     async def at_rest(cls) -> Self:
-        """Once what ends has ended: tasks and files have been the same for a while."""
+        """Measure once what ends has ended: tasks and files have been the same for a while."""
         seen: list[tuple[int, int]] = []
         with anyio.fail_after(PATIENCE):
             while len(seen) < SETTLED or len(set(seen[-SETTLED:])) > 1:
@@ -205,7 +207,7 @@ class Footprint:
 
 
 def descriptors() -> int:
-    """Open files, sockets among them."""
+    """Count the open files, sockets among them."""
     process = psutil.Process()
     if sys.platform == "win32":
         return process.num_handles()
@@ -213,7 +215,7 @@ def descriptors() -> int:
 
 
 def resident() -> int:
-    """Bytes of memory."""
+    """Return the bytes of memory that this process holds."""
     return int(psutil.Process().memory_info().rss)
 
 
@@ -242,12 +244,12 @@ class Peak:
 
 
 def thought(number: int, size: int) -> StreamEvent:
-    """An event of so many characters that is never merged with another, so that everyone gets the same bytes."""
+    """Make an event of so many characters that is never merged with another, so that everyone gets the same bytes."""
     return Thinking(f"{number} ".ljust(size, "."), at=FAR_AHEAD, step=1 + number % 2)
 
 
 def figure(gateway: Gateway, name: str, **labels: str) -> float:
-    """A sample of the metrics."""
+    """Return a sample of the metrics."""
     return next(sample.value for sample in gateway.metrics.samples() if (sample.name, sample.labels) == (name, labels))
 
 
@@ -256,3 +258,30 @@ async def until(condition: Callable[[], bool]) -> None:
     with anyio.fail_after(PATIENCE):
         while not condition():  # noqa: ASYNC110
             await anyio.sleep(0.02)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def enough_descriptors() -> Iterator[None]:
+    with many_descriptors():
+        yield
+
+
+def path_of(log: Log) -> str:
+    return f"/api/runs/{log.run_id}/events"
+
+
+def finish(log: Log) -> None:
+    for event in ending(""):
+        log.append(event)
+
+
+def ended(gateway: Gateway, protocol: str, reason: str) -> float:
+    return figure(gateway, "streamlab_disconnects_total", protocol=protocol, reason=reason)
+
+
+async def write(log: Log, size: int, pause: float, going_on: Callable[[], bool], patience: float = PATIENCE) -> None:
+    """Append events of so many characters, for as long as it goes on."""
+    with anyio.fail_after(patience):
+        while going_on():
+            log.append(thought(log.seq + 1, size))
+            await asyncio.sleep(pause)

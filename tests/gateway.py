@@ -22,10 +22,11 @@ from streamlab.gateway.gateway import Gateway, open_gateway
 from streamlab.gateway.http import create_app
 from streamlab.hub import Log
 from streamlab.settings import Settings
-from tests.conftest import until
+from tests.conftest import demo_model, until
 from tests.events import span
 
 FAST = Pace(frame=0.005, heartbeat=15, send=10, check=0.05)
+FAR_AHEAD = 1_000.0  # seconds: an event of this time is never late
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +105,12 @@ def parse_stream(stream: bytes) -> list[Sent]:
 
 
 def log_events(sent: list[Sent]) -> list[StreamEvent]:
-    """Those that stand in a log, without the control events."""
+    """Return the events that stand in a log, without the control events."""
     return [decode(each.data) for each in sent if each.type not in ("open", "gap", "snapshot", "drain", "close")]
 
 
 def seqs(events: list[StreamEvent]) -> list[int]:
-    """Every seq that the events stand for."""
+    """Return every seq that the events stand for."""
     return [seq for event in events for seq in span(event)]
 
 
@@ -131,14 +132,14 @@ class Served:
     client: httpx2.AsyncClient
 
     def log(self, *events: StreamEvent) -> Log:
-        """A new log with these events."""
+        """Create a log with these events."""
         log = self.engine.hub.create(uuid4().hex)
         for event in events:
             log.append(event)
         return log
 
     async def get(self, log: Log, last_id: str | None = None, **params: str) -> httpx2.Response:
-        """The whole stream of a log that has its end."""
+        """Read the whole stream of a log that has its end."""
         headers = {"last-event-id": last_id} if last_id is not None else {}
         return await self.client.get(f"/runs/{log.run_id}/events", headers=headers, params=params)
 
@@ -149,7 +150,7 @@ class Served:
 
     @asynccontextmanager
     async def follow(self, log: Log, **params: str) -> AsyncIterator["Reading"]:
-        """A client that reads while the block runs."""
+        """Read as a client while the block runs."""
         async with self.client.stream("GET", f"/runs/{log.run_id}/events", params=params) as response:
             assert response.status_code == 200
             reading = Reading()
@@ -189,7 +190,7 @@ class Reading:
 
 @asynccontextmanager
 async def served(pace: Pace = FAST, **settings: Any) -> AsyncIterator[Served]:
-    """The real application behind a real server on a real port."""
+    """Serve the real application behind a real server on a real port."""
     chosen = Settings(_env_file=None, **settings)
     api = create_app(chosen)
     async with open_engine(chosen) as engine, open_gateway(engine, pace) as gateway:
@@ -200,7 +201,7 @@ async def served(pace: Pace = FAST, **settings: Any) -> AsyncIterator[Served]:
 
 @asynccontextmanager
 async def listening(api: FastAPI) -> AsyncIterator[int]:
-    """The port that the application answers on, under /api as in the app."""
+    """Serve the application under /api as in the app, and yield its port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(
             Starlette(routes=[Mount("/api", api)]),
@@ -226,13 +227,29 @@ def delta(content: str = "x", at: float = 0.0) -> StreamEvent:
 
 
 def ending(content: str) -> tuple[StreamEvent, StreamEvent]:
-    """The last two events of a run that came to this."""
+    """Return the last two events of a run that came to this."""
     return FinalAnswer(content, at=0.0), Done("completed", at=0.0)
 
 
 def is_refusal(response: httpx2.Response, status: int, code: str) -> bool:
-    """Whether it is the one shape that every error has."""
+    """Tell whether it is the one shape that every error has."""
     error = response.json()["error"]
     assert set(error) == {"code", "message", "hint"}
     assert error["message"].endswith((".", "…"))
     return (response.status_code, error["code"]) == (status, code)
+
+
+def finished(lab: Served, *contents: str, at: float = FAR_AHEAD) -> Log:
+    return lab.log(*[delta(content, at) for content in contents], *ending("".join(contents)))
+
+
+async def ask(lab: Served, route: str = "/runs", key: str | None = None, **body: Any) -> httpx2.Response:
+    headers = {"idempotency-key": key} if key else {}
+    return await lab.client.post(route, json={"model": demo_model()} | body, headers=headers)
+
+
+async def ended(lab: Served, response: httpx2.Response) -> list[StreamEvent]:
+    """Return the log of the run that was answered, once it has its end."""
+    log = lab.engine.hub.log(response.headers["x-run-id"])
+    await until(lambda: log.done is not None)
+    return log.since(0)

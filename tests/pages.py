@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import streamlit as st
@@ -22,7 +23,7 @@ languages = pytest.mark.parametrize("language", ["en", pytest.param("ja", marks=
 
 @contextmanager
 def serving(**settings: Any) -> Iterator[Engine]:
-    """The engine that the pages find, as they do in the server."""
+    """Run the engine that the pages find, as they do in the server."""
     before = Engine.running
     with engine_in_thread(Settings(_env_file=None, **settings)) as engine:
         Engine.running = engine
@@ -33,7 +34,7 @@ def serving(**settings: Any) -> Iterator[Engine]:
 
 
 def new_session(language: str, **address: str) -> AppTest:
-    """The app in a new session of a browser of this language, at an address; nothing has run yet."""
+    """Open the app in a new session of a browser of this language, at an address; nothing has run yet."""
     app = AppTest.from_file(ROOT / "components" / "frame.py", default_timeout=LIMIT)
     st.session_state[LANGUAGE_KEY] = language  # AppTest labels the options of a picker outside of the script, too
     app.context = {"locale": LOCALE[language]}
@@ -43,12 +44,17 @@ def new_session(language: str, **address: str) -> AppTest:
 
 
 def visit(page: str, language: str, **address: str) -> AppTest:
-    """A page in a new session."""
+    """Run a page in a new session."""
     app = new_session(language, **address)
     return checked(app.switch_page(f"../pages/{page}.py").run())
 
 
 def checked(app: AppTest) -> AppTest:
-    """The same, once nothing on it is an exception."""
+    """Return the app, on which nothing may be an exception."""
     assert [error.message for error in app.exception] == []
     return app
+
+
+def new_question(language: str = "en") -> str:
+    """Make a question that nobody asked before."""
+    return f"{'What is streaming?' if language == 'en' else 'ストリーミングとは何ですか？'} {uuid4().hex}"

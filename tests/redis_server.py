@@ -43,7 +43,7 @@ class RedisServer:
             time.sleep(0.02)
 
     def kill(self) -> None:
-        """As when the machine loses its power."""
+        """Kill it as when the machine loses its power."""
         self._signal("SIGKILL")
         if self._process:
             self._process.wait()
@@ -85,14 +85,14 @@ def _running(folder: Path) -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """One for all tests that do it no harm."""
+    """Start one for all tests that do it no harm."""
     with _running(tmp_path_factory.mktemp("redis")) as server:
         yield server
 
 
 @pytest.fixture
 def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
-    """One that the test may stop, pause and empty."""
+    """Start one that the test may stop, pause and empty."""
     with _running(tmp_path) as server:
         yield server
 
@@ -186,7 +186,7 @@ class Producer:
         assert self.said() == "ready"
 
     def said(self) -> str:
-        """The next line that it says; empty when it has ended."""
+        """Return the next line that it says; empty when it has ended."""
         assert self._process.stdout
         return self._process.stdout.readline().strip()
 

@@ -153,7 +153,7 @@ class GatewayProcess(Process):
 
 
 def clean_environment() -> dict[str, str]:
-    """Without what the developer has set for the app, and without the way to the project's own sources."""
+    """Return the environment without the developer's settings, and without the way to the project's sources."""
     own = {name.upper() for name in Settings.model_fields} | {"PYTHONPATH"}
     return {name: value for name, value in os.environ.items() if name not in own}
 
@@ -164,7 +164,7 @@ def compose() -> dict[str, Any]:
 
 
 def instructions() -> list[tuple[str, str]]:
-    """The Dockerfile's instructions and their arguments."""
+    """Return the Dockerfile's instructions and their arguments."""
     text = re.sub(r"\\\n\s*", " ", (DEPLOY / "Dockerfile").read_text())
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     return [(name, rest.strip()) for name, _, rest in (line.partition(" ") for line in lines)]
@@ -172,7 +172,7 @@ def instructions() -> list[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what the Dockerfile copies, and nothing else of the project."""
+    """Make a folder with what the Dockerfile copies, and nothing else of the project."""
     folder = tmp_path_factory.mktemp("image")
     for name, rest in instructions():
         if name == "COPY":
@@ -224,6 +224,6 @@ def running_stack(tmp_path_factory: pytest.TempPathFactory, image: Path, redis_s
 
 @pytest.fixture
 def stack(running_stack: Stack) -> Stack:
-    """With both gateways, whatever the last test did to them."""
+    """Bring both gateways up, whatever the last test did to them."""
     running_stack.up()
     return running_stack

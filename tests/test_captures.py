@@ -1,75 +1,30 @@
 """The laws of captures: one chunk is one chunk of the server, what came stays, and waiting blocks or does not."""
 
 import json
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from itertools import pairwise
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streamlab.chunks import capture as module
-from streamlab.chunks.capture import Capture, Question
+from streamlab.chunks.capture import Question
 from streamlab.chunks.captures import AT_ONCE, KEPT, Captures, TooManyCaptures
-from streamlab.chunks.modes import BEAT, BLOCKED, TOPICS, ReadMode, Topic, blocked, pauses
+from streamlab.chunks.modes import BEAT, BLOCKED, ReadMode, blocked, pauses
 from streamlab.chunks.views import joined, joined_text
-from streamlab.models.catalog import Models
 from streamlab.models.options import QUESTION_CHARACTERS, InvalidQuestion, Options
 from streamlab.settings import Settings
-from tests.conftest import PATIENCE, Asked, demo_model, http, provider, raw_endpoint, sse
+from tests import captures as capturing
+from tests.captures import ENDLESS, captures_of, ended, modes, read, states
+from tests.conftest import Asked, demo_model, http, provider, raw_endpoint, sse
 from tests.present import present
+
+captures = capturing.captures  # fixtures are found by their names
 
 pytestmark = pytest.mark.anyio
 
 EMOJI = "👩‍🚀 と 日本語、👍🏽"
-ENDLESS = {"chunks": 100_000, "rate": 50}
-
-modes = pytest.mark.parametrize("as_json", [False, True])
-
-
-@pytest.fixture
-def captures(models: Models) -> Iterator[Captures]:
-    with closing(Captures(Settings(_env_file=None), models)) as captures:
-        yield captures
-
-
-@contextmanager
-def captures_of(*answers: bytes, **settings: Any) -> Iterator[Captures]:
-    """Captures of an endpoint that sends these bytes."""
-    with raw_endpoint(*answers) as endpoint:
-        chosen = Settings(_env_file=None, **settings)
-        with provider(endpoint.base_url) as models, closing(Captures(chosen, models)) as captures:
-            yield captures
-
-
-def ended(captures: Captures, capture_id: str) -> dict[ReadMode, Capture]:
-    deadline = time.monotonic() + PATIENCE
-    while (found := present(captures.find(capture_id))).running:
-        assert time.monotonic() < deadline, "the captures did not end"
-        time.sleep(0.01)
-    return {capture.mode: capture for capture in found.captures}
-
-
-def begun(captures: Captures, capture_id: str, views: int = 3) -> None:
-    """Every capture that gets chunks has some."""
-    deadline = time.monotonic() + PATIENCE
-    while any(len(each.views) < views for each in present(captures.find(capture_id)).captures if each.mode != "invoke"):
-        assert time.monotonic() < deadline, "no chunks came"
-        time.sleep(0.01)
-
-
-def read(
-    captures: Captures, topic: Topic, model: str, text: str = "What is streaming?", *, as_json: bool = False
-) -> dict[ReadMode, Capture]:
-    return ended(captures, captures.start(Question(topic, text, Options(model), as_json)))
-
-
-def states(found: dict[ReadMode, Capture]) -> set[tuple[str, str | None]]:
-    return {(each.state, each.code) for each in found.values()}
 
 
 # Three parsers
@@ -206,118 +161,6 @@ def test_pauses_fill_the_time_between_beats(beats: list[float], end: float) -> N
     assert all(before[1] == after[0] for before, after in pairwise(found))
     assert blocked(beats, end) == [pause for pause in found if pause[1] - pause[0] > BLOCKED]
     assert BLOCKED > BEAT
-
-
-# Ends
-
-
-async def test_a_stop_reaches_the_model_in_every_way(captures: Captures, asked: Asked) -> None:
-    """Also in a call that blocks its thread, and in one that has not been answered. The chunks so far stay."""
-    for topic, modes in TOPICS.items():
-        model = demo_model(**ENDLESS)
-        capture_id = captures.start(Question(topic, "Go on", Options(model)))
-        if topic == "calls":
-            begun(captures, capture_id)
-        captures.stop(capture_id)
-        found = ended(captures, capture_id)
-        # Text that is no JSON ends by itself.
-        assert states({mode: each for mode, each in found.items() if mode != "json"}) == {("stopped", None)}
-        records = await asked(model)
-        assert {record["ended"] for record in records} <= {"disconnected"}
-        if topic == "calls":
-            assert len(records) == len(modes)
-            assert all(len(found[mode].views) >= 3 for mode in modes if mode != "invoke")
-        captures.stop(capture_id)  # once more, which changes nothing
-        assert present(captures.find(capture_id)).captures == tuple(found.values())
-
-
-def test_no_thread_is_left(captures: Captures) -> None:
-    """A closed store has ended all of its captures."""
-    capture_id = captures.start(Question("calls", "Go on", Options(demo_model(**ENDLESS))))
-    begun(captures, capture_id)
-    captures.close()
-    assert states(ended(captures, capture_id)) == {("stopped", None)}
-    assert not [thread for thread in threading.enumerate() if thread.name == "capture"]
-
-
-@pytest.mark.parametrize(
-    ("fault", "code"),
-    [
-        ("key", "auth"),
-        ("rate_limit", "rate_limited"),
-        ("error", "provider_unavailable"),
-        ("context", "context_too_long"),
-    ],
-)
-@pytest.mark.parametrize("topic", TOPICS)
-def test_a_refusal_is_told_by_its_code(captures: Captures, topic: Topic, fault: str, code: str) -> None:
-    """In every read mode, without a second attempt."""
-    found = read(captures, topic, demo_model(fault=fault))
-    assert states(found) == {("failed", code)}
-    assert all(each.views == () for mode, each in found.items() if mode != "events")
-
-
-@pytest.mark.parametrize(("fault", "code"), [("cut", "connection_lost"), ("garbage", "connection_lost")])
-def test_what_came_before_a_failure_stays(captures: Captures, fault: str, code: str) -> None:
-    """The chunks of a stream that breaks off; an answer that was to come whole has none."""
-    found = read(captures, "calls", demo_model(fault=fault, after=5, chunks=50))
-    assert {(found[mode].state, found[mode].code) for mode in found if mode != "invoke"} == {("failed", code)}
-    streamed: tuple[ReadMode, ...] = ("stream", "astream")
-    for mode in streamed:
-        assert sum(bool(view.text) for view in found[mode].views) == 5
-    assert found["invoke"].state == "failed"
-    assert found["invoke"].views == ()
-
-
-def test_a_filtered_answer_is_told_so(captures: Captures) -> None:
-    """Its server ends it politely, which is no success."""
-    found = read(captures, "calls", demo_model(fault="filter", after=5, chunks=50))
-    assert states(found) == {("failed", "content_filtered")}
-    assert found["stream"].views
-
-
-def test_a_stream_without_text_is_told_so(captures: Captures) -> None:
-    """The chunks that came, for the role and the end, can be looked at."""
-    for topic in TOPICS:
-        found = read(captures, topic, demo_model(fault="empty"))
-        assert states(found) == {("completed", "empty")}
-    assert found["stream"].views
-
-
-@modes
-def test_a_stream_of_only_usage_is_told_so(as_json: bool) -> None:
-    """And the chunk that carries it is there."""
-    usage = {"prompt_tokens": 1, "completion_tokens": 0, "total_tokens": 1}
-    chunk = {"id": "1", "object": "chat.completion.chunk", "model": "raw", "choices": [], "usage": usage}
-    with captures_of(http(f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n".encode())) as captures:
-        found = read(captures, "parsers", "raw", as_json=as_json)
-    assert states(found) == {("completed", "only_usage")}
-    assert [view.carries_usage for view in found["message"].views].count(True) == 1
-
-
-@modes
-def test_a_stream_of_nothing_is_a_failure_of_the_server(as_json: bool) -> None:
-    """Not one chunk, not even the end of one."""
-    with captures_of(http(b"data: [DONE]\n\n")) as captures:
-        assert states(read(captures, "parsers", "raw", as_json=as_json)) == {("failed", "provider_unavailable")}
-
-
-@modes
-def test_an_answer_cut_at_its_length_is_told_so(as_json: bool) -> None:
-    """The provider's own limit may be lower than the answer."""
-    with captures_of(http(sse("too", " long", finish="length"))) as captures:
-        assert states(read(captures, "parsers", "raw", as_json=as_json)) == {("completed", "length")}
-
-
-def test_silence_and_length_have_a_limit(models: Models) -> None:
-    """A server that goes quiet, and one that never ends; in every read mode."""
-    settings = Settings(_env_file=None, lab_silence_timeout=0.5, lab_total_timeout=2)
-    with closing(Captures(settings, models)) as captures:
-        stalled = read(captures, "calls", demo_model(fault="stall", after=3, chunks=10))
-        endless = read(captures, "calls", demo_model(**ENDLESS))
-    assert states(stalled) == states(endless) == {("failed", "timeout")}
-    assert stalled["stream"].views
-    assert len(endless["astream"].views) > 10
 
 
 # The store

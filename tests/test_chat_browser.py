@@ -1,148 +1,47 @@
 """The chat as people use it: the real app in real browsers, following a model whose requests can be read."""
 
 import json
-import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Page, expect
 
-from benchmarks.harness import ROOT, chromium, streamlit_server, wait_until
-from components.page.texts import texts
+from benchmarks.harness import wait_until
 from streamlab.demo_model.chunks import synthetic
 from streamlab.demo_model.process import DemoModel
-from tests.browser import is_error, needs_chromium
+from tests import chat
+from tests.browser import needs_chromium
+from tests.chat import (
+    EN,
+    JA,
+    MODELS,
+    PATIENCE,
+    Visit,
+    answer,
+    ask,
+    back,
+    both,
+    choose,
+    finished,
+    grown,
+    picture,
+    shown,
+    write,
+)
+
+browser, server, visit = chat.browser, chat.server, chat.visit  # fixtures are found by their names
 
 pytestmark = needs_chromium
 
-ARTIFACTS = ROOT / "artifacts"
-PATIENCE = 30.0  # seconds until a test that waits in vain gives up
-EN, JA = texts("en"), texts("ja")
-
-# The app takes them for models of its provider, for only `demo` itself and `demo?…` are its own.
-MODELS = {
-    "short": "demo-short?chunks=120&rate=40&first=1&paragraph=150",
-    "quick": "demo-quick?chunks=120&rate=200&first=0.3&paragraph=150",
-    "long": "demo-long?chunks=4000&rate=40&first=0&paragraph=400",
-    "cut": "demo-cut?chunks=120&rate=40&first=0&fault=cut&after=60&times=1",
-    "limit": "demo-limit?chunks=20&fault=rate_limit&retry_after=2&times=1",
-    "broken": "demo-broken?chunks=20&fault=error",
-    "key": "demo-key?fault=key",
-    "odd": "demo-odd?first=0&rate=150&usage=0&empty_first=1&crlf=1&comments=1&blocks=1&reasoning=1&split=1",
-    "scripted": "demo?rate=200",
-}
 SHORT = "".join(synthetic(600, 150).split())
-Visit = Callable[..., Page]
-
-# In the second language as `make soak`.
-both = pytest.mark.parametrize(("locale", "words"), [("en-US", EN), pytest.param("ja-JP", JA, marks=pytest.mark.soak)])
-
-
-@pytest.fixture(scope="module")
-def server(demo: DemoModel) -> Iterator[str]:
-    """The app's address. Its provider is the demo model."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("OPENAI_BASE_URL", demo.base_url)
-        environment.setenv("OPENAI_API_KEY", "test")
-        environment.setenv("LAB_MODELS", ",".join(MODELS.values()))
-        environment.setenv("LAB_LANGUAGE", "auto")
-        with streamlit_server(ROOT / "app.py") as server:
-            yield server.url
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=PATIENCE * 1000)
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def visit(browser: Browser, server: str) -> Iterator[Visit]:
-    """Opens an address in a browser profile of its own. Whatever the test does, nothing fails or leaves the machine."""
-    contexts: list[BrowserContext] = []
-    errors: list[str] = []
-    requests: list[str] = []
-
-    def open_page(address: str = "/chat", locale: str = "en-US", theme: Any = "light") -> Page:
-        context = browser.new_context(
-            locale=locale, color_scheme=theme, viewport={"width": 1280, "height": 860}, reduced_motion="reduce"
-        )
-        context.set_default_timeout(PATIENCE * 1000)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: errors.extend([message.text] if is_error(message) else []))
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(address if address.startswith("http") else server + address)
-        expect(page.get_by_test_id("stChatInputTextArea").or_(page.get_by_test_id("stMetric")).first).to_be_visible()
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert errors == []
-    assert [url for url in requests if not url.startswith((server, "data:", "blob:"))] == []
-
-
-def choose(page: Page, name: str) -> None:
-    """Pick a model in the sidebar, by the part of its name that no other has."""
-    box = page.get_by_test_id("stSidebar").get_by_role("combobox").first
-    box.click()
-    box.fill(MODELS[name].partition("?")[0])
-    box.press("Enter")
-    expect(box).to_have_value(MODELS[name])
-
-
-def ask(page: Page, question: str) -> None:
-    write(page, question)
-    expect(page.get_by_test_id("stChatMessage").get_by_text(question, exact=True)).to_be_visible()
-
-
-def write(page: Page, question: str) -> None:
-    page.get_by_test_id("stChatInputTextArea").fill(question)
-    page.keyboard.press("Enter")
-
-
-def answer(page: Page) -> Locator:
-    return page.get_by_label("Chat message from assistant").last
-
-
-def shown(page: Page) -> str:
-    """The answer's text, without any blanks: paragraphs may cut its words."""
-    parts = answer(page).locator("[data-testid=stMarkdown] p:not([data-testid=stCaptionContainer] p)")
-    return "".join("".join(parts.all_inner_texts()).split())
-
-
-def grown(page: Page, before: str) -> str:
-    """The text once there is more of it. It goes on where it was."""
-    wait_until(lambda: len(shown(page)) > len(before), PATIENCE)
-    after = shown(page)
-    assert after.startswith(before)
-    return after
-
-
-def finished(page: Page, texts: dict[str, str] = EN) -> None:
-    expect(page.get_by_role("button", name=texts["chat.regenerate"])).to_be_visible()
-    expect(page.get_by_role("button", name=texts["chat.stop"])).to_have_count(0)
 
 
 def asked(demo: DemoModel, question: str) -> list[dict[str, Any]]:
     """What the model got to hear of a question, oldest first."""
     log = httpx2.get(demo.base_url.removesuffix("/v1") + "/requests").raise_for_status().json()
     return [entry for entry in log if entry["prompt"]["user"] == question]
-
-
-def picture(page: Page, point: str) -> None:
-    """A screenshot for people to look at."""
-    language, dark = page.evaluate("[navigator.language, matchMedia('(prefers-color-scheme: dark)').matches]")
-    width, height = page.evaluate("[innerWidth, innerHeight]")
-    name = f"{point}-{language[:2]}-{'dark' if dark else 'light'}-{width}x{height}.png"
-    ARTIFACTS.mkdir(exist_ok=True)
-    page.screenshot(path=ARTIFACTS / name)
 
 
 @pytest.mark.parametrize("locale", ["en-US", pytest.param("ja-JP", marks=pytest.mark.soak)])
@@ -272,13 +171,6 @@ def test_nothing_that_a_reader_does_loses_any_text(visit: Visit, demo: DemoModel
     assert len(asked(demo, question)) == 1
 
 
-def back(page: Page, before: str) -> str:
-    """What stood there is there again with the first text that shows, and it goes on."""
-    wait_until(lambda: bool(re.match("word", shown(page))), PATIENCE)
-    assert shown(page).startswith(before)
-    return grown(page, shown(page))
-
-
 @pytest.mark.soak
 def test_two_browsers_end_with_the_same_text(visit: Visit, demo: DemoModel) -> None:
     """One answer, produced once, however many read it."""
@@ -291,72 +183,6 @@ def test_two_browsers_end_with_the_same_text(visit: Visit, demo: DemoModel) -> N
         finished(page)
     assert shown(first) == shown(second) == SHORT
     assert len(asked(demo, "Who reads this?")) == 1
-
-
-@pytest.mark.soak
-def test_switching_the_language_keeps_the_answer(visit: Visit) -> None:
-    """Only the words around it change, also while it arrives; `?lang=` stays through a reload."""
-    page = visit()
-    choose(page, "long")
-    ask(page, "Which language?")
-    text = grown(page, "")
-    choose_language(page, "日本語")
-    expect(page.get_by_role("heading", name=JA["chat.title"], exact=True)).to_be_visible()
-    text = back(page, text)
-    expect(page.get_by_role("button", name=JA["chat.stop"])).to_be_visible()
-    picture(page, "4-switched")
-    page.reload()
-    expect(page.get_by_role("heading", name=JA["chat.title"], exact=True)).to_be_visible()
-    back(page, text)
-    page.get_by_role("button", name=JA["chat.stop"]).click()
-    finished(page, JA)
-
-
-@pytest.mark.parametrize(
-    ("locale", "named", "expected"), [("en-US", "ja", JA), pytest.param("ja-JP", "en", EN, marks=pytest.mark.soak)]
-)
-def test_the_language_in_the_address_survives_a_reload(
-    visit: Visit, locale: str, named: str, expected: dict[str, str]
-) -> None:
-    """A link shows everyone the language that it names."""
-    page = visit(f"/chat?lang={named}", locale)
-    for _ in range(2):
-        expect(page.get_by_placeholder(expected["chat.input"])).to_be_visible()
-        assert f"lang={named}" in page.url
-        page.reload()
-
-
-@pytest.mark.soak
-def test_a_chosen_language_survives_another_page_and_a_reload(visit: Visit) -> None:
-    """Also one that differs from the browser's."""
-    page = visit("/chat", "ja-JP")
-    choose_language(page, "English")
-    expect(page.get_by_placeholder(EN["chat.input"])).to_be_visible()
-    page.get_by_role("link", name=EN["about.title"]).click()
-    expect(page.get_by_role("heading", name=EN["about.title"], exact=True)).to_be_visible()
-    page.wait_for_url("**/about?lang=en")
-    page.reload()
-    expect(page.get_by_role("heading", name=EN["about.title"], exact=True)).to_be_visible()
-
-
-def choose_language(page: Page, name: str) -> None:
-    page.get_by_test_id("stSidebar").get_by_role("combobox").last.click()
-    page.get_by_role("option", name=name).click()
-
-
-@both
-def test_the_demo_model_is_called_scripted(visit: Visit, locale: str, words: dict[str, str]) -> None:
-    """Wherever it shows: in the picker, beneath it, and in the figures."""
-    page = visit("/chat", locale, theme="dark")
-    label = words["sidebar.demo_variant"].format(options="rate=200")
-    page.get_by_test_id("stSidebar").get_by_role("combobox").first.click()
-    page.get_by_role("option", name=label, exact=True).click()
-    expect(page.get_by_test_id("stSidebar").get_by_test_id("stCaptionContainer")).to_be_visible()
-    page.get_by_role("button", name=words["suggestions.three"]).click()
-    expect(answer(page).get_by_role("table")).to_be_visible()
-    picture(page, "4-scripted")
-    finished(page, words)
-    expect(answer(page).get_by_test_id("stCaptionContainer")).to_contain_text(label)
 
 
 @pytest.mark.soak
@@ -500,16 +326,3 @@ def tab_to(page: Page, label: str) -> None:
         if any(text.endswith(label) for text in page.locator("button:focus").all_inner_texts()):
             return
     raise AssertionError(f"no {label!r} within 60 tabs")
-
-
-@both
-def test_the_other_page_shows_its_picture_and_live_figures(visit: Visit, locale: str, words: dict[str, str]) -> None:
-    """The diagram is drawn, in the language, and the figures are the server's own."""
-    page = visit("/about", locale)
-    expect(page.get_by_test_id("stMetric")).to_have_count(3)
-    diagram = page.get_by_role("img", name="Mermaid flowchart")
-    expect(diagram).to_be_visible()
-    drawn = re.sub(r"<[^>]*>|\s", "", diagram.evaluate("async image => (await fetch(image.src)).text()"))
-    for name in ("log", "second_browser", "arrow_follows"):
-        assert "".join(words[f"about.{name}"].split()) in drawn
-    picture(page, "8-about")

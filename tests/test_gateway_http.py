@@ -1,53 +1,37 @@
-"""The routes, what they refuse and how they say it, what they promise in their description, and their figures."""
+"""The routes: what they answer, what they refuse and how they say it, idempotency, and pages of events."""
 
 import asyncio
 import json
-import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
-from urllib.parse import unquote
 
-import httpx2
 import pytest
-import schemathesis
-from anyio.from_thread import start_blocking_portal
-from hypothesis import HealthCheck, assume, given, settings
-from schemathesis.checks import not_a_server_error
-from schemathesis.core.result import Ok
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
-from streamlab.events.event import StreamEvent
 from streamlab.gateway.limits import BODY
 from streamlab.gateway.submissions import ChatRequest
 from streamlab.hub.log import Bounds
 from streamlab.models.options import QUESTION_CHARACTERS
 from tests.conftest import check_laws, demo_model, until
 from tests.events import content, end
-from tests.gateway import Served, delta, ending, is_refusal, log_events, parse_stream, seqs, served
-
-FAR_AHEAD = 1_000.0
+from tests.gateway import (
+    FAR_AHEAD,
+    Served,
+    ask,
+    delta,
+    ended,
+    ending,
+    is_refusal,
+    log_events,
+    parse_stream,
+    seqs,
+    served,
+)
 
 
 @pytest.fixture(scope="module")
 async def lab(anyio_backend: str) -> AsyncIterator[Served]:
     async with served(gateway_runs_per_minute=10_000, gateway_max_runs=500) as lab:
         yield lab
-
-
-async def ask(lab: Served, route: str = "/runs", key: str | None = None, **body: Any) -> httpx2.Response:
-    headers = {"idempotency-key": key} if key else {}
-    return await lab.client.post(route, json={"model": demo_model()} | body, headers=headers)
-
-
-async def ended(lab: Served, response: httpx2.Response) -> list[StreamEvent]:
-    """The log of the run that was answered, once it has its end."""
-    log = lab.engine.hub.log(response.headers["x-run-id"])
-    await until(lambda: log.done is not None)
-    return log.since(0)
 
 
 # Asking
@@ -328,126 +312,3 @@ async def test_a_page_of_a_live_run_says_where_to_ask_again(lab: Served) -> None
     assert (await page("0" * 16 + "-3"))["gap"] == {"after": 3, "seq": 1}
     state = (await lab.client.get(f"/runs/{log.run_id}")).json()
     assert state["text"] == "abc"
-
-
-# The description
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    """A gateway on a loop of its own, for a client that blocks."""
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(_described()) as lab:
-        yield lab.url
-
-
-def _described() -> Any:
-    return served(gateway_runs_per_minute=10_000, gateway_max_runs=500, lab_max_runs=500)
-
-
-@pytest.mark.filterwarnings("ignore:Do not use the `random` module:Warning")  # what schemathesis itself does
-def test_the_answers_are_what_the_description_says(url: str) -> None:
-    """Requests made from the description, right ones and wrong ones: no failure of the server, no status, type or
-    shape that is not described.
-    """
-    schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
-    tried: set[str] = set()
-    for result in schema.get_all_operations():
-        assert isinstance(result, Ok)
-        operation = result.ok()
-        tried.add(operation.label)
-
-        @settings(max_examples=5, suppress_health_check=list(HealthCheck), database=None)
-        @given(operation.as_strategy())
-        def check(case: Any) -> None:
-            assume("\n" not in unquote(case.formatted_path))  # to Starlette's Mount such a path is none of ours
-            case.call_and_validate(
-                checks=(
-                    not_a_server_error,
-                    status_code_conformance,
-                    content_type_conformance,
-                    response_schema_conformance,
-                ),
-                timeout=20,
-            )
-
-        check()
-    assert len(tried) == 11
-
-
-def test_the_examples_of_the_description_work(url: str) -> None:
-    """Everything that /docs offers to try."""
-    with httpx2.Client(base_url=url) as client:
-        description = client.get("/openapi.json").json()
-        assert description["servers"] == [{"url": "/api"}]
-        examples = description["components"]["schemas"]["ChatRequest"]["examples"]
-        assert len(examples) == 3
-        for example in examples:
-            assert client.post("/runs", json=example).status_code == 201
-        assert "/api/openapi.json" in client.get("/docs").text
-
-
-# Figures
-
-
-def figures(text: str) -> dict[str, float]:
-    """The samples of Prometheus's text format by name and labels."""
-    lines = [line.rpartition(" ") for line in text.splitlines() if line and not line.startswith("#")]
-    return {name: float(value) for name, _, value in lines}
-
-
-@pytest.mark.anyio
-async def test_figures_count_what_was_sent_and_return_to_zero() -> None:
-    """Two hundred clients that come and leave, some in the midst and some at the end: no follower and no task stays."""
-    async with served() as lab:
-        live, over = lab.log(delta("a", FAR_AHEAD)), lab.log(delta("a", FAR_AHEAD), *ending("a"))
-        await lab.events(over)
-        tasks = len(asyncio.all_tasks())
-        for _ in range(10):
-            async with asyncio.TaskGroup() as group:
-                for _ in range(10):
-                    group.create_task(lab.events(over))
-                    group.create_task(_come_and_leave(lab, f"/runs/{live.run_id}/events?after={live.epoch}-0"))
-        await until(lambda: live.followers == 0 and not len(lab.gateway.deliveries))
-        await until(lambda: len(asyncio.all_tasks()) <= tasks)
-        samples = figures((await lab.client.get("/metrics")).text)
-        assert samples['streamlab_followers{protocol="sse"}'] == 0
-        assert samples['streamlab_disconnects_total{protocol="sse",reason="ended"}'] == 101
-        assert samples['streamlab_disconnects_total{protocol="sse",reason="client"}'] == 100
-        assert samples['streamlab_reconnects_total{protocol="sse"}'] == 100
-        assert 303 <= samples['streamlab_events_sent_total{protocol="sse"}'] <= 403
-        assert samples['streamlab_bytes_sent_total{protocol="sse"}'] > 10_000
-        assert samples['streamlab_first_event_seconds_count{protocol="sse"}'] >= 101
-        assert samples["streamlab_hub_bytes"] == lab.engine.hub.size > 0
-        assert not any(task.get_name().startswith("feed") for task in asyncio.all_tasks())
-
-
-async def _come_and_leave(lab: Served, path: str) -> None:
-    async with lab.client.stream("GET", path) as response:
-        async for _ in response.aiter_raw():
-            return
-
-
-@pytest.mark.anyio
-async def test_runs_are_counted_by_how_they_ended(lab: Served) -> None:
-    """Started, live, and each end by its status."""
-    await until(lambda: not lab.engine.runs.live)  # those of other tests
-    before = figures((await lab.client.get("/metrics")).text)
-    await ended(lab, await ask(lab, message="a"))
-    await ended(lab, await ask(lab, message="a", model=demo_model(fault="key")))
-    after = figures((await lab.client.get("/metrics")).text)
-    for name, more in (
-        ("streamlab_runs_started_total", 2),
-        ('streamlab_runs_ended_total{status="completed"}', 1),
-        ('streamlab_runs_ended_total{status="failed"}', 1),
-    ):
-        assert after[name] - before.get(name, 0) == more
-
-
-@pytest.mark.anyio
-async def test_figures_are_in_prometheuss_format(lab: Served) -> None:
-    """Every family has its help and its type, and the type that Prometheus asks for."""
-    response = await lab.client.get("/metrics")
-    assert response.headers["content-type"].startswith("text/plain; version=")
-    families = set(re.findall(r"^# TYPE (streamlab_\w+) ", response.text, re.MULTILINE))
-    assert families == set(re.findall(r"^# HELP (streamlab_\w+) ", response.text, re.MULTILINE))
-    assert {"streamlab_followers", "streamlab_runs_live", "streamlab_hub_bytes"} <= families

@@ -1,109 +1,27 @@
-"""The pages as Streamlit runs them, with the real engine and the real demo model beneath."""
+"""The pages as Streamlit runs them: all of them, their language, and their sidebar."""
 
-import json
-import re
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import httpx2
 import pytest
 import streamlit as st
-from google.protobuf.message import Message
-from streamlit.testing.v1 import AppTest
 
 from components.page.texts import LANGUAGE_KEY, LANGUAGES, texts
 from streamlab.demo_model.notes import Language, phrases
-from streamlab.demo_model.process import DemoModel
-from streamlab.engine import Engine
 from streamlab.models.failures import CODES
-from streamlab.models.options import QUESTION_CHARACTERS, Options
-from tests.conftest import http, raw_endpoint
-from tests.pages import languages, new_session, serving
+from tests import chat_page
+from tests.chat_page import FAULTS, QUESTION, SEEN, answers, ask, checked, choose, click, visit
+from tests.pages import languages, serving
+
+engine = chat_page.engine  # fixtures are found by their names
 
 ROOT = Path(__file__).parent.parent
-PACE = "first=0&rate=2000"
-FAST = f"demo?{PACE}"
-SEEN = f"demo-seen?{PACE}"  # a name of the provider's, whose requests can be read
-FAULTS = {
-    "auth": "demo?fault=key",
-    "context_too_long": "demo?fault=context",
-    "content_filtered": f"demo?fault=filter&{PACE}",
-    "model_not_found": "nonsense",
-    "bad_request": "demo?rate=0",
-}
-QUESTION = {"en": "What is token streaming?", "ja": "トークンのストリーミングとは何ですか？"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def engine(demo: DemoModel) -> Iterator[Engine]:
-    """The demo model is the provider as well."""
-    names = (FAST, SEEN, *FAULTS.values())
-    with serving(openai_base_url=demo.base_url, openai_api_key="test", lab_models=names) as engine:
-        yield engine
-
-
-def visit(language: str, **address: str) -> AppTest:
-    """The chat page in a new session of a browser of this language."""
-    return checked(new_session(language, **address).run())
 
 
 def labels_in(language: str) -> None:
     """AppTest labels the options of a picker once more outside of the script: there, too, in this language."""
     st.session_state[LANGUAGE_KEY] = language
-
-
-def checked(app: AppTest) -> AppTest:
-    """The same, once nothing on it is an exception or the key of a text."""
-    assert [error.message for error in app.exception] == []
-    shown = {word for node in app for text in strings(getattr(node, "proto", None)) for word in text.split()}
-    assert shown & texts("en").keys() == set()
-    return app
-
-
-def strings(message: Any) -> Iterator[str]:
-    """All strings of an element, but for the ids that the browser sends back."""
-    if isinstance(message, str):
-        yield message
-    elif isinstance(message, Message):
-        for field, value in message.ListFields():
-            if field.name not in ("id", "group_id"):
-                yield from strings(value)
-    elif hasattr(message, "__iter__") and not isinstance(message, bytes):
-        for item in message:
-            yield from strings(item)
-
-
-def ask(app: AppTest, question: str) -> AppTest:
-    return checked(app.chat_input(key="chat.input").set_value(question).run())
-
-
-def choose(app: AppTest, name: str) -> AppTest:
-    return checked(app.selectbox(key="settings.model").select(name).run())
-
-
-def click(app: AppTest, key: str) -> AppTest:
-    return checked(app.button(key=key).click().run())
-
-
-def answers(app: AppTest) -> list[str]:
-    """The Markdown of each answer that is shown."""
-    messages = [message for message in app.chat_message if message.name == "assistant"]
-    return ["\n".join(element.value for element in message.markdown) for message in messages]
-
-
-def buttons(app: AppTest) -> set[str]:
-    return {str(button.key) for button in app.button}
-
-
-def requests(demo: DemoModel, user: str) -> list[dict[str, Any]]:
-    """What the provider's model was asked with this question."""
-    log = httpx2.get(demo.base_url.removesuffix("/v1") + "/requests").raise_for_status().json()
-    return [entry for entry in log if entry["prompt"]["user"] == user]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -113,257 +31,6 @@ def test_every_page_runs(language: str, page: str) -> None:
     app = visit(language)
     checked(app.switch_page(f"../pages/{page}.py").run())
     assert [heading.value for heading in app.header] == [texts(language)[f"{page}.title"]]
-
-
-@languages
-def test_an_empty_chat_suggests_questions(language: str) -> None:
-    """Each suggestion is a button; nothing else invites before anything was asked."""
-    app = visit(language)
-    labels = [button.label for button in app.button]
-    assert labels == [texts(language)[f"suggestions.{number}"] for number in ("one", "two", "three", "four")]
-    assert app.chat_input[0].placeholder == texts(language)["chat.input"]
-    assert not app.chat_message
-
-
-@languages
-def test_a_suggestion_is_asked_with_a_click(language: str) -> None:
-    """The question is the button's words, and the suggestions have done their work."""
-    app = click(visit(language), "chat.suggestion.one")
-    assert app.chat_message[0].text[0].value == texts(language)["suggestions.one"]
-    assert len(answers(app)[0]) > 200
-    assert buttons(app) == {"chat.new", "chat.again"}
-
-
-@languages
-def test_a_question_gets_its_answer_and_figures(language: str) -> None:
-    """The answer, the row of figures with units, and the offer to regenerate; the address names the conversation."""
-    app = ask(visit(language), QUESTION[language])
-    assert [message.name for message in app.chat_message] == ["user", "assistant"]
-    assert len(answers(app)[0]) > 200
-    row = app.chat_message[1].caption[0].value
-    number = r"\*\*[\d.,]+{}\*\*"
-    rate = texts(language)["figures.rate_value"].removeprefix("{value}")
-    units = {"ttft": " s", "total": " s", "rate": re.escape(rate), "tokens_in": "", "tokens_out": ""}
-    for name, unit in units.items():
-        assert re.search(
-            re.escape(texts(language)[f"figures.{name}"]) + " " + number.format(unit), row.replace("\u00a0", " ")
-        ), row
-    assert texts(language)["sidebar.demo_variant"].format(options=PACE.replace("&", ", ")) in row
-    assert app.button(key="chat.again").label == texts(language)["chat.regenerate"]
-    assert app.query_params["chat"]
-
-
-@languages
-def test_a_conversation_goes_on_at_its_address(language: str, demo: DemoModel) -> None:
-    """The model is told what was said before, and another session sees all of it."""
-    question = f"And more examples, please ({language})?"
-    first = choose(visit(language), SEEN)
-    address = ask(first, QUESTION[language]).query_params["chat"]
-    ask(first, question)
-    assert [entry["prompt"]["messages"] for entry in requests(demo, question)] == [3]
-    assert answers(visit(language, chat=address)) == answers(first)
-    assert len(answers(first)) == 2
-
-
-@languages
-def test_an_unknown_address_is_explained_and_the_page_works(language: str) -> None:
-    """A link that is too old says so; a question asked there begins a conversation of its own."""
-    app = visit(language, chat="no-such-conversation")
-    assert [warning.value for warning in app.warning] == [texts(language)["chat.unknown"]]
-    ask(app, QUESTION[language])
-    assert len(answers(app)) == 1
-    assert app.query_params["chat"] != "no-such-conversation"
-    assert not app.warning
-
-
-@languages
-@pytest.mark.parametrize("question", [" \n ", "語" * (QUESTION_CHARACTERS + 8_000)], ids=["blank", "40,000 characters"])
-def test_a_question_that_cannot_be_asked_stays_in_the_box(language: str, question: str) -> None:
-    """A notice says what is wrong, nothing was asked, and nothing that was written is lost."""
-    app = ask(visit(language), question)
-    wanted = texts(language)["notice.too_long" if question.strip() else "notice.empty"]
-    assert [warning.value for warning in app.warning] == [wanted.format(length="40,000", limit="32,000")]
-    assert app.chat_input[0].proto.value == question
-    assert app.chat_input[0].proto.set_value
-    assert not app.chat_message
-    checked(app.run())
-    assert not app.warning
-
-
-def test_the_longest_question_is_asked() -> None:
-    """The limit is what may be asked, not the first that may not."""
-    assert len(answers(ask(visit("en"), "a" * QUESTION_CHARACTERS))) == 1
-
-
-@pytest.mark.parametrize(
-    "question",
-    [
-        "<b>bold</b> <script>alert(1)</script>",
-        "It costs $5 and $6, or $$x^2$$",
-        "# no heading\n- no list\n**no bold** :red[plain] :smile: :material/home:",
-        "`code` [link](https://example.org) ![image](x.png)",
-        "kept   blanks \t and\n\n\n    lines",
-        "絵文字 👩‍👩‍👧 と \u0007 \u200b \u202e制御文字",
-    ],
-)
-def test_a_question_is_shown_as_typed(question: str) -> None:
-    """As text: no HTML, no formulas, no Markdown."""
-    message = ask(visit("en"), question).chat_message[0]
-    assert [type(node).__name__ for node in message] == ["ChatMessage", "Text"]
-    assert message.text[0].value == question
-
-
-@languages
-@pytest.mark.parametrize(("code", "name"), FAULTS.items(), ids=FAULTS)
-def test_a_failure_is_said_and_can_be_tried_again(language: str, code: str, name: str) -> None:
-    """A sentence and what to do next, in the reader's language; with a model that works, the same question works."""
-    app = ask(choose(visit(language), name), QUESTION[language])
-    said = app.error[0].value
-    assert said.startswith(f"**{texts(language)[f'error.{code}']}**")
-    assert texts(language)[f"error.{code}_next"].partition("{")[0].strip() in said
-    assert "Traceback" not in said
-    assert (texts(language)["chat.partial_kept"] in said) == (code == "content_filtered")
-    assert app.button(key="chat.again").label == texts(language)["chat.retry"]
-    click(choose(app, FAST), "chat.again")
-    assert not app.error
-    assert len(app.chat_message) == 2
-    assert len(answers(app)[0]) > 200
-    assert app.button(key="chat.again").label == texts(language)["chat.regenerate"]
-
-
-@languages
-def test_an_endpoint_that_nobody_serves_is_said(language: str) -> None:
-    """Also a closed port is a sentence, and the demo model answers in its place."""
-    with closed_port() as address, serving(openai_base_url=address, lab_models=("far", FAST), lab_attempts=1):
-        app = ask(visit(language), QUESTION[language])
-        assert texts(language)["error.provider_unavailable"] in app.error[0].value
-        assert texts(language)["error.provider_unavailable_next"] in app.error[0].value
-        click(choose(app, FAST), "chat.again")
-        assert not app.error
-        assert len(answers(app)[0]) > 200
-
-
-@languages
-def test_a_provider_that_names_no_models_is_said(language: str) -> None:
-    """The demo model stays, with the advice to name the models."""
-    with closed_port() as address, serving(openai_base_url=address):
-        app = visit(language)
-        assert [warning.value for warning in app.warning] == [texts(language)["sidebar.no_models"]]
-        assert app.selectbox(key="settings.model").options == [texts(language)["sidebar.demo_name"]]
-
-
-def test_the_providers_own_list_is_offered() -> None:
-    """Without LAB_MODELS the endpoint says what it has; the demo model comes last."""
-    models = {"object": "list", "data": [{"id": name, "object": "model", "created": 0} for name in ("one", "two")]}
-    with (
-        raw_endpoint(http(json.dumps(models).encode(), kind="application/json")) as endpoint,
-        serving(openai_base_url=endpoint.base_url),
-    ):
-        names = visit("en").selectbox(key="settings.model").options
-    assert names == ["one", "two", texts("en")["sidebar.demo_name"]]
-
-
-@languages
-def test_when_all_places_are_taken_the_question_stays(language: str) -> None:
-    """The notice says to wait; the question is back in the box."""
-    names = ("demo?fault=silent", FAST)
-    with serving(lab_models=names, lab_max_runs=1) as engine:
-        slow = engine.portal.call(engine.chats.ask, None, "Wait", Options(names[0]))
-        app = ask(visit(language), QUESTION[language])
-        assert [warning.value for warning in app.warning] == [texts(language)["notice.too_many"]]
-        assert app.chat_input[0].proto.value == QUESTION[language]
-        engine.portal.call(engine.chats.stop, slow.id)
-
-
-@languages
-def test_an_empty_answer_is_said(language: str) -> None:
-    """No text is an outcome as well."""
-    with serving(lab_models=("demo?fault=empty&first=0",)):
-        app = ask(visit(language), QUESTION[language])
-    assert [info.value for info in app.info] == [texts(language)["chat.empty"]]
-
-
-@languages
-def test_thoughts_are_kept_beside_the_answer(language: str) -> None:
-    """Reasoning is in an expander of its own, not in the answer."""
-    with serving(lab_models=(f"demo?reasoning=1&{PACE}",)):
-        app = ask(visit(language), QUESTION[language])
-        again = visit(language, chat=app.query_params["chat"])
-    for shown in (app, again):
-        thoughts = shown.expander[0]
-        assert thoughts.label == texts(language)["chat.thought"]
-        assert QUESTION[language] in thoughts.markdown[0].value
-
-
-@languages
-def test_regenerate_replaces_the_answer(language: str, demo: DemoModel) -> None:
-    """The same question is asked once more, without the answer that goes."""
-    question = f"Why stream ({language})?"
-    app = ask(choose(visit(language), SEEN), question)
-    click(app, "chat.again")
-    assert len(answers(app)) == 1
-    assert [entry["prompt"]["messages"] for entry in requests(demo, question)] == [1, 1]
-
-
-@languages
-def test_a_new_chat_is_empty(language: str) -> None:
-    """The address forgets the conversation, which stays where it is."""
-    app = ask(visit(language), QUESTION[language])
-    address = app.query_params["chat"]
-    click(app, "chat.new")
-    assert not app.chat_message
-    assert "chat" not in app.query_params
-    assert "chat.suggestion.one" in buttons(app)
-    ask(app, QUESTION[language])
-    assert len(app.chat_message) == 2
-    assert app.query_params["chat"] != address
-    assert len(visit(language, chat=address).chat_message) == 2
-
-
-@languages
-def test_another_page_does_not_lose_the_conversation(language: str) -> None:
-    """Whoever comes back to the chat finds it as it was."""
-    app = ask(visit(language), QUESTION[language])
-    address, before = app.query_params["chat"], answers(app)
-    checked(app.switch_page("../pages/about.py").run())
-    del app.query_params["chat"]
-    checked(app.switch_page("../pages/chat.py").run())
-    assert app.query_params["chat"] == address
-    assert answers(app) == before
-
-
-@languages
-def test_an_export_holds_the_conversation(language: str) -> None:
-    """Markdown for people, JSON for programs; both with every question and answer."""
-
-    def exports(chat_id: str, language: str) -> None:
-        import streamlit as st
-
-        from components.answer.export import to_json, to_markdown
-        from components.page.lab import engine
-
-        st.session_state["lang"] = language
-        chat = engine().portal.call(engine().chats.get, chat_id)
-        st.code(to_markdown(chat))
-        st.code(to_json(chat))
-
-    questions = ["First\n# no heading, <b>", QUESTION[language]]
-    app = visit(language)
-    for question in questions:
-        ask(app, question)
-    assert [button.label for button in app.download_button] == [
-        texts(language)["chat.export_markdown"],
-        texts(language)["chat.export_json"],
-    ]
-    chat = app.query_params["chat"]
-    written = AppTest.from_function(exports, args=(chat, language)).run()
-    markdown, data = written.code[0].value, json.loads(written.code[1].value)
-    assert markdown.startswith(f"# {texts(language)['export.heading']}\n")
-    assert "\n> First\n> # no heading, <b>\n" in markdown
-    assert all(answer in markdown for answer in answers(app))
-    assert data["id"] == chat
-    assert [turn["question"] for turn in data["turns"]] == questions
-    assert [turn["outcome"]["text"] for turn in data["turns"]] == answers(app)
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
@@ -454,11 +121,3 @@ asyncio.run(main())
 def test_the_faults_above_are_codes() -> None:
     """Each is the name of the failure that it leads to."""
     assert set(CODES) >= FAULTS.keys()
-
-
-@contextmanager
-def closed_port() -> Iterator[str]:
-    """The address of an endpoint where nothing listens, and nothing else will meanwhile."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{bound.getsockname()[1]}/v1"

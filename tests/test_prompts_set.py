@@ -1,4 +1,4 @@
-"""Sets of prompts: kept and shared without loss, refused where they are broken, and checked before they run."""
+"""Sets of prompts: kept and shared without loss, and refused where they are broken."""
 
 import base64
 import json
@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from streamlab.prompts import serialization
-from streamlab.prompts.checks import Check, Contains, Json, JsonSchema, MaxWords, NotContains, Regex
-from streamlab.prompts.problems import Problem, problems
+from streamlab.prompts.checks import Contains, Json
 from streamlab.prompts.prompt_set import MAX_CHARACTERS, PromptSet, Variant
 from streamlab.prompts.serialization import (
     MAX_ADDRESS,
@@ -23,65 +22,7 @@ from streamlab.prompts.serialization import (
     to_address,
     to_yaml,
 )
-
-NASTY = [
-    "",
-    "no",
-    "1e3",
-    "~",
-    "# no comment",
-    "a: #b",
-    "- a",
-    "  leading",
-    "\n  leading\n",
-    "trailing  \nspaces \n\n",
-    "CRLF\r\nand\rCR",
-    "tab\there\n\tand there",
-    "\x07bell\x1b[0m\x7f",
-    "\x85\u2028\u2029",
-    "\ufeffmark",
-    "\ufffe\uffff",
-    "日本語のとても長い文章です。" * 12,
-    "word " * 40,
-    "😀👨‍👩‍👧 emoji",
-    "'quotes' \"and\" \\back\\slash",
-    "%TAG ! tag:x\n---\n...\n",
-    "| > & * ! @ `",
-    "{{ a }} {b}",
-    "=",
-    "<<",
-]
-texts = st.sampled_from(NASTY) | st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=60)
-lines = texts.map(lambda text: " ".join(text.split())[:60] or "x")
-checks = st.one_of(
-    st.builds(Contains, value=texts, ignore_case=st.booleans()),
-    st.builds(NotContains, value=texts, ignore_case=st.booleans()),
-    st.builds(Regex, value=texts),
-    st.builds(JsonSchema, value=texts),
-    st.builds(MaxWords, value=st.integers(1, 1_000)),
-    st.just(Json()),
-)
-variants = st.builds(
-    Variant, name=lines, system=texts, template=texts, model=texts.filter(bool), temperature=st.floats(0, 2)
-)
-
-
-@st.composite
-def sets(draw: st.DrawFn) -> PromptSet:
-    columns = draw(st.lists(lines, unique=True, max_size=3))
-    return PromptSet(
-        variants=tuple(draw(st.lists(variants, min_size=2, max_size=6))),
-        columns=tuple(columns),
-        cases=tuple(draw(st.lists(st.fixed_dictionaries(dict.fromkeys(columns, texts)), max_size=4))),
-        checks=tuple(draw(st.lists(checks, max_size=3))),
-        repeats=draw(st.integers(1, 10)),
-        at_once=draw(st.integers(1, 16)),
-    )
-
-
-def a_set(*checks: Check, templates: tuple[str, ...] = ("Hi {a}", "Ho {a}"), **fields: Any) -> PromptSet:
-    made = tuple(Variant(name=f"v{n}", template=text, model="demo") for n, text in enumerate(templates))
-    return PromptSet(**{"variants": made, "columns": ("a",), "cases": ({"a": "1"},), "checks": checks} | fields)
+from tests.prompt_sets import a_set, sets
 
 
 def refusal(data: bytes) -> tuple[SetErrorCode, str] | None:
@@ -328,86 +269,6 @@ def test_a_set_without_cases_has_one_input() -> None:
     """Prompts without variables run once."""
     assert a_set(columns=(), cases=()).inputs() == ({},)
     assert a_set().inputs() == ({"a": "1"},)
-
-
-# Before running
-
-
-def test_a_sound_set_has_no_problems() -> None:
-    """Nothing to tell."""
-    assert problems(a_set(Contains(value="{a}"), Regex(value=r"\d{4}"), JsonSchema(value="{}"))) == []
-
-
-@pytest.mark.parametrize(
-    ("template", "code", "position"),
-    [
-        ("", "template_empty", 0),
-        ("{", "template_open_brace", 0),
-        ("a }", "template_close_brace", 2),
-        ("{}", "template_empty_name", 0),
-        ("{a.b}", "template_bad_name", 0),
-    ],
-)
-def test_a_broken_template_is_told_of(template: str, code: Any, position: int) -> None:
-    """While it is being typed, too: such a set can be kept."""
-    prompts = a_set(templates=("Hi {a}", template))
-    assert problems(prompts) == [Problem(code, 1, position=position)]
-    assert problems(prompts)[0].blocking
-    assert from_yaml(to_yaml(prompts).encode()) == prompts
-
-
-def test_variables_and_columns_are_compared() -> None:
-    """What a variant asks for and nobody gives, and what is given and nobody asks for."""
-    found = problems(a_set(columns=("a", "b"), cases=({"a": "1", "b": "2"},), templates=("{a} {x} {y}", "{x}")))
-    assert found == [
-        Problem("unknown_variable", 0, names=("x", "y")),
-        Problem("unknown_variable", 1, names=("x",)),
-        Problem("unused_column", names=("b",)),
-    ]
-    assert [problem.blocking for problem in found] == [True, True, False]
-    assert problems(a_set(Contains(value="{b}"), columns=("a", "b"), cases=({"a": "1", "b": "2"},))) == []
-
-
-def test_variables_need_cases() -> None:
-    """A column alone fills nothing in."""
-    assert [problem.code for problem in problems(a_set(cases=()))] == ["unknown_variable", "unknown_variable"]
-
-
-def test_cells_that_a_variant_needs_and_that_are_empty_are_told_of() -> None:
-    """With the cases; it may be meant."""
-    cases = tuple({"a": text, "b": ""} for text in ("1", "", " ", "2"))
-    found = problems(a_set(columns=("a", "b"), cases=cases, templates=("{a}", "none")))
-    assert found == [Problem("empty_cell", 0, names=("a",), cases=(1, 2)), Problem("unused_column", names=("b",))]
-    assert not any(problem.blocking for problem in found)
-
-
-def test_two_variants_of_one_name_are_told_of() -> None:
-    """Nobody could tell their columns apart."""
-    same = Variant(name="a", template="x {a}", model="demo")
-    assert problems(a_set(variants=(same, same))) == [Problem("duplicate_name", names=("a",))]
-
-
-def test_broken_checks_are_told_of() -> None:
-    """By their place among the checks."""
-    found = problems(
-        a_set(
-            Regex(value="("),
-            Regex(value="a{99999999}"),
-            JsonSchema(value="{"),
-            JsonSchema(value="[" * 9_999),
-            Contains(value=""),
-            Contains(value="{captial} {a}"),
-        )
-    )
-    assert found == [
-        Problem("check_bad_pattern", check=0),
-        Problem("check_pattern_too_complex", check=1),
-        Problem("check_bad_schema", check=2),
-        Problem("check_schema_too_complex", check=3),
-        Problem("check_nothing_to_find", check=4),
-        Problem("check_unknown_variable", check=5, names=("captial",)),
-    ]
-    assert [problem.blocking for problem in found] == [True] * 5 + [False]
 
 
 def test_an_address_is_compact() -> None:

@@ -22,7 +22,6 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from playwright.sync_api import Page, Response, expect
 
 from benchmarks.harness import chromium
-from tests import redis_server as servers
 from tests import stack as deployment
 from tests.browser import button, needs_chromium
 from tests.conftest import demo_model
@@ -31,7 +30,7 @@ from tests.redis_server import Proxy, RedisServer
 from tests.stack import BEARER, PATIENCE, ROOT, TOKEN, GatewayProcess, Stack, needs_nginx
 from tests.test_javascript_client import code_of, needs_node, run
 
-redis_server, image = servers.redis_server, deployment.image  # fixtures are found by their names
+image = deployment.image  # fixtures are found by their names
 
 pytestmark = needs_chromium
 

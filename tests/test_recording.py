@@ -1,87 +1,17 @@
-"""The laws of recordings: what is written is read back whole, what is broken is refused, and nothing plays early."""
+"""The laws of recordings: what is written is read back whole, and what is broken is refused."""
 
 import json
-from dataclasses import replace
-from itertools import accumulate, chain
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streamlab.events import recording
-from streamlab.events.event import (
-    Done,
-    Error,
-    FinalAnswer,
-    Retry,
-    Status,
-    StreamEvent,
-    TextDelta,
-    Thinking,
-    ToolCall,
-    ToolResult,
-    Usage,
-    encode,
-    merge_deltas,
-)
-from streamlab.events.recording import BrokenRecording, Flaw, Replay, read_recording, write_recording
-from tests.test_events import counts, strings, values
-
-# Runs
-
-
-def as_json(value: Any) -> Any:
-    """JSON has no two halves of a surrogate pair side by side: they are the character."""
-    return json.loads(json.dumps(value))
-
-
-texts = strings.map(as_json)
-results = values.map(as_json)
-deltas = texts.filter(lambda text: not "\udc00" <= text[:1] <= "\udfff")  # nor do they meet when deltas are merged
-
-
-def delta(content: str) -> list[StreamEvent]:
-    return [TextDelta(content, at=0)]
-
-
-def calls(count: int, value: Any) -> list[StreamEvent]:
-    """Parallel calls that are answered last first. Their ids come again in later steps."""
-    ids = [f"call {number}" for number in range(count)]
-    asked = [ToolCall("weather", call_id, value, at=0) for call_id in ids]
-    told = [ToolResult("weather", call_id, value, at=0) for call_id in ids]
-    return [*asked, *reversed(told)]
-
-
-acts = (
-    st.builds(delta, deltas)
-    | st.builds(calls, st.integers(1, 3), results)
-    | st.builds(lambda text: [Thinking(text, at=0)], texts)
-    | st.builds(lambda wait: [Retry("timeout", wait, at=0)], st.floats(0, 1e9))
-)
-endings = st.builds(lambda text: [FinalAnswer(text, at=0)], texts) | st.sampled_from(
-    [[], [Error("internal", "why", at=0)]]
-)
-dones = st.builds(
-    Done,
-    status=st.sampled_from(get_args(Status)),
-    usage=st.none() | st.builds(Usage, counts, counts, st.booleans()),
-)
-
-
-@st.composite
-def runs(draw: st.DrawFn) -> list[StreamEvent]:
-    """A whole run, some of it merged, that begins at any seq."""
-    events = [*chain(*draw(st.lists(acts, max_size=6))), *draw(endings), draw(dones)]
-    seqs = range(draw(st.integers(1, 10**15)), 2**62)
-    waits = draw(st.lists(st.integers(0, 10**7), min_size=len(events), max_size=len(events)))
-    step = draw(st.integers(1, 9))
-    placed = [
-        replace(event, seq=seq, at=at / 1e6, step=step)
-        for event, seq, at in zip(events, seqs, accumulate(waits), strict=False)
-    ]
-    cut = draw(st.integers(0, len(placed)))
-    return [*merge_deltas(placed[:cut]), *placed[cut:]]
+from streamlab.events.event import Done, StreamEvent, TextDelta, encode
+from streamlab.events.recording import BrokenRecording, Flaw, read_recording, write_recording
+from tests.recordings import runs
+from tests.test_events import values
 
 
 def refusal(data: bytes) -> tuple[int, str] | None:
@@ -205,6 +135,7 @@ def test_whatever_comes_there_is_one_error_to_expect(data: bytes) -> None:
 
 # Each code
 
+
 DONE = '{"type":"done","seq":2,"at":1,"status":"completed"}'
 
 
@@ -223,62 +154,61 @@ def test_the_line_of_the_examples_is_accepted() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"seq": True},
-        {"seq": 1.0},
-        {"seq": "1"},
-        {"seq": 0},
-        {"seq": None},
-        {"at": False},
-        {"at": "0"},
-        {"at": -0.1},
-        {"at": None},
-        {"at": float("nan")},
-        {"at": float("inf")},
-        {"at": 10**400},
-        {"step": True},
-        {"step": 0},
-        {"step": 1.5},
-        {"seq_from": 2},
-        {"seq_from": 0},
-        {"seq_from": True},
-        {"seq_from": 1, "type": "final_answer"},
-        {"content": 1},
-        {"content": ["a"]},
-        {"content": None},
-        {"type": None},
-        {"type": "speech"},
-        {"type": ["text_delta"]},
-        {"type": "tool_call", "tool": "weather"},
-        {"type": "tool_call", "call_id": "a"},
-        {"type": "tool_call", "tool": 1, "call_id": "a"},
-        {"type": "tool_call", "tool": "weather", "call_id": 1},
-        {"type": "tool_call", "tool": "weather", "call_id": "a", "input": {"celsius": float("-inf")}},
-        {"type": "tool_result", "tool": "weather", "result": 1},
-        {"type": "retry"},
-        {"type": "retry", "code": "timeout", "wait": "1"},
-        {"type": "retry", "code": "timeout", "wait": -1},
-        {"type": "error"},
-        {"type": "error", "code": 500},
-        {"type": "error", "code": "internal", "message": {}},
-        {"type": "done"},
-        {"type": "done", "status": "great"},
-        {"type": "done", "status": ["completed"]},
-        {"type": "done", "status": "completed", "usage": {}},
-        {"type": "done", "status": "completed", "usage": 0},
-        {"type": "done", "status": "completed", "usage": []},
-        {"type": "done", "status": "completed", "usage": {"input_tokens": 1}},
-        {"type": "done", "status": "completed", "usage": {"input_tokens": 1, "output_tokens": 1.5}},
-        {"type": "done", "status": "completed", "usage": {"input_tokens": True, "output_tokens": 1}},
-        {"type": "done", "status": "completed", "usage": {"input_tokens": -1, "output_tokens": 1}},
-        {"type": "done", "status": "completed", "usage": {"input_tokens": 1, "output_tokens": 1, "estimated": 1}},
-        {"type": "done", "status": "completed", "usage": {"input_tokens": 1, "output_tokens": 1, "price": 1}},
-        {"volume": 11},
-    ],
-    ids=str,
-)
+OF_ANOTHER_TYPE = [
+    {"seq": True},
+    {"seq": 1.0},
+    {"seq": "1"},
+    {"seq": 0},
+    {"seq": None},
+    {"at": False},
+    {"at": "0"},
+    {"at": -0.1},
+    {"at": None},
+    {"at": float("nan")},
+    {"at": float("inf")},
+    {"at": 10**400},
+    {"step": True},
+    {"step": 0},
+    {"step": 1.5},
+    {"seq_from": 2},
+    {"seq_from": 0},
+    {"seq_from": True},
+    {"seq_from": 1, "type": "final_answer"},
+    {"content": 1},
+    {"content": ["a"]},
+    {"content": None},
+    {"type": None},
+    {"type": "speech"},
+    {"type": ["text_delta"]},
+    {"type": "tool_call", "tool": "weather"},
+    {"type": "tool_call", "call_id": "a"},
+    {"type": "tool_call", "tool": 1, "call_id": "a"},
+    {"type": "tool_call", "tool": "weather", "call_id": 1},
+    {"type": "tool_call", "tool": "weather", "call_id": "a", "input": {"celsius": float("-inf")}},
+    {"type": "tool_result", "tool": "weather", "result": 1},
+    {"type": "retry"},
+    {"type": "retry", "code": "timeout", "wait": "1"},
+    {"type": "retry", "code": "timeout", "wait": -1},
+    {"type": "error"},
+    {"type": "error", "code": 500},
+    {"type": "error", "code": "internal", "message": {}},
+    {"type": "done"},
+    {"type": "done", "status": "great"},
+    {"type": "done", "status": ["completed"]},
+    {"type": "done", "status": "completed", "usage": {}},
+    {"type": "done", "status": "completed", "usage": 0},
+    {"type": "done", "status": "completed", "usage": []},
+    {"type": "done", "status": "completed", "usage": {"input_tokens": 1}},
+    {"type": "done", "status": "completed", "usage": {"input_tokens": 1, "output_tokens": 1.5}},
+    {"type": "done", "status": "completed", "usage": {"input_tokens": True, "output_tokens": 1}},
+    {"type": "done", "status": "completed", "usage": {"input_tokens": -1, "output_tokens": 1}},
+    {"type": "done", "status": "completed", "usage": {"input_tokens": 1, "output_tokens": 1, "estimated": 1}},
+    {"type": "done", "status": "completed", "usage": {"input_tokens": 1, "output_tokens": 1, "price": 1}},
+    {"volume": 11},
+]
+
+
+@pytest.mark.parametrize("fields", OF_ANOTHER_TYPE, ids=str)
 def test_a_field_of_another_type_is_no_event(fields: dict[str, Any]) -> None:
     """Every field that is set holds what its readers count on, and what the event's type needs is set."""
     assert refusal(f"{first(**fields)}\n{DONE}".encode()) == (1, "not_an_event")
@@ -361,75 +291,3 @@ def test_the_message_holds_nothing_of_the_file() -> None:
     """It can be logged or shown, whatever was uploaded."""
     with pytest.raises(BrokenRecording, match=r"^line 1: not_json$"):
         read_recording(b"a secret")
-
-
-# Replay
-
-speeds = st.none() | st.floats(1e-3, 1e3)
-elapsed = st.lists(st.floats(0, 1e5), max_size=12).map(sorted)
-
-
-def time_of(event: StreamEvent, speed: float | None) -> float:
-    return 0 if speed is None else event.at / speed
-
-
-@given(runs(), speeds, elapsed)
-def test_every_event_plays_once_in_order_and_never_early(
-    events: list[StreamEvent], speed: float | None, times: list[float]
-) -> None:
-    """However often one asks: what is due is given, and nothing else."""
-    replay = Replay(events, speed)
-    given: list[StreamEvent] = []
-    for time in times:
-        given += replay.due(time)
-        assert given == [event for event in events if time_of(event, speed) <= time]
-        assert replay.due(time) == []
-    assert given + replay.due(float("inf")) == events
-
-
-@given(runs(), speeds, elapsed)
-def test_who_waits_as_long_as_told_misses_nothing(
-    events: list[StreamEvent], speed: float | None, times: list[float]
-) -> None:
-    """The wait is until the next event is due, 0 when it is due already, and over after the last."""
-    replay = Replay(events, speed)
-    left = events
-    for time in times:
-        wait = replay.wait(time)
-        assert wait == (max(0.0, time_of(left[0], speed) - time) if left else None)
-        due = replay.due(time)
-        assert bool(due) == (wait == 0 and bool(left))
-        left = left[len(due) :]
-    replay.due(float("inf"))
-    assert replay.wait(0) is None
-
-
-def test_time_begins_with_the_run() -> None:
-    """The wait for the first token is a part of what is shown."""
-    replay = Replay([Done("completed", seq=1, at=3.0)], 2)
-    assert replay.wait(0) == 1.5
-    assert replay.due(1.4) == []
-    assert [event.seq for event in replay.due(1.5)] == [1]
-
-
-def test_without_a_speed_all_is_due_at_once() -> None:
-    """For who wants the end and not the way."""
-    events: list[StreamEvent] = [TextDelta("a", seq=1, at=5), Done("completed", seq=2, at=9)]
-    assert Replay(events, None).wait(0) == 0
-    assert Replay(events, None).due(0) == events
-
-
-def test_a_replay_keeps_its_events() -> None:
-    """What the caller does to its list afterwards, or to an answer, does not change what plays."""
-    events: list[StreamEvent] = [TextDelta("a", seq=1, at=0), Done("completed", seq=2, at=1)]
-    replay = Replay(events, 1)
-    events.clear()
-    replay.due(0).clear()
-    assert [event.seq for event in replay.due(1)] == [2]
-
-
-@pytest.mark.parametrize("speed", [0, -1, float("nan"), float("inf")])
-def test_a_speed_is_above_zero(speed: float) -> None:
-    """Nothing plays at a standstill, nor backwards."""
-    with pytest.raises(ValueError, match="above 0"):
-        Replay([], speed)

@@ -1,0 +1,142 @@
+"""Sets of prompts, and their page in a real browser."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx2
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+
+from benchmarks.harness import ROOT, chromium, streamlit_server, wait_until
+from components.page.texts import texts
+from streamlab.demo_model.process import DemoModel
+from streamlab.prompts.checks import Contains, Json, JsonSchema, MaxWords, NotContains, Regex
+from streamlab.prompts.prompt_set import PromptSet, Variant
+from streamlab.prompts.serialization import to_address
+from tests.browser import is_error
+from tests.pages import LOCALE
+
+FAST = "demo?first=0&rate=500"
+PATIENCE = 20.0  # seconds until a test that waits in vain gives up
+
+Browse = Callable[..., Page]
+
+in_english = pytest.mark.parametrize("language", ["en"])  # what takes a while, and is in few words
+in_japanese = pytest.mark.parametrize("language", ["ja"])
+
+
+def said(language: str, key: str, **values: object) -> str:
+    """Return what the page says, as people see it: the Markdown escape of a dollar is gone."""
+    return texts(language)[key].format(**values).replace("\\", "")
+
+
+def prompt_set(*models: str, **values: Any) -> PromptSet:
+    """Make variants A, B and so on, which ask for the topic of the case where there is one."""
+    template = "Tell me about {topic}." if "columns" in values else "What is streaming?"
+    variants = [
+        Variant(name=name, template=template, model=model) for name, model in zip("ABCDEF", models, strict=False)
+    ]
+    return PromptSet.model_validate({"variants": variants, **values})
+
+
+def topics(*names: str) -> dict[str, Any]:
+    return {"columns": ["topic"], "cases": [{"topic": name} for name in names]}
+
+
+CHECKS = (
+    Contains(value="{capital}"),
+    NotContains(value="lyon", ignore_case=True),
+    Regex(value=r"^\{"),
+    Json(),
+    JsonSchema(value='{"type": "object", "required": ["capital"]}'),
+    MaxWords(value=2),
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE * 1000)
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def server(demo: DemoModel) -> Iterator[str]:
+    """Serve the app, with the demo model as its provider, and yield its address."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("OPENAI_BASE_URL", demo.base_url)
+        environment.setenv("OPENAI_API_KEY", "test")
+        environment.setenv("LAB_MODELS", FAST)
+        with streamlit_server(ROOT / "app.py") as server:
+            yield server.url
+
+
+@pytest.fixture
+def browse(browser: Browser, server: str) -> Iterator[Browse]:
+    """Open the page in a browser profile of its own, with a set. Whatever the test does, no script of it fails."""
+    contexts: list[BrowserContext] = []
+    errors: list[str] = []
+
+    def open_page(language: str = "en", prompts: PromptSet | None = None, address: str = "") -> Page:
+        context = browser.new_context(
+            locale=LOCALE[language], viewport={"width": 1280, "height": 1000}, reduced_motion="reduce"
+        )
+        context.set_default_timeout(PATIENCE * 1000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: errors.extend([message.text] if is_error(message) else []))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        shared = f"?set={to_address(prompts)}" if prompts else ""
+        page.goto(address or f"{server}/prompts{shared}")
+        expect(run_button(page, language)).to_be_visible()
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+def run_button(page: Page, language: str = "en") -> Locator:
+    return button(page, said(language, "prompts.run"))
+
+
+def button(page: Page, name: str) -> Locator:
+    return page.get_by_test_id("stMain").get_by_role("button", name=name, exact=True)
+
+
+def column(page: Page, name: str) -> Locator:
+    """Find where a variant's answer arrives."""
+    heading = page.locator(f"strong:text-is('{name}')")
+    return page.get_by_test_id("stColumn").filter(has=heading)
+
+
+def words_of(place: Locator) -> list[str]:
+    """Return the words of a synthetic answer that are shown."""
+    return re.findall(r"word\d+", place.inner_text())
+
+
+def grown(place: Locator) -> None:
+    """Wait until there are more words than now."""
+    before = len(words_of(place))
+    wait_until(lambda: len(words_of(place)) > before, PATIENCE)
+
+
+def ended(page: Page, language: str = "en") -> None:
+    """Wait until all answers are there, and the set can be run again."""
+    expect(page.get_by_role("heading", name=said(language, "prompts.summary"))).to_be_visible()
+    expect(run_button(page, language)).to_be_enabled()
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+
+def row(page: Page, language: str, criterion: str) -> Locator:
+    """Find the variants' values, as the summary has them."""
+    name = said(language, f"prompts.criterion_{criterion}")
+    return page.get_by_role("row").filter(has=page.get_by_role("cell", name=name, exact=True)).get_by_role("cell")
+
+
+def asked(demo: DemoModel, *models: str) -> list[dict[str, Any]]:
+    """Return what the provider was asked of these, oldest first."""
+    log = httpx2.get(demo.base_url.removesuffix("/v1") + "/requests").raise_for_status().json()
+    return [entry for entry in log if entry["model"] in models]

@@ -1,0 +1,131 @@
+"""The files of deploy/, read: queries, alerts, the image, and what compose.yaml gives to whom."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import yaml
+
+from streamlab.events.event import Status
+from streamlab.gateway.delivery import EndReason
+from streamlab.gateway.writer import PROTOCOLS
+from streamlab.settings import Settings
+from tests.prometheus import configuration, queries
+from tests.stack import DEPLOY, ROOT, compose, instructions
+
+pytestmark = pytest.mark.soak  # three gateways, a Redis and an nginx take long to start
+
+
+# Prometheus and Grafana
+
+
+def test_the_values_that_queries_choose_exist() -> None:
+    """A reason, status, protocol or job that stands in a query is one that there is."""
+    jobs = {config["job_name"] for config in yaml.safe_load((DEPLOY / "prometheus.yml").read_text())["scrape_configs"]}
+    known = {"reason": set(get_args(EndReason)), "status": set(get_args(Status)), "job": jobs}
+    known["protocol"] = set(PROTOCOLS)
+    known |= {"alertstate": {"firing"}}
+    chosen = [(label, value) for query in queries().values() for label, value in re.findall(r'(\w+)=~?"(.*?)"', query)]
+    assert chosen
+    for label, value in chosen:
+        assert set(value.split("|")) <= known[label], (label, value)
+
+
+def test_every_alert_tells_what_to_do() -> None:
+    """Each has a summary, a runbook and a severity, and an occasion in alerts_test.yml."""
+    occasions = (DEPLOY / "alerts_test.yml").read_text()
+    for group in yaml.safe_load((DEPLOY / "alerts.yml").read_text())["groups"]:
+        for rule in group["rules"]:
+            assert rule["annotations"]["summary"]
+            assert rule["annotations"]["runbook"].strip().endswith(".")
+            assert rule["labels"]["severity"] in ("warning", "critical")
+            assert re.search(rf"\b{rule['alert']}\b", occasions), rule["alert"]
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed here (Debian: prometheus)")
+def test_prometheus_takes_its_files(tmp_path: Path) -> None:
+    """promtool finds nothing wrong with the configuration and the rules, and the rules fire when they should."""
+    config = configuration(tmp_path, {})
+    shutil.copy(DEPLOY / "alerts_test.yml", tmp_path)
+    for arguments in (
+        ["check", "config", str(config)],
+        ["check", "rules", "alerts.yml"],
+        ["test", "rules", "alerts_test.yml"],
+    ):
+        done = subprocess.run(["promtool", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+# The image and compose.yaml
+
+
+def test_the_image_runs_without_root_and_holds_no_secrets() -> None:
+    """A user by number, exact requirements, programs without a shell; and of the project only what it names."""
+    steps = dict(instructions())
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", steps["USER"])
+    assert json.loads(steps["CMD"])[:3] == ["python", "-m", "streamlit"]
+    requirements = (ROOT / "requirements.txt").read_text().splitlines()
+    assert all("==" in line for line in requirements if line and not line.lstrip().startswith("#"))
+    first, *rest = [
+        line
+        for line in (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
+    assert first == "*"
+    allowed = {line.removeprefix("!").split("/")[0] for line in rest if line.startswith("!")}
+    copied = {source.split("/")[0] for name, rest in instructions() if name == "COPY" for source in rest.split()[:-1]}
+    assert copied == allowed
+    assert ".env" not in allowed
+
+
+def test_compose_names_only_what_there_is() -> None:
+    """Files, variables, services, networks and volumes that compose.yaml names exist, and nothing else is set."""
+    text = (DEPLOY / "compose.yaml").read_text()
+    services = compose()["services"]
+    for name, service in services.items():
+        for mount in service.get("volumes", []):
+            source = mount.split(":")[0]
+            exists = (DEPLOY / source).exists() if source.startswith(".") else source in compose()["volumes"]
+            assert exists, (name, mount)
+        assert set(service["networks"]) <= set(compose()["networks"])
+        assert set(service.get("depends_on", {})) <= set(services)
+    assert (DEPLOY / services["app"]["build"]["context"] / services["app"]["build"]["dockerfile"]).is_file()
+    example = re.findall(r"^(\w+)=$", (DEPLOY / "example.env").read_text(), re.MULTILINE)
+    assert set(re.findall(r"(?<!\$)\$\{(\w+)", text)) == set(example)
+    template = set(re.findall(r"\$\{(\w+)\}", (DEPLOY / "nginx.conf").read_text()))
+    assert template == set(services["nginx"]["environment"]) - {"NGINX_ENVSUBST_OUTPUT_DIR"}
+    known = {name.upper() for name in Settings.model_fields} | {"HEALTH_URL"}
+    for name in ("app", "gateway-1", "gateway-2"):
+        assert set(services[name]["environment"]) <= known
+
+
+def test_prometheus_has_the_token_for_figures_and_no_other() -> None:
+    """It writes the one that the processes take for figures to where its configuration reads it."""
+    services = compose()["services"]
+    name = "GATEWAY_METRICS_TOKEN"
+    assert set(services["prometheus"]["environment"]) == {name}
+    for process in ("app", "gateway-1", "gateway-2"):
+        environment = services[process]["environment"]
+        assert environment[name] == services["prometheus"]["environment"][name]
+        assert name not in environment["GATEWAY_TOKENS"]
+    places = re.findall(rf'printf %s "\$\${name}" > (\S+)', services["prometheus"]["command"][0])
+    read = yaml.safe_load((DEPLOY / "prometheus.yml").read_text())["scrape_configs"]
+    assert [config["authorization"] for config in read] == [{"credentials_file": place} for place in 2 * places]
+
+
+def test_compose_gives_each_service_as_little_as_it_needs() -> None:
+    """Only nginx is published, on this machine alone unless told otherwise; nothing is written but /tmp and volumes."""
+    for name, service in compose()["services"].items():
+        assert ("ports" in service) == (name == "nginx"), name
+        assert service["read_only"]
+        assert service["cap_drop"] == ["ALL"]
+        assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory", "pids"}
+        assert "healthcheck" in service or service["image"] == "streaming-lab", name
+        assert not service["image"].endswith(":latest")
+    assert all(port.startswith("${LAB_ADDRESS:-127.0.0.1}:") for port in compose()["services"]["nginx"]["ports"])
+    assert compose()["services"]["redis"]["networks"] == ["inside"]
+    assert compose()["networks"]["inside"]["internal"]
