@@ -15,39 +15,26 @@ of the grid to the moment at which its first row is drawn on the canvas, both on
 runs; its peer is the same click when nothing runs.
 """
 
-import argparse
 import re
 import time
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, count, takewhile
 from urllib.parse import urlencode
 
 import psutil
 from playwright.sync_api import Browser, Page
 
-from benchmarks.comparison_page import RUN, Round, answered_requests, environment, open_page, print_round, serve_app
-from benchmarks.grid import CASES, measure_grid
-from benchmarks.harness import (
-    ROOT,
-    Claim,
-    Server,
-    chromium,
-    medians,
-    print_claims,
-    print_table,
-    spread,
-    streamlit_server,
-    write_json,
-)
+from benchmarks.grid import measure_grid
+from benchmarks.harness import Claim, Result, Server, by_turns, chromium, medians, print_table, spread
+from benchmarks.served import RUN, Round, answered_requests, open_page, print_round, serve_app, serve_plain
 from streamlab.demo_model.chunks import cut, synthetic
 from streamlab.demo_model.process import DemoModel
 from streamlab.prompts.prompt_set import PromptSet, Variant
 from streamlab.prompts.serialization import to_address
 
-APPS = ROOT / "benchmarks" / "apps"
 EXCHANGES = 50  # by which a page's clock is read
 
 COLUMNS = 6
@@ -58,6 +45,7 @@ PARAGRAPH = 400
 LIMIT = 0.2  # seconds
 TARGET = 1.5
 
+GRID_ROUNDS = 3  # at most
 FLAT = 1.05
 GROWTH = 1.1
 ROWS_LIMIT = 1.0  # seconds
@@ -120,11 +108,6 @@ def completing_chunks() -> list[int]:
     return [bisect_left(ends, end) for end in takewhile(lambda end: end <= ends[-1], words)]
 
 
-def serve_plain(demo: DemoModel, model: str) -> AbstractContextManager[Server]:
-    """Serve the plain page under Streamlit's defaults, from a folder without settings."""
-    return streamlit_server(APPS / "six_columns.py", environment=environment(demo, model), folder=APPS)
-
-
 def six_variants(question: str) -> str:
     """Return the address of our page with a set of six."""
     names = [f"column {number}" for number in range(1, COLUMNS + 1)]
@@ -170,19 +153,18 @@ def rate(written: Iterable[Sequence[float]]) -> float:
 
 
 def measure_columns(browser: Browser, demo: DemoModel, rounds: int) -> dict[str, list[Round]]:
-    """Measure both sides by turns; drop the first round, which pays for imports."""
-    results: dict[str, list[Round]] = {"ours": [], "plain": []}
-    with serve_app(demo, STEADY) as ours, serve_plain(demo, STEADY) as plain:
-        servers = {"ours": ours, "plain": plain}
-        for number in range(rounds + 1):
-            for name in sorted(servers, reverse=number % 2 == 0):
-                question = f"round {number} {name}"
-                address = six_variants(question) if name == "ours" else f"?{urlencode({'question': question})}"
-                found = stream(browser, demo, servers[name], address, question)
-                if number:
-                    results[name].append(found)
-                    print_round(name, found)
-    return results
+    """Measure both sides by turns."""
+    numbers = count(1)
+    with serve_app(demo, STEADY) as ours, serve_plain("six_columns.py", demo, STEADY) as plain:
+
+        def measure(name: str, server: Server) -> Round:
+            question = f"{name} {next(numbers)}"
+            address = six_variants(question) if name == "ours" else f"?{urlencode({'question': question})}"
+            found = stream(browser, demo, server, address, question)
+            print_round(name, found)
+            return found
+
+        return by_turns({"ours": partial(measure, "ours", ours), "plain": partial(measure, "plain", plain)}, rounds)
 
 
 def claims(columns: dict[str, Round], grid: Round) -> list[Claim]:
@@ -198,32 +180,16 @@ def claims(columns: dict[str, Round], grid: Round) -> list[Claim]:
     ]
 
 
-def report(columns: dict[str, Round], grid: Round) -> None:
-    rows = [(name, *(f"{value:,.3g}" for value in found.values())) for name, found in columns.items()]
-    print_table(("six columns", *columns["ours"]), rows)
-    print()
-    print_table(("grid", *grid), [("median of all runs", *(f"{value:,.3g}" for value in grid.values()))])
-    print()
-
-
-def main(argv: Sequence[str] | None = None) -> list[Claim]:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="of six columns on either side")
-    parser.add_argument("--runs", type=int, default=3, help="of the grid")
-    parser.add_argument("--cases", type=int, default=CASES, help="of the grid")
-    options = parser.parse_args(argv)
+def run(rounds: int = 5) -> Result:
     load = psutil.getloadavg()  # before we add to it
     print("Load average: " + ", ".join(f"{value:.1f}" for value in load))
     with DemoModel() as demo, chromium() as browser:
-        columns = measure_columns(browser, demo, options.rounds)
-        grid = measure_grid(browser, demo, options.runs, options.cases)
-    summed = {name: medians(rounds) for name, rounds in columns.items()}
-    report(summed, medians(grid))
-    found = claims(summed, medians(grid))
-    print_claims(found)
-    print("Written to", write_json("columns", {"load": load, "columns": columns, "grid": grid}))
-    return found
-
-
-if __name__ == "__main__":
-    main()
+        columns = measure_columns(browser, demo, rounds)
+        grid = measure_grid(browser, demo, min(rounds, GRID_ROUNDS))
+    middle, middle_grid = {name: medians(found) for name, found in columns.items()}, medians(grid)
+    rows = [(name, *(f"{value:,.3g}" for value in found.values())) for name, found in middle.items()]
+    print_table(("six columns", *middle["ours"]), rows)
+    print()
+    print_table(("grid", *middle_grid), [("median", *(f"{value:,.3g}" for value in middle_grid.values()))])
+    print()
+    return Result(claims(middle, middle_grid), {"load": load, "columns": columns, "grid": grid})

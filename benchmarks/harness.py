@@ -13,15 +13,19 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 import psutil
 from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
+APPS = ROOT / "benchmarks" / "apps"
 RESULTS = ROOT / "benchmarks" / "results"
 CHROMIUM = "/usr/bin/chromium"
+GATEWAY = "benchmarks.apps.gateway:application"
+RELAY = "benchmarks.apps.relay:application"
 
 T = TypeVar("T")
 
@@ -56,6 +60,24 @@ class Server:
         """Return the user and system time that the server has used since it started."""
         return cpu_seconds(self.process)
 
+    def memory(self) -> int:
+        """Return the resident memory of the server, in bytes."""
+        return int(self.process.memory_info().rss)
+
+
+@contextmanager
+def running(command: Sequence[str], ready: Callable[[], bool], **options: Any) -> Iterator[psutil.Popen]:
+    """Run a server until the block ends, with the options of Popen. Raise RuntimeError when it does not start."""
+    process = psutil.Popen(command, **options)
+    try:
+        wait_until(lambda: ready() or process.poll() is not None, timeout=60)
+        if process.poll() is not None:
+            raise RuntimeError(f"{' '.join(command)} did not start")
+        yield process
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
 
 @contextmanager
 def streamlit_server(
@@ -66,37 +88,23 @@ def streamlit_server(
     Streamlit reads the ``.streamlit/config.toml`` of ``folder``; one that has none runs with the defaults.
     """
     port = free_port()
+    url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "streamlit", "run", str(script), f"--server.port={port}", *_SERVER_OPTIONS]
     variables = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
-    process = subprocess.Popen([*command, *options], cwd=folder, env=variables, stdout=subprocess.DEVNULL)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        wait_until(lambda: _healthy(url), timeout=60)
-        yield Server(url, psutil.Process(process.pid))
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
+    ready = partial(_healthy, url)
+    with running([*command, *options], ready, cwd=folder, env=variables, stdout=subprocess.DEVNULL) as process:
+        yield Server(url, process)
 
 
 @contextmanager
 def asgi_server(app: str, environment: Mapping[str, str] | None = None) -> Iterator[Server]:
-    """Run uvicorn with uvloop and httptools on a free port until the block ends.
-
-    ``module:factory`` makes the application. Raise RuntimeError when it does not start.
-    """
+    """Run uvicorn with uvloop and httptools on a free port until the block ends; ``module:factory`` makes the app."""
     port = free_port()
     options = ["--loop=uvloop", "--http=httptools", "--ws=none", "--no-access-log", "--log-level=warning"]
     command = [sys.executable, "-m", "uvicorn", "--factory", app, f"--port={port}", *options]
     variables = {**os.environ, "PYTHONPATH": str(ROOT), "LAB_GRPC_PORT": "0", **(environment or {})}
-    process = subprocess.Popen(command, cwd=ROOT, env=variables)
-    try:
-        wait_until(lambda: listens(port) or process.poll() is not None, timeout=60)
-        if process.poll() is not None:
-            raise RuntimeError(f"{app} did not start")
-        yield Server(f"http://127.0.0.1:{port}", psutil.Process(process.pid))
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+    with running(command, partial(listens, port), cwd=ROOT, env=variables) as process:
+        yield Server(f"http://127.0.0.1:{port}", process)
 
 
 @contextmanager
@@ -185,15 +193,36 @@ class Sampler(Generic[T]):
                 self.samples.append((time.monotonic(), value))
 
 
+def by_turns(measures: Mapping[str, Callable[[], T]], rounds: int, warm_up: int = 1) -> dict[str, list[T]]:
+    """Take all measures once a round, in an order that changes; drop `warm_up` rounds, which pay for imports."""
+    found: dict[str, list[T]] = {name: [] for name in measures}
+    for number in range(-warm_up, rounds):
+        for name in sorted(measures, reverse=number % 2 == 1):
+            value = measures[name]()
+            if number >= 0:
+                found[name].append(value)
+    return found
+
+
 def spread(seconds: Sequence[float]) -> dict[str, float]:
     """Return the median and the 95th percentile, in milliseconds."""
     *_, p95 = statistics.quantiles(seconds, n=20)
     return {"median": statistics.median(seconds) * 1000, "p95": p95 * 1000}
 
 
-def medians(runs: Sequence[dict[str, float]]) -> dict[str, float]:
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the smallest value that at least `share` of the values do not exceed."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
+
+
+def middles(results: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """Return the median of each list."""
+    return {name: statistics.median(values) for name, values in results.items()}
+
+
+def medians(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Return the median of each measure over several runs."""
-    return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+    return middles({name: [run[name] for run in runs] for name in runs[0]})
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -223,6 +252,13 @@ class Claim:
     @property
     def met(self) -> bool:
         return self.ratio >= self.target if self.at_least else self.ratio <= self.target
+
+
+class Result(NamedTuple):
+    """What a benchmark found: its claims, and all that it observed, as JSON has it."""
+
+    claims: list[Claim]
+    observations: Any
 
 
 def print_claims(claims: Sequence[Claim]) -> None:

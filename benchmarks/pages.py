@@ -10,34 +10,22 @@ Streamlit's defaults. `scheduled` pages have no chain: their text comes from a s
 Pages, model and readers are three processes; the share of a CPU that each took tells what was the limit.
 """
 
-import argparse
 import json
 import math
 import tempfile
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 
-from benchmarks.harness import (
-    ROOT,
-    Claim,
-    Sampler,
-    cpu_seconds,
-    print_claims,
-    print_table,
-    streamlit_server,
-    write_json,
-)
+from benchmarks.harness import APPS, Claim, Result, Sampler, Server, cpu_seconds, percentile, streamlit_server
 from benchmarks.readers import SPACE, Seen, start_reading
+from benchmarks.served import requests, serve_app, serve_plain
 from streamlab.demo_model.chunks import cut, synthetic
 from streamlab.demo_model.process import DemoModel
 
-APPS = ROOT / "benchmarks" / "apps"
 CHUNKS = 500
 RATE = 50
 SIZE = 5
@@ -46,7 +34,6 @@ PARAGRAPH = 400
 MODEL = f"demo-model?first=0.5&jitter=0&rate={RATE}&chunks={CHUNKS}&size={SIZE}&paragraph={PARAGRAPH}"
 SPREAD = 1.0  # seconds within which all pages ask, and so end
 LIMIT = 0.2  # seconds
-TRIES = 3
 TARGET = 4.0
 FIRST_COUNT, LAST_COUNT = 10, 640
 
@@ -59,7 +46,7 @@ class Candidate:
     """What is measured: a server to start, the page to open, and how to learn when the chunks were written."""
 
     name: str
-    serve: Callable[[], Any]
+    serve: Callable[[], AbstractContextManager[Server]]
     page: str
     written: Callable[[], Written]
     model: int | None = None  # the model's process
@@ -120,8 +107,8 @@ def _evaluate(pages: int, seen: dict[str, Seen], written: Written, clock: CpuClo
     ]
     return Probe(
         pages,
-        percentile([lag for at, lag in lags if at < ended - 0.5]),
-        percentile([lag for _, lag in lags]),
+        percentile([lag for at, lag in lags if at < ended - 0.5], 0.99),
+        percentile([lag for _, lag in lags], 0.99),
         clock.shares(began, ended),
     )
 
@@ -144,22 +131,18 @@ def _ends() -> Iterator[int]:
         yield total
 
 
-def percentile(values: list[float], share: float = 0.99) -> float:
-    return sorted(values)[int(len(values) * share)]
-
-
-def search(candidate: Candidate, report: Callable[[str, Probe], None]) -> list[Probe]:
+def search(candidate: Candidate, rounds: int) -> list[Probe]:
     """Double the pages until the lag is too long in both respects, then bisect each to about an eighth.
 
-    A number that fails is tried again, up to `TRIES` times: a pause of the machine may have caused it.
+    A number that fails is tried up to `rounds` times: a pause of the machine may have caused it.
     """
     probes: dict[int, list[Probe]] = {}
 
     def lag(pages: int, of: str) -> float:
         tries = probes.setdefault(pages, [])
-        while not tries or (_best(tries, of) > LIMIT and len(tries) < TRIES):
+        while not tries or (_best(tries, of) > LIMIT and len(tries) < rounds):
             tries.append(probe(candidate, pages))
-            report(candidate.name, tries[-1])
+            print_probe(candidate.name, tries[-1])
         return _best(tries, of)
 
     for of in ("with_ends", "steady"):
@@ -182,24 +165,15 @@ def max_served(probes: Sequence[Probe], of: str) -> int:
     return max((found.pages for found in probes if getattr(found, of) <= LIMIT), default=0)
 
 
-def chain_candidates(demo: DemoModel, model: str = MODEL, pid: int | None = None) -> list[Candidate]:
+def chain_candidates(demo: DemoModel, pid: int) -> list[Candidate]:
     """Build both candidates with the same model at the same address, by the provider's settings."""
-    environment = {
-        "LAB_MODELS": model,
-        "OPENAI_BASE_URL": demo.base_url,
-        "OPENAI_API_KEY": "demo",
-        "LAB_MAX_RUNS": "1000",
-        "LAB_LOG_LEVEL": "warning",
-        "LAB_ATTEMPTS": "1",
-    }
 
     def written() -> Written:
-        with urllib.request.urlopen(demo.base_url.replace("/v1", "/requests"), timeout=60) as answer:
-            return {record["prompt"]["user"]: record["written"] for record in json.load(answer)}
+        return {record["prompt"]["user"]: record["written"] for record in requests(demo)}
 
     return [
-        Candidate("ours", lambda: streamlit_server(ROOT / "app.py", environment=environment), "chat", written, pid),
-        Candidate("plain", lambda: _plain_server(APPS / "plain.py", environment), "", written, pid),
+        Candidate("ours", lambda: serve_app(demo, MODEL), "chat", written, pid),
+        Candidate("plain", lambda: serve_plain("plain.py", demo, MODEL), "", written, pid),
     ]
 
 
@@ -218,13 +192,10 @@ def scheduled_candidates(times: Path) -> list[Candidate]:
 
     return [
         Candidate("ours", lambda: streamlit_server(APPS / "scheduled_app.py", environment=ours), "", written),
-        Candidate("plain", lambda: _plain_server(APPS / "scheduled.py", plain), "", written),
+        Candidate(
+            "plain", lambda: streamlit_server(APPS / "scheduled.py", environment=plain, folder=APPS), "", written
+        ),
     ]
-
-
-def _plain_server(script: Path, environment: dict[str, str]) -> Any:
-    """Serve under Streamlit's defaults, from a folder without settings."""
-    return streamlit_server(script, environment=environment, folder=APPS)
 
 
 @contextmanager
@@ -233,7 +204,7 @@ def open_candidates(source: str) -> Iterator[list[Candidate]]:
         before = set(psutil.Process().children())
         with DemoModel() as demo:
             (child,) = set(psutil.Process().children()) - before
-            yield chain_candidates(demo, pid=child.pid)
+            yield chain_candidates(demo, child.pid)
     else:
         with tempfile.TemporaryDirectory() as folder:
             yield scheduled_candidates(Path(folder))
@@ -260,47 +231,14 @@ def print_probe(name: str, found: Probe) -> None:
     print(f"{found.with_ends * 1000:.0f} ms with ends; CPU: {shares}", flush=True)
 
 
-def print_probes(source: str, sides: dict[str, list[Probe]]) -> None:
-    rows = [
-        (
-            f"{source}, {name}",
-            found.pages,
-            f"{found.steady * 1000:.0f}",
-            f"{found.with_ends * 1000:.0f}",
-            *(f"{found.cpu.get(process, 0):.0%}" for process in SHARES),
-        )
-        for name, probes in sides.items()
-        for found in probes
-    ]
-    print_table(("", "pages", "p99 steady, ms", "with ends, ms", *(f"CPU {process}" for process in SHARES)), rows)
-
-
-def main(argv: Sequence[str] | None = None) -> list[Claim]:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--source", choices=("chain", "scheduled"), action="append")
-    parser.add_argument("--side", choices=("ours", "plain"), help="only this side")
-    parser.add_argument("--pages", type=int, action="append", help="probe these numbers instead of searching")
-    options = parser.parse_args(argv)
+def run(rounds: int = 3) -> Result:
     results: dict[str, dict[str, list[Probe]]] = {}
-    for source in options.source or ("chain", "scheduled"):
+    for source in ("chain", "scheduled"):
         print(f"{source}:")
         with open_candidates(source) as sides:
-            wanted = [candidate for candidate in sides if options.side in (None, candidate.name)]
-            if options.pages:
-                for pages in options.pages:
-                    for candidate in wanted:
-                        print_probe(candidate.name, probe(candidate, pages))
-            else:
-                results[source] = {candidate.name: search(candidate, print_probe) for candidate in wanted}
-    if options.pages or options.side:
-        return []
-    for source, found in results.items():
-        print_probes(source, found)
-    print_claims(claims(results))
-    raw = {s: {n: [asdict(p) for p in ps] for n, ps in sides.items()} for s, sides in results.items()}
-    print("Written to", write_json("pages", raw))
-    return claims(results)
-
-
-if __name__ == "__main__":
-    main()
+            results[source] = {candidate.name: search(candidate, rounds) for candidate in sides}
+    raw = {
+        source: {name: [asdict(probe) for probe in probes] for name, probes in sides.items()}
+        for source, sides in results.items()
+    }
+    return Result(claims(results), raw)

@@ -14,7 +14,6 @@ words, as a delay that all words share is no change of pace. *Late* is how long 
 an event over, to a consumer that needs no time and to one that needs 30 ms a batch, no browser.
 """
 
-import argparse
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -25,17 +24,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page
 
-from benchmarks.harness import (
-    ROOT,
-    Claim,
-    chromium,
-    medians,
-    print_claims,
-    print_table,
-    spread,
-    streamlit_server,
-    write_json,
-)
+from benchmarks.harness import ROOT, Claim, Result, by_turns, chromium, medians, print_table, spread, streamlit_server
 from components.page.texts import texts
 from components.timeline.replay import SPEEDS, replay_batches
 from streamlab.demo_model.chunks import cut, synthetic
@@ -195,22 +184,23 @@ def lateness(speed: float, work: float) -> dict[str, float]:
 
 
 def measure(rounds: int) -> tuple[Results, Results]:
-    """Measure openings by size and replays by kind, interleaved; drop the first round, which pays for imports."""
-    opened: Results = {f"{size:,}": [] for size in SIZES}
-    replayed: Results = {f"{kind}, {label}": [] for kind in KINDS for label in SPEEDS}
+    """Measure openings by size and replays by kind, interleaved."""
     with streamlit_server(ROOT / "app.py") as server, chromium() as browser:
         browser.new_context(locale="en-US", viewport={"width": 1280, "height": 900})
         address = f"{server.url}/timeline"
-        for number in range(rounds + 1):
-            costs = {f"{size:,}": opening(browser, address, size) for size in SIZES}
-            errors = {
+
+        def costs() -> dict[str, dict[str, float]]:
+            return {f"{size:,}": opening(browser, address, size) for size in SIZES}
+
+        def errors() -> dict[str, dict[str, float]]:
+            return {
                 f"{kind}, {label}": found
                 for kind, steps in KINDS.items()
                 for label, found in replays(browser, address, steps).items()
             }
-            for results, found in ((opened, costs), (replayed, errors)) if number else ():
-                for name, values in found.items():
-                    results[name].append(values)
+
+        found = by_turns({"opening": costs, "replay": errors}, rounds)
+    opened, replayed = ({name: [each[name] for each in runs] for name in runs[0]} for runs in found.values())
     return opened, replayed
 
 
@@ -243,10 +233,7 @@ def report(opened: Medians, paces: Medians) -> None:
     print()
 
 
-def main(argv: Sequence[str] | None = None) -> list[Claim]:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args(argv).rounds
+def run(rounds: int = 5) -> Result:
     late = {
         f"replay_batches, {label}, consumer needs {name}": lateness(speed, work)
         for name, work in CONSUMERS.items()
@@ -255,11 +242,5 @@ def main(argv: Sequence[str] | None = None) -> list[Claim]:
     opened, replayed = measure(rounds)
     costs, errors = ({name: medians(runs) for name, runs in results.items()} for results in (opened, replayed))
     report(costs, {f"browser, {name}": run for name, run in errors.items()} | late)
-    found = claims(costs, errors, late)
-    print_claims(found)
-    print("Written to", write_json("timeline", {"opening": opened, "replay": replayed, "replay_batches": late}))
-    return found
-
-
-if __name__ == "__main__":
-    main()
+    observations = {"opening": opened, "replay": replayed, "replay_batches": late}
+    return Result(claims(costs, errors, late), observations)
