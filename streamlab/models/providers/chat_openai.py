@@ -13,7 +13,6 @@ promised:
 
 import logging
 from collections.abc import AsyncIterator, Iterator
-from types import TracebackType
 from typing import Any, Self
 
 import openai
@@ -106,9 +105,7 @@ class PlainStream:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._stream.close()
 
     def __iter__(self) -> Iterator[Any]:
@@ -140,9 +137,7 @@ class AsyncPlainStream:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *exception: object) -> None:
         await self._stream.close()
 
     async def __aiter__(self) -> AsyncIterator[Any]:
