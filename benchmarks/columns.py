@@ -5,9 +5,8 @@ the chunk that completes it to the change of the document that shows it, for eve
 page of the app with its settings. The plain page gives six stock `ChatOpenAI` streams to six `st.write_stream`, each in
 a parallel fragment, under Streamlit's defaults. Both ask the same model; fresh pages, the two sides by turns.
 
-The model notes its writes by `time.monotonic`, the browser by `performance.now`. How far the two are apart is asked of
-the page before each answer: its reading was taken between two of ours, so the shortest exchange of many tells within
-half its duration, `clock`. It is asked again afterwards, and must be the same.
+The model notes its writes by `time.monotonic`, the page its changes by the wall clock of the same machine, and our
+process knows both.
 
 *Grid*: 200 cases x 4 variants, short answers, four at once, in a fresh server that has made one small comparison
 before. *Memory* is resident, of the server alone, five times a second. *Rows* is the time from a click on another page
@@ -19,13 +18,12 @@ import re
 import time
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate, count, takewhile
 from urllib.parse import urlencode
 
 import psutil
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 from benchmarks.grid import measure_grid
 from benchmarks.harness import Claim, Result, Server, by_turns, chromium, medians, print_table, spread
@@ -34,8 +32,6 @@ from streamlab.demo_model.chunks import cut, synthetic
 from streamlab.demo_model.process import DemoModel
 from streamlab.prompts.prompt_set import PromptSet, Variant
 from streamlab.prompts.serialization import to_address
-
-EXCHANGES = 50  # by which a page's clock is read
 
 COLUMNS = 6
 CHUNKS = 500
@@ -60,7 +56,7 @@ Shown = dict[str, list[float]]  # by the number of the column: when each word wa
 _WATCH_COLUMNS = """() => {
     window.shown = {};
     new MutationObserver(records => {
-        const now = performance.now() / 1000;
+        const now = (performance.timeOrigin + performance.now()) / 1000;
         const element = node => node instanceof Element ? node : node.parentElement;
         const columns = new Set(records.map(({target}) => element(target)?.closest('[data-testid="stColumn"]')));
         for (const column of columns) {
@@ -76,28 +72,6 @@ _WATCH_COLUMNS = """() => {
 
 _ALL_SHOWN = f"""words => window.shown && Object.values(window.shown).filter(times => times.length >= words).length
     === {COLUMNS}"""
-
-
-@dataclass(frozen=True)
-class PageClock:
-    """The offset from a page's `performance.now` to `time.monotonic`, and its uncertainty; seconds."""
-
-    offset: float
-    within: float
-
-    def agrees(self, other: "PageClock") -> bool:
-        return abs(self.offset - other.offset) <= self.within + other.within
-
-
-def read_clock(page: Page) -> PageClock:
-    """Read the page's clock between two readings of ours; the shortest exchange is wrong by half of it at most."""
-    exchanges = []
-    for _ in range(EXCHANGES):
-        before = time.monotonic()
-        at = float(page.evaluate("performance.now()")) / 1000
-        after = time.monotonic()
-        exchanges.append(PageClock((before + after) / 2 - at, (after - before) / 2))
-    return min(exchanges, key=lambda exchange: exchange.within)
 
 
 def completing_chunks() -> list[int]:
@@ -119,22 +93,20 @@ def stream(browser: Browser, demo: DemoModel, server: Server, address: str, ques
     """Measure the lags of all words of six answers, in ms, and the server's CPU until all are shown."""
     with open_page(browser, f"{server.url}/{address}") as page:
         page.evaluate(_WATCH_COLUMNS)
-        clock = read_clock(page)
         spent = server.cpu_seconds()
         page.get_by_role("button", name=RUN, exact=True).click()
         page.get_by_text(f"column {COLUMNS}", exact=True).scroll_into_view_if_needed()
         page.wait_for_function(_ALL_SHOWN, arg=len(completing_chunks()), polling=500)
         spent = server.cpu_seconds() - spent
         page.wait_for_timeout(1_500)  # the answers' end
-        if not clock.agrees(read_clock(page)):
-            raise RuntimeError("the page's clock has moved")
         shown: Shown = page.evaluate("window.shown")
+    wall = time.time() - time.monotonic()
     written = {
         record["prompt"]["user"].removeprefix(f"{question}, "): record["written"]
         for record in answered_requests(demo, question)
     }
     seconds = [
-        at + clock.offset - written[f"column {number}"][chunk]
+        at - wall - written[f"column {number}"][chunk]
         for number, times in shown.items()
         for at, chunk in zip(times, completing_chunks(), strict=True)
     ]
@@ -143,7 +115,6 @@ def stream(browser: Browser, demo: DemoModel, server: Server, address: str, ques
         "longest": max(seconds) * 1000,
         "cpu": spent,
         "rate": rate(written.values()),
-        "clock": clock.within * 1000,
     }
 
 

@@ -8,7 +8,7 @@ from functools import partial
 
 from playwright.sync_api import Browser, Page
 
-from benchmarks.harness import Sampler, Server
+from benchmarks.harness import Server, sampled
 from benchmarks.served import RUN, Round, answered_requests, open_page, print_round, serve_app
 from streamlab.demo_model.process import DemoModel
 from streamlab.prompts.prompt_set import PromptSet, Variant
@@ -79,7 +79,7 @@ def compare(browser: Browser, server: Server, question: str) -> Round:
     with open_page(browser, f"{server.url}/{many_cases(question, CASES)}") as page:
         grid = Grid(page, question)
         before, began = megabytes(server), time.monotonic()
-        with Sampler(partial(megabytes, server), interval=0.2) as memory:
+        with sampled(partial(megabytes, server), interval=0.2) as sizes:
             page.get_by_role("button", name=RUN, exact=True).click()
             page.get_by_test_id("stProgress").wait_for()
             running = list(clicks_while_running(page, grid))
@@ -87,7 +87,6 @@ def compare(browser: Browser, server: Server, question: str) -> Round:
         page.wait_for_timeout(2_000)  # all that the end draws
         at_rest = [click_to_rows(page, grid) for _ in range(CLICKS_AT_REST)]
         after = megabytes(server)
-    sizes = [size for _, size in memory.samples]
     quarter = len(sizes) // 4
     return {
         "before": before,

@@ -1,4 +1,4 @@
-"""What every benchmark needs: servers to measure, a browser, a sampler, tables and result files."""
+"""What every benchmark needs: servers to measure, a browser, samples, tables and result files."""
 
 import json
 import math
@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import psutil
 from playwright.sync_api import Browser, sync_playwright
@@ -58,7 +58,8 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """Return the user and system time that the server has used since it started."""
-        return cpu_seconds(self.process)
+        times = self.process.cpu_times()
+        return float(times.user + times.system)
 
     def memory(self) -> int:
         """Return the resident memory of the server, in bytes."""
@@ -143,11 +144,6 @@ def get(url: str) -> Any:
         return json.load(response)
 
 
-def cpu_seconds(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
-
-
 def wait_until(ready: Callable[[], bool], timeout: float) -> None:
     """Ask ten times a second; raise TimeoutError after ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
@@ -165,32 +161,27 @@ def _healthy(url: str) -> bool:
         return False
 
 
-class Sampler(Generic[T]):
-    """Calls `read` at an interval, on a thread of its own, for as long as the block or until the process is gone.
+@contextmanager
+def sampled(read: Callable[[], T], interval: float) -> Iterator[list[T]]:
+    """Call `read` every `interval` seconds on a thread, for as long as the block or until the process is gone.
 
-    `samples` are the times by `time.monotonic`, and the values.
+    Yield the list of what it returned.
     """
+    samples: list[T] = []
+    stop = threading.Event()
 
-    def __init__(self, read: Callable[[], T], interval: float) -> None:
-        self.samples: list[tuple[float, T]] = []
-        self._read = read
-        self._interval = interval
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._sample)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _sample(self) -> None:
+    def sample() -> None:
         with suppress(psutil.Error):
-            while not self._stop.wait(self._interval):
-                value = self._read()
-                self.samples.append((time.monotonic(), value))
+            while not stop.wait(interval):
+                samples.append(read())
+
+    thread = threading.Thread(target=sample)
+    thread.start()
+    try:
+        yield samples
+    finally:
+        stop.set()
+        thread.join()
 
 
 def by_turns(measures: Mapping[str, Callable[[], T]], rounds: int, warm_up: int = 1) -> dict[str, list[T]]:

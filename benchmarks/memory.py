@@ -11,7 +11,7 @@ import time
 from functools import partial
 
 from benchmarks.apps.workload import Workload
-from benchmarks.harness import GATEWAY, RELAY, Claim, Result, Sampler, asgi_server, by_turns, middles, print_table
+from benchmarks.harness import GATEWAY, RELAY, Claim, Result, asgi_server, by_turns, middles, print_table, sampled
 from benchmarks.sse_clients import Clients, PreparedRun
 
 IDLE = 5_000
@@ -41,9 +41,9 @@ def peak(stalled: int) -> float:
         run = PreparedRun(server, Workload(EVENTS, turns=True))
         with Clients(server.port, run.path, stalled, window=WINDOW):
             run.go()
-            with Sampler(server.memory, interval=0.02) as memory:
+            with sampled(server.memory, interval=0.02) as sizes:
                 time.sleep(WATCHED)
-    return max(size for _, size in memory.samples) / 2**20
+    return max(sizes) / 2**20
 
 
 def run(rounds: int = 3) -> Result:

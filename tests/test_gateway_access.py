@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from streamlab.gateway.access import FORWARDING, Access, Caller, Grant
 from streamlab.gateway.errors import Refusal
-from streamlab.gateway.privacy import HideTokens
+from streamlab.gateway.privacy import hide_tokens_of
 from tests.conftest import until
 from tests.gateway import Served, delta, ending, is_refusal, served
 
@@ -340,7 +340,7 @@ def test_the_web_servers_log_shows_no_token(path: str, shown: str) -> None:
     record = logging.LogRecord(
         "uvicorn.error", logging.INFO, "", 0, '%s - "WebSocket %s" %d', ("1.2.3.4", path, 1), None
     )
-    assert HideTokens().filter(record)
+    assert hide_tokens_of(record)
     assert record.getMessage() == f'1.2.3.4 - "WebSocket {shown}" 1'
 
 

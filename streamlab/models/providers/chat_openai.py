@@ -67,8 +67,8 @@ def check_hook(base: type) -> bool:
 class PlainCompletions:
     """The chat completions of a client, whose streams are normalised dicts; all else is as the client has it."""
 
-    def __init__(self, client: openai.OpenAI) -> None:
-        self._stock = client.chat.completions
+    def __init__(self, client: openai.OpenAI | openai.AsyncOpenAI) -> None:
+        self._stock: Any = client.chat.completions
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stock, name)
@@ -80,14 +80,8 @@ class PlainCompletions:
         return PlainStream(raw.parse(to=openai.Stream[object]))
 
 
-class AsyncPlainCompletions:
+class AsyncPlainCompletions(PlainCompletions):
     """The same on the event loop, for the agent."""
-
-    def __init__(self, client: openai.AsyncOpenAI) -> None:
-        self._stock = client.chat.completions
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stock, name)
 
     async def create(self, **payload: Any) -> Any:
         if not payload.get("stream"):
