@@ -17,12 +17,10 @@ runs; its peer is the same click when nothing runs.
 import re
 import time
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import accumulate, count, takewhile
 from urllib.parse import urlencode
 
-import psutil
 from playwright.sync_api import Browser
 
 from benchmarks.grid import measure_grid
@@ -110,17 +108,7 @@ def stream(browser: Browser, demo: DemoModel, server: Server, address: str, ques
         for number, times in shown.items()
         for at, chunk in zip(times, completing_chunks(), strict=True)
     ]
-    return {
-        **spread(seconds),
-        "longest": max(seconds) * 1000,
-        "cpu": spent,
-        "rate": rate(written.values()),
-    }
-
-
-def rate(written: Iterable[Sequence[float]]) -> float:
-    """Return the chunks a second of the column to which the model wrote the fewest."""
-    return min((len(times) - 1) / (times[-1] - times[0]) for times in written)
+    return {**spread(seconds), "cpu": spent}
 
 
 def measure_columns(browser: Browser, demo: DemoModel, rounds: int) -> dict[str, list[Round]]:
@@ -152,8 +140,6 @@ def claims(columns: dict[str, Round], grid: Round) -> list[Claim]:
 
 
 def run(rounds: int = 5) -> Result:
-    load = psutil.getloadavg()  # before we add to it
-    print("Load average: " + ", ".join(f"{value:.1f}" for value in load))
     with DemoModel() as demo, chromium() as browser:
         columns = measure_columns(browser, demo, rounds)
         grid = measure_grid(browser, demo, min(rounds, GRID_ROUNDS))
@@ -163,4 +149,4 @@ def run(rounds: int = 5) -> Result:
     print()
     print_table(("grid", *middle_grid), [("median", *(f"{value:,.3g}" for value in middle_grid.values()))])
     print()
-    return Result(claims(middle, middle_grid), {"load": load, "columns": columns, "grid": grid})
+    return Result(claims(middle, middle_grid), {"columns": columns, "grid": grid})

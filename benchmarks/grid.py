@@ -2,7 +2,6 @@
 
 import math
 import statistics
-import time
 from collections.abc import Iterator
 from functools import partial
 
@@ -78,12 +77,11 @@ def compare(browser: Browser, server: Server, question: str) -> Round:
     """Run a comparison while somebody turns the grid's pages; measure megabytes, and seconds to the rows."""
     with open_page(browser, f"{server.url}/{many_cases(question, CASES)}") as page:
         grid = Grid(page, question)
-        before, began = megabytes(server), time.monotonic()
+        before = megabytes(server)
         with sampled(partial(megabytes, server), interval=0.2) as sizes:
             page.get_by_role("button", name=RUN, exact=True).click()
             page.get_by_test_id("stProgress").wait_for()
             running = list(clicks_while_running(page, grid))
-        seconds = time.monotonic() - began
         page.wait_for_timeout(2_000)  # all that the end draws
         at_rest = [click_to_rows(page, grid) for _ in range(CLICKS_AT_REST)]
         after = megabytes(server)
@@ -94,10 +92,7 @@ def compare(browser: Browser, server: Server, question: str) -> Round:
         "later": max(sizes[quarter:]),
         "after": after,
         "rows": statistics.median(running),
-        "slowest": max(running),
         "rest": statistics.median(at_rest),
-        "clicks": len(running),
-        "seconds": seconds,
     }
 
 

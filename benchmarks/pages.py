@@ -51,7 +51,7 @@ class Candidate(NamedTuple):
 
 
 class Probe(NamedTuple):
-    """The result for one number of pages: p99 of the lag in seconds, and the most of a CPU that a process took, in %."""
+    """The result for one number of pages: p99 of the lag in seconds, and the most of a CPU that each process took."""
 
     pages: int
     steady: float
