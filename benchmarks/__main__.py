@@ -1,60 +1,45 @@
 """Run all benchmarks, or the named ones, one after the other, and print a table of their claims at the end."""
 
 import argparse
-from collections.abc import Sequence
+from importlib import import_module
 
-from benchmarks import (
-    agent,
-    catch_up,
-    chunks,
-    clients,
-    columns,
-    crowd,
-    fanout,
-    first_text,
-    followers,
-    javascript,
-    memory,
-    pages,
-    redis_log,
-    relay_cost,
-    timeline,
-    truth,
+from benchmarks.harness import print_claims, write_json
+
+BENCHMARKS = (
+    "bytes",
+    "chunks",
+    "agent",
+    "followers",
+    "fanout",
+    "crowd",
+    "relay_cost",
+    "clients",
+    "javascript",
+    "catch_up",
+    "memory",
+    "redis_log",
+    "first_text",
+    "timeline",
+    "columns",
+    "truth",
+    "pages",
 )
-from benchmarks import bytes as bytes_sent
-from benchmarks.harness import print_claims
-
-BENCHMARKS = {
-    "bytes": bytes_sent.main,
-    "chunks": chunks.main,
-    "agent": agent.main,
-    "followers": followers.main,
-    "fanout": fanout.main,
-    "crowd": crowd.main,
-    "relay_cost": relay_cost.main,
-    "clients": clients.main,
-    "javascript": javascript.main,
-    "catch_up": catch_up.main,
-    "memory": memory.main,
-    "redis_log": redis_log.main,
-    "first_text": first_text.main,
-    "timeline": timeline.main,
-    "columns": columns.main,
-    "truth": truth.main,
-    "pages": pages.main,
-}
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", help=f"of {', '.join(BENCHMARKS)}; none means all")
-    names = parser.parse_args(argv).names or list(BENCHMARKS)
-    if unknown := set(names) - BENCHMARKS.keys():
+    parser.add_argument("--rounds", type=int, help="of each measurement; each benchmark has a number of its own")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.names) - set(BENCHMARKS):
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}")
     claims = []
-    for name in names:
+    for name in arguments.names or BENCHMARKS:
         print(f"\n== {name}")
-        claims += BENCHMARKS[name]([])
+        found = import_module(f"benchmarks.{name}").run(**({"rounds": arguments.rounds} if arguments.rounds else {}))
+        print_claims(found.claims)
+        print("Written to", write_json(name, found.observations))
+        claims += found.claims
     print("\n== all")
     print_claims(claims)
 

@@ -13,13 +13,12 @@ when each model or tool call begins and ends, `updates` only what it gave. *long
 calls, a short answer.
 """
 
-import argparse
 import gc
-import statistics
 import time
 import warnings
-from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 import uvloop
@@ -27,9 +26,9 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, HumanMessage
 from langchain_openai import ChatOpenAI
 from langgraph.checkpoint.memory import InMemorySaver
-from pydantic import SecretStr
 
-from benchmarks.harness import Claim, print_claims, print_table, write_json
+from benchmarks.apps.bare import bare_model
+from benchmarks.harness import Claim, Result, by_turns, middles, print_table
 from streamlab.agent.graph import AgentAttempt, Thread, chat_agent
 from streamlab.demo_model.process import DemoModel
 from streamlab.hub import MemoryHub
@@ -119,22 +118,13 @@ def our_model(models: Models, name: str) -> ChatOpenAI:
     return model
 
 
-def bare_model(name: str, url: str) -> ChatOpenAI:
-    return ChatOpenAI(
-        model=name,
-        base_url=url,
-        api_key=SecretStr("demo"),
-        stream_usage=True,
-        max_retries=0,
-        http_async_client=async_http_client(),
-    )
-
-
 async def measure_once(url: str, mode: str, shape: str) -> tuple[int, float]:
     """Return how many items one answer gave, and the seconds of process time that it took."""
     name, question = SHAPES[shape]
     with closing(Models(Settings(), url)) as models:
-        model = bare_model(name, url) if mode == PEER else our_model(models, name)
+        model = (
+            bare_model(name, url, http_async_client=async_http_client()) if mode == PEER else our_model(models, name)
+        )
         async with model.root_async_client:
             gc.collect()
             began = time.process_time()
@@ -143,39 +133,28 @@ async def measure_once(url: str, mode: str, shape: str) -> tuple[int, float]:
 
 
 def measure(url: str, shape: str, rounds: int) -> dict[str, list[float]]:
-    """Measure µs per text delta for each read mode, interleaved; drop the first round, which pays for imports."""
+    """Measure µs per text delta for each read mode."""
     deltas = uvloop.run(text_chunks(url, shape))
-    runs: dict[str, list[float]] = {name: [] for name in READ_MODES}
-    for number in range(rounds + 1):
-        for name in READ_MODES:
-            count, seconds = uvloop.run(measure_once(url, name, shape))
-            if count < deltas:
-                raise RuntimeError(f"{name}: {count} items of {deltas}")
-            if number:
-                runs[name].append(seconds / deltas * 1e6)
-    return runs
+
+    def cost(mode: str) -> float:
+        count, seconds = uvloop.run(measure_once(url, mode, shape))
+        if count < deltas:
+            raise RuntimeError(f"{mode}: {count} items of {deltas}")
+        return seconds / deltas * 1e6
+
+    return by_turns({name: partial(cost, name) for name in READ_MODES}, rounds)
 
 
-def claim(shape: str, cost: dict[str, float]) -> Claim:
-    return Claim(f"CPU per text delta, {shape}, beside {PEER}", cost["ours"], cost[PEER], TARGET, "µs")
-
-
-def main(argv: Sequence[str] | None = None) -> list[Claim]:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
-    rounds = parser.parse_args(argv).rounds
+def run(rounds: int = 9) -> Result:
     with DemoModel() as demo, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*v3 streaming protocol")  # that it is beta
         gc.freeze()  # as the app does
         results = {shape: measure(demo.base_url, shape, rounds) for shape in SHAPES}
-    costs = {shape: {name: statistics.median(run) for name, run in runs.items()} for shape, runs in results.items()}
+    costs = {shape: middles(runs) for shape, runs in results.items()}
     rows = [(name, *(f"{cost[name]:,.0f}" for cost in costs.values())) for name in READ_MODES]
     print_table(("µs of CPU per text delta", *SHAPES), rows)
-    found = [claim(shape, cost) for shape, cost in costs.items()]
-    print_claims(found)
-    print("Written to", write_json("agent", results))
-    return found
-
-
-if __name__ == "__main__":
-    main()
+    claims = [
+        Claim(f"CPU per text delta, {shape}, beside {PEER}", cost["ours"], cost[PEER], TARGET, "µs")
+        for shape, cost in costs.items()
+    ]
+    return Result(claims, results)

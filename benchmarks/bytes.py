@@ -4,25 +4,14 @@ Counted from the click that starts the answer until it is complete: every WebSoc
 the server's CPU time. ``lag`` is the longest that a character which had arrived was not yet on the page.
 """
 
-import argparse
 from collections.abc import Sequence
 
 from playwright.sync_api import Browser
 
 from benchmarks import scheduled_text
-from benchmarks.harness import (
-    ROOT,
-    Claim,
-    Server,
-    chromium,
-    medians,
-    print_claims,
-    print_table,
-    streamlit_server,
-    write_json,
-)
+from benchmarks.harness import APPS, Claim, Result, Server, chromium, medians, print_table, streamlit_server
 
-APP = ROOT / "benchmarks" / "apps" / "answer.py"
+APP = APPS / "answer.py"
 SIZES = (1_000, 4_000)
 
 # How many characters are on the page, spaces aside, and since when.
@@ -72,51 +61,25 @@ def longest_lag(seen: Sequence[tuple[float, int]], chunks: int, began: float) ->
 def claims(results: dict[str, dict[str, float]]) -> list[Claim]:
     """Compare the long answer with its own text, with a quarter of it, and with plain `st.write_stream`."""
     short, long = (f", {chunks:,}" for chunks in SIZES)
-    ours = results["transcript" + long]
-    found = [
+    ours, plain, less = results["transcript" + long], results["plain" + long], results["transcript" + short]
+    return [
         Claim(f"bytes{long} chunks, beside its text", ours["bytes"], ours["bytes"] / ours["per_byte"], 8, "B"),
-        Claim(
-            f"bytes{long}, beside{short[1:]} chunks", ours["bytes"], results["transcript" + short]["bytes"], 4.5, "B"
-        ),
+        Claim(f"bytes{long}, beside{short[1:]} chunks", ours["bytes"], less["bytes"], 4.5, "B"),
+        Claim(f"bytes{long} chunks, plain beside ours", plain["bytes"], ours["bytes"], 8, "B", at_least=True),
+        Claim(f"server CPU{long} chunks, plain beside ours", plain["cpu"], ours["cpu"], 4, "s", at_least=True),
     ]
-    if plain := results.get("plain" + long):
-        found.append(
-            Claim(f"bytes{long} chunks, plain beside ours", plain["bytes"], ours["bytes"], 8, "B", at_least=True)
-        )
-        found.append(
-            Claim(f"server CPU{long} chunks, plain beside ours", plain["cpu"], ours["cpu"], 4, "s", at_least=True)
-        )
-    return found
 
 
-def report(results: dict[str, dict[str, float]]) -> None:
-    formats = {"bytes": ",.0f", "per_byte": ",.1f", "frames": ",.0f", "cpu": ".2f", "lag": ".3f"}
-    head = ("writer, chunks", "bytes", "per byte of text", "frames", "CPU s", "lag s")
-    print_table(
-        head, [(name, *(format(run[key], spec) for key, spec in formats.items())) for name, run in results.items()]
-    )
-    print()
-
-
-def main(argv: Sequence[str] | None = None) -> list[Claim]:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=3, help="of the transcript; the medians are kept")
-    parser.add_argument("--plain-runs", type=int, default=1, help="of st.write_stream alone, 0 to leave it out")
-    options = parser.parse_args(argv)
-    results = {}
+def run(rounds: int = 3) -> Result:
+    """Measure; what `st.write_stream` costs is measured once, for it takes long."""
     with streamlit_server(APP) as server, chromium() as browser:
         measure(browser, server, "transcript", 200)  # the first answer pays for imports
-        for writer, runs in (("transcript", options.runs), ("plain", options.plain_runs)):
-            for chunks in SIZES if runs else ():
-                results[f"{writer}, {chunks:,}"] = medians(
-                    [measure(browser, server, writer, chunks) for _ in range(runs)]
-                )
-    report(results)
-    found = claims(results)
-    print_claims(found)
-    print("Written to", write_json("bytes", results))
-    return found
-
-
-if __name__ == "__main__":
-    main()
+        results = {
+            f"{writer}, {chunks:,}": medians([measure(browser, server, writer, chunks) for _ in range(count)])
+            for writer, count in (("transcript", rounds), ("plain", 1))
+            for chunks in SIZES
+        }
+    formats = {"bytes": ",.0f", "per_byte": ",.1f", "frames": ",.0f", "cpu": ".2f", "lag": ".3f"}
+    rows = [(name, *(format(run[key], spec) for key, spec in formats.items())) for name, run in results.items()]
+    print_table(("writer, chunks", "bytes", "per byte of text", "frames", "CPU s", "lag s"), rows)
+    return Result(claims(results), results)

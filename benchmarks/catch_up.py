@@ -6,17 +6,14 @@ text_deltas and thinking merged; events *in turns*, of two steps, are never merg
 the first client after the run's end, for whom the frames are made; *next*: those after it.
 """
 
-import argparse
-import statistics
 import tempfile
 import time
 import urllib.request
-from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.apps.workload import Workload
-from benchmarks.harness import Claim, Server, asgi_server, post, print_claims, print_table, write_json
+from benchmarks.harness import GATEWAY, Claim, Result, Server, asgi_server, get, middles, print_table, wait_until
+from benchmarks.sse_clients import PreparedRun
 
 EVENTS = 10_000
 TARGET = 2.0
@@ -37,64 +34,40 @@ def read(url: str) -> tuple[float, bytes]:
 
 def finished_run(server: Server, workload: Workload) -> str:
     """Return the address of a finished run."""
-    run = post(f"{server.url}/prepare", asdict(workload))
-    post(f"{server.url}/go", {"run": run["run"]})
-    url = f"{server.url}{run['path'].removesuffix('/events')}"
-    deadline = time.monotonic() + 60
-    while b'"live"' in (state := read(url)[1]):
-        if time.monotonic() > deadline:
-            raise TimeoutError(state.decode())
-        time.sleep(0.1)
-    return f"{url}/events"
+    run = PreparedRun(server, workload)
+    run.go()
+    url = f"{server.url}{run.path}"
+    wait_until(lambda: get(url.removesuffix("/events"))["status"] != "live", timeout=60)
+    return url
 
 
-def measure(server: Server, file: Path, rounds: int) -> dict[str, dict[str, list[float]]]:
-    """Return milliseconds by kind of run, then by client."""
-    results: dict[str, dict[str, list[float]]] = {}
-    for kind, workload in RUNS.items():
-        times = results[kind] = {"first": [], "next": [], "file": []}
-        for _ in range(rounds):
-            url = finished_run(server, workload)
-            spent, body = read(url)
-            if f'"seq":{EVENTS},'.encode() not in body:
-                raise RuntimeError("the end is missing")
-            times["first"].append(spent)
-            file.write_bytes(body)
-            for _ in range(5):
-                times["next"].append(read(url)[0])
-                times["file"].append(read(f"{server.url}/file")[0])
-    return results
+def measure(server: Server, file: Path, workload: Workload, rounds: int) -> dict[str, list[float]]:
+    """Return milliseconds by client."""
+    times: dict[str, list[float]] = {"first": [], "next": [], "file": []}
+    for _ in range(rounds):
+        url = finished_run(server, workload)
+        spent, body = read(url)
+        if f'"seq":{EVENTS},'.encode() not in body:
+            raise RuntimeError("the end is missing")
+        times["first"].append(spent)
+        file.write_bytes(body)
+        for _ in range(5):
+            times["next"].append(read(url)[0])
+            times["file"].append(read(f"{server.url}/file")[0])
+    return times
 
 
-def claims(results: dict[str, dict[str, list[float]]]) -> list[Claim]:
-    return [
-        Claim(
-            f"catching up on {EVENTS:,} events, {kind}, {way} client",
-            statistics.median(times[way]),
-            statistics.median(times["file"]),
-            TARGET,
-            "ms",
-        )
-        for kind, times in results.items()
-        for way in ("first", "next")
-    ]
-
-
-def main(argv: Sequence[str] | None = None) -> list[Claim]:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
-    rounds = parser.parse_args(argv).rounds
+def run(rounds: int = 9) -> Result:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "stream")
-        with asgi_server("benchmarks.apps.gateway:application", {"BENCH_FILE": str(file)}) as server:
-            results = measure(server, file, rounds)
-    rows = [(kind, *(f"{statistics.median(times[way]):.1f}" for way in times)) for kind, times in results.items()]
+        with asgi_server(GATEWAY, {"BENCH_FILE": str(file)}) as server:
+            results = {kind: measure(server, file, workload, rounds) for kind, workload in RUNS.items()}
+    middle = {kind: middles(times) for kind, times in results.items()}
+    rows = [(kind, *(f"{value:.1f}" for value in times.values())) for kind, times in middle.items()]
     print_table(("ms", "first client", "next", "file"), rows)
-    found = claims(results)
-    print_claims(found)
-    print("Written to", write_json("catch_up", results))
-    return found
-
-
-if __name__ == "__main__":
-    main()
+    claims = [
+        Claim(f"catching up on {EVENTS:,} events, {kind}, {way} client", times[way], times["file"], TARGET, "ms")
+        for kind, times in middle.items()
+        for way in ("first", "next")
+    ]
+    return Result(claims, results)

@@ -3,32 +3,28 @@
 Counts the process time of this process, divided by the number of chunks; the model writes them in a process of
 its own. *Ours* is the whole way: chain, run, log, and a follower that reads the log on the event loop. The bare chain
 is the same prompt and parser with `ChatOpenAI` as it comes, over the same limits of the HTTP client, its text thrown
-away; for orientation, what lies below it. *fast*: as quickly as the model can write; *paced*: one by one, 100 a second.
+away. *fast*: as quickly as the model can write; *paced*: one by one, 100 a second.
 """
 
-import argparse
 import gc
-import statistics
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
 
 import httpx2
-import openai
 import uvloop
-from langchain_openai import ChatOpenAI
-from pydantic import SecretStr
 
-from benchmarks.harness import Claim, print_claims, print_table, write_json
+from benchmarks.apps.bare import bare_model
+from benchmarks.harness import Claim, Result, by_turns, middles, print_table
 from streamlab.agent.tasks import Agents
 from streamlab.chats import Chats
 from streamlab.demo_model.process import DemoModel
-from streamlab.events.event import StreamEvent
+from streamlab.events.event import TextDelta
 from streamlab.hub import MemoryHub
 from streamlab.models.catalog import Models
 from streamlab.models.connections import LIMITS, TIMEOUT, async_http_client
 from streamlab.models.options import Options
-from streamlab.models.prompt import PROMPT
 from streamlab.runs.chain import chat_chain, chat_input
 from streamlab.runs.run import Runs
 from streamlab.settings import Settings
@@ -37,86 +33,30 @@ TARGET = 1.15
 QUESTION = "What is streaming?"
 INPUT = chat_input("", [], QUESTION, 1_000)
 PACES = {"fast": (2_000, 1_000_000), "paced": (200, 100)}  # chunks, chunks per second
+PEERS = ("chain.stream()", "chain.astream()")
 
 ReadMode = Callable[[str], int]  # reads one answer of the named model to its end; how many characters it had
 
 
-class ReadModes:
-    """The ways to read an answer of the model at `base_url`."""
+async def follow(models: Models, model: str) -> int:
+    hub = MemoryHub()
+    runs = Runs(hub)
+    chat = await Chats(runs, models, Agents(runs, models, hub, 1_000), hub, 1_000).ask(None, QUESTION, Options(model))
+    characters = 0
+    with hub.follow(chat.turns[-1].run_id) as follower:
+        while batch := await follower.batch():
+            characters += sum(len(event.content) for event in batch if isinstance(event, TextDelta))
+    return characters
 
-    def __init__(self, base_url: str) -> None:
-        self._url = base_url
-        self._http = httpx2.Client(limits=LIMITS, timeout=TIMEOUT, follow_redirects=True)
-        self._models = Models(Settings(), base_url)
-        self._openai = openai.OpenAI(base_url=base_url, api_key="demo", max_retries=0, http_client=self._http)
 
-    def close(self) -> None:
-        self._models.close()
-        self._http.close()
+def stream(url: str, http: httpx2.Client, model: str) -> int:
+    return sum(len(text) for text in chat_chain(bare_model(model, url, http_client=http)).stream(INPUT))
 
-    def all(self) -> dict[str, ReadMode]:
-        return {
-            "ours": self.ours,
-            "chain.stream()": self.stream,
-            "chain.astream()": self.astream,
-            "ChatOpenAI.stream()": self.model_stream,
-            "openai": self.openai,
-            "httpx2 lines": self.lines,
-        }
 
-    def ours(self, model: str) -> int:
-        return uvloop.run(self._follow(model))
-
-    async def _follow(self, model: str) -> int:
-        hub = MemoryHub()
-        runs = Runs(hub)
-        agents = Agents(runs, self._models, hub, 1_000)
-        chat = await Chats(runs, self._models, agents, hub, 1_000).ask(None, QUESTION, Options(model))
-        characters = 0
-        with hub.follow(chat.turns[-1].run_id) as follower:
-            while batch := await follower.batch():
-                for event in batch:
-                    if isinstance(event, StreamEvent) and event.type == "text_delta":
-                        characters += len(event.content or "")
-        return characters
-
-    def stream(self, model: str) -> int:
-        return sum(len(text) for text in chat_chain(self._chat_model(model)).stream(INPUT))
-
-    def astream(self, model: str) -> int:
-        return uvloop.run(self._astream(model))
-
-    async def _astream(self, model: str) -> int:
-        async with async_http_client() as client:
-            bare = self._chat_model(model, http_async_client=client)
-            return sum([len(text) async for text in chat_chain(bare).astream(INPUT)])
-
-    def model_stream(self, model: str) -> int:
-        return sum(len(chunk.text) for chunk in self._chat_model(model).stream(PROMPT.invoke(INPUT)))
-
-    def openai(self, model: str) -> int:
-        answer = self._openai.chat.completions.create(
-            model=model, messages=[{"role": "user", "content": QUESTION}], stream=True
-        )
-        return sum(len(chunk.choices[0].delta.content or "") for chunk in answer if chunk.choices)
-
-    def lines(self, model: str) -> int:
-        """Read the HTTP lines without parsing them."""
-        body = {"model": model, "stream": True, "messages": [{"role": "user", "content": QUESTION}]}
-        with self._http.stream("POST", f"{self._url}/chat/completions", json=body) as response:
-            return sum(len(line) for line in response.iter_lines())
-
-    def _chat_model(self, model: str, **clients: Any) -> ChatOpenAI:
-        key = SecretStr("demo")
-        return ChatOpenAI(
-            model=model,
-            base_url=self._url,
-            api_key=key,
-            stream_usage=True,
-            max_retries=0,
-            http_client=self._http,
-            **clients,
-        )
+async def astream(url: str, http: httpx2.Client, model: str) -> int:
+    async with async_http_client() as client:
+        bare = bare_model(model, url, http_client=http, http_async_client=client)
+        return sum([len(text) async for text in chat_chain(bare).astream(INPUT)])
 
 
 def microseconds(mode: ReadMode, chunks: int, rate: float) -> float:
@@ -130,47 +70,29 @@ def microseconds(mode: ReadMode, chunks: int, rate: float) -> float:
     return spent / chunks * 1e6
 
 
-def measure(modes: dict[str, ReadMode], pace: str, rounds: int) -> dict[str, list[float]]:
-    """Measure µs per chunk for each read mode, interleaved; drop the first round, which pays for imports."""
-    chunks, rate = PACES[pace]
-    runs: dict[str, list[float]] = {name: [] for name in modes}
-    for number in range(rounds + 1):
-        for name, mode in modes.items():
-            value = microseconds(mode, chunks, rate)
-            if number:
-                runs[name].append(value)
-    return runs
-
-
-def claims(results: dict[str, dict[str, list[float]]]) -> list[Claim]:
-    """Compare the medians, for each pace and peer."""
-    found = []
-    for pace, runs in results.items():
-        for peer in ("chain.stream()", "chain.astream()"):
-            name = f"CPU per chunk, {pace}, beside {peer}"
-            ours, other = statistics.median(runs["ours"]), statistics.median(runs[peer])
-            found.append(Claim(name, ours, other, TARGET, "µs"))
-    return found
-
-
-def main(argv: Sequence[str] | None = None) -> list[Claim]:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
-    rounds = parser.parse_args(argv).rounds
-    with DemoModel() as demo:
-        modes = ReadModes(demo.base_url)
-        gc.freeze()  # as the app does
-        results = {pace: measure(modes.all(), pace, rounds) for pace in PACES}
-        modes.close()
-    head = ("µs of CPU per chunk", *PACES)
+def run(rounds: int = 9) -> Result:
+    gc.freeze()  # as the app does
+    with (
+        DemoModel() as demo,
+        closing(Models(Settings(), demo.base_url)) as models,
+        httpx2.Client(limits=LIMITS, timeout=TIMEOUT, follow_redirects=True) as http,
+    ):
+        modes: dict[str, ReadMode] = {
+            "ours": lambda model: uvloop.run(follow(models, model)),
+            "chain.stream()": lambda model: stream(demo.base_url, http, model),
+            "chain.astream()": lambda model: uvloop.run(astream(demo.base_url, http, model)),
+        }
+        results = {
+            pace: by_turns({name: partial(microseconds, mode, *shape) for name, mode in modes.items()}, rounds)
+            for pace, shape in PACES.items()
+        }
+    middle = {pace: middles(runs) for pace, runs in results.items()}
     print_table(
-        head, [(name, *(f"{statistics.median(results[pace][name]):.0f}" for pace in PACES)) for name in modes.all()]
+        ("µs of CPU per chunk", *PACES), [(name, *(f"{middle[pace][name]:.0f}" for pace in PACES)) for name in modes]
     )
-    found = claims(results)
-    print_claims(found)
-    print("Written to", write_json("chunks", results))
-    return found
-
-
-if __name__ == "__main__":
-    main()
+    claims = [
+        Claim(f"CPU per chunk, {pace}, beside {peer}", cost["ours"], cost[peer], TARGET, "µs")
+        for pace, cost in middle.items()
+        for peer in PEERS
+    ]
+    return Result(claims, results)

@@ -1,28 +1,25 @@
-"""What it costs to read an answer: the Python client, a bare httpx read, and the `openai` package on as much text.
+"""What it costs to read an answer: the Python client, and the `openai` package on as much text.
 
 A server in a process of its own sends the same text in the same pieces, as the gateway's events and as chunks of the
 chat completions protocol, from bytes that it has ready. Measures the reading process: CPU from the request until the
 text is whole, per event, less what a text of one event takes. *fast*: as quickly as it is read, many events at a read;
-*one by one*: a piece each millisecond, about one event at a read. *bare* is httpx handing over the bytes of the
-gateway's events, not even parsed.
+*one by one*: a piece each millisecond, about one event at a read.
 """
 
-import argparse
 import asyncio
 import json
-import statistics
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 
-import httpx2
 import openai
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
-from benchmarks.harness import ROOT, Claim, asgi_server, print_claims, print_table, write_json
+from benchmarks.harness import ROOT, Claim, Result, asgi_server, by_turns, middles, print_table
 from streamlab.events.event import Done, FinalAnswer, StreamEvent, TextDelta, encode
 from streamlab.gateway.feed import Entry
 from streamlab.gateway.protocols.sse import encode_event
@@ -37,7 +34,6 @@ EPOCH = "0" * 16
 TARGET = 1.0
 
 Read = Callable[[str, str, int], str]  # the server's address, the pace, how many events -> the text
-AsyncRead = Callable[[str, str, int], Awaitable[str]]
 
 
 def application() -> Starlette:
@@ -79,11 +75,6 @@ def _stream(pieces: list[bytes], pace: str) -> StreamingResponse:
     return StreamingResponse(body(), media_type="text/event-stream")
 
 
-def bare(url: str, pace: str, count: int) -> str:
-    with httpx2.Client() as client, client.stream("GET", f"{url}/{pace}/{count}/api/runs/run/events") as response:
-        return str(sum(len(piece) for piece in response.iter_bytes()))
-
-
 def ours(url: str, pace: str, count: int) -> str:
     with Client(f"{url}/{pace}/{count}/api") as client:
         return "".join(event.content for event in client.follow("run") if event.type == "text_delta")
@@ -93,14 +84,6 @@ def peer(url: str, pace: str, count: int) -> str:
     with openai.OpenAI(base_url=f"{url}/{pace}/{count}/v1", api_key="none") as client:
         chunks = client.chat.completions.create(model="demo", messages=[], stream=True)
         return "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
-
-
-async def abare(url: str, pace: str, count: int) -> str:
-    async with (
-        httpx2.AsyncClient() as client,
-        client.stream("GET", f"{url}/{pace}/{count}/api/runs/run/events") as response,
-    ):
-        return str(sum([len(piece) async for piece in response.aiter_bytes()]))
 
 
 async def aours(url: str, pace: str, count: int) -> str:
@@ -114,21 +97,11 @@ async def apeer(url: str, pace: str, count: int) -> str:
         return "".join([chunk.choices[0].delta.content or "" async for chunk in chunks])
 
 
-def in_loop(read: AsyncRead) -> Read:
-    return lambda url, pace, count: asyncio.run(_awaited(read(url, pace, count)))
-
-
-async def _awaited(reading: Awaitable[str]) -> str:
-    return await reading
-
-
 READ_MODES: dict[str, Read] = {
-    "bare": bare,
     "ours": ours,
     "openai": peer,
-    "bare, async": in_loop(abare),
-    "ours, async": in_loop(aours),
-    "openai, async": in_loop(apeer),
+    "ours, async": lambda *arguments: asyncio.run(aours(*arguments)),
+    "openai, async": lambda *arguments: asyncio.run(apeer(*arguments)),
 }
 
 
@@ -141,32 +114,20 @@ def _cpu(read: Read, url: str, pace: str, count: int) -> float:
     before = time.process_time()
     text = read(url, pace, count)
     after = time.process_time()
-    if text != PIECE * count and not text.isdecimal():
+    if text != PIECE * count:
         raise RuntimeError("the text is not whole")
     return after - before
 
 
-def measure(url: str, rounds: int) -> dict[str, dict[str, list[float]]]:
-    """Measure each pace and read mode in turn; drop the first round, which pays for imports."""
-    results: dict[str, dict[str, list[float]]] = {pace: {mode: [] for mode in READ_MODES} for pace in PACES}
-    for number in range(rounds + 1):
-        for pace, count in PACES.items():
-            for mode, read in READ_MODES.items():
-                value = microseconds(read, url, pace, count)
-                if number:
-                    results[pace][mode].append(value)
-    return results
+def measure(url: str, pace: str, rounds: int) -> dict[str, list[float]]:
+    measures = {mode: partial(microseconds, read, url, pace, PACES[pace]) for mode, read in READ_MODES.items()}
+    return by_turns(measures, rounds)
 
 
-def main(argv: Sequence[str] | None = None) -> list[Claim]:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
-    arguments = parser.parse_args(argv)
+def run(rounds: int = 9) -> Result:
     with asgi_server("benchmarks.clients:application") as server:
-        results = measure(server.url, arguments.rounds)
-    middle = {
-        pace: {mode: statistics.median(values) for mode, values in modes.items()} for pace, modes in results.items()
-    }
+        results = {pace: measure(server.url, pace, rounds) for pace in PACES}
+    middle = {pace: middles(modes) for pace, modes in results.items()}
     rows = [(mode, *(f"{middle[pace][mode]:.1f}" for pace in PACES)) for mode in READ_MODES]
     print_table(("µs of CPU per event", *PACES), rows)
     claims = [
@@ -174,10 +135,4 @@ def main(argv: Sequence[str] | None = None) -> list[Claim]:
         for pace, modes in middle.items()
         for kind in ("", ", async")
     ]
-    print_claims(claims)
-    print("Written to", write_json("clients", results))
-    return claims
-
-
-if __name__ == "__main__":
-    main()
+    return Result(claims, results)

@@ -5,9 +5,8 @@ the chunk that completes it to the change of the document that shows it, for eve
 page of the app with its settings. The plain page gives six stock `ChatOpenAI` streams to six `st.write_stream`, each in
 a parallel fragment, under Streamlit's defaults. Both ask the same model; fresh pages, the two sides by turns.
 
-The model notes its writes by `time.monotonic`, the browser by `performance.now`. How far the two are apart is asked of
-the page before each answer: its reading was taken between two of ours, so the shortest exchange of many tells within
-half its duration, `clock`. It is asked again afterwards, and must be the same.
+The model notes its writes by `time.monotonic`, the page its changes by the wall clock of the same machine, and our
+process knows both.
 
 *Grid*: 200 cases x 4 variants, short answers, four at once, in a fresh server that has made one small comparison
 before. *Memory* is resident, of the server alone, five times a second. *Rows* is the time from a click on another page
@@ -15,40 +14,22 @@ of the grid to the moment at which its first row is drawn on the canvas, both on
 runs; its peer is the same click when nothing runs.
 """
 
-import argparse
 import re
 import time
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, count, takewhile
 from urllib.parse import urlencode
 
-import psutil
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
-from benchmarks.comparison_page import RUN, Round, answered_requests, environment, open_page, print_round, serve_app
-from benchmarks.grid import CASES, measure_grid
-from benchmarks.harness import (
-    ROOT,
-    Claim,
-    Server,
-    chromium,
-    medians,
-    print_claims,
-    print_table,
-    spread,
-    streamlit_server,
-    write_json,
-)
+from benchmarks.grid import measure_grid
+from benchmarks.harness import Claim, Result, Server, by_turns, chromium, medians, print_table, spread
+from benchmarks.served import RUN, Round, answered_requests, open_page, print_round, serve_app, serve_plain
 from streamlab.demo_model.chunks import cut, synthetic
 from streamlab.demo_model.process import DemoModel
 from streamlab.prompts.prompt_set import PromptSet, Variant
 from streamlab.prompts.serialization import to_address
-
-APPS = ROOT / "benchmarks" / "apps"
-EXCHANGES = 50  # by which a page's clock is read
 
 COLUMNS = 6
 CHUNKS = 500
@@ -58,6 +39,7 @@ PARAGRAPH = 400
 LIMIT = 0.2  # seconds
 TARGET = 1.5
 
+GRID_ROUNDS = 3  # at most
 FLAT = 1.05
 GROWTH = 1.1
 ROWS_LIMIT = 1.0  # seconds
@@ -72,7 +54,7 @@ Shown = dict[str, list[float]]  # by the number of the column: when each word wa
 _WATCH_COLUMNS = """() => {
     window.shown = {};
     new MutationObserver(records => {
-        const now = performance.now() / 1000;
+        const now = (performance.timeOrigin + performance.now()) / 1000;
         const element = node => node instanceof Element ? node : node.parentElement;
         const columns = new Set(records.map(({target}) => element(target)?.closest('[data-testid="stColumn"]')));
         for (const column of columns) {
@@ -90,39 +72,12 @@ _ALL_SHOWN = f"""words => window.shown && Object.values(window.shown).filter(tim
     === {COLUMNS}"""
 
 
-@dataclass(frozen=True)
-class PageClock:
-    """The offset from a page's `performance.now` to `time.monotonic`, and its uncertainty; seconds."""
-
-    offset: float
-    within: float
-
-    def agrees(self, other: "PageClock") -> bool:
-        return abs(self.offset - other.offset) <= self.within + other.within
-
-
-def read_clock(page: Page) -> PageClock:
-    """Read the page's clock between two readings of ours; the shortest exchange is wrong by half of it at most."""
-    exchanges = []
-    for _ in range(EXCHANGES):
-        before = time.monotonic()
-        at = float(page.evaluate("performance.now()")) / 1000
-        after = time.monotonic()
-        exchanges.append(PageClock((before + after) / 2 - at, (after - before) / 2))
-    return min(exchanges, key=lambda exchange: exchange.within)
-
-
 def completing_chunks() -> list[int]:
     """Return for each numbered word of the answer the chunk that brings its last character."""
     pieces = cut(synthetic(CHUNKS * SIZE, PARAGRAPH), SIZE)
     ends = list(accumulate(len(re.sub(r"\s", "", piece)) for piece in pieces))
     words = accumulate(len(f"word{number}") for number in count(1))
     return [bisect_left(ends, end) for end in takewhile(lambda end: end <= ends[-1], words)]
-
-
-def serve_plain(demo: DemoModel, model: str) -> AbstractContextManager[Server]:
-    """Serve the plain page under Streamlit's defaults, from a folder without settings."""
-    return streamlit_server(APPS / "six_columns.py", environment=environment(demo, model), folder=APPS)
 
 
 def six_variants(question: str) -> str:
@@ -136,53 +91,39 @@ def stream(browser: Browser, demo: DemoModel, server: Server, address: str, ques
     """Measure the lags of all words of six answers, in ms, and the server's CPU until all are shown."""
     with open_page(browser, f"{server.url}/{address}") as page:
         page.evaluate(_WATCH_COLUMNS)
-        clock = read_clock(page)
         spent = server.cpu_seconds()
         page.get_by_role("button", name=RUN, exact=True).click()
         page.get_by_text(f"column {COLUMNS}", exact=True).scroll_into_view_if_needed()
         page.wait_for_function(_ALL_SHOWN, arg=len(completing_chunks()), polling=500)
         spent = server.cpu_seconds() - spent
         page.wait_for_timeout(1_500)  # the answers' end
-        if not clock.agrees(read_clock(page)):
-            raise RuntimeError("the page's clock has moved")
         shown: Shown = page.evaluate("window.shown")
+    wall = time.time() - time.monotonic()
     written = {
         record["prompt"]["user"].removeprefix(f"{question}, "): record["written"]
         for record in answered_requests(demo, question)
     }
     seconds = [
-        at + clock.offset - written[f"column {number}"][chunk]
+        at - wall - written[f"column {number}"][chunk]
         for number, times in shown.items()
         for at, chunk in zip(times, completing_chunks(), strict=True)
     ]
-    return {
-        **spread(seconds),
-        "longest": max(seconds) * 1000,
-        "cpu": spent,
-        "rate": rate(written.values()),
-        "clock": clock.within * 1000,
-    }
-
-
-def rate(written: Iterable[Sequence[float]]) -> float:
-    """Return the chunks a second of the column to which the model wrote the fewest."""
-    return min((len(times) - 1) / (times[-1] - times[0]) for times in written)
+    return {**spread(seconds), "cpu": spent}
 
 
 def measure_columns(browser: Browser, demo: DemoModel, rounds: int) -> dict[str, list[Round]]:
-    """Measure both sides by turns; drop the first round, which pays for imports."""
-    results: dict[str, list[Round]] = {"ours": [], "plain": []}
-    with serve_app(demo, STEADY) as ours, serve_plain(demo, STEADY) as plain:
-        servers = {"ours": ours, "plain": plain}
-        for number in range(rounds + 1):
-            for name in sorted(servers, reverse=number % 2 == 0):
-                question = f"round {number} {name}"
-                address = six_variants(question) if name == "ours" else f"?{urlencode({'question': question})}"
-                found = stream(browser, demo, servers[name], address, question)
-                if number:
-                    results[name].append(found)
-                    print_round(name, found)
-    return results
+    """Measure both sides by turns."""
+    numbers = count(1)
+    with serve_app(demo, STEADY) as ours, serve_plain("six_columns.py", demo, STEADY) as plain:
+
+        def measure(name: str, server: Server) -> Round:
+            question = f"{name} {next(numbers)}"
+            address = six_variants(question) if name == "ours" else f"?{urlencode({'question': question})}"
+            found = stream(browser, demo, server, address, question)
+            print_round(name, found)
+            return found
+
+        return by_turns({"ours": partial(measure, "ours", ours), "plain": partial(measure, "plain", plain)}, rounds)
 
 
 def claims(columns: dict[str, Round], grid: Round) -> list[Claim]:
@@ -198,32 +139,14 @@ def claims(columns: dict[str, Round], grid: Round) -> list[Claim]:
     ]
 
 
-def report(columns: dict[str, Round], grid: Round) -> None:
-    rows = [(name, *(f"{value:,.3g}" for value in found.values())) for name, found in columns.items()]
-    print_table(("six columns", *columns["ours"]), rows)
-    print()
-    print_table(("grid", *grid), [("median of all runs", *(f"{value:,.3g}" for value in grid.values()))])
-    print()
-
-
-def main(argv: Sequence[str] | None = None) -> list[Claim]:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="of six columns on either side")
-    parser.add_argument("--runs", type=int, default=3, help="of the grid")
-    parser.add_argument("--cases", type=int, default=CASES, help="of the grid")
-    options = parser.parse_args(argv)
-    load = psutil.getloadavg()  # before we add to it
-    print("Load average: " + ", ".join(f"{value:.1f}" for value in load))
+def run(rounds: int = 5) -> Result:
     with DemoModel() as demo, chromium() as browser:
-        columns = measure_columns(browser, demo, options.rounds)
-        grid = measure_grid(browser, demo, options.runs, options.cases)
-    summed = {name: medians(rounds) for name, rounds in columns.items()}
-    report(summed, medians(grid))
-    found = claims(summed, medians(grid))
-    print_claims(found)
-    print("Written to", write_json("columns", {"load": load, "columns": columns, "grid": grid}))
-    return found
-
-
-if __name__ == "__main__":
-    main()
+        columns = measure_columns(browser, demo, rounds)
+        grid = measure_grid(browser, demo, min(rounds, GRID_ROUNDS))
+    middle, middle_grid = {name: medians(found) for name, found in columns.items()}, medians(grid)
+    rows = [(name, *(f"{value:,.3g}" for value in found.values())) for name, found in middle.items()]
+    print_table(("six columns", *middle["ours"]), rows)
+    print()
+    print_table(("grid", *middle_grid), [("median", *(f"{value:,.3g}" for value in middle_grid.values()))])
+    print()
+    return Result(claims(middle, middle_grid), {"columns": columns, "grid": grid})

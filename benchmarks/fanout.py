@@ -12,218 +12,158 @@ characters each. A delivery is one event of the run in the hands of one client.
   as many events as keep it busy for some seconds.
 """
 
-import argparse
-import os
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Protocol
 from uuid import uuid4
 
 from benchmarks import nchan
 from benchmarks.apps.workload import Workload
-from benchmarks.harness import ROOT, Claim, Server, asgi_server, post, print_claims, print_table, write_json
-from benchmarks.sse_clients import Clients, percentile
+from benchmarks.harness import (
+    GATEWAY,
+    RELAY,
+    ROOT,
+    Claim,
+    Result,
+    Server,
+    asgi_server,
+    by_turns,
+    medians,
+    percentile,
+    print_table,
+)
+from benchmarks.sse_clients import Clients, PreparedRun
 
 CLIENTS = (1, 10, 100, 300)
 RATE = 50
+SECONDS = 10  # of each paced run
 FAST_EVENTS = {"ours": 9_000, "relay": 300, "nchan": 3_000}
 RELAY_CPU, RELAY_SPEED, OTHERS = 0.5, 10.0, 1.0  # targets
 LAG = 60.0  # ms, the target of p99
 _MANY = max(CLIENTS)
 
-Measures = dict[str, float]  # by its name
 
+class Run(Protocol):
+    """A run that clients follow at `path`."""
 
-class Backend(Protocol):
-    """A server that is measured, and how a run on it is prepared and started."""
-
-    server: Server
-
-    def prepare(self, workload: Workload) -> str:
-        """Return the path at which clients follow the run that `go` starts."""
+    path: str
 
     def go(self) -> float:
-        """Start the run; return the time of the monotonic clock from which its events count theirs."""
+        """Start it; return the time of the monotonic clock from which its events count theirs."""
 
 
-class OwnPublisher:
-    """A server that makes the events itself."""
+class NchanRun:
+    """A channel of nchan, with a publisher in a process of its own."""
 
-    def __init__(self, server: Server) -> None:
-        self.server = server
-        self._run = ""
-
-    def prepare(self, workload: Workload) -> str:
-        answer = post(f"{self.server.url}/prepare", asdict(workload))
-        self._run = answer["run"]
-        return str(answer["path"])
-
-    def go(self) -> float:
-        return float(post(f"{self.server.url}/go", {"run": self._run})["began"])
-
-
-class Nchan:
-    """nchan, with a publisher in a process of its own."""
-
-    def __init__(self, server: Server) -> None:
-        self.server = server
-        self._channel = ""
-        self._workload = Workload(0)
-
-    def prepare(self, workload: Workload) -> str:
-        self._channel, self._workload = uuid4().hex, workload
-        return f"/events?id={self._channel}"
+    def __init__(self, server: Server, workload: Workload) -> None:
+        channel = uuid4().hex
+        self.path = f"/events?id={channel}"
+        self._values = (server.port, channel, workload.count, workload.rate, workload.turns)
 
     def go(self) -> float:
         began = time.monotonic()
-        workload = self._workload
-        values = (self.server.port, self._channel, workload.count, workload.rate, workload.turns, began)
-        command = [sys.executable, "-m", "benchmarks.apps.publisher", *map(str, values)]
-        subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+        command = [sys.executable, "-m", "benchmarks.apps.publisher", *map(str, (*self._values, began))]
+        subprocess.Popen(command, cwd=ROOT)
         return began
 
 
-@contextmanager
-def _ours() -> Iterator[Backend]:
-    with asgi_server("benchmarks.apps.gateway:application") as server:
-        yield OwnPublisher(server)
+Backend = tuple[Callable[[], AbstractContextManager[Server]], Callable[[Server, Workload], Run]]
 
 
-@contextmanager
-def _relay() -> Iterator[Backend]:
-    with asgi_server("benchmarks.apps.relay:application") as server:
-        yield OwnPublisher(server)
-
-
-@contextmanager
-def _nchan() -> Iterator[Backend]:
-    with nchan.nchan_server() as server:
-        yield Nchan(server)
-
-
-def backends() -> dict[str, Callable[[], AbstractContextManager[Backend]]]:
-    found: dict[str, Callable[[], AbstractContextManager[Backend]]] = {"ours": _ours, "relay": _relay}
+def backends() -> dict[str, Backend]:
+    """Return how each server is started, and how a run on it is prepared."""
+    found: dict[str, Backend] = {
+        "ours": (partial(asgi_server, GATEWAY), PreparedRun),
+        "relay": (partial(asgi_server, RELAY), PreparedRun),
+    }
     if nchan.available():
-        found["nchan"] = _nchan
+        found["nchan"] = nchan.nchan_server, NchanRun
     else:
         print("nchan is not installed (libnginx-mod-nchan): measured without it")
     return found
 
 
-def paced(backend: Backend, number: int, seconds: float) -> Measures:
+def paced(server: Server, run: Run, events: int, number: int) -> dict[str, float]:
     """Measure a paced run: `cpu` in µs per delivery, `p50` and `p99` in ms of lag."""
-    workload = Workload(round(RATE * seconds), RATE)
-    with Clients(backend.server.port, backend.prepare(workload), number, keep=True) as clients:
-        spent = backend.server.cpu_seconds()
-        began = backend.go()
+    with Clients(server.port, run.path, number, keep=True) as clients:
+        spent = server.cpu_seconds()
+        began = run.go()
         clients.read(lambda: clients.ended)
-        spent = backend.server.cpu_seconds() - spent
-    deliveries = [delivery for client in clients.clients for delivery in client.deliveries()]
-    count = sum(delivery.events for delivery in deliveries)
-    if count != workload.count * number:
-        raise RuntimeError(f"{count} deliveries of {workload.count * number}")
-    lags = [delivery.received - began - delivery.at for delivery in deliveries]
+        spent = server.cpu_seconds() - spent
+    lags = clients.lags(began, events, number)
     return {
-        "cpu": spent / count * 1e6,
+        "cpu": spent / (events * number) * 1e6,
         "p50": percentile(lags, 0.50) * 1e3,
         "p99": percentile(lags, 0.99) * 1e3,
     }
 
 
-def fast(backend: Backend, number: int, workload: Workload) -> float:
+def fast(server: Server, run: Run, events: int) -> float:
     """Measure deliveries per second, from the first event's time on."""
-    with Clients(backend.server.port, backend.prepare(workload), number) as clients:
+    with Clients(server.port, run.path, _MANY) as clients:
         # One client keeps what it got: it tells when the first event was, and that none was missing.
         clients.clients[0].keep = True
-        began = backend.go()
+        began = run.go()
         clients.read(lambda: clients.ended)
-    deliveries = list(clients.clients[0].deliveries())
-    if sum(delivery.events for delivery in deliveries) != workload.count:
-        raise RuntimeError("events are missing")
-    first = began + deliveries[0].at if deliveries[0].events == 1 else began
+    clients.lags(began, events, 1)
+    first = next(clients.clients[0].deliveries())
     last = max(client.ended or 0 for client in clients.clients)
-    return workload.count * number / (last - first)
+    return events * _MANY / (last - began - (first.at if first.events == 1 else 0))
 
 
-@dataclass
-class Results:
-    """The figures by server; `paced` also by the number of clients."""
-
-    paced: dict[str, dict[int, list[Measures]]]
-    unmerged: dict[str, list[float]]
-    merged: dict[str, list[float]]
-
-    def median(self, name: str, measure: str, number: int = _MANY) -> float:
-        return statistics.median(each[measure] for each in self.paced[name][number])
-
-
-def measure(rounds: int, seconds: float) -> Results:
-    """Measure the servers by turns, each started anew in each round."""
-    found = backends()
-    results = Results(
-        {name: {number: [] for number in CLIENTS} for name in found}, {name: [] for name in found}, {"ours": []}
-    )
-    for _ in range(rounds):
-        for name, open_backend in found.items():
-            with open_backend() as backend:
-                paced(backend, 1, 1)  # what the first client pays for
-                for number in CLIENTS:
-                    results.paced[name][number].append(paced(backend, number, seconds))
-                unmerged = Workload(FAST_EVENTS[name], turns=True)
-                results.unmerged[name].append(fast(backend, _MANY, unmerged))
-                if name == "ours":
-                    results.merged[name].append(fast(backend, _MANY, Workload(FAST_EVENTS[name])))
-    return results
+def measure(name: str, backend: Backend) -> dict[str, float]:
+    """Measure a server that is started for it: `paced` by the number of clients, and as fast as possible."""
+    open_server, prepare = backend
+    with open_server() as server:
+        paced(server, prepare(server, Workload(RATE, RATE)), RATE, 1)  # what the first client pays for
+        found = {}
+        for number in CLIENTS:
+            workload = Workload(RATE * SECONDS, RATE)
+            for key, value in paced(server, prepare(server, workload), workload.count, number).items():
+                found[f"{key}, {number} clients"] = value
+        events = FAST_EVENTS[name]
+        found["speed"] = fast(server, prepare(server, Workload(events, turns=True)), events)
+        if name == "ours":
+            found["merged"] = fast(server, prepare(server, Workload(events)), events)
+    return found
 
 
-def claims(results: Results) -> list[Claim]:
-    cpu = {name: results.median(name, "cpu") for name in results.paced}
-    speed = {name: statistics.median(values) / 1e3 for name, values in results.unmerged.items()}
+def claims(found: dict[str, dict[str, float]]) -> list[Claim]:
+    cpu = {name: values[f"cpu, {_MANY} clients"] for name, values in found.items()}
+    speed = {name: values["speed"] / 1e3 for name, values in found.items()}
+    p99 = found["ours"][f"p99, {_MANY} clients"]
     paced_name, fast_name = f"paced, {_MANY} clients", f"as fast as possible, {_MANY} clients"
-    found = [
+    results = [
         Claim(f"{paced_name}: CPU per delivery beside the relay", cpu["ours"], cpu["relay"], RELAY_CPU, "µs"),
-        Claim(f"{paced_name}: p99 beside {LAG:g} ms", results.median("ours", "p99"), LAG, 1.0, "ms"),
+        Claim(f"{paced_name}: p99 beside {LAG:g} ms", p99, LAG, 1.0, "ms"),
         Claim(f"{fast_name}, beside the relay", speed["ours"], speed["relay"], RELAY_SPEED, "k/s", at_least=True),
     ]
     if "nchan" in cpu:
-        found.append(Claim(f"{paced_name}: CPU per delivery beside nchan", cpu["ours"], cpu["nchan"], OTHERS, "µs"))
-        found.append(Claim(f"{fast_name}, beside nchan", speed["ours"], speed["nchan"], OTHERS, "k/s", at_least=True))
-    return found
+        results.append(Claim(f"{paced_name}: CPU per delivery beside nchan", cpu["ours"], cpu["nchan"], OTHERS, "µs"))
+        results.append(Claim(f"{fast_name}, beside nchan", speed["ours"], speed["nchan"], OTHERS, "k/s", at_least=True))
+    return results
 
 
-def print_results(results: Results) -> None:
+def print_results(found: dict[str, dict[str, float]]) -> None:
     rows = [
-        (
-            f"{name}, {number} clients",
-            *(f"{results.median(name, measure, number):.1f}" for measure in ("cpu", "p50", "p99")),
-        )
-        for name in results.paced
+        (f"{name}, {number} clients", *(f"{values[f'{key}, {number} clients']:.1f}" for key in ("cpu", "p50", "p99")))
+        for name, values in found.items()
         for number in CLIENTS
     ]
     print_table((f"paced, {RATE} events/s", "CPU µs/delivery", "p50 ms", "p99 ms"), rows)
-    speeds = [(name, values) for name, values in results.unmerged.items()]
-    speeds += [("ours, merged where a client lags", results.merged["ours"])]
+    speeds = {name: values["speed"] for name, values in found.items()}
+    speeds["ours, merged where a client lags"] = found["ours"]["merged"]
     head = (f"as fast as possible, {_MANY} clients", "deliveries/s")
-    print_table(head, [(name, f"{statistics.median(values):,.0f}") for name, values in speeds])
+    print_table(head, [(name, f"{value:,.0f}") for name, value in speeds.items()])
 
 
-def main(argv: Sequence[str] | None = None) -> list[Claim]:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=10, help="of each paced run")
-    arguments = parser.parse_args(argv)
-    results = measure(arguments.rounds, arguments.seconds)
-    print_results(results)
-    found = claims(results)
-    print_claims(found)
-    print("Written to", write_json("fanout", asdict(results)))
-    return found
-
-
-if __name__ == "__main__":
-    main()
+def run(rounds: int = 3) -> Result:
+    measures = {name: partial(measure, name, backend) for name, backend in backends().items()}
+    results = by_turns(measures, rounds, warm_up=0)
+    found = {name: medians(runs) for name, runs in results.items()}
+    print_results(found)
+    return Result(claims(found), results)

@@ -5,14 +5,13 @@ own clock. Ours is the app; the plain page gives the chain's stream to `st.write
 which sends its first chunk after 200 ms. Every question is the first one of a fresh page, the two sides by turns.
 """
 
-import argparse
 import statistics
-from collections.abc import Sequence
+from functools import partial
 
 from playwright.sync_api import Browser
 
-from benchmarks.harness import Claim, chromium, print_claims, write_json
-from benchmarks.pages import chain_candidates
+from benchmarks.harness import Claim, Result, by_turns, chromium, middles
+from benchmarks.served import serve_app, serve_plain
 from streamlab.demo_model.process import DemoModel
 
 FIRST = 0.2  # seconds
@@ -31,12 +30,12 @@ _WATCH = f"""() => {{
 }}"""
 
 
-def measure(browser: Browser, address: str, question: str) -> float:
+def measure(browser: Browser, address: str) -> float:
     """Measure the seconds from Enter to the first text."""
     page = browser.new_page()
     page.goto(address)
     box = page.locator(INPUT)
-    box.fill(question)
+    box.fill("What is streaming?")
     page.wait_for_timeout(1_000)  # whatever loads late
     page.evaluate(_WATCH)
     box.press("Enter")
@@ -47,37 +46,19 @@ def measure(browser: Browser, address: str, question: str) -> float:
     return seconds
 
 
-def run(questions: int) -> dict[str, list[float]]:
-    times: dict[str, list[float]] = {"ours": [], "plain": []}
-    with DemoModel() as demo, chromium() as browser:
-        ours, plain = chain_candidates(demo, MODEL)
-        with ours.serve() as our_server, plain.serve() as plain_server:
-            addresses = {"ours": f"{our_server.url}/{ours.page}", "plain": plain_server.url}
-            for number in range(-2, questions):
-                for name in sorted(addresses, reverse=number % 2 == 0):
-                    seconds = measure(browser, addresses[name], f"question {number}")
-                    if number >= 0:  # the first ones pay for imports
-                        times[name].append(seconds)
-    return times
-
-
-def claims(times: dict[str, list[float]]) -> list[Claim]:
-    ours, plain = (statistics.median(times[name]) * 1000 for name in ("ours", "plain"))
-    return [Claim(f"time to first visible text (model {FIRST * 1000:.0f} ms)", ours, plain, TARGET, "ms")]
-
-
-def main(argv: Sequence[str] | None = None) -> list[Claim]:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--questions", type=int, default=15)
-    times = run(parser.parse_args(argv).questions)
+def run(rounds: int = 15) -> Result:
+    with (
+        DemoModel() as demo,
+        chromium() as browser,
+        serve_app(demo, MODEL) as ours,
+        serve_plain("plain.py", demo, MODEL) as plain,
+    ):
+        addresses = {"ours": f"{ours.url}/chat", "plain": plain.url}
+        measures = {name: partial(measure, browser, address) for name, address in addresses.items()}
+        times = by_turns(measures, rounds, warm_up=2)
     for name, values in times.items():
         ordered = sorted(round(value * 1000) for value in values)
         print(f"{name}: median {statistics.median(ordered):.0f} ms, from {ordered[0]} to {ordered[-1]} ms")
-    found = claims(times)
-    print_claims(found)
-    print("Written to", write_json("first_text", times))
-    return found
-
-
-if __name__ == "__main__":
-    main()
+    middle = middles(times)
+    name = f"time to first visible text (model {FIRST * 1000:.0f} ms)"
+    return Result([Claim(name, middle["ours"] * 1000, middle["plain"] * 1000, TARGET, "ms")], times)

@@ -4,17 +4,15 @@ A delivery is one event in the hands of one follower. Counts the process time fr
 follower has read, for events one by one and for bursts of ten, on asyncio's own event loop and on uvloop.
 """
 
-import argparse
 import asyncio
 import gc
-import statistics
 import time
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable
+from functools import partial
 
 import uvloop
 
-from benchmarks.harness import Claim, print_claims, write_json
+from benchmarks.harness import Claim, Result, by_turns, middles
 from streamlab.events.event import StreamEvent, TextDelta
 from streamlab.hub import Log
 
@@ -24,16 +22,9 @@ LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 TARGET = 1.25  # the peer knows neither gaps nor lag nor bounds
 
 
-class EventLog(Protocol):
-    """A log that is appended to and read by followers."""
-
-    async def append(self, event: StreamEvent) -> None: ...
-
-    async def read_all(self, until: int, seen: Callable[[int], None]) -> None:
-        """Follow until event `until`; tell `seen` how many events came each time."""
-
-
 class HubLog:
+    """Ours. `read_all` follows until event `until`, and tells `seen` how many events came each time."""
+
     def __init__(self) -> None:
         self.log = Log("benchmark")
 
@@ -72,7 +63,10 @@ class ConditionLog:
             seen(len(batch))
 
 
-async def deliver(log: EventLog, burst: int, bursts: int) -> float:
+LOGS = (HubLog, ConditionLog)
+
+
+async def deliver(log: HubLog | ConditionLog, burst: int, bursts: int) -> float:
     """Measure the process time per delivery, in µs."""
     total = burst * bursts
     missing = 0
@@ -101,46 +95,22 @@ async def deliver(log: EventLog, burst: int, bursts: int) -> float:
     return spent / (total * FOLLOWERS) * 1e6
 
 
-def run(loop: Callable[[], asyncio.AbstractEventLoop], main: Coroutine[Any, Any, float]) -> float:
+def measure(
+    loop: Callable[[], asyncio.AbstractEventLoop], kind: type[HubLog | ConditionLog], burst: int, bursts: int
+) -> float:
     gc.collect()
     with asyncio.Runner(loop_factory=loop) as runner:
-        return runner.run(main)
+        return runner.run(deliver(kind(), burst, bursts))
 
 
-def measure(rounds: int) -> dict[str, dict[str, list[float]]]:
-    """Return µs per delivery: by loop and kind of burst, then by log."""
-    results: dict[str, dict[str, list[float]]] = {}
-    for name, loop in LOOPS.items():
-        for kind, (burst, bursts) in BURSTS.items():
-            runs = results[f"{kind}, {name}"] = {"ours": [], "condition": []}
-            for _ in range(rounds):
-                runs["ours"].append(run(loop, deliver(HubLog(), burst, bursts)))
-                runs["condition"].append(run(loop, deliver(ConditionLog(), burst, bursts)))
-    return results
-
-
-def claims(results: dict[str, dict[str, list[float]]]) -> list[Claim]:
-    return [
-        Claim(
-            f"CPU per delivery, {FOLLOWERS:,} followers, {kind}",
-            statistics.median(runs["ours"]),
-            statistics.median(runs["condition"]),
-            TARGET,
-            "µs",
-        )
-        for kind, runs in results.items()
-    ]
-
-
-def main(argv: Sequence[str] | None = None) -> list[Claim]:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
-    results = measure(parser.parse_args(argv).rounds)
-    found = claims(results)
-    print_claims(found)
-    print("Written to", write_json("followers", results))
-    return found
-
-
-if __name__ == "__main__":
-    main()
+def run(rounds: int = 7) -> Result:
+    results = {
+        f"{kind}, {name}": by_turns({log.__name__: partial(measure, loop, log, *shape) for log in LOGS}, rounds)
+        for name, loop in LOOPS.items()
+        for kind, shape in BURSTS.items()
+    }
+    claims = []
+    for kind, runs in results.items():
+        ours, peer = middles(runs).values()
+        claims.append(Claim(f"CPU per delivery, {FOLLOWERS:,} followers, {kind}", ours, peer, TARGET, "µs"))
+    return Result(claims, results)

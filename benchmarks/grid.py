@@ -1,14 +1,14 @@
 """A large comparison with its page open: the server's memory, and the time from a click to the grid's rows."""
 
+import math
 import statistics
-import time
 from collections.abc import Iterator
+from functools import partial
 
-import psutil
 from playwright.sync_api import Browser, Page
 
-from benchmarks.comparison_page import RUN, Round, answered_requests, open_page, print_round, serve_app
-from benchmarks.harness import Sampler, Server
+from benchmarks.harness import Server, sampled
+from benchmarks.served import RUN, Round, answered_requests, open_page, print_round, serve_app
 from streamlab.demo_model.process import DemoModel
 from streamlab.prompts.prompt_set import PromptSet, Variant
 from streamlab.prompts.serialization import to_address
@@ -31,17 +31,17 @@ _WATCH_GRID = """() => {
 }"""
 
 
-def megabytes(process: psutil.Process) -> float:
-    return float(process.memory_info().rss) / 1e6
+def megabytes(server: Server) -> float:
+    return server.memory() / 1e6
 
 
 class Grid:
     """The grid's pager on a page, and the first row that each of its pages shows."""
 
-    def __init__(self, page: Page, question: str, cases: int) -> None:
+    def __init__(self, page: Page, question: str) -> None:
         self._page = page
         self._question = question
-        self._last = -(-cases // PAGE)
+        self._last = math.ceil(CASES / PAGE)
         self._shown = 1
         self._forward = True
         page.evaluate(_WATCH_GRID)
@@ -73,20 +73,18 @@ def many_cases(question: str, cases: int) -> str:
     return f"prompts?set={to_address(PromptSet(variants=variants, columns=('case',), cases=rows))}"
 
 
-def compare(browser: Browser, server: Server, question: str, cases: int) -> Round:
+def compare(browser: Browser, server: Server, question: str) -> Round:
     """Run a comparison while somebody turns the grid's pages; measure megabytes, and seconds to the rows."""
-    with open_page(browser, f"{server.url}/{many_cases(question, cases)}") as page:
-        grid = Grid(page, question, cases)
-        before, began = megabytes(server.process), time.monotonic()
-        with Sampler(lambda: megabytes(server.process), interval=0.2) as memory:
+    with open_page(browser, f"{server.url}/{many_cases(question, CASES)}") as page:
+        grid = Grid(page, question)
+        before = megabytes(server)
+        with sampled(partial(megabytes, server), interval=0.2) as sizes:
             page.get_by_role("button", name=RUN, exact=True).click()
             page.get_by_test_id("stProgress").wait_for()
             running = list(clicks_while_running(page, grid))
-        seconds = time.monotonic() - began
         page.wait_for_timeout(2_000)  # all that the end draws
         at_rest = [click_to_rows(page, grid) for _ in range(CLICKS_AT_REST)]
-        after = megabytes(server.process)
-    sizes = [size for _, size in memory.samples]
+        after = megabytes(server)
     quarter = len(sizes) // 4
     return {
         "before": before,
@@ -94,10 +92,7 @@ def compare(browser: Browser, server: Server, question: str, cases: int) -> Roun
         "later": max(sizes[quarter:]),
         "after": after,
         "rows": statistics.median(running),
-        "slowest": max(running),
         "rest": statistics.median(at_rest),
-        "clicks": len(running),
-        "seconds": seconds,
     }
 
 
@@ -123,16 +118,16 @@ def warm_up(browser: Browser, server: Server) -> None:
         progress.wait_for(state="detached")
 
 
-def measure_grid(browser: Browser, demo: DemoModel, runs: int, cases: int) -> list[Round]:
-    """Measure each run in a server of its own."""
+def measure_grid(browser: Browser, demo: DemoModel, rounds: int) -> list[Round]:
+    """Measure each round in a server of its own."""
     results = []
-    for number in range(1, runs + 1):
+    for number in range(1, rounds + 1):
         question = f"grid {number}"
         with serve_app(demo, SHORT) as server:
             warm_up(browser, server)
-            found = compare(browser, server, question, cases)
-        if (answered := len(answered_requests(demo, question))) != cases * VARIANTS:
-            raise RuntimeError(f"{question}: {answered} answers of {cases * VARIANTS}")
+            found = compare(browser, server, question)
+        if (answered := len(answered_requests(demo, question))) != CASES * VARIANTS:
+            raise RuntimeError(f"{question}: {answered} answers of {CASES * VARIANTS}")
         results.append(found)
-        print_round(f"grid, {cases} cases", found)
+        print_round(f"grid, {CASES} cases", found)
     return results

@@ -1,4 +1,4 @@
-"""What every benchmark needs: servers to measure, a browser, a sampler, tables and result files."""
+"""What every benchmark needs: servers to measure, a browser, samples, tables and result files."""
 
 import json
 import math
@@ -13,15 +13,19 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import psutil
 from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
+APPS = ROOT / "benchmarks" / "apps"
 RESULTS = ROOT / "benchmarks" / "results"
 CHROMIUM = "/usr/bin/chromium"
+GATEWAY = "benchmarks.apps.gateway:application"
+RELAY = "benchmarks.apps.relay:application"
 
 T = TypeVar("T")
 
@@ -54,7 +58,26 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """Return the user and system time that the server has used since it started."""
-        return cpu_seconds(self.process)
+        times = self.process.cpu_times()
+        return float(times.user + times.system)
+
+    def memory(self) -> int:
+        """Return the resident memory of the server, in bytes."""
+        return int(self.process.memory_info().rss)
+
+
+@contextmanager
+def running(command: Sequence[str], ready: Callable[[], bool], **options: Any) -> Iterator[psutil.Popen]:
+    """Run a server until the block ends, with the options of Popen. Raise RuntimeError when it does not start."""
+    process = psutil.Popen(command, **options)
+    try:
+        wait_until(lambda: ready() or process.poll() is not None, timeout=60)
+        if process.poll() is not None:
+            raise RuntimeError(f"{' '.join(command)} did not start")
+        yield process
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
 
 
 @contextmanager
@@ -66,37 +89,23 @@ def streamlit_server(
     Streamlit reads the ``.streamlit/config.toml`` of ``folder``; one that has none runs with the defaults.
     """
     port = free_port()
+    url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "streamlit", "run", str(script), f"--server.port={port}", *_SERVER_OPTIONS]
     variables = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
-    process = subprocess.Popen([*command, *options], cwd=folder, env=variables, stdout=subprocess.DEVNULL)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        wait_until(lambda: _healthy(url), timeout=60)
-        yield Server(url, psutil.Process(process.pid))
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
+    ready = partial(_healthy, url)
+    with running([*command, *options], ready, cwd=folder, env=variables, stdout=subprocess.DEVNULL) as process:
+        yield Server(url, process)
 
 
 @contextmanager
 def asgi_server(app: str, environment: Mapping[str, str] | None = None) -> Iterator[Server]:
-    """Run uvicorn with uvloop and httptools on a free port until the block ends.
-
-    ``module:factory`` makes the application. Raise RuntimeError when it does not start.
-    """
+    """Run uvicorn with uvloop and httptools on a free port until the block ends; ``module:factory`` makes the app."""
     port = free_port()
     options = ["--loop=uvloop", "--http=httptools", "--ws=none", "--no-access-log", "--log-level=warning"]
     command = [sys.executable, "-m", "uvicorn", "--factory", app, f"--port={port}", *options]
     variables = {**os.environ, "PYTHONPATH": str(ROOT), "LAB_GRPC_PORT": "0", **(environment or {})}
-    process = subprocess.Popen(command, cwd=ROOT, env=variables)
-    try:
-        wait_until(lambda: listens(port) or process.poll() is not None, timeout=60)
-        if process.poll() is not None:
-            raise RuntimeError(f"{app} did not start")
-        yield Server(f"http://127.0.0.1:{port}", psutil.Process(process.pid))
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+    with running(command, partial(listens, port), cwd=ROOT, env=variables) as process:
+        yield Server(f"http://127.0.0.1:{port}", process)
 
 
 @contextmanager
@@ -135,11 +144,6 @@ def get(url: str) -> Any:
         return json.load(response)
 
 
-def cpu_seconds(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
-
-
 def wait_until(ready: Callable[[], bool], timeout: float) -> None:
     """Ask ten times a second; raise TimeoutError after ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
@@ -157,32 +161,38 @@ def _healthy(url: str) -> bool:
         return False
 
 
-class Sampler(Generic[T]):
-    """Calls `read` at an interval, on a thread of its own, for as long as the block or until the process is gone.
+@contextmanager
+def sampled(read: Callable[[], T], interval: float) -> Iterator[list[T]]:
+    """Call `read` every `interval` seconds on a thread, for as long as the block or until the process is gone.
 
-    `samples` are the times by `time.monotonic`, and the values.
+    Yield the list of what it returned.
     """
+    samples: list[T] = []
+    stop = threading.Event()
 
-    def __init__(self, read: Callable[[], T], interval: float) -> None:
-        self.samples: list[tuple[float, T]] = []
-        self._read = read
-        self._interval = interval
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._sample)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _sample(self) -> None:
+    def sample() -> None:
         with suppress(psutil.Error):
-            while not self._stop.wait(self._interval):
-                value = self._read()
-                self.samples.append((time.monotonic(), value))
+            while not stop.wait(interval):
+                samples.append(read())
+
+    thread = threading.Thread(target=sample)
+    thread.start()
+    try:
+        yield samples
+    finally:
+        stop.set()
+        thread.join()
+
+
+def by_turns(measures: Mapping[str, Callable[[], T]], rounds: int, warm_up: int = 1) -> dict[str, list[T]]:
+    """Take all measures once a round, in an order that changes; drop `warm_up` rounds, which pay for imports."""
+    found: dict[str, list[T]] = {name: [] for name in measures}
+    for number in range(-warm_up, rounds):
+        for name in sorted(measures, reverse=number % 2 == 1):
+            value = measures[name]()
+            if number >= 0:
+                found[name].append(value)
+    return found
 
 
 def spread(seconds: Sequence[float]) -> dict[str, float]:
@@ -191,9 +201,19 @@ def spread(seconds: Sequence[float]) -> dict[str, float]:
     return {"median": statistics.median(seconds) * 1000, "p95": p95 * 1000}
 
 
-def medians(runs: Sequence[dict[str, float]]) -> dict[str, float]:
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the smallest value that at least `share` of the values do not exceed."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
+
+
+def middles(results: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """Return the median of each list."""
+    return {name: statistics.median(values) for name, values in results.items()}
+
+
+def medians(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Return the median of each measure over several runs."""
-    return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+    return middles({name: [run[name] for run in runs] for name in runs[0]})
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -223,6 +243,13 @@ class Claim:
     @property
     def met(self) -> bool:
         return self.ratio >= self.target if self.at_least else self.ratio <= self.target
+
+
+class Result(NamedTuple):
+    """What a benchmark found: its claims, and all that it observed, as JSON has it."""
+
+    claims: list[Claim]
+    observations: Any
 
 
 def print_claims(claims: Sequence[Claim]) -> None:

@@ -6,13 +6,11 @@ parser, without what is loaded only when it is used.
 """
 
 import json
-import os
 import shutil
 import subprocess
-from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.harness import ROOT, Claim, print_claims, print_table, write_json
+from benchmarks.harness import ROOT, Claim, Result, print_table
 
 CLIENT = ROOT / "clients" / "javascript"
 TARGET = 1.3
@@ -35,13 +33,14 @@ def measured() -> dict[str, Any]:
 def _run(npm: str, *arguments: str) -> str:
     """Run npm, and return its output."""
     command = [npm, *arguments]
-    done = subprocess.run(command, cwd=CLIENT, env=os.environ, capture_output=True, encoding="utf-8", timeout=TIMEOUT)
+    done = subprocess.run(command, cwd=CLIENT, capture_output=True, encoding="utf-8", timeout=TIMEOUT)
     if done.returncode:
         raise SystemExit(f"npm {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
     return done.stdout
 
 
-def main(argv: Sequence[str] | None = None) -> list[Claim]:
+def run(rounds: int = 1) -> Result:
+    """Measure; Node has rounds of its own."""
     found = measured()
     sizes = {
         name.removeprefix("gzip_").removesuffix("_bytes"): value for name, value in found.items() if "gzip" in name
@@ -52,10 +51,4 @@ def main(argv: Sequence[str] | None = None) -> list[Claim]:
         Claim("CPU per event, beside a loop by hand", ours, found["cpu_by_hand_us"], TARGET, "µs"),
         Claim("main entry with its parser, beside its limit", sizes["client"], LIMIT, 1.0, "bytes"),
     ]
-    print_claims(claims)
-    print("Written to", write_json("javascript", found))
-    return claims
-
-
-if __name__ == "__main__":
-    main()
+    return Result(claims, found)

@@ -7,15 +7,12 @@
   that have connected and read nothing more, beside the same with none. Each in a fresh server.
 """
 
-import argparse
-import statistics
 import time
-from collections.abc import Sequence
-from dataclasses import asdict
+from functools import partial
 
 from benchmarks.apps.workload import Workload
-from benchmarks.harness import Claim, Server, asgi_server, post, print_claims, print_table, write_json
-from benchmarks.sse_clients import Clients
+from benchmarks.harness import GATEWAY, RELAY, Claim, Result, asgi_server, by_turns, middles, print_table, sampled
+from benchmarks.sse_clients import Clients, PreparedRun
 
 IDLE = 5_000
 STALLED = 300
@@ -25,56 +22,42 @@ PEER, TARGET = 1.0, 1.2
 WATCHED = 5.0  # seconds; stalled clients are sent away after ten
 
 
-def resident(server: Server) -> int:
-    return int(server.process.memory_info().rss)
-
-
-def per_idle_follower(app: str, number: int) -> float:
-    """Measure the bytes per idle follower."""
+def per_idle_follower(app: str) -> float:
+    """Measure the KiB per idle follower."""
     with asgi_server(app) as server:
-        path = str(post(f"{server.url}/prepare", asdict(Workload(1)))["path"])
-        with Clients(server.port, path, 50):
+        run = PreparedRun(server, Workload(1))
+        with Clients(server.port, run.path, 50):
             pass  # what the first clients pay for
         time.sleep(1)
-        before = resident(server)
-        with Clients(server.port, path, number):
+        before = server.memory()
+        with Clients(server.port, run.path, IDLE):
             time.sleep(2)
-            return (resident(server) - before) / number
+            return (server.memory() - before) / IDLE / 2**10
 
 
 def peak(stalled: int) -> float:
     """Measure the largest resident memory while a run is written, in MiB."""
-    with asgi_server("benchmarks.apps.gateway:application") as server:
-        run = post(f"{server.url}/prepare", asdict(Workload(EVENTS, turns=True)))
-        with Clients(server.port, run["path"], stalled, window=WINDOW):
-            post(f"{server.url}/go", {"run": run["run"]})
-            deadline, most = time.monotonic() + WATCHED, 0
-            while time.monotonic() < deadline:
-                most = max(most, resident(server))
-                time.sleep(0.02)
-    return most / 2**20
+    with asgi_server(GATEWAY) as server:
+        run = PreparedRun(server, Workload(EVENTS, turns=True))
+        with Clients(server.port, run.path, stalled, window=WINDOW):
+            run.go()
+            with sampled(server.memory, interval=0.02) as sizes:
+                time.sleep(WATCHED)
+    return max(sizes) / 2**20
 
 
-def main(argv: Sequence[str] | None = None) -> list[Claim]:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    rounds = range(parser.parse_args(argv).rounds)
-    results = {
-        "idle, ours": [per_idle_follower("benchmarks.apps.gateway:application", IDLE) / 1024 for _ in rounds],
-        "idle, relay": [per_idle_follower("benchmarks.apps.relay:application", IDLE) / 1024 for _ in rounds],
-        "stalled": [peak(STALLED) for _ in rounds],
-        "none": [peak(0) for _ in rounds],
+def run(rounds: int = 3) -> Result:
+    measures = {
+        "idle, ours": partial(per_idle_follower, GATEWAY),
+        "idle, relay": partial(per_idle_follower, RELAY),
+        "stalled": partial(peak, STALLED),
+        "none": partial(peak, 0),
     }
-    middle = {name: statistics.median(values) for name, values in results.items()}
+    results = by_turns(measures, rounds, warm_up=0)
+    middle = middles(results)
     print_table(("", "KiB each, or MiB"), [(name, f"{value:.1f}") for name, value in middle.items()])
-    found = [
+    claims = [
         Claim(f"memory of each of {IDLE:,} idle followers", middle["idle, ours"], middle["idle, relay"], PEER, "KiB"),
         Claim(f"memory with {STALLED} stalled followers", middle["stalled"], middle["none"], TARGET, "MiB"),
     ]
-    print_claims(found)
-    print("Written to", write_json("memory", results))
-    return found
-
-
-if __name__ == "__main__":
-    main()
+    return Result(claims, results)

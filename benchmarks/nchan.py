@@ -6,11 +6,10 @@ import tempfile
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-import psutil
-
-from benchmarks.harness import Server, free_port, listens, wait_until
+from benchmarks.harness import Server, free_port, listens, running
 
 NGINX = "/usr/sbin/nginx"
 MODULE = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
@@ -63,11 +62,7 @@ def nchan_server() -> Iterator[Server]:
         configuration = Path(folder, "nginx.conf")
         text = textwrap.dedent(_CONFIGURATION).format(module=MODULE, folder=folder, port=port)
         configuration.write_text(text, encoding="utf-8")
-        master = subprocess.Popen([NGINX, "-p", folder, "-c", str(configuration)], stderr=subprocess.DEVNULL)
-        try:
-            wait_until(lambda: listens(port), timeout=10)
-            [worker] = psutil.Process(master.pid).children()
+        command = [NGINX, "-p", folder, "-c", str(configuration)]
+        with running(command, partial(listens, port), stderr=subprocess.DEVNULL) as master:
+            [worker] = master.children()
             yield Server(f"http://127.0.0.1:{port}", worker)
-        finally:
-            master.terminate()
-            master.wait(timeout=20)

@@ -7,37 +7,25 @@ has ended, all of them within about a second.
 
 Ours is the app itself with its settings. The plain page gives the chain's stream to `st.write_stream`, under
 Streamlit's defaults. `scheduled` pages have no chain: their text comes from a schedule within the process.
-Pages, model and readers are three processes; the share of a CPU that each took tells what was the limit.
+Pages, model and readers are three processes; the share of a CPU that each took at most tells what was the limit.
 """
 
-import argparse
 import json
 import math
 import tempfile
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import psutil
 
-from benchmarks.harness import (
-    ROOT,
-    Claim,
-    Sampler,
-    cpu_seconds,
-    print_claims,
-    print_table,
-    streamlit_server,
-    write_json,
-)
+from benchmarks.harness import APPS, Claim, Result, Server, percentile, sampled, streamlit_server
 from benchmarks.readers import SPACE, Seen, start_reading
+from benchmarks.served import requests, serve_app, serve_plain
 from streamlab.demo_model.chunks import cut, synthetic
 from streamlab.demo_model.process import DemoModel
 
-APPS = ROOT / "benchmarks" / "apps"
 CHUNKS = 500
 RATE = 50
 SIZE = 5
@@ -46,28 +34,24 @@ PARAGRAPH = 400
 MODEL = f"demo-model?first=0.5&jitter=0&rate={RATE}&chunks={CHUNKS}&size={SIZE}&paragraph={PARAGRAPH}"
 SPREAD = 1.0  # seconds within which all pages ask, and so end
 LIMIT = 0.2  # seconds
-TRIES = 3
 TARGET = 4.0
 FIRST_COUNT, LAST_COUNT = 10, 640
 
 Written = dict[str, list[float]]  # by question: when each chunk was written
-SHARES = ("pages", "model", "readers")
+PROCESSES = ("readers", "pages", "model")  # the last that was started first
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(NamedTuple):
     """What is measured: a server to start, the page to open, and how to learn when the chunks were written."""
 
     name: str
-    serve: Callable[[], Any]
+    serve: Callable[[], AbstractContextManager[Server]]
     page: str
     written: Callable[[], Written]
-    model: int | None = None  # the model's process
 
 
-@dataclass(frozen=True)
-class Probe:
-    """The result for one number of pages: p99 of the lag in seconds, and each process's share of a CPU."""
+class Probe(NamedTuple):
+    """The result for one number of pages: p99 of the lag in seconds, and the most of a CPU that each process took."""
 
     pages: int
     steady: float
@@ -75,55 +59,36 @@ class Probe:
     cpu: dict[str, float]
 
 
-class CpuClock(Sampler[dict[str, float]]):
-    """Reads processes' CPU time twice a second for as long as the block."""
-
-    def __init__(self, processes: dict[str, psutil.Process]) -> None:
-        super().__init__(lambda: {name: cpu_seconds(process) for name, process in processes.items()}, interval=0.5)
-
-    def shares(self, since: float, until: float) -> dict[str, float]:
-        """Return the CPU seconds per second between two moments."""
-        within = [sample for sample in self.samples if since <= sample[0] <= until]
-        if len(within) < 2:
-            return {}
-        (began, first), (ended, last) = within[0], within[-1]
-        return {name: (last[name] - first[name]) / (ended - began) for name in first}
-
-
 def probe(candidate: Candidate, pages: int) -> Probe:
     with candidate.serve() as server:
         warm = start_reading(server.url, candidate.page, 2, 0)  # imports, the first client
         warm.communicate()
         readers = start_reading(server.url, candidate.page, pages, SPREAD)
-        processes = {"pages": server.process, "readers": psutil.Process(readers.pid)}
-        if candidate.model:
-            processes["model"] = psutil.Process(candidate.model)
-        with CpuClock(processes) as clock:
+        children = sorted(psutil.Process().children(), key=lambda child: child.create_time(), reverse=True)
+        with sampled(lambda: [child.cpu_percent() for child in children], interval=0.5) as cpu_shares:
             output, _ = readers.communicate()
         written = candidate.written()
     if readers.returncode:
         raise RuntimeError("the readers failed")
+    cpu = dict(zip(PROCESSES, map(max, zip(*cpu_shares, strict=True)), strict=False))
     seen: dict[str, Seen] = json.loads(output)
-    return _evaluate(pages, seen, written, clock)
+    return Probe(pages, *_lag(seen, written), cpu)
 
 
-def _evaluate(pages: int, seen: dict[str, Seen], written: Written, clock: CpuClock) -> Probe:
+def _lag(seen: dict[str, Seen], written: Written) -> tuple[float, float]:
+    """Return the p99 while all stream, and until the last has ended."""
     times = [written[question] for question in seen]
     began, ended = max(first for first, *_ in times), min(last for *_, last in times)
     if ended < began + 3:
-        return Probe(pages, math.inf, math.inf, {})  # the pages did not even stream at the same time
+        return math.inf, math.inf  # the pages did not even stream at the same time
     lags = [
         lag
         for question, arrivals in seen.items()
         for lag in _lags(written[question], arrivals)
         if lag[0] >= began + 0.5
     ]
-    return Probe(
-        pages,
-        percentile([lag for at, lag in lags if at < ended - 0.5]),
-        percentile([lag for _, lag in lags]),
-        clock.shares(began, ended),
-    )
+    steady = [lag for at, lag in lags if at < ended - 0.5]
+    return percentile(steady, 0.99), percentile([lag for _, lag in lags], 0.99)
 
 
 def _lags(written: Sequence[float], arrivals: Seen) -> Iterator[tuple[float, float]]:
@@ -144,22 +109,18 @@ def _ends() -> Iterator[int]:
         yield total
 
 
-def percentile(values: list[float], share: float = 0.99) -> float:
-    return sorted(values)[int(len(values) * share)]
-
-
-def search(candidate: Candidate, report: Callable[[str, Probe], None]) -> list[Probe]:
+def search(candidate: Candidate, rounds: int) -> list[Probe]:
     """Double the pages until the lag is too long in both respects, then bisect each to about an eighth.
 
-    A number that fails is tried again, up to `TRIES` times: a pause of the machine may have caused it.
+    A number that fails is tried up to `rounds` times: a pause of the machine may have caused it.
     """
     probes: dict[int, list[Probe]] = {}
 
     def lag(pages: int, of: str) -> float:
         tries = probes.setdefault(pages, [])
-        while not tries or (_best(tries, of) > LIMIT and len(tries) < TRIES):
+        while not tries or (_best(tries, of) > LIMIT and len(tries) < rounds):
             tries.append(probe(candidate, pages))
-            report(candidate.name, tries[-1])
+            print_probe(candidate.name, tries[-1])
         return _best(tries, of)
 
     for of in ("with_ends", "steady"):
@@ -182,61 +143,36 @@ def max_served(probes: Sequence[Probe], of: str) -> int:
     return max((found.pages for found in probes if getattr(found, of) <= LIMIT), default=0)
 
 
-def chain_candidates(demo: DemoModel, model: str = MODEL, pid: int | None = None) -> list[Candidate]:
+@contextmanager
+def chain_candidates() -> Iterator[list[Candidate]]:
     """Build both candidates with the same model at the same address, by the provider's settings."""
-    environment = {
-        "LAB_MODELS": model,
-        "OPENAI_BASE_URL": demo.base_url,
-        "OPENAI_API_KEY": "demo",
-        "LAB_MAX_RUNS": "1000",
-        "LAB_LOG_LEVEL": "warning",
-        "LAB_ATTEMPTS": "1",
-    }
+    with DemoModel() as demo:
 
-    def written() -> Written:
-        with urllib.request.urlopen(demo.base_url.replace("/v1", "/requests"), timeout=60) as answer:
-            return {record["prompt"]["user"]: record["written"] for record in json.load(answer)}
+        def written() -> Written:
+            return {record["prompt"]["user"]: record["written"] for record in requests(demo)}
 
-    return [
-        Candidate("ours", lambda: streamlit_server(ROOT / "app.py", environment=environment), "chat", written, pid),
-        Candidate("plain", lambda: _plain_server(APPS / "plain.py", environment), "", written, pid),
-    ]
-
-
-def scheduled_candidates(times: Path) -> list[Candidate]:
-    environment = {
-        "LAB_LOG_LEVEL": "warning",
-        "BENCH_TIMES": str(times),
-        "BENCH_CHUNKS": str(CHUNKS),
-        "LAB_MODELS": "demo",
-        "LAB_MAX_RUNS": "1000",
-    }
-    ours, plain = {**environment, "BENCH_WRITER": "ours"}, {**environment, "BENCH_WRITER": "plain"}
-
-    def written() -> Written:
-        return {path.stem: json.loads(path.read_text()) for path in times.glob("*.json")}
-
-    return [
-        Candidate("ours", lambda: streamlit_server(APPS / "scheduled_app.py", environment=ours), "", written),
-        Candidate("plain", lambda: _plain_server(APPS / "scheduled.py", plain), "", written),
-    ]
-
-
-def _plain_server(script: Path, environment: dict[str, str]) -> Any:
-    """Serve under Streamlit's defaults, from a folder without settings."""
-    return streamlit_server(script, environment=environment, folder=APPS)
+        yield [
+            Candidate("ours", lambda: serve_app(demo, MODEL), "chat", written),
+            Candidate("plain", lambda: serve_plain("plain.py", demo, MODEL), "", written),
+        ]
 
 
 @contextmanager
-def open_candidates(source: str) -> Iterator[list[Candidate]]:
-    if source == "chain":
-        before = set(psutil.Process().children())
-        with DemoModel() as demo:
-            (child,) = set(psutil.Process().children()) - before
-            yield chain_candidates(demo, pid=child.pid)
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            yield scheduled_candidates(Path(folder))
+def scheduled_candidates() -> Iterator[list[Candidate]]:
+    with tempfile.TemporaryDirectory() as folder:
+        settings = {"LAB_MODELS": "demo", "LAB_MAX_RUNS": "1000", "LAB_LOG_LEVEL": "warning"}
+        settings |= {"BENCH_TIMES": folder, "BENCH_CHUNKS": str(CHUNKS)}
+        ours, plain = {**settings, "BENCH_WRITER": "ours"}, {**settings, "BENCH_WRITER": "plain"}
+
+        def written() -> Written:
+            return {path.stem: json.loads(path.read_text()) for path in Path(folder).glob("*.json")}
+
+        yield [
+            Candidate("ours", lambda: streamlit_server(APPS / "scheduled_app.py", environment=ours), "", written),
+            Candidate(
+                "plain", lambda: streamlit_server(APPS / "scheduled.py", environment=plain, folder=APPS), "", written
+            ),
+        ]
 
 
 def claims(results: dict[str, dict[str, list[Probe]]]) -> list[Claim]:
@@ -255,52 +191,19 @@ def claims(results: dict[str, dict[str, list[Probe]]]) -> list[Claim]:
 
 
 def print_probe(name: str, found: Probe) -> None:
-    shares = "  ".join(f"{process} {found.cpu.get(process, 0):.0%}" for process in SHARES)
+    shares = "  ".join(f"{process} {share:.0f}%" for process, share in found.cpu.items())
     print(f"  {name}: {found.pages} pages, p99 {found.steady * 1000:.0f} ms steady,", end=" ")
     print(f"{found.with_ends * 1000:.0f} ms with ends; CPU: {shares}", flush=True)
 
 
-def print_probes(source: str, sides: dict[str, list[Probe]]) -> None:
-    rows = [
-        (
-            f"{source}, {name}",
-            found.pages,
-            f"{found.steady * 1000:.0f}",
-            f"{found.with_ends * 1000:.0f}",
-            *(f"{found.cpu.get(process, 0):.0%}" for process in SHARES),
-        )
-        for name, probes in sides.items()
-        for found in probes
-    ]
-    print_table(("", "pages", "p99 steady, ms", "with ends, ms", *(f"CPU {process}" for process in SHARES)), rows)
-
-
-def main(argv: Sequence[str] | None = None) -> list[Claim]:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--source", choices=("chain", "scheduled"), action="append")
-    parser.add_argument("--side", choices=("ours", "plain"), help="only this side")
-    parser.add_argument("--pages", type=int, action="append", help="probe these numbers instead of searching")
-    options = parser.parse_args(argv)
+def run(rounds: int = 3) -> Result:
     results: dict[str, dict[str, list[Probe]]] = {}
-    for source in options.source or ("chain", "scheduled"):
+    for source, candidates in (("chain", chain_candidates), ("scheduled", scheduled_candidates)):
         print(f"{source}:")
-        with open_candidates(source) as sides:
-            wanted = [candidate for candidate in sides if options.side in (None, candidate.name)]
-            if options.pages:
-                for pages in options.pages:
-                    for candidate in wanted:
-                        print_probe(candidate.name, probe(candidate, pages))
-            else:
-                results[source] = {candidate.name: search(candidate, print_probe) for candidate in wanted}
-    if options.pages or options.side:
-        return []
-    for source, found in results.items():
-        print_probes(source, found)
-    print_claims(claims(results))
-    raw = {s: {n: [asdict(p) for p in ps] for n, ps in sides.items()} for s, sides in results.items()}
-    print("Written to", write_json("pages", raw))
-    return claims(results)
-
-
-if __name__ == "__main__":
-    main()
+        with candidates() as sides:
+            results[source] = {candidate.name: search(candidate, rounds) for candidate in sides}
+    raw = {
+        source: {name: [found._asdict() for found in probes] for name, probes in sides.items()}
+        for source, sides in results.items()
+    }
+    return Result(claims(results), raw)

@@ -15,10 +15,7 @@ from dataclasses import dataclass, field
 
 import uvloop
 from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.Common_pb2 import DoubleArray
-from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
@@ -47,7 +44,6 @@ class Page:
     socket: ClientConnection = field(init=False)
     box: str = ""  # the chat input's id
     script: str = ""  # the page's hash
-    widgets: dict[str, WidgetState] = field(default_factory=dict)  # what a browser says of them with every rerun
     arrived: list[tuple[float, bytes]] = field(default_factory=list)
 
     async def load(self) -> None:
@@ -64,10 +60,12 @@ class Page:
             raise RuntimeError("the page has no chat input")
 
     async def ask(self) -> None:
-        """Send the question as the chat input does, and read until the script has ended."""
+        """Send the question as the chat input does, and read until the script has ended.
+
+        A browser tells the state of every widget; those that are not told here have their first value.
+        """
         message = BackMsg()
         message.rerun_script.page_script_hash = self.script
-        message.rerun_script.widget_states.widgets.extend(self.widgets.values())
         state = message.rerun_script.widget_states.widgets.add()
         state.id = self.box
         state.chat_input_value.data = self.question
@@ -102,8 +100,6 @@ class Page:
         element = message.delta.new_element
         if element.WhichOneof("type") == "chat_input":
             self.box = element.chat_input.id
-        elif state := _state(element):
-            self.widgets[state.id] = state
         if message.HasField("new_session"):
             self.script = message.new_session.page_script_hash
         elif message.HasField("navigation"):
@@ -111,22 +107,6 @@ class Page:
         if message.WhichOneof("type") != "script_finished":
             return False
         return bool(message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN)
-
-
-def _state(element: Element) -> WidgetState | None:
-    """Return the initial value that a browser gives a widget."""
-    match element.WhichOneof("type"):
-        case "selectbox":
-            box = element.selectbox
-            return WidgetState(id=box.id, string_value=box.raw_value if box.set_value else box.options[box.default])
-        case "text_area":
-            area = element.text_area
-            return WidgetState(id=area.id, string_value=area.value if area.set_value else area.default)
-        case "slider":
-            values = element.slider.value if element.slider.set_value else element.slider.default
-            return WidgetState(id=element.slider.id, double_array_value=DoubleArray(data=values))
-        case _:
-            return None
 
 
 async def main(url: str, name: str, count: int, spread: float) -> None:

@@ -7,31 +7,30 @@ writes nothing to disk.
   p99. The peer is a plain XADD, and XREAD with BLOCK in the other process.
 """
 
-import argparse
 import asyncio
 import contextlib
-import itertools
 import json
-import os
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
+from itertools import chain, cycle
 from uuid import uuid4
 
 import uvloop
 from redis.asyncio import Redis
 
-from benchmarks.harness import ROOT, Claim, free_port, listens, print_claims, print_table, wait_until, write_json
-from benchmarks.sse_clients import percentile
+from benchmarks.harness import ROOT, Claim, Result, by_turns, free_port, listens, percentile, print_table, running
 from streamlab.events.event import Done, StreamEvent, TextDelta, Thinking, encode
 from streamlab.hub.redis.hub import RedisHub
 
 APPENDS = 10_000
 RATE = 50
+SECONDS = 5  # of each measurement of the lag
 FASTER, LAG = 3.0, 3.0  # targets
 
 Append = Callable[[str], Awaitable[None]]
@@ -43,13 +42,8 @@ def redis_server() -> Iterator[str]:
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", folder, "--save", ""]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        try:
-            wait_until(lambda: listens(port), timeout=20)
+        with running(command, partial(listens, port), stdout=subprocess.DEVNULL):
             yield f"redis://127.0.0.1:{port}/0"
-        finally:
-            process.terminate()
-            process.wait(timeout=20)
 
 
 def _event(text: str, step: int = 1) -> StreamEvent:
@@ -84,7 +78,7 @@ async def bare_appends(url: str) -> float:
         return APPENDS // 5 / (time.perf_counter() - began)
 
 
-async def hub_lags(url: str, seconds: float) -> list[float]:
+async def hub_lags(url: str) -> list[float]:
     """Measure the hub's lags in milliseconds."""
     async with RedisHub(url) as hub:
         log = hub.create(uuid4().hex)
@@ -92,18 +86,18 @@ async def hub_lags(url: str, seconds: float) -> list[float]:
         with log.follow() as follower:
             await follower.batch()
 
-        steps = itertools.cycle((1, 2))  # so that none is merged with another
+        steps = cycle((1, 2))  # so that none is merged with another
 
         async def append(text: str) -> None:
             log.append(_event(text, next(steps)))
 
-        async with _follower(url, log.run_id, "hub") as follower_process:
-            await _pace(append, seconds)
+        async with _follower(url, log.run_id, "hub") as printed:
+            await _pace(append)
             log.append(Done("completed", at=1.0))
-            return await _lags(follower_process)
+            return list(json.loads(await printed.readline()))
 
 
-async def bare_lags(url: str, seconds: float) -> list[float]:
+async def bare_lags(url: str) -> list[float]:
     """Measure the peer's lags in milliseconds."""
     stream = uuid4().hex
     async with Redis.from_url(url) as redis:
@@ -111,55 +105,45 @@ async def bare_lags(url: str, seconds: float) -> list[float]:
         async def append(text: str) -> None:
             await redis.xadd(stream, {"at": text})
 
-        async with _follower(url, stream, "bare") as follower_process:
-            await _pace(append, seconds)
+        async with _follower(url, stream, "bare") as printed:
+            await _pace(append)
             await append("end")
-            return await _lags(follower_process)
+            return list(json.loads(await printed.readline()))
 
 
-async def _pace(append: Append, seconds: float) -> None:
+async def _pace(append: Append) -> None:
     began = time.monotonic()
-    for number in range(round(RATE * seconds)):
+    for number in range(round(RATE * SECONDS)):
         await asyncio.sleep(max(0.0, began + number / RATE - time.monotonic()))
         await append(str(time.monotonic()))
 
 
 @contextlib.asynccontextmanager
-async def _follower(url: str, name: str, way: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def _follower(url: str, name: str, way: str) -> AsyncIterator[asyncio.StreamReader]:
+    """Follow in another process within the block; yield what it prints once it is ready."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "benchmarks.apps.redis_follower", url, name, way),
         stdout=subprocess.PIPE,
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
         limit=2**24,
     )
     try:
         assert process.stdout
         await process.stdout.readline()
         await asyncio.sleep(0.2)
-        yield process
+        yield process.stdout
     finally:
         await process.wait()
 
 
-async def _lags(process: asyncio.subprocess.Process) -> list[float]:
-    assert process.stdout
-    lags: list[float] = json.loads(await process.stdout.readline())
-    return lags
-
-
-def measure(rounds: int, seconds: float) -> dict[str, list[float]]:
-    results: dict[str, list[float]] = {"hub appends": [], "bare appends": [], "hub lags": [], "bare lags": []}
-    with redis_server() as url:
-        for number in range(rounds + 1):
-            appends = {"hub appends": uvloop.run(hub_appends(url)), "bare appends": uvloop.run(bare_appends(url))}
-            if number:  # the first pays for imports
-                for name, value in appends.items():
-                    results[name].append(value)
-        for _ in range(rounds):
-            results["hub lags"] += uvloop.run(hub_lags(url, seconds))
-            results["bare lags"] += uvloop.run(bare_lags(url, seconds))
-    return results
+def measure(url: str, rounds: int) -> dict[str, list[float]]:
+    appends = {
+        "hub appends": lambda: uvloop.run(hub_appends(url)),
+        "bare appends": lambda: uvloop.run(bare_appends(url)),
+    }
+    lags = {"hub lags": lambda: uvloop.run(hub_lags(url)), "bare lags": lambda: uvloop.run(bare_lags(url))}
+    found = by_turns(lags, rounds, warm_up=0)
+    return by_turns(appends, rounds) | {name: list(chain(*each)) for name, each in found.items()}
 
 
 def claims(results: dict[str, list[float]]) -> list[Claim]:
@@ -171,25 +155,15 @@ def claims(results: dict[str, list[float]]) -> list[Claim]:
     return found
 
 
-def main(argv: Sequence[str] | None = None) -> list[Claim]:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=5, help="of each measurement of the lag")
-    arguments = parser.parse_args(argv)
+def run(rounds: int = 5) -> Result:
     if not shutil.which("redis-server"):
         print("redis-server is not installed: not measured")
-        return []
-    results = measure(arguments.rounds, arguments.seconds)
+        return Result([], {})
+    with redis_server() as url:
+        results = measure(url, rounds)
     rows = [
-        (name, f"{statistics.median(results[name]):,.1f}", f"{percentile(results[name], 0.99):,.1f}")
-        for name in results
+        (name, f"{statistics.median(values):,.1f}", f"{percentile(values, 0.99):,.1f}")
+        for name, values in results.items()
     ]
     print_table(("appends/s, lags in ms", "p50", "p99"), rows)
-    found = claims(results)
-    print_claims(found)
-    print("Written to", write_json("redis_log", results))
-    return found
-
-
-if __name__ == "__main__":
-    main()
+    return Result(claims(results), results)

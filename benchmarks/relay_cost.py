@@ -13,14 +13,12 @@ before the connection is made until the client has it; directly from the call of
 the server's process. Both from a model that begins at once, and from one that begins after 200 ms.
 """
 
-import argparse
 import json
-import statistics
 import time
 import urllib.request
-from collections.abc import Sequence
+from functools import partial
 
-from benchmarks.harness import Claim, Server, asgi_server, get, post, print_claims, print_table, write_json
+from benchmarks.harness import Claim, Result, Server, asgi_server, by_turns, get, middles, post, print_table
 
 QUESTION = "What is streaming?"
 PACES = {"fast": (2_000, 1_000_000), "paced": (200, 100)}  # chunks, chunks per second
@@ -53,73 +51,56 @@ def through_gateway(server: Server, model: str) -> float:
     return float(get(f"{server.url}/cpu")["seconds"] - before)
 
 
-def measure_cpu(server: Server, rounds: int) -> dict[str, dict[str, list[float]]]:
-    """Measure µs per chunk, by pace and read mode; drop the first round, which pays for imports."""
-    results: dict[str, dict[str, list[float]]] = {}
-    for pace, (chunks, rate) in PACES.items():
-        model = f"demo?first=0&jitter=0&size=5&chunks={chunks}&rate={rate}"
-        runs = results[pace] = {name: [] for name in ("gateway", *READ_MODES)}
-        for number in range(rounds + 1):
-            for name in runs:
-                if name == "gateway":
-                    spent = through_gateway(server, model)
-                else:
-                    spent = post(f"{server.url}/read", {"mode": name, "model": model})["cpu"]
-                if number:
-                    runs[name].append(spent / chunks * 1e6)
-    return results
+def measure_cpu(server: Server, pace: str, rounds: int) -> dict[str, list[float]]:
+    """Measure µs per chunk by read mode."""
+    chunks, rate = PACES[pace]
+    model = f"demo?first=0&jitter=0&size=5&chunks={chunks}&rate={rate}"
+
+    def read(mode: str) -> float:
+        spent = post(f"{server.url}/read", {"mode": mode, "model": model})["cpu"]
+        return float(spent) / chunks * 1e6
+
+    measures = {name: partial(read, name) for name in READ_MODES}
+    return by_turns(measures | {"gateway": lambda: through_gateway(server, model) / chunks * 1e6}, rounds)
 
 
-def measure_first(server: Server, questions: int) -> dict[str, dict[str, list[float]]]:
-    """Measure milliseconds, by when the model begins and by read mode."""
-    results: dict[str, dict[str, list[float]]] = {}
-    for name, first in FIRSTS.items():
-        model = f"demo?first={first}&jitter=0&size=5&chunks=20&rate=100"
-        times = results[name] = {"first event": [], "first text": [], "own chain": []}
-        for number in range(questions + 2):
-            event, text = ask(server, model)
-            direct = post(f"{server.url}/read", {"mode": "own chain", "model": model})["first"]
-            if number >= 2:
-                times["first event"].append(event * 1e3)
-                times["first text"].append(text * 1e3)
-                times["own chain"].append(direct * 1e3)
-    return results
+def measure_first(server: Server, first: float, rounds: int) -> dict[str, list[float]]:
+    """Measure milliseconds by read mode."""
+    model = f"demo?first={first}&jitter=0&size=5&chunks=20&rate=100"
+    own = {"mode": "own chain", "model": model}
+    measures = {
+        "gateway": lambda: ask(server, model),
+        "own chain": lambda: (0.0, float(post(f"{server.url}/read", own)["first"])),
+    }
+    found = by_turns(measures, rounds, warm_up=2)
+    return {
+        "first event": [event * 1e3 for event, _ in found["gateway"]],
+        "first text": [text * 1e3 for _, text in found["gateway"]],
+        "own chain": [text * 1e3 for _, text in found["own chain"]],
+    }
 
 
-def claims(cpu: dict[str, dict[str, list[float]]], first: dict[str, dict[str, list[float]]]) -> list[Claim]:
+def claims(cpu: dict[str, dict[str, float]], first: dict[str, dict[str, float]]) -> list[Claim]:
     found = []
-    for pace, runs in cpu.items():
-        middle = {name: statistics.median(values) for name, values in runs.items()}
+    for pace, middle in cpu.items():
         beyond = middle["gateway"] - middle["own chain"]
         found.append(Claim(f"CPU per chunk, {pace}, beside the chain", middle["gateway"], middle["chain"], CHAIN, "µs"))
         found.append(
             Claim(f"CPU per chunk beyond the chain, {pace}, beside httpx", beyond, middle["lines"], BEYOND, "µs")
         )
     for name, times in first.items():
-        direct = statistics.median(times["own chain"])
         for which in ("first event", "first text"):
-            ours = statistics.median(times[which])
-            found.append(Claim(f"{which}, model begins {name}, beside the chain", ours, direct, FIRST, "ms"))
+            measure = f"{which}, model begins {name}, beside the chain"
+            found.append(Claim(measure, times[which], times["own chain"], FIRST, "ms"))
     return found
 
 
-def main(argv: Sequence[str] | None = None) -> list[Claim]:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--questions", type=int, default=20)
-    arguments = parser.parse_args(argv)
+def run(rounds: int = 9) -> Result:
     with asgi_server("benchmarks.apps.read_modes:application", UNLIMITED) as server:
-        cpu = measure_cpu(server, arguments.rounds)
-        first = measure_first(server, arguments.questions)
-    rows = [
-        (name, *(f"{statistics.median(cpu[pace][name]):.0f}" for pace in PACES)) for name in ("gateway", *READ_MODES)
-    ]
+        cpu = {pace: measure_cpu(server, pace, rounds) for pace in PACES}
+        first = {name: measure_first(server, seconds, 2 * rounds) for name, seconds in FIRSTS.items()}
+    middle = {pace: middles(runs) for pace, runs in cpu.items()}
+    rows = [(name, *(f"{middle[pace][name]:.0f}" for pace in PACES)) for name in ("gateway", *READ_MODES)]
     print_table(("µs of CPU per chunk", *PACES), rows)
-    found = claims(cpu, first)
-    print_claims(found)
-    print("Written to", write_json("relay_cost", {"cpu": cpu, "first": first}))
-    return found
-
-
-if __name__ == "__main__":
-    main()
+    middle_first = {name: middles(times) for name, times in first.items()}
+    return Result(claims(middle, middle_first), {"cpu": cpu, "first": first})

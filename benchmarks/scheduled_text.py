@@ -1,6 +1,5 @@
 """Text that arrives on a schedule, the same for everyone who is measured."""
 
-import threading
 import time
 from collections.abc import Iterator
 
@@ -16,42 +15,33 @@ def answer(chunks: int) -> str:
 
 
 class ScheduledText:
-    """Chunks appended by a thread of its own, each at its time whether or not somebody reads.
+    """Chunks that arrive each at its time, whether or not somebody reads.
 
     ``began`` is the wall clock at the first chunk.
     """
 
     def __init__(self, chunks: int) -> None:
-        text = answer(chunks)
-        self._chunks = [text[at : at + CHUNK_CHARACTERS] for at in range(0, len(text), CHUNK_CHARACTERS)]
-        self._arrived = 0
-        self._more = threading.Condition()
+        self._text = answer(chunks)
+        self._began = time.monotonic()
         self.began = time.time()
-        threading.Thread(target=self._produce, daemon=True).start()
-
-    def _produce(self) -> None:
-        began = time.monotonic()
-        for number in range(len(self._chunks)):
-            time.sleep(max(0.0, began + number * CHUNK_SECONDS - time.monotonic()))
-            with self._more:
-                self._arrived += 1
-                self._more.notify()
 
     def one_by_one(self) -> Iterator[str]:
         """Yield every chunk as it came."""
-        for number, chunk in enumerate(self._chunks):
-            self._wait_beyond(number)
-            yield chunk
+        for read in range(0, len(self._text), CHUNK_CHARACTERS):
+            self._wait_beyond(read)
+            yield self._text[read : read + CHUNK_CHARACTERS]
 
     def gathered(self) -> Iterator[str]:
         """Yield all that has arrived since the last item."""
         read = 0
-        while read < len(self._chunks):
+        while read < len(self._text):
             arrived = self._wait_beyond(read)
-            yield "".join(self._chunks[read:arrived])
+            yield self._text[read:arrived]
             read = arrived
 
-    def _wait_beyond(self, number: int) -> int:
-        with self._more:
-            self._more.wait_for(lambda: self._arrived > number)
-            return self._arrived
+    def _wait_beyond(self, read: int) -> int:
+        """Wait for more than so many characters; return how many have arrived."""
+        number = read // CHUNK_CHARACTERS
+        time.sleep(max(0.0, self._began + number * CHUNK_SECONDS - time.monotonic()))
+        number = max(number, int((time.monotonic() - self._began) / CHUNK_SECONDS))
+        return (number + 1) * CHUNK_CHARACTERS

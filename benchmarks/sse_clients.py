@@ -1,21 +1,36 @@
-"""Clients of an event stream that cost little themselves: sockets, read by one loop.
+"""The runs of the servers in `apps`, and clients that cost little themselves: sockets, read by one loop.
 
-They do not parse. Each notes when the end came and, if asked to keep, what came when, to be parsed afterwards.
+The clients do not parse. Each notes when the end came and, if asked to keep, what came when, to be parsed afterwards.
 """
 
 import re
 import selectors
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from types import TracebackType
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
 from typing import NamedTuple, Self
+
+from benchmarks.apps.workload import Workload
+from benchmarks.harness import Server, post
 
 RECEIVE = 256 * 1024
 END = b"event: done"
 _EVENT = re.compile(rb'"type":"(\w+)","seq":(\d+),"at":([0-9.e+-]+),[^\n]*\n')
 _FROM = re.compile(rb'"seq_from":(\d+)')
+
+
+class PreparedRun:
+    """A run of one of the servers in `apps`: clients follow it at `path`, and it writes from `go` on."""
+
+    def __init__(self, server: Server, workload: Workload) -> None:
+        self._url = server.url
+        answer = post(f"{self._url}/prepare", asdict(workload))
+        self.path, self._run = str(answer["path"]), answer["run"]
+
+    def go(self) -> float:
+        """Start it; return the time of the monotonic clock from which its events count theirs."""
+        return float(post(f"{self._url}/go", {"run": self._run})["began"])
 
 
 class Delivery(NamedTuple):
@@ -64,41 +79,41 @@ class Clients:
     """A context manager for `number` clients of one stream; `window` limits the bytes that each leaves unread."""
 
     def __init__(self, port: int, path: str, number: int, *, keep: bool = False, window: int | None = None) -> None:
-        self._port = port
+        self._address = ("127.0.0.1", port)
         self._request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n".encode()
-        self._number = number
-        self._keep = keep
         self._window = window
         self._selector = selectors.DefaultSelector()
-        self.clients: list[Client] = []
+        self.clients = [Client(socket.socket(), keep) for _ in range(number)]
 
     def __enter__(self) -> Self:
-        for _ in range(self._number):
-            self._connect()
+        for client in self.clients:
+            if self._window:
+                client.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._window)
+            client.connection.connect(self._address)
+            client.connection.sendall(self._request)
+            client.connection.setblocking(False)
+            self._selector.register(client.connection, selectors.EVENT_READ, client)
         self.read(lambda: all(client.head for client in self.clients))
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for client in self.clients:
             client.connection.close()
         self._selector.close()
 
-    def _connect(self) -> None:
-        connection = socket.socket()
-        if self._window:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._window)
-        connection.connect(("127.0.0.1", self._port))
-        connection.sendall(self._request)
-        connection.setblocking(False)
-        client = Client(connection, self._keep)
-        self.clients.append(client)
-        self._selector.register(connection, selectors.EVENT_READ, client)
-
     @property
     def ended(self) -> bool:
         return all(client.ended for client in self.clients)
+
+    def lags(self, began: float, events: int, number: int) -> list[float]:
+        """Return the lag of each delivery to the first `number` clients, in seconds.
+
+        Raise RuntimeError unless each of them has got so many events.
+        """
+        deliveries = [delivery for client in self.clients[:number] for delivery in client.deliveries()]
+        if (count := sum(delivery.events for delivery in deliveries)) != events * number:
+            raise RuntimeError(f"{count} deliveries of {events * number}")
+        return [delivery.received - began - delivery.at for delivery in deliveries]
 
     def read(self, enough: Callable[[], bool], timeout: float = 300) -> None:
         """Read until `enough` is true.
@@ -117,9 +132,3 @@ class Clients:
                     self._selector.unregister(client.connection)
                     if not client.ended:
                         raise ConnectionError("the server closed a stream before its end")
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """Return the smallest value that at least `share` of the values do not exceed."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, max(0, -int(-share * len(ordered) // 1) - 1))]

@@ -2,40 +2,28 @@
 
 *Opening*, in the app and a real browser: the upload of a run that calls tools six times and then writes, in deltas of
 three characters. The runs differ in the number of deltas alone, and so in the length of the answer. Counts every
-WebSocket frame that the browser receives, the answer's text included; `besides` is what is left without its bytes,
-once. All seconds are from the file input's change, so the upload counts. *Sent*: until the last frame. *Shown*: until
+WebSocket frame that the browser receives, the answer's text included. All seconds are from the file input's change, so
+the upload counts. *Shown*: until
 the browser knows that the script has ended, and the chart, the answer's end and the last tab are in the document.
-*Still*: until the document's last change. A browser that opens its first run also loads what draws charts and
-diagrams, whatever the run: *sent* is where the runs differ most.
+*Still*: until the document's last change.
 
-*Replay*: words at irregular times, 25 a second at 1×, alone and after six calls. A word is late by the time at which
-it was in the document less the recorded one divided by the speed; its error is how far that is from the median of all
-words, as a delay that all words share is no change of pace. *Late* is how long after its time `replay_batches` hands
-an event over, to a consumer that needs no time and to one that needs 30 ms a batch, no browser.
+*Replay*: words at irregular times, 25 a second, at 1×. A word is late by the time at which it was in the document less
+the recorded one; its error is how far that is from the median of all words, as a delay that all words share is no
+change of pace. *Late* is how long after its time `replay_batches` hands an event over, at each speed, no browser.
 """
 
-import argparse
 import statistics
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import accumulate
 from random import Random
 from typing import Any
 
 from playwright.sync_api import Browser, Page
 
-from benchmarks.harness import (
-    ROOT,
-    Claim,
-    chromium,
-    medians,
-    print_claims,
-    print_table,
-    spread,
-    streamlit_server,
-    write_json,
-)
+from benchmarks.harness import ROOT, Claim, Result, by_turns, chromium, medians, print_table, spread, streamlit_server
 from components.page.texts import texts
 from components.timeline.replay import SPEEDS, replay_batches
 from streamlab.demo_model.chunks import cut, synthetic
@@ -49,17 +37,12 @@ WORDS = 100
 PARAGRAPH = 50  # words, about 200 characters
 STEPS, CALLS = 2, 3  # steps with calls, and calls in each
 OTHERS = 2 * STEPS * CALLS + 2  # events that are no text: calls, results, final_answer, done
-KINDS = {"words alone": 0, "after six calls": STEPS}
-CONSUMERS = {"no time": 0.0, "30 ms": 0.03}
 TARGET = 2.0
 LIMIT = 20.0  # milliseconds
 TIMEOUT_MS = 60_000
 TEXTS = texts("en")
 
-COLUMNS = {"bytes": "B", "besides": "B", "sent": "s", "shown": "s", "still": "s"}
-Frames = list[tuple[float, int]]  # when a frame came, by the wall clock, and its bytes
-
-Results = dict[str, list[dict[str, float]]]  # what is measured -> each round
+COLUMNS = {"bytes": "B", "shown": "s", "still": "s"}
 Medians = dict[str, dict[str, float]]
 
 _IDLE = """document.querySelector('[data-testid="stApp"]').dataset.testScriptState === 'notRunning'"""
@@ -123,22 +106,22 @@ def long_run(events: int) -> tuple[bytes, str]:
     return recording(pieces, [number / 50 for number in range(len(pieces))]), text
 
 
-def paced_run(steps: int) -> bytes:
+def paced_run() -> bytes:
     """Return a recording of numbered words at fixed, irregular times."""
     random = Random(1)
     pieces = [f"w{number}" + (" " if number % PARAGRAPH else "\n\n") for number in range(1, WORDS + 1)]
-    return recording(pieces, list(accumulate(random.expovariate(RATE) for _ in pieces)), steps)
+    return recording(pieces, list(accumulate(random.expovariate(RATE) for _ in pieces)), steps=0)
 
 
 @contextmanager
 def uploaded(
     browser: Browser, address: str, data: bytes, watch: str, argument: object
-) -> Iterator[tuple[Page, Frames]]:
-    """Yield the timeline, observed since before the upload of a recording, and the frames that came since."""
-    frames: Frames = []
+) -> Iterator[tuple[Page, list[int]]]:
+    """Yield the timeline, observed since before the upload of a recording, and the sizes of the frames since then."""
+    frames: list[int] = []
     page = browser.contexts[0].new_page()
     page.set_default_timeout(TIMEOUT_MS)
-    page.on("websocket", lambda socket: socket.on("framereceived", lambda got: frames.append((time.time(), len(got)))))
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda got: frames.append(len(got))))
     page.goto(address)
     page.get_by_role("button", name=TEXTS["timeline.upload"]).click()
     uploader = page.locator("input[type=file]")
@@ -153,113 +136,70 @@ def uploaded(
 
 
 def opening(browser: Browser, address: str, events: int) -> dict[str, float]:
-    """Measure the bytes, those besides the answer, and the seconds until the run is shown and until it is still."""
+    """Measure the bytes, and the seconds until the run is shown and until it is still."""
     data, text = long_run(events)
     with uploaded(browser, address, data, _WATCH_OPENING, text[-20:].strip()) as (page, frames):
         page.wait_for_function(_STILL)
         began, shown, still = (at / 1000 for at in page.evaluate("[window.began, window.shown, window.changed]"))
-        received, sent = sum(size for _, size in frames), frames[-1][0]
-    besides = received - len(text.encode())
-    seconds = {"sent": sent - began, "shown": shown - began, "still": still - began}
-    return {"bytes": received, "besides": besides, **seconds}
+        return {"bytes": sum(frames), "shown": shown - began, "still": still - began}
 
 
-def replays(browser: Browser, address: str, steps: int) -> dict[str, dict[str, float]]:
-    """Measure the words' errors at each speed, one replay after the other."""
-    data = paced_run(steps)
+def replay(browser: Browser, address: str) -> dict[str, float]:
+    """Measure the words' errors at 1×."""
+    data = paced_run()
     times = [event.at for event in read_recording(data) if event.type == "text_delta"]
-    found = {}
     with uploaded(browser, address, data, _WATCH_REPLAY, WORDS) as (page, _):
-        for label, speed in SPEEDS.items():
-            page.wait_for_timeout(2_000)  # the run is drawn whole
-            page.evaluate("() => { window.words = []; window.begun = false; }")
-            page.get_by_role("button", name=label).click()
-            page.wait_for_function(f"window.words.length === {WORDS} && {_IDLE}")
-            shown = page.evaluate("window.words")
-            delays = [word - at / speed for word, at in zip(shown, times, strict=True)]
-            usual = statistics.median(delays)
-            found[label] = spread([abs(delay - usual) for delay in delays])
-    return found
+        page.wait_for_timeout(2_000)  # the run is drawn whole
+        page.evaluate("() => { window.words = []; window.begun = false; }")
+        page.get_by_role("button", name="1×").click()
+        page.wait_for_function(f"window.words.length === {WORDS} && {_IDLE}")
+        delays = [word - at for word, at in zip(page.evaluate("window.words"), times, strict=True)]
+    usual = statistics.median(delays)
+    return spread([abs(delay - usual) for delay in delays])
 
 
-def lateness(speed: float, work: float) -> dict[str, float]:
-    """Measure how late `replay_batches` hands over each event, when a batch takes `work` seconds."""
+def lateness(speed: float) -> dict[str, float]:
+    """Measure how late `replay_batches` hands over each event."""
     late: list[float] = []
     began = time.monotonic()
-    for batch in replay_batches(read_recording(paced_run(STEPS)), speed, began):
+    for batch in replay_batches(read_recording(paced_run()), speed, began):
         elapsed = time.monotonic() - began
         late += [elapsed - item.at / speed for item in batch if isinstance(item, StreamEvent)]
-        if work and batch:
-            time.sleep(work)
     return spread(late)
 
 
-def measure(rounds: int) -> tuple[Results, Results]:
-    """Measure openings by size and replays by kind, interleaved; drop the first round, which pays for imports."""
-    opened: Results = {f"{size:,}": [] for size in SIZES}
-    replayed: Results = {f"{kind}, {label}": [] for kind in KINDS for label in SPEEDS}
-    with streamlit_server(ROOT / "app.py") as server, chromium() as browser:
-        browser.new_context(locale="en-US", viewport={"width": 1280, "height": 900})
-        address = f"{server.url}/timeline"
-        for number in range(rounds + 1):
-            costs = {f"{size:,}": opening(browser, address, size) for size in SIZES}
-            errors = {
-                f"{kind}, {label}": found
-                for kind, steps in KINDS.items()
-                for label, found in replays(browser, address, steps).items()
-            }
-            for results, found in ((opened, costs), (replayed, errors)) if number else ():
-                for name, values in found.items():
-                    results[name].append(values)
-    return opened, replayed
-
-
-def claims(opened: Medians, replayed: Medians, late: Medians) -> list[Claim]:
+def claims(opened: Medians, replayed: dict[str, float], late: Medians) -> list[Claim]:
     """Compare a long run with a short one, and the pace with a limit in milliseconds."""
     short, long = (opened[f"{size:,}"] for size in SIZES[:2])
     beside = f"{SIZES[1]:,} events, beside {SIZES[0]:,}"
-    at_once = max(run["median"] for name, run in late.items() if name.endswith("no time"))
-    in_browser = replayed["words alone, 1×"]["median"]
+    at_once = max(found["median"] for found in late.values())
     return [
-        *(
-            Claim(f"{key}, {beside}", long[key], short[key], TARGET, COLUMNS[key])
-            for key in ("bytes", "shown", "still")
-        ),
+        *(Claim(f"{key}, {beside}", long[key], short[key], TARGET, unit) for key, unit in COLUMNS.items()),
         Claim("replay_batches hands events over late, median, any speed", at_once, LIMIT, 1.0, "ms"),
-        Claim("error of a word in the browser, median, 1×", in_browser, LIMIT, 1.0, "ms"),
+        Claim("error of a word in the browser, median, 1×", replayed["median"], LIMIT, 1.0, "ms"),
     ]
 
 
 def report(opened: Medians, paces: Medians) -> None:
     rows = [
-        (name, *(f"{run[key]:,.0f}" if unit == "B" else f"{run[key]:.2f}" for key, unit in COLUMNS.items()))
-        for name, run in opened.items()
+        (name, *(f"{found[key]:,.0f}" if unit == "B" else f"{found[key]:.2f}" for key, unit in COLUMNS.items()))
+        for name, found in opened.items()
     ]
     print_table(("opening, events", *(f"{key} {unit}" for key, unit in COLUMNS.items())), rows)
     print()
-    print_table(
-        ("pace", "median ms", "p95 ms"), [(n, f"{run['median']:.1f}", f"{run['p95']:.1f}") for n, run in paces.items()]
-    )
+    rows = [(name, f"{pace['median']:.1f}", f"{pace['p95']:.1f}") for name, pace in paces.items()]
+    print_table(("pace", "median ms", "p95 ms"), rows)
     print()
 
 
-def main(argv: Sequence[str] | None = None) -> list[Claim]:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args(argv).rounds
-    late = {
-        f"replay_batches, {label}, consumer needs {name}": lateness(speed, work)
-        for name, work in CONSUMERS.items()
-        for label, speed in SPEEDS.items()
-    }
-    opened, replayed = measure(rounds)
-    costs, errors = ({name: medians(runs) for name, runs in results.items()} for results in (opened, replayed))
-    report(costs, {f"browser, {name}": run for name, run in errors.items()} | late)
-    found = claims(costs, errors, late)
-    print_claims(found)
-    print("Written to", write_json("timeline", {"opening": opened, "replay": replayed, "replay_batches": late}))
-    return found
-
-
-if __name__ == "__main__":
-    main()
+def run(rounds: int = 5) -> Result:
+    late = {f"replay_batches, {label}": lateness(speed) for label, speed in SPEEDS.items()}
+    with streamlit_server(ROOT / "app.py") as server, chromium() as browser:
+        browser.new_context(locale="en-US", viewport={"width": 1280, "height": 900})
+        address = f"{server.url}/timeline"
+        measures = {f"{size:,}": partial(opening, browser, address, size) for size in SIZES}
+        results = by_turns(measures | {"replay": partial(replay, browser, address)}, rounds)
+    middle = {name: medians(runs) for name, runs in results.items()}
+    replayed = middle.pop("replay")
+    report(middle, {"browser, 1×": replayed} | late)
+    return Result(claims(middle, replayed, late), {"browser": results, "replay_batches": late})

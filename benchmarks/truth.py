@@ -5,19 +5,18 @@ page's own, `python -m streamlab.latency`: eight pairs of `invoke` and `stream`,
 held to what a measurement may err by; a measurement that says itself that the machine is too noisy is told apart.
 """
 
-import argparse
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 from playwright.sync_api import Page
 
-from benchmarks.harness import ROOT, Claim, chromium, print_claims, streamlit_server, write_json
+from benchmarks.harness import ROOT, Claim, Result, chromium, streamlit_server
 from streamlab.latency.disturbance import Noise, noise
 from streamlab.latency.figures import Spread
 from streamlab.latency.measurement import read_measurement
@@ -58,20 +57,12 @@ def measure() -> Noise:
         return noise(read_measurement(path.read_bytes()).observations)
 
 
-def run(rounds: int) -> dict[str, list[Noise]]:
-    """Measure without pages first, then with them."""
-    found = {"alone": _measured("alone", rounds)}
-    with streaming_pages():
-        found[BESIDE] = _measured(BESIDE, rounds)
-    return found
-
-
-def _measured(name: str, rounds: int) -> list[Noise]:
-    measured = []
+def measured(name: str, rounds: int) -> list[Noise]:
+    found = []
     for _ in range(rounds):
-        measured.append(measure())
-        print_noise(name, measured[-1])
-    return measured
+        found.append(measure())
+        print_noise(name, found[-1])
+    return found
 
 
 def print_noise(name: str, found: Noise) -> None:
@@ -94,11 +85,9 @@ def claims(found: dict[str, list[Noise]]) -> list[Claim]:
     return results
 
 
-def main(argv: Sequence[str] | None = None) -> list[Claim]:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks truth", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    found = run(parser.parse_args(argv).rounds)
-    write_json("truth", {name: [asdict(noise) for noise in measured] for name, measured in found.items()})
-    results = claims(found)
-    print_claims(results)
-    return results
+def run(rounds: int = 3) -> Result:
+    """Measure without pages first, then with them."""
+    found = {"alone": measured("alone", rounds)}
+    with streaming_pages():
+        found[BESIDE] = measured(BESIDE, rounds)
+    return Result(claims(found), {name: [asdict(noise) for noise in noises] for name, noises in found.items()})

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-from playwright.sync_api import Browser, Page, ViewportSize, expect
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 LOCALES = {"en": "en-US", "ja": "ja-JP"}
 SIZES: list[ViewportSize] = [{"width": 1280, "height": 860}, {"width": 390, "height": 844}]
@@ -29,12 +29,18 @@ def address(page: Page, name: str) -> str:
     return f"{page.url.partition('//')[0]}//{page.url.split('/')[2]}/{name}"
 
 
-def wide(page: Page) -> bool:
-    return (page.viewport_size or SIZES[0])["width"] > 600
+def button(place: Page | Locator, name: str) -> Locator:
+    return place.get_by_role("button", name=name, exact=True)
 
 
-def middle(page: Page) -> tuple[float, float]:
-    return (600 if wide(page) else 200), 500
+def press(place: Page | Locator, name: str) -> None:
+    button(place, name).click()
+
+
+def scroll(page: Page, pixels: int) -> None:
+    """Turn the wheel over the page's middle, wide or narrow."""
+    page.mouse.move(600 if (page.viewport_size or SIZES[0])["width"] > 600 else 200, 500)
+    page.mouse.wheel(0, pixels)
 
 
 def ask(page: Page, question: str) -> None:
@@ -48,7 +54,7 @@ def measure(page: Page, words: dict[str, str], pairs: int) -> None:
     box.press("Enter")
     page.get_by_role("radio", name=words["latency.length_short"]).click()
     settle(page)
-    page.get_by_role("button", name=words["latency.start"], exact=True).click()
+    press(page, words["latency.start"])
 
 
 def settle(page: Page) -> None:

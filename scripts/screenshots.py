@@ -4,14 +4,28 @@ The pictures go to docs/images, the rest to artifacts/screenshots, to be looked 
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import product
 
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from benchmarks.harness import ROOT, chromium, free_port, streamlit_server
 from components.page.texts import texts
-from scripts.pages import LOCALES, SIZES, WAIT, Theme, address, ask, measure, middle, open_page, settle
+from scripts.pages import (
+    LOCALES,
+    SIZES,
+    WAIT,
+    Theme,
+    address,
+    ask,
+    button,
+    measure,
+    open_page,
+    press,
+    scroll,
+    settle,
+)
 
 FOLDER = ROOT / "artifacts" / "screenshots"
 IMAGES = ROOT / "docs" / "images"
@@ -33,57 +47,44 @@ def main() -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     with streamlit_server(ROOT / "app.py") as server, chromium() as browser:
         for language in LOCALES:
-            take_readme_picture(browser, server.url, language)
-            take_timeline_picture(browser, server.url, language)
-            take_latency_picture(browser, server.url, language)
+            take_readme_pictures(browser, server.url, language)
             finished, failed = prepare(browser, server.url, language)
             for theme, size in product(THEMES, SIZES):
                 with open_page(browser, server.url, language, theme, size) as page:
                     take_all(page, language, f"{language}-{theme}-{size['width']}x{size['height']}", finished, failed)
 
 
-def take_readme_picture(browser: Browser, url: str, language: str) -> None:
-    """Take a second answer, short enough to be seen whole, with a table."""
-    name, *questions = PICTURES[language]
-    again = texts(language)["chat.regenerate"]
-    with open_page(browser, url, language, "light", {"width": 1280, "height": 800}) as page:
+@contextmanager
+def picture(browser: Browser, url: str, language: str, name: str, height: int) -> Iterator[Page]:
+    """Yield the page of this name, of which the README's picture is taken at the end."""
+    with open_page(browser, url, language, "light", {"width": 1280, "height": height}) as page:
+        page.goto(f"{url}/{name}")
+        yield page
+        settle(page)
+        page.screenshot(path=IMAGES / PICTURES[language][0].replace("chat", name))
+
+
+def take_readme_pictures(browser: Browser, url: str, language: str) -> None:
+    """Take a second answer, short enough to be seen whole, with a table; a run with parallel calls; a measurement."""
+    words = texts(language)
+    with picture(browser, url, language, "chat", 800) as page:
         page.get_by_role("slider").press("Home")  # temperature 0: always the same words
         expect(page.get_by_role("slider")).to_have_value("0")
         answers = page.get_by_label("Chat message from assistant")
-        for number, question in enumerate(questions):
+        for number, question in enumerate(PICTURES[language][1:]):
             ask(page, question)
-            expect(answers.nth(number).get_by_role("button", name=again)).to_be_visible()
+            expect(answers.nth(number).get_by_role("button", name=words["chat.regenerate"])).to_be_visible()
         page.reload()
-        expect(answers.nth(1).get_by_role("button", name=again)).to_be_visible()
+        expect(answers.nth(1).get_by_role("button", name=words["chat.regenerate"])).to_be_visible()
         settle(page)
         answers.nth(1).hover()
         page.mouse.wheel(0, -44)  # the question as well
-        settle(page)
-        page.screenshot(path=IMAGES / name)
-
-
-def take_timeline_picture(browser: Browser, url: str, language: str) -> None:
-    """Take a finished run with parallel calls."""
-    words = texts(language)
-    name = PICTURES[language][0].replace("chat", "timeline")
-    with open_page(browser, url, language, "light", {"width": 1280, "height": 800}) as page:
-        page.goto(f"{url}/timeline")
-        page.get_by_role("button", name=words["timeline.suggestion_three_steps"]).click()
+    with picture(browser, url, language, "timeline", 800) as page:
+        press(page, words["timeline.suggestion_three_steps"])
         expect(page.get_by_role("tab", name=words["timeline.tab_totals"])).to_be_visible()
-        settle(page)
-        page.screenshot(path=IMAGES / name)
-
-
-def take_latency_picture(browser: Browser, url: str, language: str) -> None:
-    """Take a measurement of ten pairs of short answers."""
-    words = texts(language)
-    name = PICTURES[language][0].replace("chat", "latency")
-    with open_page(browser, url, language, "light", {"width": 1280, "height": 1000}) as page:
-        page.goto(f"{url}/latency")
+    with picture(browser, url, language, "latency", 1000) as page:
         measure(page, words, pairs=10)
-        expect(page.get_by_role("button", name=words["latency.download"], exact=True)).to_be_visible(timeout=3 * WAIT)
-        settle(page)
-        page.screenshot(path=IMAGES / name)
+        expect(button(page, words["latency.download"])).to_be_visible(timeout=3 * WAIT)
 
 
 def prepare(browser: Browser, url: str, language: str) -> tuple[str, str]:
@@ -157,8 +158,7 @@ def take_timeline(page: Page, words: dict[str, str], take: Callable[[str], None]
         tab = page.get_by_role("tab", name=words[f"timeline.tab_{name}"])
         tab.click()
         tab.scroll_into_view_if_needed()
-        page.mouse.move(*middle(page))
-        page.mouse.wheel(0, 2_000)
+        scroll(page, 2_000)
         take(f"timeline-{name}")
     box = page.get_by_role("combobox", name=words["timeline.compare"])
     box.scroll_into_view_if_needed()
@@ -173,25 +173,24 @@ def take_timeline(page: Page, words: dict[str, str], take: Callable[[str], None]
 def take_latency(page: Page, words: dict[str, str], take: Callable[[str], None]) -> None:
     """Take the form, a live measurement, and each tab of the finished one."""
     page.goto(address(page, "latency"))
-    expect(page.get_by_role("button", name=words["latency.start"], exact=True)).to_be_visible()
+    expect(button(page, words["latency.start"])).to_be_visible()
     take("latency-start")
     measure(page, words, pairs=6)
     expect(page.get_by_test_id("stVegaLiteChart").first).to_be_visible()
     take("latency-live")
-    expect(page.get_by_role("button", name=words["latency.download"], exact=True)).to_be_visible()
+    expect(button(page, words["latency.download"])).to_be_visible()
     take("latency-ended")
     for name in ("figures", "gaps", "spread", "truth"):
         page.get_by_role("tab", name=words[f"latency.tab_{name}"]).click()
-        page.mouse.move(*middle(page))
-        page.mouse.wheel(0, 2_000)
+        scroll(page, 2_000)
         take(f"latency-{name}")
 
 
 def take_prompts(page: Page, words: dict[str, str], take: Callable[[str], None]) -> None:
     """Take the editor with each tab, two answers live and ended, and a grid of cases."""
     page.goto(address(page, "prompts"))
-    run = page.get_by_role("button", name=words["prompts.run"], exact=True)
-    stop = page.get_by_role("button", name=words["prompts.stop"], exact=True)
+    run = button(page, words["prompts.run"])
+    stop = button(page, words["prompts.stop"])
     expect(run).to_be_enabled()
     take("prompts-start")
     for name in ("cases", "checks"):
@@ -199,8 +198,7 @@ def take_prompts(page: Page, words: dict[str, str], take: Callable[[str], None])
         take(f"prompts-{name}")
     run.click()
     expect(stop).to_be_visible()
-    page.mouse.move(*middle(page))
-    page.mouse.wheel(0, 700)
+    scroll(page, 700)
     take("prompts-live")
     expect(stop).to_be_hidden()
     take("prompts-ended")
@@ -225,23 +223,30 @@ def take_prompts(page: Page, words: dict[str, str], take: Callable[[str], None])
     take("prompts-stopped")
 
 
+def take_run(
+    page: Page, words: dict[str, str], take: Callable[[str], None], state: str, pixels: int, pause: int
+) -> None:
+    """Take what the page's button starts, live and ended."""
+    name = state.partition("-")[0]
+    stop = button(page, words[f"{name}.stop"])
+    settle(page)
+    press(page, words[f"{name}.start"])
+    expect(stop).to_be_visible()
+    scroll(page, pixels)
+    page.wait_for_timeout(pause)
+    take(f"{state}-live")
+    expect(stop).to_be_hidden()
+    take(state)
+
+
 def take_chunks(page: Page, words: dict[str, str], take: Callable[[str], None]) -> None:
     """Take the controls, three parsers live and ended, and four ways to call."""
     page.goto(address(page, "chunks"))
-    start = page.get_by_role("button", name=words["chunks.start"], exact=True)
-    stop = page.get_by_role("button", name=words["chunks.stop"], exact=True)
-    expect(start).to_be_visible()
+    expect(button(page, words["chunks.start"])).to_be_visible()
     take("chunks-start")
     for name in ("parsers", "calls"):
         page.get_by_role("radio", name=words[f"chunks.topic_{name}"]).click()
-        settle(page)
-        start.click()
-        expect(stop).to_be_visible()
-        page.mouse.move(*middle(page))
-        page.mouse.wheel(0, 350)
-        take(f"chunks-{name}-live")
-        expect(stop).to_be_hidden()
-        take(f"chunks-{name}")
+        take_run(page, words, take, f"chunks-{name}", pixels=350, pause=0)
         page.mouse.wheel(0, 500)
         take(f"chunks-{name}-below")
 
@@ -249,30 +254,17 @@ def take_chunks(page: Page, words: dict[str, str], take: Callable[[str], None]) 
 def take_faults(page: Page, words: dict[str, str], take: Callable[[str], None]) -> None:
     """Take the form, a cut answer that is tried again, and the comparison of trials."""
     page.goto(address(page, "faults"))
-    start = page.get_by_role("button", name=words["faults.start"], exact=True)
-    stop = page.get_by_role("button", name=words["faults.stop"], exact=True)
-    expect(start).to_be_visible()
+    expect(button(page, words["faults.start"])).to_be_visible()
     take("faults-start")
     for policy in ("never", "always"):
         page.get_by_role("radio", name=words[f"faults.retries_{policy}"], exact=True).click()
-        settle(page)
-        start.click()
-        expect(stop).to_be_visible()
-        page.mouse.move(*middle(page))
-        page.mouse.wheel(0, 450)
-        page.wait_for_timeout(2_500)
-        take(f"faults-{policy}-live")
-        expect(stop).to_be_hidden()
-        take(f"faults-{policy}")
+        take_run(page, words, take, f"faults-{policy}", pixels=450, pause=2_500)
     page.mouse.wheel(0, 5_000)
     take("faults-compared")
 
 
 def take_relay(page: Page, words: dict[str, str], take: Callable[[str], None]) -> None:
     """Take a run before its start; live at five clients, one cut and one slow; ended; and the gateway's figures."""
-
-    def press(place: Page | Locator, name: str) -> None:
-        place.get_by_role("button", name=name, exact=True).click()
 
     def take_at(place: Locator, state: str) -> None:
         place.scroll_into_view_if_needed()

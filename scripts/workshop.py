@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from benchmarks.harness import ROOT, chromium, streamlit_server
 from components.page.texts import texts
-from scripts.pages import LOCALES, SIZES, WAIT, address, measure, middle, open_page, settle
+from scripts.pages import LOCALES, SIZES, WAIT, address, button, measure, open_page, press, scroll, settle
 
 FOLDER = ROOT / "docs" / "images" / "workshop"
 
@@ -45,9 +45,7 @@ def chat(page: Page, words: Words) -> None:
 def chunks(page: Page, words: Words) -> None:
     """Run three parsers, and open the chunk that carries the usage."""
     visit(page, words, "chunks")
-    press(page, words["chunks.start"])
-    expect(page.get_by_role("button", name=words["chunks.stop"], exact=True)).to_be_visible()
-    expect(page.get_by_role("button", name=words["chunks.stop"], exact=True)).to_be_hidden()
+    run(page, words, "chunks")
     tiles = page.locator(".tiles").first.locator("button")
     for place in range(tiles.count() - 1, 0, -1):  # a class looks for it from the end as well
         tiles.nth(place).click()
@@ -61,9 +59,7 @@ def chunks(page: Page, words: Words) -> None:
 def calls(page: Page, words: Words) -> None:
     """Run four ways to call a chain."""
     page.get_by_role("radio", name=words["chunks.topic_calls"]).click()
-    press(page, words["chunks.start"])
-    expect(page.get_by_role("button", name=words["chunks.stop"], exact=True)).to_be_visible()
-    expect(page.get_by_role("button", name=words["chunks.stop"], exact=True)).to_be_hidden()
+    run(page, words, "chunks")
     scroll(page, 400)
 
 
@@ -74,9 +70,7 @@ def faults(page: Page, words: Words) -> None:
     for policy in ("never", "before_text", "always"):
         page.get_by_role("radio", name=words[f"faults.retries_{policy}"], exact=True).click()
         settle(page)
-        press(page, words["faults.start"])
-        expect(page.get_by_role("button", name=words["faults.stop"], exact=True)).to_be_visible()
-        expect(page.get_by_role("button", name=words["faults.stop"], exact=True)).to_be_hidden()
+        run(page, words, "faults")
     expect_done(page, words)
     scroll(page, 450)
 
@@ -93,7 +87,7 @@ def latency(page: Page, words: Words) -> None:
     """Measure six pairs of short answers."""
     visit(page, words, "latency")
     measure(page, words, pairs=6)
-    expect(page.get_by_role("button", name=words["latency.download"], exact=True)).to_be_visible(timeout=3 * WAIT)
+    expect(button(page, words["latency.download"])).to_be_visible(timeout=3 * WAIT)
     expect_done(page, words)
 
 
@@ -132,8 +126,11 @@ def visit(page: Page, words: Words, name: str) -> None:
     settle(page)
 
 
-def press(page: Page, name: str) -> None:
-    page.get_by_role("button", name=name, exact=True).click()
+def run(page: Page, words: Words, name: str) -> None:
+    """Press the page's button, and wait for the end of what it starts."""
+    press(page, words[f"{name}.start"])
+    expect(button(page, words[f"{name}.stop"])).to_be_visible()
+    expect(button(page, words[f"{name}.stop"])).to_be_hidden()
 
 
 def done(page: Page, words: Words) -> Locator:
@@ -143,11 +140,6 @@ def done(page: Page, words: Words) -> Locator:
 
 def expect_done(page: Page, words: Words) -> None:
     expect(done(page, words)).to_be_visible()
-
-
-def scroll(page: Page, pixels: int) -> None:
-    page.mouse.move(*middle(page))
-    page.mouse.wheel(0, pixels)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from tests.browser import is_error
 ARTIFACTS = ROOT / "artifacts"
 PATIENCE = 30.0  # seconds until a test that waits in vain gives up
 EN, JA = texts("en"), texts("ja")
+THINKING = {"".join(f"{words['chat.thinking']}…".split()) for words in (EN, JA)}
 
 # The app takes them for models of its provider, for only `demo` itself and `demo?…` are its own.
 MODELS = {
@@ -112,8 +113,8 @@ def shown(page: Page) -> str:
 
 
 def grown(page: Page, before: str) -> str:
-    """Return the text once there is more of it. It goes on where it was."""
-    wait_until(lambda: len(shown(page)) > len(before), PATIENCE)
+    """Return the text once there is more of it. It goes on where it was; that the model is asked is no text yet."""
+    wait_until(lambda: len(shown(page)) > len(before) and shown(page) not in THINKING, PATIENCE)
     after = shown(page)
     assert after.startswith(before)
     return after

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from streamlab.gateway.access import FORWARDING, Access, Caller, Grant
 from streamlab.gateway.errors import Refusal
-from streamlab.gateway.privacy import HideTokens
+from streamlab.gateway.privacy import hide_tokens_of
 from tests import access
 from tests.access import BEARER, CLOSED, ORIGIN, OTHER, SECRET, issue
 from tests.conftest import until
@@ -208,7 +208,7 @@ def test_the_web_servers_log_shows_no_token(path: str, shown: str) -> None:
     record = logging.LogRecord(
         "uvicorn.error", logging.INFO, "", 0, '%s - "WebSocket %s" %d', ("1.2.3.4", path, 1), None
     )
-    assert HideTokens().filter(record)
+    assert hide_tokens_of(record)
     assert record.getMessage() == f'1.2.3.4 - "WebSocket {shown}" 1'
 
 

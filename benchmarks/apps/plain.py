@@ -6,18 +6,13 @@ import streamlit as st
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_openai import ChatOpenAI
-from pydantic import SecretStr
+
+from benchmarks.apps.bare import bare_model
 
 
 @st.cache_resource
 def model() -> ChatOpenAI:
-    return ChatOpenAI(
-        model=os.environ["LAB_MODELS"],
-        base_url=os.environ["OPENAI_BASE_URL"],
-        api_key=SecretStr("demo"),
-        stream_usage=True,
-        max_retries=0,
-    )
+    return bare_model(os.environ["LAB_MODELS"])
 
 
 st.header("Chat")

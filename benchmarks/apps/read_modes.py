@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterator
 
 import anyio.to_thread
 import httpx2
-from langchain_openai import ChatOpenAI
-from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from benchmarks.apps import gateway
+from benchmarks.apps.bare import bare_model
 from streamlab.models.catalog import Models
 from streamlab.models.connections import LIMITS, TIMEOUT
 from streamlab.models.options import DEFAULT_TEMPERATURE
@@ -31,15 +30,7 @@ ReadMode = Callable[[Models, str], Iterator[str]]
 def chain(models: Models, name: str) -> Iterator[str]:
     """Read the same prompt and parser with `ChatOpenAI` as it comes."""
     with httpx2.Client(limits=LIMITS, timeout=TIMEOUT) as http:
-        bare = ChatOpenAI(
-            model=name,
-            base_url=models.demo_url,
-            api_key=SecretStr("demo"),
-            stream_usage=True,
-            max_retries=0,
-            http_client=http,
-        )
-        yield from chat_chain(bare).stream(INPUT)
+        yield from chat_chain(bare_model(name, models.demo_url, http_client=http)).stream(INPUT)
 
 
 def own_chain(models: Models, name: str) -> Iterator[str]:

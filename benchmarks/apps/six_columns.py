@@ -6,19 +6,13 @@ The address says what is asked, ``?question=``.
 import os
 
 import streamlit as st
-from langchain_openai import ChatOpenAI
-from pydantic import SecretStr
+
+from benchmarks.apps.bare import bare_model
 
 
 @st.fragment(parallel=True)
 def answer(name: str) -> None:
-    model = ChatOpenAI(
-        model=os.environ["LAB_MODELS"],
-        base_url=os.environ["OPENAI_BASE_URL"],
-        api_key=SecretStr("demo"),
-        stream_usage=True,
-        max_retries=0,
-    )
+    model = bare_model(os.environ["LAB_MODELS"])
     st.markdown(f"**{name}**")
     st.write_stream(model.stream(f"{st.query_params['question']}, {name}"))
 

@@ -1,13 +1,14 @@
 """HTTP and WebSocket as bytes, as much as a scripted server needs. A framework would repair what a case breaks."""
 
 import asyncio
-import base64
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
+
+from websockets.frames import Frame, Opcode
+from websockets.utils import accept_key, apply_mask
 
 TEXT, CLOSE = 1, 8  # https://www.rfc-editor.org/rfc/rfc6455#section-11.8
 LONGEST = 1024 * 1024  # bytes of a request's body
@@ -51,19 +52,13 @@ def chunk(data: bytes) -> bytes:
 
 def upgrade(request: Request) -> bytes:
     """Answer a WebSocket handshake: https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2"""
-    key = request.headers.get("sec-websocket-key", "") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-    accepted = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+    accepted = accept_key(request.headers.get("sec-websocket-key", ""))
     return head(101, {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": accepted})
 
 
 def frame(code: int, payload: bytes) -> bytes:
     """Encode one unmasked WebSocket frame, as servers send them."""
-    length = len(payload)
-    if length < 126:
-        return bytes([0x80 | code, length]) + payload
-    if length < 65_536:
-        return bytes([0x80 | code, 126]) + length.to_bytes(2) + payload
-    return bytes([0x80 | code, 127]) + length.to_bytes(8) + payload
+    return Frame(Opcode(code), payload).serialize(mask=False)
 
 
 async def read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
@@ -74,7 +69,7 @@ async def read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
         length = int.from_bytes(await reader.readexactly(2 if length == 126 else 8))
     mask = await reader.readexactly(4 if second & 0x80 else 0) or bytes(4)
     payload = await reader.readexactly(length)
-    return first & 0x0F, bytes(byte ^ mask[number % 4] for number, byte in enumerate(payload))
+    return first & 0x0F, apply_mask(payload, mask)
 
 
 def encode_event(name: str, id: str | None, data: dict[str, Any], *, websocket: bool) -> str:

@@ -53,8 +53,8 @@ class Translator:
                 yield from self._result(data.get("tool_call_id"), event["name"], _said(data.get("error")), failed=True)
             case "on_chain_end" if not event["parent_ids"]:
                 yield from self._ended(data.get("output"))
-            case "on_chain_end":
-                yield from self._answered(data.get("output"))
+            case "on_chain_end":  # of a node, among whose messages may be results that came from no tool
+                yield from self._returned(data.get("output"))
 
     @property
     def _now(self) -> dict[str, Any]:
@@ -101,10 +101,6 @@ class Translator:
         if call_id is None or self._begun.pop(call_id, None) is None:
             return
         yield ToolResult(tool, call_id, _bounded(result), "failed" if failed else "completed", **self._now)
-
-    def _answered(self, output: Any) -> Iterator[StreamEvent]:
-        """Tell the results among the messages of a node that is done which came from no tool."""
-        yield from self._returned(output)
 
     def _ended(self, output: Any) -> Iterator[StreamEvent]:
         messages = output.get("messages") if isinstance(output, Mapping) else None

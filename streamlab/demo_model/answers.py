@@ -5,6 +5,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from random import Random
 from typing import Any, Literal
 
@@ -133,15 +134,10 @@ def _text(request: ChatRequest, options: Options, language: Language, random: Ra
         return told.body
     if BRIEF.search("\n".join([*request.texts("system", "developer"), *questions[-1:]])):
         return passage.paragraphs[0]
-    return _framed(passage.body, language, request.temperature, random) if from_notes else passage.body
-
-
-def _framed(body: str, language: Language, temperature: float | None, random: Random) -> str:
-    """Put an opening and a closing sentence around a text: always the same ones at temperature 0."""
-    words = phrases(language)
-    if temperature == 0:
-        return f"{words.openings[0]}\n\n{body}\n\n{words.closings[0]}"
-    return f"{random.choice(words.openings)}\n\n{body}\n\n{random.choice(words.closings)}"
+    if not from_notes:
+        return passage.body
+    words, choose = phrases(language), itemgetter(0) if request.temperature == 0 else random.choice
+    return f"{choose(words.openings)}\n\n{passage.body}\n\n{choose(words.closings)}"
 
 
 def _structured(response_format: dict[str, Any], passage: Passage, language: Language) -> Any:

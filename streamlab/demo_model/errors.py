@@ -1,29 +1,22 @@
 """Errors in the shape that OpenAI's clients read."""
 
 from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
 
 from pydantic import ValidationError
 from starlette.responses import JSONResponse
 
 
+@dataclass
 class ApiError(Exception):
     """An error answer: HTTP status, message, type and code, and perhaps headers of its own."""
 
-    def __init__(
-        self,
-        status: int,
-        message: str,
-        *,
-        code: str | None = None,
-        kind: str = "invalid_request_error",
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-        self.code = code
-        self.kind = kind
-        self.headers = headers
+    status: int
+    message: str
+    _: KW_ONLY
+    code: str | None = None
+    kind: str = "invalid_request_error"
+    headers: Mapping[str, str] | None = None
 
     def response(self) -> JSONResponse:
         error = {"message": self.message, "type": self.kind, "param": None, "code": self.code}

@@ -56,7 +56,9 @@ class DemoModel:
         """Ask it to stop by ending its input, then insist. May be called again."""
         if self._child is None:
             return
-        _close_pipe(self._child)
+        assert self._child.stdin
+        with suppress(OSError):  # it died first
+            self._child.stdin.close()
         for insist in (self._child.terminate, self._child.kill):
             try:
                 self._child.wait(CLOSE_SECONDS)
@@ -69,21 +71,17 @@ class DemoModel:
 
 
 def _start(port: int) -> subprocess.Popen[str]:
+    """Give the child what Python needs and the places where this process finds its modules, and no secret."""
+    inherited = {name: value for name, value in os.environ.items() if name.upper() in INHERITED}
     return subprocess.Popen(
         [sys.executable, "-m", "streamlab.demo_model", "--port", str(port)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=_environment(),
+        env=inherited | {"PYTHONPATH": os.pathsep.join(sys.path)},
         # Ctrl-C in a terminal is for the parent, which closes the child in its own time.
         start_new_session=True,
     )
-
-
-def _environment() -> dict[str, str]:
-    """Give the child what Python needs and the places where this process finds its modules, and no secret."""
-    inherited = {name: value for name, value in os.environ.items() if name.upper() in INHERITED}
-    return inherited | {"PYTHONPATH": os.pathsep.join(sys.path)}
 
 
 def _read_port(child: subprocess.Popen[str]) -> int:
@@ -97,9 +95,3 @@ def _read_port(child: subprocess.Popen[str]) -> int:
     except (ValueError, KeyError, TypeError) as error:
         message = f"The demo model did not start within {START_SECONDS} s; its standard error may say why."
         raise RuntimeError(message) from error
-
-
-def _close_pipe(child: subprocess.Popen[str]) -> None:
-    assert child.stdin
-    with suppress(OSError):  # it died first
-        child.stdin.close()

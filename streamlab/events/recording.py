@@ -5,7 +5,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from streamlab.events.event import Done, StreamEvent, ToolCall, ToolResult, encode, event_of, first_seq
 
@@ -62,7 +62,8 @@ def read_recording(data: bytes) -> list[StreamEvent]:
     line = 1
     for line, raw in _lines(data):
         try:
-            order.open()
+            if order.done:
+                raise _Refused("after_done")
             if len(events) == MAX_EVENTS:
                 raise _Refused("too_many")
             events.append(_event(raw))
@@ -125,7 +126,10 @@ def _event(raw: bytes) -> StreamEvent:
         text = raw.decode()  # json.loads would guess an encoding, and let through what is no UTF-8
     except UnicodeDecodeError:
         raise _Refused("not_text") from None
-    data = _parsed(text)
+    try:
+        data = _JSON.decode(text)
+    except (ValueError, RecursionError):
+        raise _Refused("not_json") from None
     try:
         event = event_of(data)
     except ValueError:
@@ -133,13 +137,6 @@ def _event(raw: bytes) -> StreamEvent:
     if event.at < 0:
         raise _Refused("not_an_event")
     return event
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return _JSON.decode(text)
-    except (ValueError, RecursionError):
-        raise _Refused("not_json") from None
 
 
 def _finite(text: str) -> float:
@@ -161,22 +158,14 @@ class _Order:
         self._last: StreamEvent | None = None
         self._open_calls: set[str] = set()
 
-    def open(self) -> None:
-        """Refuse whatever comes after done."""
-        if self.done:
-            raise _Refused("after_done")
-
     def observe(self, event: StreamEvent) -> None:
         if self._last and (first_seq(event) != self._last.seq + 1 or event.at < self._last.at):
             raise _Refused("out_of_order")
         if isinstance(event, ToolCall):
             self._open_calls.add(event.call_id)
         if isinstance(event, ToolResult):
-            self._answer(event.call_id)
+            if event.call_id not in self._open_calls:
+                raise _Refused("result_without_call")
+            self._open_calls.remove(event.call_id)
         self.done = isinstance(event, Done)
         self._last = event
-
-    def _answer(self, call_id: str) -> None:
-        if call_id not in self._open_calls:
-            raise _Refused("result_without_call")
-        self._open_calls.remove(call_id)

@@ -3,7 +3,7 @@
 import argparse
 import logging
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import uvicorn
@@ -89,20 +89,17 @@ def _parser() -> argparse.ArgumentParser:
         f"Everything is under {PREFIX}; the description is at {PREFIX}/docs.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=_port, default=8600, help="port to listen on (default: %(default)s)")
-    parser.add_argument("--workers", type=_workers, default=1, help="processes (default: %(default)s)")
+    parser.add_argument(
+        "--port", type=_number(0, 65_535), default=8600, help="port to listen on (default: %(default)s)"
+    )
+    parser.add_argument("--workers", type=_number(1, 64), default=1, help="processes (default: %(default)s)")
     return parser
 
 
-def _port(text: str) -> int:
-    return _number(text, 0, 65_535)
+def _number(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.isascii() or not text.isdecimal() or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"a whole number from {low} to {high}")
+        return int(text)
 
-
-def _workers(text: str) -> int:
-    return _number(text, 1, 64)
-
-
-def _number(text: str, low: int, high: int) -> int:
-    if not text.isascii() or not text.isdecimal() or not low <= int(text) <= high:
-        raise argparse.ArgumentTypeError(f"a whole number from {low} to {high}")
-    return int(text)
+    return read

@@ -7,7 +7,6 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Literal, Self
 
 from streamlab.gateway.access import Access, Grant
@@ -95,11 +94,9 @@ class Delivery:
         self._observe("begun")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.reason = self.reason or "client"
-        self._follower.__exit__(kind, error, trace)
+        self._follower.__exit__(*exception)
         self._deliveries.remove(self)
         self._observe("ended")
         logger.info(

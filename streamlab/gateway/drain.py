@@ -7,13 +7,15 @@ itself. So the signal is taken first, and handed on when everyone has gone.
 import asyncio
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from streamlab.gateway.gateway import NOTICE, Gateway
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+Handler = Callable[[int, FrameType | None], object]
 
 
 @contextmanager
@@ -22,45 +24,29 @@ def draining_on_signals(gateway: Gateway, notice: float = NOTICE) -> Iterator[No
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread hears of signals, and its owner deals with them
         return
-    handlers = [handler for number in SIGNALS if (handler := _DrainHandler(number, gateway, notice)).install()]
+    loop = asyncio.get_running_loop()
+    servers: dict[int, Handler] = {
+        number: handler for number in SIGNALS if callable(handler := signal.getsignal(number))
+    }
+    drains: set[asyncio.Task[None]] = set()  # which the loop itself would let go
+
+    def take(number: int, frame: FrameType | None) -> None:
+        if gateway.leaving:
+            servers[number](number, None)
+        else:
+            gateway.leaving = True
+            loop.call_soon_threadsafe(leave, number)
+
+    def leave(number: int) -> None:
+        task = asyncio.create_task(gateway.drain(notice), name="drain")
+        task.add_done_callback(lambda _: servers[number](number, None))
+        drains.add(task)
+
+    for number in servers:
+        signal.signal(number, take)
     try:
         yield
     finally:
-        for handler in handlers:
-            handler.remove()
-
-
-class _DrainHandler:
-    def __init__(self, number: signal.Signals, gateway: Gateway, notice: float) -> None:
-        self._number = number
-        self._gateway = gateway
-        self._notice = notice
-        self._server = signal.getsignal(number)
-        self._loop = asyncio.get_running_loop()
-        self._task: asyncio.Task[None] | None = None
-
-    def install(self) -> bool:
-        """Come before the server's handler; tell whether there is one."""
-        if not callable(self._server):
-            return False
-        signal.signal(self._number, self._take)
-        return True
-
-    def remove(self) -> None:
-        if signal.getsignal(self._number) == self._take:
-            signal.signal(self._number, self._server)
-
-    def _take(self, number: int, frame: FrameType | None) -> None:
-        if not self._gateway.leaving:
-            self._gateway.leaving = True
-            self._loop.call_soon_threadsafe(self._leave)
-        else:
-            self._hand_on()
-
-    def _leave(self) -> None:
-        self._task = asyncio.create_task(self._gateway.drain(self._notice), name="drain")
-        self._task.add_done_callback(lambda _: self._hand_on())
-
-    def _hand_on(self) -> None:
-        if callable(self._server):
-            self._server(self._number, None)
+        for number, server in servers.items():
+            if signal.getsignal(number) == take:
+                signal.signal(number, server)

@@ -26,22 +26,20 @@ Control events, which carry no id: `open` comes first; `gap` and `snapshot` stan
 HEALTH = ("/healthz", "/readyz")  # answered to everyone: they tell nothing
 
 
-class OriginMiddleware:
-    """Admits callers by where they come from, before anything that they ask is looked at."""
+def admitting(app: ASGIApp) -> ASGIApp:
+    """Admit callers by where they come from, before anything that they ask is looked at."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    async def admit(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope) if scope["type"] == "http" else None
+        try:
+            if request and not request.url.path.endswith(HEALTH):
+                gateway_of(request).access.admit(caller_of(request))
+        except Refusal as refusal:
+            await _answer(refusal)(scope, receive, send)
+        else:
+            await app(scope, receive, send)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            request = Request(scope)
-            try:
-                if not request.url.path.endswith(HEALTH):
-                    gateway_of(request).access.admit(caller_of(request))
-            except Refusal as refusal:
-                await _answer(refusal)(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+    return admit
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -69,7 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
             expose_headers=["X-Run-Id", "Location", "Retry-After"],
         )
-    app.add_middleware(OriginMiddleware)
+    app.add_middleware(admitting)
     return app
 
 

@@ -31,9 +31,21 @@ class Limits:
         live, minute = self._memberships(name)
         full = await self._shared.enter([live, minute], slot)
         if full and full.membership == live:
-            raise _too_many_live(self._live)
+            raise Refusal(
+                429,
+                "too_many_live_runs",
+                f"{self._live} of your runs are live, and no more may be.",
+                "Stop one of them, or wait for its end.",
+                retry_after=LIVE_RETRY,
+            )
         if full:
-            raise _too_many(self._per_minute, full.seconds)
+            raise Refusal(
+                429,
+                "too_many_runs",
+                f"{self._per_minute} of your runs began within a minute, and no more may.",
+                "Ask again when Retry-After is over.",
+                retry_after=max(1, math.ceil(full.seconds)),
+            )
         return slot
 
     async def leave(self, name: str, slot: str) -> None:
@@ -62,23 +74,3 @@ class Limits:
         return Membership(f"{{{name}}}:live", LEASE, self._live), Membership(
             f"{{{name}}}:minute", MINUTE, self._per_minute
         )
-
-
-def _too_many_live(limit: int) -> Refusal:
-    return Refusal(
-        429,
-        "too_many_live_runs",
-        f"{limit} of your runs are live, and no more may be.",
-        "Stop one of them, or wait for its end.",
-        retry_after=LIVE_RETRY,
-    )
-
-
-def _too_many(limit: int, seconds: float) -> Refusal:
-    return Refusal(
-        429,
-        "too_many_runs",
-        f"{limit} of your runs began within a minute, and no more may.",
-        "Ask again when Retry-After is over.",
-        retry_after=max(1, math.ceil(seconds)),
-    )

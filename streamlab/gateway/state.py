@@ -1,5 +1,6 @@
 """What a run has come to by now, for JSON."""
 
+from dataclasses import asdict
 from typing import Literal
 
 from pydantic import BaseModel, Field
@@ -42,7 +43,6 @@ def state_of(log: Log) -> RunState:
         tools += isinstance(event, ToolResult)
     snapshot, done = log.snapshot(), log.done
     cut = snapshot.text if snapshot.step == text.step and not retries else ""
-    usage = done.usage if done else None
     return RunState(
         id=log.run_id,
         epoch=log.epoch,
@@ -54,9 +54,7 @@ def state_of(log: Log) -> RunState:
         tools=tools + len(snapshot.tools),
         time_to_first_token=stopwatch.timings.ttft,
         seconds=stopwatch.timings.total,
-        usage=RunUsage(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, estimated=usage.estimated)
-        if usage
-        else None,
+        usage=RunUsage(**asdict(done.usage)) if done and done.usage else None,
     )
 
 

@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain, islice
-from types import TracebackType
 from typing import NamedTuple, Self
 
 from streamlab.events.event import (
@@ -283,9 +282,7 @@ class Follower:
         self._log.followers += 1
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._log.followers -= 1
         self._log.unfollowed_since = time.monotonic()
 

@@ -42,7 +42,7 @@ class LRU(Generic[T]):
 
     def __contains__(self, key: str) -> bool:
         entry = self._entries.get(key)
-        return entry is not None and not self._is_over(entry)
+        return entry is not None and (entry.over > self._clock() or self._stays(entry.item))
 
     def get(self, key: str) -> T | None:
         if key not in self:
@@ -65,9 +65,6 @@ class LRU(Generic[T]):
             return None
         self._size -= entry.size
         return entry.item
-
-    def _is_over(self, entry: _Entry[T]) -> bool:
-        return entry.over <= self._clock() and not self._stays(entry.item)
 
     def _make_room(self, needed: int) -> None:
         leaving, size = [], self._size + needed

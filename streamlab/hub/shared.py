@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,14 +20,6 @@ Work = Callable[[], Awaitable[object]]
 """What is to be done at the store; it may be done twice."""
 
 
-def _one(document: object) -> int:
-    return 1
-
-
-def _never(document: object) -> bool:
-    return False
-
-
 @dataclass(frozen=True)
 class DocumentType(Generic[T]):
     """Documents of one kind: how they are written, and how many seconds they stay after their last use.
@@ -40,8 +33,8 @@ class DocumentType(Generic[T]):
     decode: Callable[[bytes], T]
     seconds: float
     capacity: int
-    size: Callable[[T], int] = _one
-    stays: Callable[[T], bool] = _never
+    size: Callable[[T], int] = lambda document: 1
+    stays: Callable[[T], bool] = lambda document: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,47 +80,42 @@ class MembershipFull:
     seconds: float
 
 
-class Shared(Protocol):
-    """The documents and memberships. What asks the store raises HubUnreachable when it does not answer in time."""
+class Shared(ABC):
+    """The documents and memberships. What asks the store raises HubUnreachable when it does not answer in time.
 
-    def documents(self, kind: DocumentType[T]) -> Documents[T]: ...
-
-    async def enter(self, memberships: Sequence[Membership], *names: str) -> MembershipFull | None:
-        """Enter the names in all, or in none when one is full. Renew existing members even when full."""
-
-    async def leave(self, memberships: Sequence[Membership], name: str) -> None: ...
-
-    async def names(self, membership: Membership) -> Iterable[str]:
-        """List the members; some may have lapsed."""
-
-    def later(self, work: Work) -> None:
-        """Do `work` without waiting for it; if the store does not answer, as soon as it does."""
-
-    async def now_or_later(self, work: Work) -> None:
-        """Do `work` now; if the store does not answer, later."""
-
-    async def finish(self, work: Coroutine[Any, Any, T]) -> T:
-        """Finish `work` at the store even if the caller is cancelled."""
-
-    async def close(self, patience: float) -> None:
-        """Give what is still to be done so many seconds."""
-
-
-class BackgroundRetries:
-    """Does at the store what must not get lost, and tries again while it does not answer."""
+    What must not get lost is tried again while the store does not answer.
+    """
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
+    @abstractmethod
+    def documents(self, kind: DocumentType[T]) -> Documents[T]: ...
+
+    @abstractmethod
+    async def enter(self, memberships: Sequence[Membership], *names: str) -> MembershipFull | None:
+        """Enter the names in all, or in none when one is full. Renew existing members even when full."""
+
+    @abstractmethod
+    async def leave(self, memberships: Sequence[Membership], name: str) -> None: ...
+
+    @abstractmethod
+    async def names(self, membership: Membership) -> Iterable[str]:
+        """List the members; some may have lapsed."""
+
+    @abstractmethod
+    async def finish(self, work: Coroutine[Any, Any, T]) -> T:
+        """Finish `work` at the store even if the caller is cancelled."""
+
     def later(self, work: Work) -> None:
-        """Do it without waiting for it; if the store does not answer, as soon as it does."""
+        """Do `work` without waiting for it; if the store does not answer, as soon as it does."""
         task = asyncio.get_running_loop().create_task(self._do(work), name="background retry")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def now_or_later(self, work: Work) -> None:
-        """Do it now; if the store does not answer, later."""
+        """Do `work` now; if the store does not answer, later."""
         try:
             await work()
         except HubUnreachable:

@@ -94,7 +94,8 @@ class _Gathering:
     def respond(self, response: httpx2.Response) -> None:
         """Gather the reads of an event stream: httpx2's response hook."""
         stream = response.stream
-        if not isinstance(stream, httpx2.SyncByteStream) or not _is_event_stream(response):
+        is_event_stream = "event-stream" in response.headers.get("content-type", "")
+        if not isinstance(stream, httpx2.SyncByteStream) or not is_event_stream:
             return
         if (reads := _gathered(response, self.seconds)) is None:
             return
@@ -180,10 +181,6 @@ def _last_apart(data: bytes) -> list[bytes]:
     """Cut off the last event of what was read."""
     start = data.rfind(b"\ndata:") + 1
     return [data[:start], data[start:]] if start else [data]
-
-
-def _is_event_stream(response: httpx2.Response) -> bool:
-    return "event-stream" in response.headers.get("content-type", "")
 
 
 def _shut_down(opened: socket.socket) -> None:

@@ -1,7 +1,7 @@
 """Calls of tools, what came of them, and the pieces in which a call travels."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from typing import Any, Self
@@ -59,16 +59,13 @@ def read_outcomes(messages: Sequence[Message]) -> Outcomes:
 
 def cut_calls(calls: Sequence[Call], size: int | None, *, interleave: bool) -> list[CallPiece]:
     """Cut names, then arguments: a piece of each call in turn, or one call after the other."""
-    queues = [list(_cut_call(index, call, size)) for index, call in enumerate(calls)]
+    queues = [
+        [CallPiece(index, "", call.tool), *(CallPiece(index, text) for text in cut(call.arguments, size))]
+        for index, call in enumerate(calls)
+    ]
     if not interleave:
         return list(chain(*queues))
     return [piece for row in zip_longest(*queues) for piece in row if piece]
-
-
-def _cut_call(index: int, call: Call, size: int | None) -> Iterator[CallPiece]:
-    yield CallPiece(index, "", call.tool)
-    for text in cut(call.arguments, size):
-        yield CallPiece(index, text)
 
 
 def _outcome(text: str) -> Outcome:

@@ -86,15 +86,19 @@ def _log_message(event: StreamEvent) -> pb.Event:
         case FinalAnswer():
             return pb.Event(final_answer=pb.FinalAnswer(content=_readable(event.content)))
         case ToolCall():
-            return pb.Event(tool_call=_tool_call(event))
+            tool, call_id = _readable(event.tool), _readable(event.call_id)
+            return pb.Event(tool_call=pb.ToolCall(tool=tool, call_id=call_id, input=_free(event.input)))
         case ToolResult():
-            return pb.Event(tool_result=_tool_result(event))
+            tool, call_id, result = _readable(event.tool), _readable(event.call_id), _free(event.result)
+            told = pb.ToolResult(tool=tool, call_id=call_id, result=result, status=event.status)
+            return pb.Event(tool_result=told)
         case Retry():
             return pb.Event(retry=pb.Retry(code=_readable(event.code), wait=event.wait))
         case Error():
             return pb.Event(error=pb.Error(code=_readable(event.code), message=_readable(event.message)))
         case Done():
-            return pb.Event(done=_done(event))
+            usage = pb.Usage(**asdict(event.usage)) if event.usage else None
+            return pb.Event(done=pb.Done(status=event.status, code=_readable(event.code), usage=usage))
         case _:
             assert_never(event)
 
@@ -108,36 +112,15 @@ def _control_message(event: ControlEvent) -> pb.Event:
         case Gap():
             return pb.Event(type=name, gap=pb.Gap(after=event.after, seq=event.seq))
         case Snapshot():
-            return pb.Event(type=name, snapshot=_snapshot(event))
+            tools = [message_of(tool) for tool in event.tools]
+            sum_ = pb.Snapshot(seq=event.seq, step=event.step, text=_readable(event.text), tools=tools)
+            return pb.Event(type=name, snapshot=sum_)
         case Drain():
             return pb.Event(type=name, drain=pb.Drain())
         case Close():
             return pb.Event(type=name, close=pb.Close(code=event.code))
         case _:
             assert_never(event)
-
-
-def _tool_call(event: ToolCall) -> pb.ToolCall:
-    return pb.ToolCall(tool=_readable(event.tool), call_id=_readable(event.call_id), input=_free(event.input))
-
-
-def _tool_result(event: ToolResult) -> pb.ToolResult:
-    return pb.ToolResult(
-        tool=_readable(event.tool),
-        call_id=_readable(event.call_id),
-        result=_free(event.result),
-        status=event.status,
-    )
-
-
-def _done(event: Done) -> pb.Done:
-    usage = pb.Usage(**asdict(event.usage)) if event.usage else None
-    return pb.Done(status=event.status, code=_readable(event.code), usage=usage)
-
-
-def _snapshot(snapshot: Snapshot) -> pb.Snapshot:
-    tools = [message_of(tool) for tool in snapshot.tools]
-    return pb.Snapshot(seq=snapshot.seq, step=snapshot.step, text=_readable(snapshot.text), tools=tools)
 
 
 def _readable(text: _Text) -> _Text:

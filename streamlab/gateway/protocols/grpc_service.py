@@ -66,9 +66,8 @@ class Service:
 
     async def _chat(self, request: pb.ChatRequest, context: Stream) -> None:
         async def answer() -> None:
-            fields = _fields(context)
-            grant = self._gateway.access.identify(_caller(context, fields))
-            started = await self._ask(request, grant, fields)
+            grant = self._gateway.access.identify(_caller(context))
+            started = await self._ask(request, grant, context)
             log = await self._gateway.log(started.run_id)
             replayed = (("idempotency-replayed", "true"),) if started.repeated else ()
             await context.send_initial_metadata((("x-run-id", started.run_id), *replayed))
@@ -78,21 +77,16 @@ class Service:
 
     async def _start(self, request: pb.ChatRequest, context: Unary) -> pb.Run:
         async def answer() -> pb.Run:
-            fields = _fields(context)
-            grant = self._gateway.access.identify(_caller(context, fields))
-            started = await self._ask(request, grant, fields)
-            return pb.Run(
-                id=started.run_id,
-                conversation=started.conversation,
-                model=started.model,
-                replayed=started.repeated,
-            )
+            grant = self._gateway.access.identify(_caller(context))
+            started = await self._ask(request, grant, context)
+            id, conversation = started.run_id, started.conversation
+            return pb.Run(id=id, conversation=conversation, model=started.model, replayed=started.repeated)
 
         return await _reply(context, answer)
 
     async def _follow(self, request: pb.FollowRequest, context: Stream) -> None:
         async def answer() -> None:
-            grant = self._gateway.access.allow_reading(_caller(context, _fields(context)), request.run_id)
+            grant = self._gateway.access.allow_reading(_caller(context), request.run_id)
             log = await self._gateway.log(request.run_id)
             await self._deliver(context, log, grant, self._gateway.position(request.after))
 
@@ -100,19 +94,18 @@ class Service:
 
     async def _stop(self, request: pb.StopRequest, context: Unary) -> pb.StopResponse:
         async def answer() -> pb.StopResponse:
-            grant = self._gateway.access.allow_reading(_caller(context, _fields(context)), request.run_id)
+            grant = self._gateway.access.allow_reading(_caller(context), request.run_id)
             if not grant.full:
                 raise read_only()
             log = await self._gateway.log(request.run_id)
-            ended = log.done is not None
-            if not ended:
+            if not log.done:
                 self._gateway.stop(log)
-            return pb.StopResponse(ended=ended)
+            return pb.StopResponse(ended=log.done is not None)
 
         return await _reply(context, answer)
 
-    async def _ask(self, request: pb.ChatRequest, grant: Grant, fields: Fields) -> Started:
-        key = fields.get("idempotency-key")
+    async def _ask(self, request: pb.ChatRequest, grant: Grant, context: Unary | Stream) -> Started:
+        key = _fields(context).get("idempotency-key")
         if key is not None and not 0 < len(key) <= KEY_CHARACTERS:
             raise _invalid(f"idempotency-key: from 1 to {KEY_CHARACTERS} characters.")
         return await self._gateway.ask(_asked(request), grant, key)
@@ -147,27 +140,25 @@ def _early(reason: EndReason | None) -> Refusal:
 async def _reply(context: Unary | Stream, answer: Callable[[], Awaitable[Reply]]) -> Reply:
     """Give the reply, or the status that a refusal amounts to. Of anything else that went wrong nothing is told."""
     try:
-        return await answer()
-    except Refusal as error:
-        refusal = error
-    except grpc.aio.InternalError:  # what sending raises when the client has gone
-        raise asyncio.CancelledError from None
-    except Exception:
-        logger.exception("unexpected")
-        refusal = internal()
-    code = CODES.get(refusal.status, grpc.StatusCode.INTERNAL)
-    try:
+        try:
+            return await answer()
+        except Refusal as error:
+            refusal = error
+        except grpc.aio.InternalError:
+            raise
+        except Exception:
+            logger.exception("unexpected")
+            refusal = internal()
+        code = CODES.get(refusal.status, grpc.StatusCode.INTERNAL)
         await context.abort(code, refusal.details.message, _trailers(refusal))
-    except grpc.aio.InternalError:
+    except grpc.aio.InternalError:  # what sending raises when the client has gone
         raise asyncio.CancelledError from None
 
 
 def _trailers(refusal: Refusal) -> tuple[tuple[str, str | bytes], ...]:
-    details = refusal.details
-    trailers: list[tuple[str, str | bytes]] = [("error-code", details.code), ("error-hint-bin", details.hint.encode())]
-    if refusal.retry_after is not None:
-        trailers.append(("retry-after", f"{refusal.retry_after:g}"))
-    return tuple(trailers)
+    details, wait = refusal.details, refusal.retry_after
+    retry_after = () if wait is None else (("retry-after", f"{wait:g}"),)
+    return ("error-code", details.code), ("error-hint-bin", details.hint.encode()), *retry_after
 
 
 def _fields(context: Unary | Stream) -> Fields:
@@ -175,7 +166,8 @@ def _fields(context: Unary | Stream) -> Fields:
     return {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}
 
 
-def _caller(context: Unary | Stream, fields: Fields) -> Caller:
+def _caller(context: Unary | Stream) -> Caller:
+    fields = _fields(context)
     return Caller(
         client=_address(context.peer()),
         host="localhost",  # asked for against pages that name their server as this machine; they cannot speak gRPC

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 from streamlab.hub.errors import HubFull, UnknownRun
@@ -33,9 +32,7 @@ class MemoryHub:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *exception: object) -> None:
         """Give what is still to be done `CLOSING` seconds."""
         await self.shared.close(CLOSING)
 

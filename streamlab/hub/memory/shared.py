@@ -5,7 +5,7 @@ from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
 from streamlab.hub.lru import LRU, Clock
-from streamlab.hub.shared import BackgroundRetries, DocumentType, Membership, MembershipFull, Versioned
+from streamlab.hub.shared import DocumentType, Membership, MembershipFull, Shared, Versioned
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ class MemoryDocuments(Generic[T]):
         self._recent.remove(key)
 
 
-class MemoryShared(BackgroundRetries):
+class MemoryShared(Shared):
     """Nothing outlives the process, and the store always answers."""
 
     def __init__(self, clock: Clock = time.monotonic) -> None:

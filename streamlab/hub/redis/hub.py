@@ -5,7 +5,6 @@ import logging
 import secrets
 import time
 from collections.abc import Coroutine
-from types import TracebackType
 from typing import Any, Self
 from weakref import WeakValueDictionary
 
@@ -61,9 +60,7 @@ class RedisHub(MemoryHub):
         self._spawn(self._tend_all())
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *exception: object) -> None:
         """Bring to Redis what was appended, if it answers, and let go of the connections."""
         writers = list(self._writers.values())
         until = time.monotonic() + self._times.closing

@@ -64,7 +64,8 @@ class Reader:
                 standing = await self._standing(log, whole=True)
                 log.restart(standing.epoch, standing.snapshot, standing.age)
             while log.read and log.seq < standing.seq:
-                if not await self._read_page(log):
+                events = await self._store.events(log.run_id, log.seq, PAGE)
+                if not events or not log.feed(events):
                     break  # the events left while they were being read
             else:
                 break
@@ -79,10 +80,6 @@ class Reader:
         """End a log here whose stream holds something that is no event."""
         logger.exception("run %s: its stream holds what is no event of this version", log.run_id)
         log.end_as_lost()
-
-    async def _read_page(self, log: RedisLog) -> bool:
-        events = await self._store.events(log.run_id, log.seq, PAGE)
-        return bool(events) and log.feed(events)
 
     async def _standing(self, log: RedisLog, *, whole: bool = False) -> Standing:
         standing = await self._store.look(log.run_id, watched=log.followers > 0, whole=whole)

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from streamlab.hub.errors import HubUnreachable
-from streamlab.hub.shared import BackgroundRetries, DocumentType, Membership, MembershipFull, Versioned
+from streamlab.hub.shared import DocumentType, Membership, MembershipFull, Shared, Versioned
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class RedisDocuments(Generic[T]):
         return f"lab:{self._kind.name}:{key}"
 
 
-class RedisShared(BackgroundRetries):
+class RedisShared(Shared):
     """Over the connections of the hub. `answer` is how many seconds Redis may take for each call."""
 
     def __init__(self, redis: Redis, answer: float) -> None:

@@ -13,7 +13,6 @@ promised:
 
 import logging
 from collections.abc import AsyncIterator, Iterator
-from types import TracebackType
 from typing import Any, Self
 
 import openai
@@ -68,8 +67,8 @@ def check_hook(base: type) -> bool:
 class PlainCompletions:
     """The chat completions of a client, whose streams are normalised dicts; all else is as the client has it."""
 
-    def __init__(self, client: openai.OpenAI) -> None:
-        self._stock = client.chat.completions
+    def __init__(self, client: openai.OpenAI | openai.AsyncOpenAI) -> None:
+        self._stock: Any = client.chat.completions
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stock, name)
@@ -81,14 +80,8 @@ class PlainCompletions:
         return PlainStream(raw.parse(to=openai.Stream[object]))
 
 
-class AsyncPlainCompletions:
+class AsyncPlainCompletions(PlainCompletions):
     """The same on the event loop, for the agent."""
-
-    def __init__(self, client: openai.AsyncOpenAI) -> None:
-        self._stock = client.chat.completions
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stock, name)
 
     async def create(self, **payload: Any) -> Any:
         if not payload.get("stream"):
@@ -106,9 +99,7 @@ class PlainStream:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._stream.close()
 
     def __iter__(self) -> Iterator[Any]:
@@ -140,9 +131,7 @@ class AsyncPlainStream:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *exception: object) -> None:
         await self._stream.close()
 
     async def __aiter__(self) -> AsyncIterator[Any]:

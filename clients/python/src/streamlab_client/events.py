@@ -135,8 +135,12 @@ def _parse_tool_result(data: Json) -> ToolResult:
 
 def _parse_done(data: Json) -> Done:
     usage = data.get("usage")
-    tokens = Usage(usage["input_tokens"], usage["output_tokens"], usage.get("estimated", False)) if usage else None
+    tokens = parse_usage(usage) if usage else None
     return Done(data["seq"], data["at"], data["step"], data["status"], data.get("code"), tokens)
+
+
+def parse_usage(data: Json) -> Usage:
+    return Usage(data["input_tokens"], data["output_tokens"], data.get("estimated", False))
 
 
 _PARSERS: dict[str, Callable[[Json], LogEvent]] = {

@@ -26,6 +26,8 @@ HTTP_STATUSES = {
     grpc.StatusCode.INTERNAL: 500,
 }
 
+USAGE = ("input_tokens", "output_tokens", "estimated")
+
 Metadata = tuple[tuple[str, str], ...]
 
 
@@ -52,19 +54,14 @@ def _body(name: str, body: Any) -> dict[str, Any]:
             result = {"tool": body.tool, "call_id": body.call_id, "result": _value(body, "result")}
             return result | ({"status": body.status} if body.HasField("status") else {})
         case "done":
-            usage = body.usage
-            tokens = (usage.input_tokens, usage.output_tokens, usage.estimated) if body.HasField("usage") else None
-            named = dict(zip(("input_tokens", "output_tokens", "estimated"), tokens, strict=True)) if tokens else None
-            return {"status": body.status, "code": body.code or None, "usage": named}
+            usage = {name: getattr(body.usage, name) for name in USAGE} if body.HasField("usage") else None
+            return {"status": body.status, "code": body.code or None, "usage": usage}
         case "snapshot":
             tools = [parse_event_message(tool).data for tool in body.tools]
             return {"seq": body.seq, "step": body.step, "text": body.text, "tools": tools}
-    return {field.name: value for field, value in body.ListFields()} | _numbers(name, body)
-
-
-def _numbers(name: str, body: Any) -> dict[str, Any]:
-    """Return the numbers of a gap, where a zero is not listed among the fields that are set."""
-    return {"after": body.after, "seq": body.seq} if name == "gap" else {}
+        case "gap":  # of whose numbers a zero is not listed among the fields that are set
+            return {"after": body.after, "seq": body.seq}
+    return {field.name: value for field, value in body.ListFields()}
 
 
 def _value(body: Any, name: str) -> Any:

@@ -1,8 +1,10 @@
 """The state of a stream: what has arrived, and what to request next. No I/O happens here."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
+from uuid import uuid4
 
 from streamlab_client.errors import broken_stream
 from streamlab_client.events import (
@@ -63,6 +65,33 @@ class FollowRequest:
 
 
 Request = StartRequest | FollowRequest
+Question = str | Sequence[Mapping[str, str]]
+
+
+class ChatOptions(TypedDict, total=False):
+    """How to answer a question, and the idempotency key."""
+
+    model: str | None
+    agent: bool
+    temperature: float | None
+    conversation: str | None
+    key: str | None
+
+
+def start_request(
+    question: Question,
+    *,
+    model: str | None = None,
+    agent: bool = False,
+    temperature: float | None = None,
+    conversation: str | None = None,
+    key: str | None = None,
+) -> StartRequest:
+    """Make the request of a question, of which only what was said is sent."""
+    asked = {"message": question} if isinstance(question, str) else {"messages": [*map(dict, question)]}
+    options = {"model": model, "agent": agent or None, "temperature": temperature, "conversation": conversation}
+    said = {name: value for name, value in options.items() if value is not None}
+    return StartRequest(asked | said, key or uuid4().hex)
 
 
 class Reader:

@@ -1,10 +1,10 @@
 """Runs, as the calls that are answered at once tell of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from streamlab_client.errors import broken_stream
-from streamlab_client.events import Json, Usage
+from streamlab_client.events import Json, Usage, parse_usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +44,7 @@ def parse_run_state(data: Json) -> RunState:
     """Read the state of a run. Raises ProtocolError."""
     try:
         usage = data["usage"]
-        return RunState(
-            id=data["id"],
-            status=data["status"],
-            code=data["code"],
-            seq=data["seq"],
-            text=data["text"],
-            retries=data["retries"],
-            tools=data["tools"],
-            time_to_first_token=data["time_to_first_token"],
-            seconds=data["seconds"],
-            usage=Usage(usage["input_tokens"], usage["output_tokens"], usage["estimated"]) if usage else None,
-        )
+        known = {field.name: data[field.name] for field in fields(RunState)}
+        return RunState(**known | {"usage": parse_usage(usage) if usage else None})
     except (KeyError, TypeError) as error:
         raise broken_stream(f"the state of a run without what it needs ({error})") from None

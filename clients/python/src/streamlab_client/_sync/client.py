@@ -2,21 +2,19 @@
 """What a program uses: a client of one server."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self, TypeVar
-from uuid import uuid4
+from collections.abc import Callable
+from typing import Self, TypeVar, Unpack
 
 from streamlab_client._sync.stream import Stream, TextStream
 from streamlab_client._sync.transport import ProtocolName, Transport, make_transport
 from streamlab_client.credentials import Credentials, TokenSource
 from streamlab_client.errors import StreamlabError
-from streamlab_client.reader import Reader, StartRequest
+from streamlab_client.reader import ChatOptions, Question, Reader, start_request
 from streamlab_client.retry import Backoff, RetryPolicy
 from streamlab_client.runs import RunState, StartedRun
 
 HEARTBEAT = 15.0  # seconds, the server's
 
-Question = str | Sequence[Mapping[str, str]]
 T = TypeVar("T")
 
 
@@ -42,54 +40,25 @@ class Client:
         self._backoff = backoff or Backoff()
         self._transport: Transport = make_transport(protocol, url, heartbeat)
 
-    def chat(
-        self,
-        question: Question,
-        *,
-        model: str | None = None,
-        agent: bool = False,
-        temperature: float | None = None,
-        conversation: str | None = None,
-        key: str | None = None,
-    ) -> Stream:
+    def chat(self, question: Question, **options: Unpack[ChatOptions]) -> Stream:
         """Ask, when the loop over the stream begins, and return the stream of events.
 
         `question` is a text, or the messages of a conversation that ends with one (`[{"role": "user", "content": …}]`).
         `agent` answers with tools. The same `key` asks for the same run.
         """
-        return self._stream(Reader(_start_request(question, model, agent, temperature, conversation, key)))
+        return self._stream(Reader(start_request(question, **options)))
 
-    def text(
-        self,
-        question: Question,
-        *,
-        model: str | None = None,
-        agent: bool = False,
-        temperature: float | None = None,
-        conversation: str | None = None,
-        key: str | None = None,
-    ) -> TextStream:
+    def text(self, question: Question, **options: Unpack[ChatOptions]) -> TextStream:
         """Ask as `chat` does, and return a stream of only the text."""
-        return TextStream(
-            self.chat(question, model=model, agent=agent, temperature=temperature, conversation=conversation, key=key)
-        )
+        return TextStream(self.chat(question, **options))
 
     def follow(self, run_id: str, *, after: str | None = None) -> Stream:
         """Follow a run from its beginning, or after a resume token."""
         return self._stream(Reader(run_id=run_id, after=after))
 
-    def start(
-        self,
-        question: Question,
-        *,
-        model: str | None = None,
-        agent: bool = False,
-        temperature: float | None = None,
-        conversation: str | None = None,
-        key: str | None = None,
-    ) -> StartedRun:
+    def start(self, question: Question, **options: Unpack[ChatOptions]) -> StartedRun:
         """Ask now, and follow later. Raises StreamlabError, as do the next two."""
-        start = _start_request(question, model, agent, temperature, conversation, key)
+        start = start_request(question, **options)
         return self._retried(lambda token: self._transport.start(start, token))
 
     def stop(self, run_id: str) -> bool:
@@ -128,23 +97,3 @@ class Client:
                 self._credentials.accepted()
                 return answer
             time.sleep(delay)
-
-
-def _start_request(
-    question: Question,
-    model: str | None,
-    agent: bool,
-    temperature: float | None,
-    conversation: str | None,
-    key: str | None,
-) -> StartRequest:
-    """Make the request of a question, of which only what was said is sent."""
-    body: dict[str, Any] = {
-        "message": question if isinstance(question, str) else None,
-        "messages": None if isinstance(question, str) else [dict(message) for message in question],
-        "model": model,
-        "agent": agent or None,
-        "temperature": temperature,
-        "conversation": conversation,
-    }
-    return StartRequest({name: value for name, value in body.items() if value is not None}, key or uuid4().hex)
