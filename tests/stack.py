@@ -181,7 +181,8 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 if (ROOT / source).is_dir():
                     shutil.copytree(ROOT / source, folder / target, ignore=shutil.ignore_patterns("__pycache__"))
                 else:
-                    (folder / target).parent.mkdir(exist_ok=True)
+                    if target.endswith("/"):
+                        (folder / target).mkdir(exist_ok=True)
                     shutil.copy(ROOT / source, folder / target)
     return folder
 
