@@ -7,13 +7,12 @@ from functools import lru_cache
 import anyio.to_thread
 import httpx2
 from langchain_core.language_models import BaseChatModel
-from pydantic import SecretStr
 
 from streamlab.models.connections import http_client
 from streamlab.models.failures import Failure, common_failure
 from streamlab.models.provider import Fault, Provider, StockOptions
 from streamlab.models.providers.demo import Demo
-from streamlab.models.providers.openai import OPENAI_URL, OpenAI
+from streamlab.models.providers.openai import OpenAI
 from streamlab.settings import Settings
 
 _LOOK_UP_AGAIN = 30.0  # seconds after a failure
@@ -47,15 +46,10 @@ class Models:
         self.demo_url = demo_url
         self._settings = settings
         self._http = http_client()
-        base_url = settings.openai_base_url
-        self._openai = OpenAI(
-            str(base_url).rstrip("/") if base_url else OPENAI_URL,
-            settings.openai_api_key or SecretStr("none"),  # a local server needs no key, but the client insists on one
-            self._http,
-        )
-        self._demo = Demo(demo_url, self._http)
-        self._providers: dict[type[Provider], Provider] = {Demo: self._demo, OpenAI: self._openai}
-        self._known: tuple[str, ...] = ()
+        self._providers: dict[type[Provider], Provider] = {
+            kind: kind.of(settings, demo_url, self._http) for kind in KINDS
+        }
+        self._known: list[str] = []
         self._look_up_at = 0.0
         self.chat_model = lru_cache(maxsize=64)(self._chat_model)
 
@@ -65,22 +59,27 @@ class Models:
     @property
     def has_provider(self) -> bool:
         """Whether there are models besides the demo model."""
-        return bool(self._settings.openai_api_key or self._settings.openai_base_url)
+        return any(provider.configured and not provider.free for provider in self._providers.values())
 
     async def names(self) -> tuple[str, ...]:
-        """List what the picker offers, the default first. Without LAB_MODELS, the provider is asked what it has."""
+        """List what the picker offers, the default first. Without LAB_MODELS, the providers are asked for it."""
         if self._settings.lab_models:
             return self._settings.lab_models
         if self.has_provider and not self._known and time.monotonic() >= self._look_up_at:
-            self._known = await anyio.to_thread.run_sync(self._openai.list_models)
+            self._known = await anyio.to_thread.run_sync(self._list_models, False)
             self._look_up_at = time.monotonic() + _LOOK_UP_AGAIN
-        return tuple(dict.fromkeys((*self._known, *self._demo.list_models())))
+        return tuple(dict.fromkeys((*self._known, *self._list_models(free=True))))
 
     def stock_model(
         self, name: str, options: StockOptions, http_client: httpx2.Client, http_async_client: httpx2.AsyncClient
     ) -> BaseChatModel:
         """Make the client that a program of one's own would use, over these connections."""
         return self._provider(name).stock_model(name, options, http_client, http_async_client)
+
+    def _list_models(self, free: bool) -> list[str]:
+        """Ask the providers whose answers are free, or the others, for their models. Blocks for the latter."""
+        asked = [each for each in self._providers.values() if each.configured and each.free == free]
+        return [name for provider in asked for name in provider.list_models()]
 
     def _chat_model(self, name: str, temperature: float, fault: Fault = "none") -> BaseChatModel:
         return self._provider(name).chat_model(name, temperature, fault)

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol, Self
 
 import httpx2
 from langchain_core.language_models import BaseChatModel
 
 from streamlab.models.failures import Failure
 from streamlab.models.options import DEFAULT_TEMPERATURE
+from streamlab.settings import Settings
 
 Fault = Literal["none", "key", "rate_limit", "error", "slow", "stall", "cut", "garbage", "time_limit"]
 
@@ -46,6 +47,13 @@ class Provider(Protocol):
     """A key that nobody has, and that looks like none of anybody's."""
     failure: ClassVar[Callable[[Exception], Failure | None]]
     """Names the failure that an exception of its client amounts to; None for what its client does not raise."""
+
+    configured: bool
+    """Whether the settings say enough to ask it."""
+
+    @classmethod
+    def of(cls, settings: Settings, demo_url: str, http: httpx2.Client) -> Self:
+        """Make the provider that the settings name; `http` is the client that all of the app's chains share."""
 
     @classmethod
     def has(cls, model: str) -> bool:

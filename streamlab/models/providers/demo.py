@@ -1,5 +1,6 @@
 """The demo model: a server of our own, which does what a model's name asks for."""
 
+from typing import Self
 from urllib.parse import parse_qsl, urlencode
 
 import httpx2
@@ -9,6 +10,7 @@ from pydantic import SecretStr
 from streamlab.demo_model import DEMO, is_demo
 from streamlab.models.provider import Fault
 from streamlab.models.providers.openai import OpenAI
+from streamlab.settings import Settings
 
 # What the demo model is told. Some text comes before the last three, so that there is some to lose.
 FAULTS: dict[Fault, dict[str, object]] = {
@@ -31,8 +33,10 @@ class Demo(OpenAI):
     takes_seed = True
     faults = tuple(FAULTS)
 
-    def __init__(self, base_url: str, http: httpx2.Client) -> None:
-        super().__init__(base_url, SecretStr("demo"), http)
+    @classmethod
+    def of(cls, settings: Settings, demo_url: str, http: httpx2.Client) -> Self:
+        """Make the provider at the demo model's endpoint."""
+        return cls(demo_url, SecretStr("demo"), http)
 
     @classmethod
     def has(cls, model: str) -> bool:

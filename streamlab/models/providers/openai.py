@@ -3,7 +3,7 @@
 import logging
 import re
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import httpx2
 import openai
@@ -17,6 +17,7 @@ from streamlab.models.failures import Failure, redacted, retry_seconds
 from streamlab.models.options import DEFAULT_TEMPERATURE
 from streamlab.models.provider import Fault, StockOptions
 from streamlab.models.providers.chat_openai import CompatibleChatOpenAI, give_plain_chunks
+from streamlab.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -70,10 +71,17 @@ class OpenAI:
     wrong_key: ClassVar[str] = "wrong-key-on-purpose"
     failure: ClassVar[Callable[[Exception], Failure | None]] = staticmethod(openai_failure)
 
-    def __init__(self, base_url: str, key: SecretStr, http: httpx2.Client) -> None:
-        self._base_url = base_url
-        self._key = key
+    def __init__(self, base_url: str | None, key: SecretStr | None, http: httpx2.Client) -> None:
+        self.configured = bool(base_url or key)
+        self._base_url = base_url.rstrip("/") if base_url else OPENAI_URL
+        self._key = key or SecretStr("none")  # a local server needs no key, but the client insists on one
         self._http = http
+
+    @classmethod
+    def of(cls, settings: Settings, demo_url: str, http: httpx2.Client) -> Self:
+        """Make the provider at OPENAI_BASE_URL, or else at OpenAI's own."""
+        base_url = settings.openai_base_url
+        return cls(str(base_url) if base_url else None, settings.openai_api_key, http)
 
     @classmethod
     def has(cls, model: str) -> bool:
