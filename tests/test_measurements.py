@@ -196,7 +196,7 @@ def test_closing_leaves_no_process(demo: DemoModel) -> None:
     """What was running counts as stopped, and may be stopped and closed again."""
     measurements = Measurements(demo.base_url)
     running = [measurements.start(long_plan()) for _ in range(AT_ONCE)]
-    assert len(processes()) >= AT_ONCE
+    until(lambda: len(processes()) >= AT_ONCE)
     measurements.close()
     until(lambda: not processes(), END_LIMIT)
     assert [ended(measurements, measurement_id).state for measurement_id in running] == ["stopped"] * AT_ONCE
