@@ -251,32 +251,28 @@ def first_seq(event: StreamEvent) -> int:
 def merge_deltas(events: Iterable[StreamEvent]) -> list[StreamEvent]:
     """Merge adjacent text_deltas of one step, and likewise adjacent thinking; everything else stays as it is."""
     merged: list[StreamEvent] = []
-    pieces: list[Piece] = []  # which become one
+    first: Piece | None = None
+    pieces: list[Piece] = []  # from the first on, which become one
     length = 0
     for event in events:
-        piece = event if isinstance(event, PIECES) else None
-        length += len(piece.content) if piece else 0
-        if pieces and not (piece and _continues(pieces[0], piece) and length <= MERGED_CHARACTERS):
-            merged.append(_joined(pieces))
-            pieces = []
-        if not piece:
+        if first:
+            if isinstance(event, PIECES) and event.type == first.type and event.step == first.step:
+                length += len(event.content)
+                if length <= MERGED_CHARACTERS:
+                    pieces.append(event)
+                    continue
+            merged.append(_joined(pieces) if len(pieces) > 1 else first)
+            first = None
+        if isinstance(event, PIECES):
+            first, pieces, length = event, [event], len(event.content)
+        else:
             merged.append(event)
-            continue
-        if not pieces:
-            length = len(piece.content)
-        pieces.append(piece)
-    if pieces:
-        merged.append(_joined(pieces))
+    if first:
+        merged.append(_joined(pieces) if len(pieces) > 1 else first)
     return merged
 
 
-def _continues(first: Piece, piece: Piece) -> bool:
-    return piece.type == first.type and piece.step == first.step
-
-
 def _joined(pieces: list[Piece]) -> Piece:
-    if len(pieces) == 1:
-        return pieces[0]
     return replace(pieces[-1], seq_from=first_seq(pieces[0]), content="".join([piece.content for piece in pieces]))
 
 
@@ -289,6 +285,9 @@ class StepText:
 
     def observe(self, event: StreamEvent) -> None:
         """Take the next event of the run."""
+        if isinstance(event, TextDelta) and event.step == self.step:
+            self._parts.append(event.content)
+            return
         if isinstance(event, ToolResult):  # of the step of its call, which may be over
             return
         if event.step != self.step or isinstance(event, Retry):
