@@ -45,8 +45,8 @@ class Engine:
 
     running: ClassVar[Self | None] = None
 
-    def follow(self, run_id: str, patience: float) -> Generator[list[Item]]:
-        """Give script threads the log from its beginning, in batches, and an empty one each `patience` seconds.
+    def follow(self, run_id: str, poll_interval: float) -> Generator[list[Item]]:
+        """Give script threads the log from its beginning, in batches, and an empty one each `poll_interval` seconds.
 
         Raises UnknownRun, HubFull or HubUnreachable. A batch is all that has arrived since the last one. It lies ready:
         a page that is busy does not wait for the loop. The empty ones give a waiting script the occasion to notice that
@@ -57,7 +57,7 @@ class Engine:
         self.portal.call(follower.__enter__)
         feeding = self.portal.start_task_soon(_feed, follower, arrived)
         try:
-            while (batch := _take(arrived, patience)) is not None:
+            while (batch := _take(arrived, poll_interval)) is not None:
                 yield batch
         finally:
             feeding.cancel()
@@ -76,11 +76,11 @@ async def _feed(follower: Follower, arrived: Arrived) -> None:
         arrived.put(None)
 
 
-def _take(arrived: Arrived, patience: float) -> list[Item] | None:
-    """Take what has arrived, nothing if that takes longer than `patience` seconds, None at the end."""
+def _take(arrived: Arrived, poll_interval: float) -> list[Item] | None:
+    """Take what has arrived, nothing if that takes longer than `poll_interval` seconds, None at the end."""
     items: list[Item] = []
     with suppress(Empty):
-        batch = arrived.get(timeout=patience)
+        batch = arrived.get(timeout=poll_interval)
         while batch is not None:
             items += batch
             batch = arrived.get_nowait()

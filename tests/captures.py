@@ -9,7 +9,7 @@ import pytest
 
 from streamlab.chunks.capture import Capture, Question
 from streamlab.chunks.captures import Captures
-from streamlab.chunks.modes import ReadMode, Topic
+from streamlab.chunks.modes import CaptureTopic, ReadMode
 from streamlab.models.catalog import Models
 from streamlab.models.options import Options
 from streamlab.settings import Settings
@@ -45,7 +45,7 @@ def ended(captures: Captures, capture_id: str) -> dict[ReadMode, Capture]:
 
 
 def read(
-    captures: Captures, topic: Topic, model: str, text: str = "What is streaming?", *, as_json: bool = False
+    captures: Captures, topic: CaptureTopic, model: str, text: str = "What is streaming?", *, as_json: bool = False
 ) -> dict[ReadMode, Capture]:
     return ended(captures, captures.start(Question(topic, text, Options(model), as_json)))
 

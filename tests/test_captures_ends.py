@@ -9,7 +9,7 @@ import pytest
 
 from streamlab.chunks.capture import Question
 from streamlab.chunks.captures import Captures
-from streamlab.chunks.modes import TOPICS, ReadMode, Topic
+from streamlab.chunks.modes import TOPICS, CaptureTopic, ReadMode
 from streamlab.models.catalog import Models
 from streamlab.models.options import Options
 from streamlab.settings import Settings
@@ -70,7 +70,7 @@ def test_no_thread_is_left(captures: Captures) -> None:
     ],
 )
 @pytest.mark.parametrize("topic", TOPICS)
-def test_a_refusal_is_told_by_its_code(captures: Captures, topic: Topic, fault: str, code: str) -> None:
+def test_a_refusal_is_told_by_its_code(captures: Captures, topic: CaptureTopic, fault: str, code: str) -> None:
     """In every read mode, without a second attempt."""
     found = read(captures, topic, demo_model(fault=fault))
     assert states(found) == {("failed", code)}

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from components.page.texts import LANGUAGES, texts
 from streamlab.chunks.capture import Question
 from streamlab.chunks.captures import AT_ONCE, CaptureSet
-from streamlab.chunks.modes import TOPICS, Topic
+from streamlab.chunks.modes import TOPICS, CaptureTopic
 from streamlab.chunks.views import joined
 from streamlab.engine import Engine
 from streamlab.models.options import QUESTION_CHARACTERS, Options
@@ -34,7 +34,7 @@ def engine() -> Iterator[Engine]:
         yield engine
 
 
-def choose(app: AppTest, *, topic: Topic = "parsers", model: str = FAST, rate: int = 500) -> AppTest:
+def choose(app: AppTest, *, topic: CaptureTopic = "parsers", model: str = FAST, rate: int = 500) -> AppTest:
     if topic != "parsers":
         checked(app.button_group(key="chunks.topic").set_value(topic).run())
     checked(app.selectbox(key="settings.model").set_value(model).run())
@@ -163,7 +163,7 @@ def test_size_and_pace_go_into_the_model_name(engine: Engine, language: str) -> 
 
 @languages
 @topics
-def test_text_cut_inside_characters_is_shown_whole(engine: Engine, language: str, topic: Topic) -> None:
+def test_text_cut_inside_characters_is_shown_whole(engine: Engine, language: str, topic: CaptureTopic) -> None:
     """An emoji of three code points and Japanese, a code point a chunk, the bytes cut on their way."""
     sample = texts(language)["chunks.sample_json" if topic == "parsers" else "chunks.sample_text"].format()
     app = choose(visit("chunks", language), topic=topic)
@@ -192,7 +192,7 @@ def test_another_model_sets_its_own_pace(engine: Engine, language: str) -> None:
 @topics
 @pytest.mark.parametrize(("question", "notice"), [("  \n", "empty"), ("x" * (QUESTION_CHARACTERS + 1), "too_long")])
 def test_a_bad_question_is_refused_and_kept(
-    engine: Engine, language: str, topic: Topic, question: str, notice: str
+    engine: Engine, language: str, topic: CaptureTopic, question: str, notice: str
 ) -> None:
     """With a sentence; nothing is asked, and what was typed is there to be mended."""
     app = choose(visit("chunks", language), topic=topic)
@@ -206,7 +206,7 @@ def test_a_bad_question_is_refused_and_kept(
 
 @languages
 @topics
-def test_a_failure_midway_keeps_the_chunks(engine: Engine, language: str, topic: Topic) -> None:
+def test_a_failure_midway_keeps_the_chunks(engine: Engine, language: str, topic: CaptureTopic) -> None:
     """With the sentence of the failure and what to do next."""
     words = texts(language)
     app = choose(visit("chunks", language), topic=topic, model=CUT)

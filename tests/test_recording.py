@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from streamlab.events import recording
 from streamlab.events.event import Done, StreamEvent, TextDelta, encode
-from streamlab.events.recording import BrokenRecording, Flaw, read_recording, write_recording
+from streamlab.events.recording import BrokenRecording, RecordingErrorCode, read_recording, write_recording
 from tests.recordings import runs
 from tests.test_events import values
 
@@ -261,7 +261,9 @@ def at(seq: int, line: str) -> str:
         ([first(usage=None), DONE], None, None),
     ],
 )
-def test_each_flaw_has_its_line_and_its_code(lines: list[str], line: int | None, code: Flaw | None) -> None:
+def test_each_flaw_has_its_line_and_its_code(
+    lines: list[str], line: int | None, code: RecordingErrorCode | None
+) -> None:
     """The reader is told where to look, and what for."""
     assert refusal("\n".join(lines).encode()) == ((line, code) if line else None)
 

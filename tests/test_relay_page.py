@@ -24,7 +24,7 @@ from streamlab.gateway.protocols.grpc_events import message_of
 from streamlab.gateway.protocols.grpc_server import grpc_port
 from streamlab.models.options import QUESTION_CHARACTERS, Options
 from streamlab.relay import follower as relay_follower
-from streamlab.relay.follower import GrpcFollower, Look, State, local_address
+from streamlab.relay.follower import FollowerState, GrpcFollower, Look, local_address
 from tests import relay_page
 from tests.events import answer
 from tests.pages import LIMIT, checked, languages, visit
@@ -165,7 +165,7 @@ def follow(served: tuple[Engine, Gateway], address: str, run_id: str) -> tuple[G
     follower = GrpcFollower(address, run_id, lambda: gateway.access.issue(run_id))
     engine.portal.call(follower.connect)
 
-    def until(state: State, seq: int = 0) -> Look:
+    def until(state: FollowerState, seq: int = 0) -> Look:
         deadline = time.monotonic() + LIMIT
         while (look := engine.portal.call(follower.look)).state != state or look.seq < seq:
             assert time.monotonic() < deadline, look.state

@@ -18,7 +18,7 @@ from components.page.texts import t
 from components.page.widgets import button, choice, control
 from streamlab.chunks.capture import Capture, Question
 from streamlab.chunks.captures import CaptureSet, TooManyCaptures
-from streamlab.chunks.modes import TOPICS, Topic
+from streamlab.chunks.modes import TOPICS, CaptureTopic
 from streamlab.chunks.views import joined, joined_text
 from streamlab.demo_model import is_demo
 from streamlab.models.options import Options
@@ -38,7 +38,7 @@ def draw_controls(found: CaptureSet | None) -> None:
     """Draw what is read, how, and the buttons that begin and end it."""
     if found:
         st.session_state[TOPIC] = found.question.topic
-    topic: Topic = st.session_state.setdefault(TOPIC, "parsers")
+    topic: CaptureTopic = st.session_state.setdefault(TOPIC, "parsers")
     choice(
         "chunks.topic",
         st.segmented_control,
@@ -79,7 +79,7 @@ def _draw_pace() -> None:
     control("chunks.inside", st.toggle)
 
 
-def _question_key(topic: Topic) -> str:
+def _question_key(topic: CaptureTopic) -> str:
     return f"chunks.question.{topic}"
 
 
@@ -88,7 +88,7 @@ def _change_topic() -> None:
     show(READING, st.session_state.get(LATEST, {}).get(st.session_state[TOPIC]))
 
 
-def _start(topic: Topic) -> None:
+def _start(topic: CaptureTopic) -> None:
     state, options = st.session_state, sidebar.options()
     as_json = topic == "parsers" and bool(state[AS_JSON])
     if is_demo(options.model):
@@ -104,7 +104,7 @@ def _start(topic: Topic) -> None:
         show(READING, capture_id)
 
 
-def remember(topic: Topic, capture_id: str) -> None:
+def remember(topic: CaptureTopic, capture_id: str) -> None:
     st.session_state.setdefault(LATEST, {})[topic] = capture_id
 
 

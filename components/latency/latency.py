@@ -12,7 +12,7 @@ from components.latency.labels import MILLISECONDS, interval, lane_label, second
 from components.page.sidebar import model_label
 from components.page.texts import plain, t
 from streamlab.latency.measurement import Measurement
-from streamlab.latency.summary import Comparison, Summary
+from streamlab.latency.summary import Summary, WayComparison
 
 
 def draw(measurement: Measurement, summary: Summary) -> None:
@@ -46,7 +46,7 @@ def _alt_text(summary: Summary) -> str:
     )
 
 
-def draw_difference(comparisons: Sequence[Comparison], names: tuple[str, str]) -> None:
+def draw_difference(comparisons: Sequence[WayComparison], names: tuple[str, str]) -> None:
     """Draw what changed from the first measurement to the second, figure by figure."""
     rows = [
         {

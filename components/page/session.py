@@ -5,7 +5,7 @@ from typing import Literal
 
 import streamlit as st
 
-Refusal = Literal["empty", "wrong", "too_many"]
+CodeRefusal = Literal["empty", "wrong", "too_many"]
 
 
 @dataclass
@@ -19,7 +19,7 @@ class Session:
     tried: set[str] = field(default_factory=set)  # pages whose task has been done
     admitted: bool = False  # the access code was given, here or before in the same browser
     ticket: str | None = None  # for the browser to keep, if it was given here
-    refusal: Refusal | None = None  # why the last code that was entered did not open anything
+    refusal: CodeRefusal | None = None  # why the last code that was entered did not open anything
     restored: bool = False  # the sidebar was set to the options of the conversation that the address names
 
 

@@ -20,7 +20,7 @@ from langchain_core.messages import SystemMessage
 from langchain_core.utils.json import parse_json_markdown
 from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
 
-from streamlab.chunks.modes import READ_MODES, Model, ReadMode, Topic, beside_a_heartbeat
+from streamlab.chunks.modes import READ_MODES, CaptureTopic, Model, ReadMode, beside_a_heartbeat
 from streamlab.chunks.views import ChunkView, chunk_view
 from streamlab.models.catalog import Models, classify
 from streamlab.models.connections import Connections
@@ -35,7 +35,7 @@ MAX_VIEWS = 2_000
 MAX_CHARACTERS = 1_000_000  # of the views of one capture: each partial object holds those before it
 UNPARSED = 1_000  # characters without a new object: JsonOutputParser reads all of them anew for each chunk, many times
 
-State = Literal["running", "completed", "stopped", "failed"]
+CaptureState = Literal["running", "completed", "stopped", "failed"]
 Remark = Literal["empty", "only_usage", "not_json", "broken_json", "length"]
 
 
@@ -47,7 +47,7 @@ class _Unparsable(Exception):
 class Question:
     """What is read. `as_json` asks the server for a JSON object; OpenAI demands that the question says so too."""
 
-    topic: Topic
+    topic: CaptureTopic
     text: str
     options: Options
     as_json: bool = False
@@ -67,7 +67,7 @@ class Capture:
     beats: tuple[float, ...] = ()
     seconds: float = 0.0
     more: int = 0
-    state: State = "running"
+    state: CaptureState = "running"
     code: str | None = None
     detail: str | None = None
 
@@ -94,7 +94,7 @@ class Client:
         await self._async_http.aclose()
 
 
-class Reader:
+class CaptureReader:
     """Reads in one mode, in a thread and on an event loop of its own."""
 
     def __init__(self, mode: ReadMode, client: Client, limit: float) -> None:
@@ -107,8 +107,8 @@ class Reader:
         self._characters = self._more = 0
         self._unparsed = 0
         self._began = time.monotonic()
-        self._ended: tuple[float, State, str | None, str | None] | None = None
-        self._why: tuple[State, str | None] | None = None  # why it was told to end
+        self._ended: tuple[float, CaptureState, str | None, str | None] | None = None
+        self._why: tuple[CaptureState, str | None] | None = None  # why it was told to end
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._limit = threading.Timer(limit, self._end, ("failed", "timeout"))
@@ -137,7 +137,7 @@ class Reader:
     def _clock(self) -> float:
         return time.monotonic() - self._began
 
-    def _end(self, state: State, code: str | None) -> None:
+    def _end(self, state: CaptureState, code: str | None) -> None:
         """End the waiting of either kind: a blocked read by its socket, a task by cancelling it."""
         self._why = self._why or (state, code)
         self._client.connections.end()
@@ -146,7 +146,7 @@ class Reader:
                 self._loop.call_soon_threadsafe(self._task.cancel)
 
     def _work(self) -> None:
-        state: State = "completed"
+        state: CaptureState = "completed"
         code: str | None = None
         detail: str | None = None
         with asyncio.Runner() as runner:

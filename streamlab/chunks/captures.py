@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import httpx2
 
-from streamlab.chunks.capture import Capture, Client, Question, Reader
+from streamlab.chunks.capture import Capture, CaptureReader, Client, Question
 from streamlab.chunks.modes import TOPICS, ReadMode
 from streamlab.hub.registry import Registry
 from streamlab.models.catalog import Models
@@ -44,7 +44,7 @@ class Captures:
         self._settings = settings
         self._models = models
         self._lock = threading.Lock()
-        self._known: Registry[tuple[Question, list[Reader]]] = Registry(KEPT, _are_running)
+        self._known: Registry[tuple[Question, list[CaptureReader]]] = Registry(KEPT, _are_running)
 
     def start(self, question: Question) -> str:
         """Begin all modes of the question's topic, and answer the id. Raises InvalidQuestion or TooManyCaptures."""
@@ -87,12 +87,12 @@ class Captures:
         """Make one for all clients: it takes longer than all the rest."""
         return httpx2.create_ssl_context()
 
-    def _reader(self, question: Question, mode: ReadMode) -> Reader:
+    def _reader(self, question: Question, mode: ReadMode) -> CaptureReader:
         total = self._settings.lab_total_timeout
         # An answer that is not streamed comes after a silence as long as the answer.
         silence = total if mode == "invoke" else self._settings.lab_silence_timeout
-        return Reader(mode, Client(self._models, question, silence, self._tls), total)
+        return CaptureReader(mode, Client(self._models, question, silence, self._tls), total)
 
 
-def _are_running(known: tuple[Question, list[Reader]]) -> bool:
+def _are_running(known: tuple[Question, list[CaptureReader]]) -> bool:
     return any(reader.running for reader in known[1])

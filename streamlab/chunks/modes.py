@@ -21,8 +21,8 @@ BEAT = 0.05  # seconds between two beats of the second task
 BLOCKED = 0.15  # seconds without a beat that count as blocked
 
 ReadMode = Literal["message", "text", "json", "stream", "astream", "invoke", "events"]
-Topic = Literal["parsers", "calls"]
-TOPICS: dict[Topic, tuple[ReadMode, ...]] = {
+CaptureTopic = Literal["parsers", "calls"]
+TOPICS: dict[CaptureTopic, tuple[ReadMode, ...]] = {
     "parsers": ("message", "text", "json"),
     "calls": ("stream", "astream", "invoke", "events"),
 }

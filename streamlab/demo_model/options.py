@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from streamlab.demo_model.errors import ApiError, describe
 
-Fault = Literal[
+DemoFault = Literal[
     "key", "rate_limit", "error", "context", "filter", "cut", "stall", "silent", "garbage", "empty"
 ]  # fmt: skip
 
@@ -66,7 +66,7 @@ class Options(BaseModel):
     broken_arguments: bool = False
     """First call with arguments that are not JSON, nor the beginning of any."""
 
-    fault: Fault | None = None
+    fault: DemoFault | None = None
     """`key` 401, `rate_limit` 429, `error` 500, `context` 400; `silent` sends nothing at all, `empty` no content;
     after `after` chunks: `filter` ends politely, `cut` aborts, `stall` goes quiet, `garbage` sends no JSON and ends."""
     after: int = Field(10, ge=0)

@@ -13,19 +13,21 @@ from starlette.types import Send
 from streamlab.demo_model.answers import Answer, compose
 from streamlab.demo_model.chunks import cut, due_times
 from streamlab.demo_model.log import Record
-from streamlab.demo_model.options import Fault, Options
+from streamlab.demo_model.options import DemoFault, Options
 from streamlab.demo_model.request import ChatRequest, Message
 from streamlab.demo_model.tool_use.calls import Call, CallPiece, cut_calls
 from streamlab.demo_model.wire import Wire
 from streamlab.text.tokens import estimate_tokens
 
-FAULTY_ENDS: dict[Fault | None, str] = {"filter": "content_filter", "empty": "stop"}
+FAULTY_ENDS: dict[DemoFault | None, str] = {"filter": "content_filter", "empty": "stop"}
 
 
 class Reply:
     """Writes an answer to an ASGI `send`, each chunk when it is due, and notes in the record when it did."""
 
-    def __init__(self, request: ChatRequest, options: Options, fault: Fault | None, record: Record, send: Send) -> None:
+    def __init__(
+        self, request: ChatRequest, options: Options, fault: DemoFault | None, record: Record, send: Send
+    ) -> None:
         answer = compose(request, options)
         self._reasoning = cut(answer.reasoning, None)
         self._chunks = _shorten(answer, options, fault)
@@ -111,7 +113,7 @@ class Reply:
         self._record.end(f"fault:{self._fault}" if self._fault else "completed")
 
 
-def _shorten(answer: Answer, options: Options, fault: Fault | None) -> list[str | CallPiece]:
+def _shorten(answer: Answer, options: Options, fault: DemoFault | None) -> list[str | CallPiece]:
     """Cut an answer into the chunks that are sent before the fault."""
     if fault == "empty":
         return []

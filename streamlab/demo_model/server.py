@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from streamlab.demo_model.errors import ApiError
 from streamlab.demo_model.log import KEPT, FaultCounter, Record, RequestLog
-from streamlab.demo_model.options import Fault, Options, read_options
+from streamlab.demo_model.options import DemoFault, Options, read_options
 from streamlab.demo_model.reply import Reply
 from streamlab.demo_model.request import ChatRequest, read_request
 
@@ -69,7 +69,7 @@ class ChatCompletions:
             group.cancel_scope.cancel()
 
 
-ERRORS: dict[Fault | None, tuple[int, str, str | None, str]] = {
+ERRORS: dict[DemoFault | None, tuple[int, str, str | None, str]] = {
     "key": (401, "Incorrect API key provided.", "invalid_api_key", "invalid_request_error"),
     "rate_limit": (429, "Rate limit reached for requests.", "rate_limit_exceeded", "requests"),
     "error": (500, "The server had an error while processing your request.", None, "server_error"),
@@ -82,7 +82,7 @@ ERRORS: dict[Fault | None, tuple[int, str, str | None, str]] = {
 }
 
 
-def _error(fault: Fault | None, options: Options) -> ApiError:
+def _error(fault: DemoFault | None, options: Options) -> ApiError:
     status, message, code, kind = ERRORS[fault]
     headers = {"Retry-After": f"{options.retry_after:g}"} if fault == "rate_limit" else None
     return ApiError(status, message, code=code, kind=kind, headers=headers)

@@ -12,7 +12,7 @@ from streamlab.events.event import Done, StreamEvent, ToolCall, ToolResult, enco
 MAX_EVENTS = 100_000
 MAX_BYTES = 64 * 1024 * 1024
 
-Flaw = Literal[
+RecordingErrorCode = Literal[
     "not_text",
     "empty",
     "not_json",
@@ -29,7 +29,7 @@ Flaw = Literal[
 class BrokenRecording(ValueError):
     """Says what is wrong: a `code` to make a sentence of, and the `line` it shows at (1-based, blank ones counted)."""
 
-    def __init__(self, line: int, code: Flaw) -> None:
+    def __init__(self, line: int, code: RecordingErrorCode) -> None:
         super().__init__(f"line {line}: {code}")
         self.line = line
         self.code: str = code
@@ -38,7 +38,7 @@ class BrokenRecording(ValueError):
 class _Refused(Exception):
     """Says what is wrong with a line, for the one who knows its number."""
 
-    def __init__(self, code: Flaw) -> None:
+    def __init__(self, code: RecordingErrorCode) -> None:
         super().__init__(code)
         self.code = code
 

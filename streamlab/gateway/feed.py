@@ -68,7 +68,7 @@ class Frame:
         ]
 
 
-class Reader(Protocol):
+class FeedReader(Protocol):
     def wake(self) -> None: ...
 
 
@@ -79,7 +79,7 @@ class Feed:
         self.log = log
         self._interval = interval
         self._released = log.seq
-        self._readers: set[Reader] = set()
+        self._readers: set[FeedReader] = set()
         self._ticking: asyncio.Task[None] | None = None
         self._frames: dict[Position, Frame] = {}  # by where its readers stand before it; the oldest first
         self._lines: dict[Position, bytes] = {}
@@ -88,13 +88,13 @@ class Feed:
     def idle(self) -> bool:
         return not self._readers
 
-    def join(self, reader: Reader) -> None:
+    def join(self, reader: FeedReader) -> None:
         self._readers.add(reader)
         if not self._ticking:
             self._released = self.log.seq
             self._ticking = asyncio.create_task(self._tick(), name=f"feed {self.log.run_id}")
 
-    def leave(self, reader: Reader) -> None:
+    def leave(self, reader: FeedReader) -> None:
         self._readers.discard(reader)
         if self.idle and self._ticking:
             self._ticking.cancel()

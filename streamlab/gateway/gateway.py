@@ -13,7 +13,7 @@ from streamlab.gateway.control import Open
 from streamlab.gateway.delivery import Deliveries, Delivery, Pace
 from streamlab.gateway.errors import draining, invalid_resume_token, unavailable, unknown_run
 from streamlab.gateway.limits import LEASE, Limits
-from streamlab.gateway.metrics import Metrics, Totals
+from streamlab.gateway.metrics import Metrics, ServerTotals
 from streamlab.gateway.privacy import hide_tokens
 from streamlab.gateway.submissions import ChatRequest, Started, Submissions
 from streamlab.hub import HubFull, HubUnreachable, Log, Position, UnknownRun, parse_token
@@ -126,9 +126,9 @@ class Gateway:
         self._draining = True
         await self.deliveries.drain(GRACE)
 
-    def _totals(self) -> Totals:
+    def _totals(self) -> ServerTotals:
         runs, hub = self.engine.runs, self.engine.hub
-        return Totals(
+        return ServerTotals(
             dict(self.deliveries.traffic), runs.started, dict(runs.ended), runs.live, hub.taken_over, hub.size
         )
 

@@ -18,7 +18,7 @@ BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)  # seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
+class ServerTotals:
     """What counts up or stands somewhere, read when it is asked for."""
 
     traffic: Mapping[str, Traffic]
@@ -32,7 +32,7 @@ class Totals:
 class Metrics:
     """A registry of its own, so that several gateways can live in one process."""
 
-    def __init__(self, totals: Callable[[], Totals]) -> None:
+    def __init__(self, totals: Callable[[], ServerTotals]) -> None:
         self._registry = CollectorRegistry()
         self._followers = Gauge(
             "streamlab_followers", "Clients that follow a run now.", ["protocol"], registry=self._registry
@@ -96,7 +96,7 @@ class Metrics:
 
 
 class _TotalsCollector(Collector):
-    def __init__(self, totals: Callable[[], Totals]) -> None:
+    def __init__(self, totals: Callable[[], ServerTotals]) -> None:
         self._totals = totals
 
     def collect(self) -> Iterable[Metric]:

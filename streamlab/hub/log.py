@@ -91,7 +91,7 @@ class Snapshot:
 Item = StreamEvent | Gap | Snapshot
 
 
-class Change(NamedTuple):
+class SnapshotChange(NamedTuple):
     """Says what events that leave do to the sum: with `reset` its text is void before `text` is added to it."""
 
     reset: bool
@@ -215,7 +215,7 @@ class Log:
             count, size = count - 1, size - own
         return left
 
-    def change(self, leaving: Iterable[StreamEvent]) -> Change:
+    def change(self, leaving: Iterable[StreamEvent]) -> SnapshotChange:
         """Tell what it does to the snapshot when these, the oldest, leave."""
         change = Sum()
         change.text.step = step = self._evicted.text.step
@@ -223,7 +223,7 @@ class Log:
         for event in leaving:
             reset = reset or (not isinstance(event, ToolResult) and (isinstance(event, Retry) or event.step != step))
             change.add(event)
-        return Change(reset, change.text.step, str(change.text), change.tools)
+        return SnapshotChange(reset, change.text.step, str(change.text), change.tools)
 
     def _evict(self) -> None:
         event = self._events.popleft()

@@ -121,10 +121,10 @@ class Shared(ABC):
         except HubUnreachable:
             self.later(work)
 
-    async def close(self, patience: float) -> None:
-        """Give what is still to be done so many seconds."""
+    async def close(self, seconds: float) -> None:
+        """Give what is still to be done so many `seconds`."""
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=patience)
+            await asyncio.wait(self._tasks, timeout=seconds)
         self._closed = True  # the driver may swallow a cancellation that comes together with an answer
         for task in list(self._tasks):
             task.cancel()

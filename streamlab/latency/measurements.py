@@ -27,7 +27,7 @@ AT_ONCE = 2  # more would measure each other
 KEPT = 20
 CLOSE_SECONDS = 3
 
-State = Literal["measuring", "completed", "stopped", "failed"]
+MeasurementState = Literal["measuring", "completed", "stopped", "failed"]
 
 
 class TooManyMeasurements(RuntimeError):
@@ -42,7 +42,7 @@ class Measuring:
     plan: Plan
     made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     observations: tuple[Observation, ...] = ()
-    state: State = "measuring"
+    state: MeasurementState = "measuring"
     began: float = field(default_factory=time.monotonic)
     ended: float | None = None
 
@@ -152,7 +152,7 @@ class Measurements:
 
     def _finish(self, measurement_id: str, code: int) -> None:
         def end(now: Measuring) -> Measuring:
-            state: State = "completed" if len(now.observations) == now.expected else "failed"
+            state: MeasurementState = "completed" if len(now.observations) == now.expected else "failed"
             return replace(now, state=state if now.state == "measuring" else now.state, ended=time.monotonic())
 
         with self._lock:

@@ -31,7 +31,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class WayComparison:
     """By how many seconds `side` comes after `base`; below 0 it is the sooner. None when no pair has both."""
 
     metric: Metric
@@ -53,7 +53,7 @@ class Summary:
     failures: int
     refused: int
     figures: tuple[Figures, ...]
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[WayComparison, ...]
     buffering: tuple[Buffering, ...]
     noise: Noise
 
@@ -74,13 +74,13 @@ def summarize(observations: Sequence[Observation], target: float) -> Summary:
     )
 
 
-def compare_measurements(before: Sequence[Observation], after: Sequence[Observation]) -> tuple[Comparison, ...]:
+def compare_measurements(before: Sequence[Observation], after: Sequence[Observation]) -> tuple[WayComparison, ...]:
     """Compare each model and way that both have, as independent samples. Positive: it takes longer after."""
     shared = [side for side in _sides(before) if side in _sides(after)]
     found = []
     for side, metric in product(shared, METRICS):
         values = (list(_by_pair(each, side, metric).values()) for each in (before, after))
-        found.append(Comparison(metric, side, side, unpaired_difference(*values)))
+        found.append(WayComparison(metric, side, side, unpaired_difference(*values)))
     return tuple(found)
 
 
@@ -106,13 +106,13 @@ def _sides(observations: Iterable[Observation]) -> list[Side]:
     return [side for model in models for way in WAYS if (side := Side(model, way)) in found]
 
 
-def _comparisons(observations: Sequence[Observation], sides: Sequence[Side]) -> Iterable[Comparison]:
+def _comparisons(observations: Sequence[Observation], sides: Sequence[Side]) -> Iterable[WayComparison]:
     for base, side in combinations(sides, 2):
         if base.model == side.model or base.way == side.way:
             for metric in METRICS:
                 here, there = _by_pair(observations, side, metric), _by_pair(observations, base, metric)
                 both = [here[pair] - there[pair] for pair in here.keys() & there.keys()]
-                yield Comparison(metric, base, side, paired_difference(both))
+                yield WayComparison(metric, base, side, paired_difference(both))
 
 
 def _by_pair(observations: Sequence[Observation], side: Side, metric: Metric) -> dict[int, float]:

@@ -9,7 +9,7 @@ from rich.table import Table
 from streamlab.latency.difference import Difference
 from streamlab.latency.disturbance import Reason
 from streamlab.latency.figures import Figures, Spread
-from streamlab.latency.summary import Comparison, Metric, Summary
+from streamlab.latency.summary import Metric, Summary, WayComparison
 
 _METRICS: dict[Metric, str] = {"ttft": "first text", "e2e": "whole answer", "noticed": "noticed wait"}
 _REASONS: dict[Reason, str] = {
@@ -56,7 +56,7 @@ def _median(spread: Spread | None, factor: float = 1, digits: int = 3) -> str:
     return f"{spread.median * factor:.{digits}f}" if spread else "-"
 
 
-def _sentence(comparison: Comparison, found: Difference, *, several: bool) -> str:
+def _sentence(comparison: WayComparison, found: Difference, *, several: bool) -> str:
     """Say `stream against invoke, first text: 1.198 s sooner (95 % interval 1.190 to 1.204, 10 pairs)`."""
     side, base = (f"{one.way} of {one.model}" if several else one.way for one in (comparison.side, comparison.base))
     pairs = f"{found.n} pair{'s' if found.n > 1 else ''}"

@@ -28,7 +28,7 @@ from streamlab.gateway.protocols.grpc_events import message_of
 BACKOFF = Backoff(attempts=1_000, first=1.0, longest=1.0)  # as long as somebody looks
 UNSEEN = 30.0  # seconds without a look after which it leaves: nobody is there any more
 
-State = Literal["connecting", "open", "cut", "lost", "refused", "whole", "differs", "ended"]
+FollowerState = Literal["connecting", "open", "cut", "lost", "refused", "whole", "differs", "ended"]
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Look:
     `late`: how many seconds its last event came later than it would have as fast as the fastest.
     """
 
-    state: State = "connecting"
+    state: FollowerState = "connecting"
     seq: int = 0
     at: float = 0.0
     late: float = 0.0
@@ -135,7 +135,7 @@ class GrpcFollower:
         self._offset = min(self._offset, offset)
         look.late = offset - self._offset
 
-    def _state(self) -> State:
+    def _state(self) -> FollowerState:
         stream = self._stream
         if stream.status:
             return self._end(stream.status)
@@ -145,7 +145,7 @@ class GrpcFollower:
             return "open"
         return "lost" if stream.connections > self._connections else "connecting"
 
-    def _end(self, status: Status) -> State:
+    def _end(self, status: Status) -> FollowerState:
         look = self._look
         if status != "completed":
             return "ended"

@@ -264,11 +264,11 @@ class Runs:
     async def _attempt(self, run: _Live) -> None:
         run.attempt = run.begin()
         loop = asyncio.get_running_loop()  # its time is anyio's
-        with anyio.fail_after(run.limits.first_token) as patience:
+        with anyio.fail_after(run.limits.first_token) as limit:
             async with aclosing(run.attempt.events(run.clock)) as batches:  # type: ignore[type-var]
                 async for batch in batches:
                     deadline = loop.time() + run.limits.silence
-                    if abs(deadline - patience.deadline) > DEADLINE_STEP:  # to set it costs a timer
-                        patience.deadline = deadline
+                    if abs(deadline - limit.deadline) > DEADLINE_STEP:  # to set it costs a timer
+                        limit.deadline = deadline
                     for event in batch:
                         run.append(event)

@@ -26,7 +26,7 @@ sum time total trim trunc typeof unixepoch upper
 FUNCTIONS = NAMES.split()
 
 
-class Refused(Exception):
+class SqlRefused(Exception):
     """A sentence for the model."""
 
 
@@ -56,7 +56,7 @@ def main() -> None:
     request = json.load(sys.stdin)
     try:
         answer = read(**request)
-    except Refused as refused:
+    except SqlRefused as refused:
         answer = {"refused": str(refused)}
     sys.stdout.write(json.dumps(answer))
 
@@ -74,7 +74,7 @@ def limit_process() -> None:
 
 
 def read(database: str, sql: str, seconds: float, rows: int, size: int) -> dict[str, Any]:
-    """`database` is a `file:` URI; `size` bounds the answer, in characters of its JSON. Raises Refused."""
+    """`database` is a `file:` URI; `size` bounds the answer, in characters of its JSON. Raises SqlRefused."""
     with closing(sqlite3.connect(database, uri=True, isolation_level=None)) as connection:
         tables = harden(connection)
         guard = Guard(tables)
@@ -85,15 +85,15 @@ def read(database: str, sql: str, seconds: float, rows: int, size: int) -> dict[
         try:
             return fetch(connection.execute(sql), rows, size)
         except MemoryError:
-            raise Refused("The query needs too much memory. Aggregate or filter first.") from None
+            raise SqlRefused("The query needs too much memory. Aggregate or filter first.") from None
         except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
             if guard.denied:
-                raise Refused(f"{guard.denied} {allowed}.") from error
+                raise SqlRefused(f"{guard.denied} {allowed}.") from error
             if str(error) == "interrupted":
-                raise Refused(f"The query took longer than {seconds:g} seconds. Read or join fewer rows.") from error
+                raise SqlRefused(f"The query took longer than {seconds:g} seconds. Read or join fewer rows.") from error
             if "one statement" in str(error):
-                raise Refused(f"That is more than one statement. {allowed}.") from error
-            raise Refused(f"SQLite could not run it: {str(error)[:300]}. {allowed}.") from error
+                raise SqlRefused(f"That is more than one statement. {allowed}.") from error
+            raise SqlRefused(f"SQLite could not run it: {str(error)[:300]}. {allowed}.") from error
 
 
 def harden(connection: sqlite3.Connection) -> list[str]:
@@ -109,7 +109,7 @@ def harden(connection: sqlite3.Connection) -> list[str]:
 
 def fetch(cursor: sqlite3.Cursor, most: int, size: int) -> dict[str, Any]:
     if cursor.description is None:
-        raise Refused("There is no SELECT in it.")
+        raise SqlRefused("There is no SELECT in it.")
     columns = [name for name, *_ in cursor.description]
     rows: list[list[Any]] = []
     length = len(json.dumps(columns))
@@ -117,18 +117,18 @@ def fetch(cursor: sqlite3.Cursor, most: int, size: int) -> dict[str, Any]:
         rows.append([plain(value) for value in row])
         length += len(json.dumps(rows[-1], ensure_ascii=False))
         if len(rows) > most:
-            raise Refused(f"The result has more than {most:,} rows. Aggregate, or add LIMIT.")
+            raise SqlRefused(f"The result has more than {most:,} rows. Aggregate, or add LIMIT.")
         if length > size:
-            raise Refused(f"The result is larger than {size // 1024} KiB. Select fewer columns, or add LIMIT.")
+            raise SqlRefused(f"The result is larger than {size // 1024} KiB. Select fewer columns, or add LIMIT.")
     return {"columns": columns, "rows": rows, "row_count": len(rows)}
 
 
 def plain(value: Any) -> Any:
     """Return the value, if JSON has one like it."""
     if isinstance(value, bytes):
-        raise Refused("The result holds a BLOB. Select text and numbers only.")
+        raise SqlRefused("The result holds a BLOB. Select text and numbers only.")
     if isinstance(value, float) and not math.isfinite(value):
-        raise Refused("The result holds a number that is too large.")
+        raise SqlRefused("The result holds a number that is too large.")
     return value
 
 

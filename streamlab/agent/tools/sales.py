@@ -26,7 +26,7 @@ ROWS = 1_000
 RESULT_CHARACTERS = 128 * 1024  # a log takes events up to 256 KiB, and Japanese has three bytes a character
 
 
-class Table(TypedDict):
+class TableSchema(TypedDict):
     columns: list[str]
     rows: list[list[str | int | float | None]]
     row_count: int
@@ -58,13 +58,13 @@ def describe(uri: str = URI) -> str:
 
 
 @tool(description=describe())
-def query_sales(sql: Annotated[str, Field(description="One SELECT statement; WITH is allowed")]) -> Table:
+def query_sales(sql: Annotated[str, Field(description="One SELECT statement; WITH is allowed")]) -> TableSchema:
     if len(sql) > SQL_CHARACTERS:
         raise ToolException(f"The statement is longer than {SQL_CHARACTERS:,} characters. Write a shorter SELECT.")
     answer = _read(sql)
     if "refused" in answer:
         raise ToolException(str(answer["refused"]))
-    return cast(Table, answer)
+    return cast(TableSchema, answer)
 
 
 def _read(sql: str) -> dict[str, object]:

@@ -19,10 +19,10 @@ from streamlab.hub.log import Bounds, Log
 from streamlab.hub.memory.hub import CAPACITY, MemoryHub
 from streamlab.hub.redis.leases import Leases
 from streamlab.hub.redis.log import RedisLog
-from streamlab.hub.redis.reader import READ_BLOCK, Reader
+from streamlab.hub.redis.reader import READ_BLOCK, LogReader
 from streamlab.hub.redis.shared import RedisShared
 from streamlab.hub.redis.store import Store, Times
-from streamlab.hub.redis.writer import Writer
+from streamlab.hub.redis.writer import RedisWriter
 
 logger = logging.getLogger(__name__)
 
@@ -47,8 +47,8 @@ class RedisHub(MemoryHub):
         self._reading = _client(url, 1, READ_BLOCK + self._times.answer, self._name)
         self._store = Store(self._redis, self._id, self._times)
         self.shared = RedisShared(self._redis, self._times.answer)
-        self._writers: dict[str, Writer] = {}  # by run id
-        self._reader = Reader(self._reading, self._store, self._id, self._times, self._logs)
+        self._writers: dict[str, RedisWriter] = {}  # by run id
+        self._reader = LogReader(self._reading, self._store, self._id, self._times, self._logs)
         self._leases = Leases(self._store, self._times, self._logs, self._writers, self._reader, self._take_over)
         self._looks: dict[str, asyncio.Task[RedisLog]] = {}  # that are still to begin
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -175,8 +175,8 @@ class RedisHub(MemoryHub):
 
     # Writing
 
-    def _write(self, log: RedisLog, fence: int = 0) -> Writer:
-        def lost(writer: Writer, taken: bool) -> None:
+    def _write(self, log: RedisLog, fence: int = 0) -> RedisWriter:
+        def lost(writer: RedisWriter, taken: bool) -> None:
             log.writer, log.lost, log.loaded, log.due = None, True, False, 0.0
             self._writers.pop(log.run_id, None)
             if not taken:
@@ -186,7 +186,7 @@ class RedisHub(MemoryHub):
             if log.stop:
                 log.stop("lost")
 
-        log.writer = writer = self._writers[log.run_id] = Writer(log, self._store, self._times, lost, fence)
+        log.writer = writer = self._writers[log.run_id] = RedisWriter(log, self._store, self._times, lost, fence)
         return writer
 
     # Reading
@@ -239,14 +239,14 @@ class RedisHub(MemoryHub):
         task.add_done_callback(self._tasks.discard)
 
 
-def _client(url: str, connections: int, patience: float, name: str) -> Redis:
+def _client(url: str, connections: int, timeout: float, name: str) -> Redis:
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=connections,
         client_name=name,
-        timeout=patience,
-        socket_timeout=patience,
-        socket_connect_timeout=patience,
+        timeout=timeout,
+        socket_timeout=timeout,
+        socket_connect_timeout=timeout,
         retry=Retry(NoBackoff(), 1),  # every call may be repeated; a connection may have been closed while it was idle
     )
     return Redis.from_pool(pool)

@@ -8,9 +8,9 @@ from redis.exceptions import RedisError
 
 from streamlab.hub.errors import UnknownRun
 from streamlab.hub.redis.log import RedisLog
-from streamlab.hub.redis.reader import Reader
+from streamlab.hub.redis.reader import LogReader
 from streamlab.hub.redis.store import Store, Times
-from streamlab.hub.redis.writer import Writer
+from streamlab.hub.redis.writer import RedisWriter
 
 TakeOver = Callable[[RedisLog], Awaitable[None]]
 """Ends a run in the place of its producer, which is dead, unless another process does."""
@@ -24,8 +24,8 @@ class Leases:
         store: Store,
         times: Times,
         logs: dict[str, RedisLog],
-        writers: dict[str, Writer],
-        reader: Reader,
+        writers: dict[str, RedisWriter],
+        reader: LogReader,
         take_over: TakeOver,
     ) -> None:
         self._store = store

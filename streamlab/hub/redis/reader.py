@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from streamlab.hub.errors import UnknownRun
 from streamlab.hub.redis.log import RedisLog
-from streamlab.hub.redis.store import Standing, Store, Times, calls_key, decoded, events_key
+from streamlab.hub.redis.store import Store, StoredLog, Times, calls_key, decoded, events_key
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ PAGE = 1_000  # events that are read at once
 READ_BLOCK = 1.0  # seconds that a read waits for something new
 
 
-class Reader:
+class LogReader:
     """Brings every log that is read here up to what Redis holds, for as long as `read_all` runs.
 
     `connection` is used by nothing else, for a read blocks it. `logs` are the hub's, by run id, as they are now.
@@ -81,7 +81,7 @@ class Reader:
         logger.exception("run %s: its stream holds what is no event of this version", log.run_id)
         log.end_as_lost()
 
-    async def _standing(self, log: RedisLog, *, whole: bool = False) -> Standing:
+    async def _standing(self, log: RedisLog, *, whole: bool = False) -> StoredLog:
         standing = await self._store.look(log.run_id, watched=log.followers > 0, whole=whole)
         if standing is None:
             raise UnknownRun(log.run_id)

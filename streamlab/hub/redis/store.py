@@ -12,9 +12,9 @@ from typing import Any, Literal, cast
 from redis.asyncio import Redis
 
 from streamlab.events.event import StreamEvent, ToolResult, decode, encode
-from streamlab.hub.log import Change, Snapshot
+from streamlab.hub.log import Snapshot, SnapshotChange
 
-Answer = Literal["ok", "fenced", "missing", "behind"]
+WriteReply = Literal["ok", "fenced", "missing", "behind"]
 """To a producer. "fenced": the run is another's; "missing" or "behind": Redis lost the log, or its newest part."""
 
 Arguments = list[str | bytes | int | float]
@@ -55,7 +55,7 @@ class Times:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StoredLog:
     """Says how a log stands in Redis. `lease` and `age` are seconds: what is left of it, and since the run began."""
 
     epoch: str
@@ -87,25 +87,25 @@ class Store:
         return int(fence)
 
     async def append(
-        self, run_id: str, epoch: str, fence: int, events: Sequence[StreamEvent], first: int, change: Change
-    ) -> Answer:
+        self, run_id: str, epoch: str, fence: int, events: Sequence[StreamEvent], first: int, change: SnapshotChange
+    ) -> WriteReply:
         """Commit the events; the log begins at `first` then, and what left changes its sum."""
         done = events[-1].type == "done"
         args: Arguments = [epoch, fence, events[0].seq - 1, self._lease, self._kept(done=done), first]
         args += [int(change.reset), change.step, _text(change.text), int(done), len(change.tools)]
         args += [encode(event) for event in (*change.tools, *events)]
         answer = await self._append(_keys(run_id), args)
-        return cast(Answer, answer.decode())
+        return cast(WriteReply, answer.decode())
 
     async def renew(
         self, run_id: str, epoch: str, fence: int, seq: int, *, done: bool, followed: bool
-    ) -> tuple[Answer, float | None]:
+    ) -> tuple[WriteReply, float | None]:
         """Renew the lease; also answers how many seconds ago another process said that it follows."""
         args: Arguments = [epoch, fence, seq, self._lease, self._kept(done=done), int(followed)]
         answer, watched = await self._renew(_keys(run_id), args)
-        return cast(Answer, answer.decode()), watched / 1000 if watched >= 0 else None
+        return cast(WriteReply, answer.decode()), watched / 1000 if watched >= 0 else None
 
-    async def look(self, run_id: str, *, watched: bool = False, whole: bool = False) -> Standing | None:
+    async def look(self, run_id: str, *, watched: bool = False, whole: bool = False) -> StoredLog | None:
         """Look how the log stands; None when there is none.
 
         `watched`: it is followed here. `whole`: with the sum of what left it.
@@ -115,7 +115,7 @@ class Store:
             return None
         epoch, seq, first, done, lease, age, step, text, tools = found
         sum_ = Snapshot(first - 1, step, text.decode("utf-8", "surrogatepass"), _results(tools))
-        return Standing(epoch.decode(), seq, first, bool(done), lease / 1000, age / 1000, sum_)
+        return StoredLog(epoch.decode(), seq, first, bool(done), lease / 1000, age / 1000, sum_)
 
     async def take(self, run_id: str, epoch: str) -> int:
         """Become the producer of a run whose lease has lapsed. Answers the fence, 0 when that is not so."""

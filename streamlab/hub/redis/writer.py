@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from streamlab.events.event import StreamEvent, numbered
 from streamlab.hub.log import Bounds, new_epoch
 from streamlab.hub.redis.log import RedisLog
-from streamlab.hub.redis.store import Answer, Store, Times
+from streamlab.hub.redis.store import Store, Times, WriteReply
 
 logger = logging.getLogger(__name__)
 
@@ -23,11 +23,11 @@ BUFFER = Bounds()  # what may wait for Redis; a run that writes more is given up
 FIRST_DELAY = 0.02  # seconds until a failed call is repeated
 _ENDINGS = ("tool_result", "final_answer", "error", "done")  # a run is not given up in its last moment
 
-Lost = Callable[["Writer", bool], None]
+Lost = Callable[["RedisWriter", bool], None]
 """Told that the log is no longer written here; the flag: another process has it, otherwise it was given up."""
 
 
-class Writer:
+class RedisWriter:
     """Numbers a run's events and commits them; what gathers while a call is under way goes with the next one.
 
     The log has an event once Redis has it. While Redis is away up to BUFFER is held back; beyond that, or after
@@ -158,7 +158,7 @@ class Writer:
                 self._queued -= size
                 log.commit(event, size)
 
-    def _heed(self, answer: Answer) -> None:
+    def _heed(self, answer: WriteReply) -> None:
         match answer:
             case "ok":
                 self._reached = time.monotonic()
