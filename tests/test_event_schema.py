@@ -209,3 +209,12 @@ def test_every_writer_has_a_name_in_figures() -> None:
     from streamlab.gateway.protocols import grpc_events, sse, websocket  # noqa: F401 # which define them
 
     assert {kind.name for kind in Writer.__subclasses__() if kind.__module__.startswith("streamlab")} == set(PROTOCOLS)
+
+
+def test_the_clients_hand_on_every_event_of_a_log() -> None:
+    """What a client does not read it takes for news of a later server, and passes over in silence."""
+    reader = (ROOT / "clients" / "javascript" / "src" / "reader.ts").read_text()
+    logged = re.search(r'const LOGGED = "([^"]+)"', reader)
+    assert logged
+    assert set(logged[1].split()) == EVENTS.keys()
+    assert EVENTS.keys() == client.LOG_TYPES

@@ -45,11 +45,15 @@ def _plain(value: Any, definitions: dict[str, Schema]) -> Any:
         case {"$ref": str(reference)}:
             return _plain(definitions[reference.rpartition("/")[2]], definitions)
         case dict():
-            said = {key: each for key, each in value.items() if key not in UNSAID or UNSAID[key] not in (None, each)}
-            return {key: _plain(each, definitions) for key, each in said.items()}
+            return {key: _plain(each, definitions) for key, each in value.items() if not _says_nothing(key, each)}
         case list():
             return [_plain(each, definitions) for each in value]
     return value
+
+
+def _says_nothing(key: str, value: Any) -> bool:
+    """Tell whether a keyword is one to leave out; a property of the same name has a schema for its value."""
+    return key in UNSAID and not isinstance(value, dict) and UNSAID[key] in (None, value)
 
 
 EVENT_SCHEMAS: dict[str, Schema] = {name: _log_event(name, kind) for name, kind in EVENTS.items()} | {

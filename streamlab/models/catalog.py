@@ -58,7 +58,7 @@ class Models:
 
     @property
     def has_provider(self) -> bool:
-        """Whether there are models besides the demo model."""
+        """Whether a provider can be asked whose answers may cost money."""
         return any(provider.configured and not provider.free for provider in self._providers.values())
 
     async def names(self) -> tuple[str, ...]:

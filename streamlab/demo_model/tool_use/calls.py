@@ -24,7 +24,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ToolAnswer:
     """What a tool answered: its `text`, and either the JSON object in it or what went wrong."""
 
     text: str
@@ -32,7 +32,7 @@ class Outcome:
     error: str | None = None
 
 
-Outcomes = dict[Call, Outcome]
+ToolAnswers = dict[Call, ToolAnswer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +44,17 @@ class CallPiece:
     name: str | None = None
 
 
-def read_outcomes(messages: Sequence[Message]) -> Outcomes:
+def read_answers(messages: Sequence[Message]) -> ToolAnswers:
     """Read what the calls since the last question brought, oldest first."""
     last = max((place for place, message in enumerate(messages) if message.role == "user"), default=-1)
     calls: dict[str | None, Call] = {}
-    outcomes: Outcomes = {}
+    answers: ToolAnswers = {}
     for message in messages[last + 1 :]:
         if message.role == "tool":
-            outcomes[calls[message.tool_call_id]] = _outcome(message.text)
+            answers[calls[message.tool_call_id]] = _answer(message.text)
         for call in message.tool_calls or []:
             calls[call.id] = Call(call.function.name, _respell(call.function.arguments))
-    return outcomes
+    return answers
 
 
 def cut_calls(calls: Sequence[Call], size: int | None, *, interleave: bool) -> list[CallPiece]:
@@ -68,18 +68,18 @@ def cut_calls(calls: Sequence[Call], size: int | None, *, interleave: bool) -> l
     return [piece for row in zip_longest(*queues) for piece in row if piece]
 
 
-def _outcome(text: str) -> Outcome:
+def _answer(text: str) -> ToolAnswer:
     """Read a result. A tool that failed says so in a sentence or as `{"error": …}`."""
     try:
         value = json.loads(text)
     except ValueError:
-        return Outcome(text, {}, text.strip() or "…")
+        return ToolAnswer(text, {}, text.strip() or "…")
     if not isinstance(value, dict):
-        return Outcome(text, {"value": value})
+        return ToolAnswer(text, {"value": value})
     error = value.get("error")
     if isinstance(error, dict):
         error = error.get("message", text)
-    return Outcome(text, value, str(error) if error else None)
+    return ToolAnswer(text, value, str(error) if error else None)
 
 
 def _spell(arguments: Any) -> str:

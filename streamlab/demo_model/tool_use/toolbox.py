@@ -9,7 +9,7 @@ from typing import Any
 from streamlab.demo_model.notes import FOLDER, Language
 from streamlab.demo_model.request import Function
 from streamlab.demo_model.tool_use.arguments import fill_arguments
-from streamlab.demo_model.tool_use.calls import Call, Outcomes
+from streamlab.demo_model.tool_use.calls import Call, ToolAnswers
 
 MAX_ERROR = 300
 # The tool that a scenario usually calls, the parameter that it needs, and what to call it with if nothing is asked.
@@ -23,7 +23,7 @@ SCENARIOS = {
 @dataclass(frozen=True, slots=True)
 class Toolbox:
     functions: dict[str, Function]
-    outcomes: Outcomes
+    answers: ToolAnswers
     language: Language
 
     def tool(self, scenario: str) -> str:
@@ -40,12 +40,12 @@ class Toolbox:
 
     def result(self, call: Call, key: str) -> Any:
         """Return a field of a call's result, or None."""
-        outcome = self.outcomes.get(call)
+        outcome = self.answers.get(call)
         return outcome.value.get(key) if outcome and not outcome.error else None
 
     def tell(self, call: Call) -> str:
         """Say what came of a call: the tool's own words, that it failed, or that it was not made."""
-        if (outcome := self.outcomes.get(call)) is None:
+        if (outcome := self.answers.get(call)) is None:
             return self.say("open", tool=call.tool)
         # A sentence is a failure of the usual tools, whose results are JSON, but may be the result of any other.
         usual = call.tool in (name for name, *_ in SCENARIOS.values())

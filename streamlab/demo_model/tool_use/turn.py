@@ -7,7 +7,7 @@ from streamlab.demo_model.notes import Language
 from streamlab.demo_model.options import Options
 from streamlab.demo_model.request import ChatRequest, Function
 from streamlab.demo_model.tool_use.arguments import fill_arguments
-from streamlab.demo_model.tool_use.calls import Call, read_outcomes
+from streamlab.demo_model.tool_use.calls import Call, read_answers
 from streamlab.demo_model.tool_use.scenarios import Intent, read_intents
 from streamlab.demo_model.tool_use.toolbox import SCENARIOS, Toolbox
 
@@ -22,33 +22,33 @@ class Turn:
 
 def take_turn(request: ChatRequest, options: Options, language: Language, question: str) -> Turn | None:
     """Answer by tools, or return None when the question is none for those that are offered."""
-    tools = Toolbox(request.functions, read_outcomes(request.messages), language)
-    if not request.offered and not tools.outcomes:
+    tools = Toolbox(request.functions, read_answers(request.messages), language)
+    if not request.offered and not tools.answers:
         return None
     intents = read_intents(question, tools)
     turn = _next_calls(intents, request, tools)
     calls = turn.calls
     if request.offered and not calls and (request.must_call or options.tool_loop):
         calls = (_demanded(next(iter(request.offered.values())), question),)
-    if request.offered and not tools.outcomes:
+    if request.offered and not tools.answers:
         calls = _spoil(calls, options)
     if calls:
         return Turn(turn.text, calls[:1] if request.parallel_tool_calls is False else calls)
-    told = [intent.text for intent in intents] or [tools.tell(call) for call in tools.outcomes]
-    return Turn("\n\n".join(told)) if tools.outcomes else None
+    told = [intent.text for intent in intents] or [tools.tell(call) for call in tools.answers]
+    return Turn("\n\n".join(told)) if tools.answers else None
 
 
 def _next_calls(intents: Sequence[Intent], request: ChatRequest, tools: Toolbox) -> Turn:
     """Call for all intents at once; when one takes several steps, for one after the other, each with a word before."""
     missing = [
-        [call for call in intent.calls if call not in tools.outcomes and call.tool in request.offered]
+        [call for call in intent.calls if call not in tools.answers and call.tool in request.offered]
         for intent in intents
     ]
     if not any(intent.stepwise for intent in intents):
         return Turn("", tuple(dict.fromkeys(call for calls in missing for call in calls)))
     for intent, calls in zip(intents, missing, strict=True):
         if calls:
-            begun = any(call in tools.outcomes for call in intent.calls)
+            begun = any(call in tools.answers for call in intent.calls)
             return Turn("" if begun else tools.say(f"lead_{intent.scenario}"), tuple(dict.fromkeys(calls)))
     return Turn("")
 

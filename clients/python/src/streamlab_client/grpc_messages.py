@@ -59,9 +59,8 @@ def _body(name: str, body: Any) -> dict[str, Any]:
         case "snapshot":
             tools = [parse_event_message(tool).data for tool in body.tools]
             return {"seq": body.seq, "step": body.step, "text": body.text, "tools": tools}
-        case "gap":  # of whose numbers a zero is not listed among the fields that are set
-            return {"after": body.after, "seq": body.seq}
-    return {field.name: value for field, value in body.ListFields()}
+    fields = body.DESCRIPTOR.fields  # a field that must be there has no presence, and may be empty or 0
+    return {each.name: getattr(body, each.name) for each in fields if not each.has_presence or body.HasField(each.name)}
 
 
 def _value(body: Any, name: str) -> Any:
