@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from components.answer.tools import draw_use, shorten
 from components.page import colors
 from components.page.texts import t
-from streamlab.events.event import StreamEvent
+from streamlab.events.event import StreamEvent, encode
 from streamlab.events.outcome import Outcome, ToolUse
 from streamlab.timeline.diagram import mermaid
 from streamlab.timeline.rows import row
@@ -176,8 +176,7 @@ def _draw_events(run_id: str, events: Sequence[StreamEvent]) -> None:
     st.caption(t("timeline.choose_row"))
     for index in selected["selection"]["rows"]:
         if index < len(part):
-            event = asdict(events[part[index]])
-            st.json({name: value for name, value in event.items() if value is not None})
+            st.json(encode(events[part[index]]).decode())
 
 
 def _draw_totals(events: Sequence[StreamEvent]) -> None:
