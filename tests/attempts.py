@@ -27,7 +27,7 @@ class Script:
     """An attempt that does what it is told: events, pauses in seconds, exceptions."""
 
     acts: list[StreamEvent | float | Exception]
-    cut_short: bool = False
+    remark: str | None = None
     usage: Usage = field(default=Usage(1, 2))
 
     async def events(self, clock: Clock) -> AsyncIterator[list[StreamEvent]]:

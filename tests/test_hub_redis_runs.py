@@ -26,7 +26,7 @@ class Counting:
     """An attempt that counts until it is stopped."""
 
     usage = Usage(0, 0)
-    cut_short = False
+    remark = None
 
     async def events(self, clock: Clock) -> AsyncIterator[list[StreamEvent]]:
         number = 0

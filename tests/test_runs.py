@@ -63,8 +63,8 @@ async def test_an_answer_longer_than_one_event_may_be_is_whole(lab: Lab) -> None
 async def test_an_answer_at_the_length_limit_says_so(models: Models, lab: Lab) -> None:
     """`done` has the code `length`; the text is what came."""
     attempt = lab.attempt(demo_model())
-    run_id = lab.runs.start(lambda: Script([delta("half")], cut_short=True))
-    assert not attempt.cut_short
+    run_id = lab.runs.start(lambda: Script([delta("half")], remark="length"))
+    assert attempt.remark is None
     events = await lab.read(run_id)
     assert (end(events).status, end(events).code, answer(events)) == ("completed", "length", "half")
 

@@ -31,7 +31,7 @@ class WorkloadAttempt:
     """An attempt that waits for `go` and then yields its workload, one event a batch."""
 
     usage = Usage(0, 0)
-    cut_short = False
+    remark = None
 
     def __init__(self, workload: Workload) -> None:
         self.go = asyncio.Event()

@@ -28,7 +28,7 @@ FIRST = 0.5  # seconds
 class Scheduled:
     """An attempt at a run that starts a new schedule."""
 
-    cut_short = False
+    remark = None
 
     def __init__(self, question: str, chunks: int) -> None:
         self.pieces = cut(synthetic(chunks * SIZE, PARAGRAPH), SIZE)

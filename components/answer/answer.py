@@ -43,6 +43,8 @@ def draw_ending(outcome: Outcome, model: str | None = None) -> None:
             st.info(t(f"chat.{reason}"), icon=":material/stop_circle:")
         case _ if outcome.code == "length":
             st.info(t("chat.cut_short"), icon=":material/content_cut:")
+        case _ if outcome.code in ("refusal", "transcript"):
+            st.info(t(f"chat.{outcome.code}"), icon=":material/info:")
         case _ if not outcome.text:
             st.info(t("chat.empty"), icon=":material/info:")
     _draw_figures(outcome, model)

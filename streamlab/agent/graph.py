@@ -130,8 +130,9 @@ class AgentAttempt:
         return Usage(count_tokens(self._thread.messages), estimate_tokens("".join(self._text)), estimated=True)
 
     @property
-    def cut_short(self) -> bool:
-        return False
+    def remark(self) -> str | None:
+        """What is to be said of the answer's last step."""
+        return self._translator.remark if self._translator else None
 
     async def events(self, clock: Clock) -> AsyncIterator[list[StreamEvent]]:
         """Give the events in batches, but for the end, which is the run's to write."""

@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Tool
 from langchain_core.tools import ToolException
 
 from streamlab.events.event import FinalAnswer, StreamEvent, TextDelta, Thinking, ToolCall, ToolResult, Usage
-from streamlab.runs.chain import Clock, reasoning_text
+from streamlab.runs.chain import Clock, answer_remark, reasoning_text
 
 LONGEST_RESULT = 60 * 1024  # characters, each of at most 4 bytes: within the bound of one event
 
@@ -28,6 +28,7 @@ class Translator:
     usage: Usage | None = None
     final: str | None = None
     step: int = 0
+    remark: str | None = None
     _inside: set[str] = field(default_factory=set)  # run ids of tools, and of all that runs below them
     _asked: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # call ids that have not begun
     _begun: dict[str, str] = field(default_factory=dict)  # call id -> tool, without a result so far
@@ -72,6 +73,9 @@ class Translator:
     def _remember(self, message: Any) -> None:
         if not isinstance(message, AIMessage):
             return
+        self.remark = answer_remark(
+            message.response_metadata.get("finish_reason"), message.additional_kwargs.get("text_kind")
+        )
         for call in [*message.tool_calls, *message.invalid_tool_calls]:
             self._asked[call["id"] or ""] = call
         if used := message.usage_metadata:

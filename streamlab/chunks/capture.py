@@ -22,6 +22,7 @@ from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
 
 from streamlab.chunks.modes import READ_MODES, CaptureTopic, Model, ReadMode, beside_a_heartbeat
 from streamlab.chunks.views import ChunkView, chunk_view
+from streamlab.models.answer_body import AnswerBody
 from streamlab.models.catalog import Models, classify
 from streamlab.models.connections import Connections
 from streamlab.models.failures import Failure
@@ -78,10 +79,15 @@ class Client:
     def __init__(self, models: Models, question: Question, silence: float, tls: ssl.SSLContext) -> None:
         self.connections = Connections()
         trace = {"trace": self.connections.trace}
+        self.body = AnswerBody()
         self._http = DefaultHttpxClient(
-            verify=tls, event_hooks={"request": [lambda request: request.extensions.update(trace)]}
+            verify=tls,
+            event_hooks={
+                "request": [lambda request: request.extensions.update(trace)],
+                "response": [self.body.respond],
+            },
         )
-        self._async_http = DefaultAsyncHttpxClient(verify=tls)
+        self._async_http = DefaultAsyncHttpxClient(verify=tls, event_hooks={"response": [self.body.arespond]})
         asked = question.options
         # Without the chunk timer: in Python 3.11 asyncio.wait_for may lose a stop.
         options = StockOptions(silence, asked.temperature, as_json=question.as_json, chunk_timer=False)
@@ -149,14 +155,18 @@ class CaptureReader:
         state: CaptureState = "completed"
         code: str | None = None
         detail: str | None = None
+        failure: Failure | None = None
         with asyncio.Runner() as runner:
             try:
                 runner.run(self._read())
                 code = self._observer.remark(self._mode, gave_nothing=not self._views)
+                failure = self._client.body.judge().failure
             except _Unparsable:
                 code = "broken_json" if self._views else "not_json"
             except BaseException as error:  # also one that was cancelled: the thread ends here in any case
-                failure = classify(error) if isinstance(error, Exception) else Failure("internal")
+                broke = classify(error) if isinstance(error, Exception) else Failure("internal")
+                failure = self._client.body.judge().failure_of(broke)
+            if failure:
                 state, code, detail = "failed", failure.code, failure.detail
             if self._why and state == "failed":
                 (state, code), detail = self._why, None
@@ -210,12 +220,10 @@ class _Observer(MessageObserver):
         self._arrive(len(token))
 
     def remark(self, mode: ReadMode, *, gave_nothing: bool) -> Remark | None:
-        """Find what is to be said of an answer that came to its end. Raises Failure for one that was filtered."""
+        """Find what is to be said of an answer that came to its end."""
         message, finish = self.message, self.finish
         if message is None:
             return "empty"
-        if finish == "content_filter":
-            raise Failure("content_filtered")
         if not (message.text or message.tool_calls or message.invalid_tool_calls):
             return "only_usage" if message.usage_metadata and not finish else "empty"
         if finish == "length":

@@ -124,7 +124,7 @@ class Error(Event):
 
 @dataclass(frozen=True, slots=True)
 class Done(Event):
-    """The end of every log. `code` says why, when the run was ended for a reason ("unwatched", "length")."""
+    """The end of every log. `code` says why, when the run was ended for a reason ("unwatched", "length", "refusal")."""
 
     type: ClassVar[Literal["done"]] = "done"
     status: Status

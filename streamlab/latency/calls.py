@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, closing
 
 from streamlab.demo_model import is_demo
@@ -15,6 +15,7 @@ from streamlab.latency.observation import DIGITS, Observation
 from streamlab.latency.plan import Call, GatewayAddress, Plan, order
 from streamlab.latency.wire import Wire
 from streamlab.models.catalog import Models
+from streamlab.models.thoughts import Thoughts
 from streamlab.settings import Settings
 from streamlab.text.tokens import estimate_tokens
 
@@ -88,10 +89,10 @@ class _Bench:
 
 
 def _observation(call: Call, record: CallRecord, late: float, wire: Wire, log: ServerLog) -> Observation:
-    chunks = [(_since(record, at), len(text)) for at, text in record.arrivals if text]
-    text = "".join(text for _, text in record.arrivals)
-    # An answer that was withheld, or has no text, cannot be compared.
-    error = record.error or ("content_filtered" if record.filtered else None if text else "no_text")
+    visible = _visible(record.arrivals)
+    chunks = [(_since(record, at), len(text)) for at, text in visible if text]
+    text = "".join(text for _, text in visible)
+    error = record.error or (None if text else "no_text")  # without any, it cannot be compared
     estimated = estimate_tokens(text) if text else None
     written = None
     if not error and is_demo(call.model) and call.way != "gateway":
@@ -115,6 +116,16 @@ def _observation(call: Call, record: CallRecord, late: float, wire: Wire, log: S
         late=round(late, DIGITS),
         written=None if written is None else tuple(_since(record, at) for at in written),
     )
+
+
+def _visible(arrivals: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:
+    """Leave out the thoughts that a model writes into its answer."""
+    thoughts = Thoughts()
+    visible = [(at, thoughts.part(text)[1]) for at, text in arrivals]
+    if visible:
+        at, text = visible[-1]
+        visible[-1] = (at, text + thoughts.rest()[1])
+    return visible
 
 
 def _since(record: CallRecord, at: float) -> float:

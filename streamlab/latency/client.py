@@ -8,16 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import httpx2
-from langchain_core.messages import AIMessage
 from langchain_core.output_parsers import StrOutputParser
-from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables import Runnable
 from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
 
 from streamlab.latency.clock import now
 from streamlab.latency.plan import Direct, Plan
 from streamlab.latency.wire import Wire
 from streamlab.models.catalog import Models, classify
-from streamlab.models.observer import MessageObserver
 from streamlab.models.prompt import PROMPT
 from streamlab.models.provider import StockOptions
 
@@ -38,7 +36,6 @@ class CallRecord:
     """Seconds after which a call that met a rate limit may be made again, when the server said."""
     reported: int | None = None
     """Tokens of the visible text, when the server said."""
-    filtered: bool = False
 
 
 class Client:
@@ -69,24 +66,25 @@ class Client:
     def take(self, way: Direct) -> CallRecord:
         """Make one call, to its end or its failure. The caller must not keep its text."""
         self.wire.restart(self._plan.timeout)
-        record, observer = CallRecord(), MessageObserver()
-        config: RunnableConfig = {"callbacks": [observer]}
+        record, failure = CallRecord(), None
         try:
             with undisturbed():
                 match way:
                     case "invoke":
-                        self._invoke(record, config)
+                        self._invoke(record)
                     case "stream":
-                        self._stream(record, config)
+                        self._stream(record)
                     case "astream":
-                        self._runner.run(self._astream(record, config))
+                        self._runner.run(self._astream(record))
         except Exception as error:
             failure = classify(error)
-            record.error, record.retry_after = failure.code, failure.retry_after
         except BaseException:
             self.wire.abandon()
             raise
-        record.reported, record.filtered = _visible_tokens(observer.message), observer.finish == "content_filter"
+        judgement = self.wire.body.judge()
+        if failure := judgement.failure_of(failure):
+            record.error, record.retry_after = failure.code, failure.retry_after
+        record.reported = _visible_tokens(judgement.usage)
         return record
 
     def _chain(self, models: Models, name: str, *, streaming: bool) -> Chain:
@@ -95,30 +93,31 @@ class Client:
         chat = models.stock_model(name, options, self._http, self._async_http)
         return cast(Chain, PROMPT | chat | StrOutputParser())
 
-    def _invoke(self, record: CallRecord, config: RunnableConfig) -> None:
+    def _invoke(self, record: CallRecord) -> None:
         record.start = now()
-        text = self._whole.invoke(self._inputs, config)
+        text = self._whole.invoke(self._inputs)
         record.arrivals.append((now(), text))
 
-    def _stream(self, record: CallRecord, config: RunnableConfig) -> None:
+    def _stream(self, record: CallRecord) -> None:
         arrivals = record.arrivals
         record.start = now()
-        for text in self._streaming.stream(self._inputs, config):
+        for text in self._streaming.stream(self._inputs):
             arrivals.append((now(), text))
 
-    async def _astream(self, record: CallRecord, config: RunnableConfig) -> None:
+    async def _astream(self, record: CallRecord) -> None:
         arrivals = record.arrivals
         record.start = now()
-        async for text in self._streaming.astream(self._inputs, config):
+        async for text in self._streaming.astream(self._inputs):
             arrivals.append((now(), text))
 
 
-def _visible_tokens(message: AIMessage | None) -> int | None:
+def _visible_tokens(usage: dict[str, Any] | None) -> int | None:
     """Count the tokens of the visible text; None where the server did not say."""
-    if message is None or not (usage := message.usage_metadata):
+    if usage is None:
         return None
-    hidden = usage.get("output_token_details", {}).get("reasoning") or 0
-    return max(0, usage["output_tokens"] - hidden)
+    hidden: int = usage.get("completion_tokens_details", {}).get("reasoning_tokens", 0)
+    written: int = usage["completion_tokens"]
+    return written - hidden
 
 
 @contextmanager

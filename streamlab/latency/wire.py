@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 
 from streamlab.latency.clock import now
+from streamlab.models.answer_body import AnswerBody
 
 HEAD = 4_096  # bytes of the body in which the answer's id stands
 READY = 0.0001  # seconds: bytes that come sooner had been lying there
@@ -22,6 +23,7 @@ class Wire:
     """Hooks for an HTTP client that makes one call at a time. Nothing is parsed before the call is over."""
 
     def __init__(self) -> None:
+        self.body = AnswerBody()
         self.restart(inf)
 
     def restart(self, seconds: float) -> None:
@@ -30,6 +32,7 @@ class Wire:
         self._request: httpx2.Request | None = None
         self._kind = ""
         self._head = b""
+        self.body.restart()
         self.waits = 0
         """How often bytes of the body had to be waited for."""
 
@@ -51,6 +54,7 @@ class Wire:
 
     def response(self, response: httpx2.Response) -> None:
         self._kind = response.headers.get("content-type", "").lower()
+        self.body.begin(response)
         response.stream = _Watched(response.stream, self)
 
     async def arequest(self, request: httpx2.Request) -> None:
@@ -70,6 +74,7 @@ class Wire:
             raise TimeoutError
         if at - asked_at > READY:
             self.waits += 1
+        self.body.add(part)
         if len(self._head) < HEAD:
             self._head += part[:HEAD]
 

@@ -1,51 +1,261 @@
 """The chunks of a streamed answer as plain dicts: one form for all servers, and as few as what follows allows.
 
-What is here is pure: a dict in, a dict out. The shapes are those of OpenAI's chat completions; a server's own ways are
-put right in `normalised`, before anything else sees them.
+The shapes are those of OpenAI's chat completions; a server's own ways are put right by `ChunkReader`, before anything
+else sees them. Whatever the stock client takes is taken; what it breaks on is taken where its meaning is plain. An
+answer is complete when the server said so, by a finish reason or `[DONE]`, and only then.
 
 What a chain does with a chunk costs the same whether it holds one token or ten, and several times what it costs to
 read it. So chunks that one read from the network gave, and that only carry on the same text, become one (`join`).
 """
 
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from streamlab.models.event_stream import EventStream, quoted
+from streamlab.models.failures import Failure, redacted
+from streamlab.models.server_errors import failure_within
+from streamlab.models.thoughts import Thoughts
+from streamlab.models.tool_calls import ToolCalls
+from streamlab.text.surrogates import Halves
+
 TEXTS = ("content", "reasoning_content")
+MOST_TOKENS = 2**53  # what every reader of JSON holds exactly
+
+Chunk = dict[str, Any]
+
+_REASONING = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thought", "reasoning_text")
+_TEXT_PARTS = ("text", "content", "summary", "thinking", "reasoning", "value")  # where a part of a list has its text
+_FINISH = {
+    **dict.fromkeys(
+        ("length", "max_tokens", "max_length", "model_length", "max_output_tokens", "token_limit"), "length"
+    ),
+    **dict.fromkeys(
+        ("content_filter", "content_filtered", "safety", "sensitive", "blocklist", "prohibited_content", "recitation"),
+        "content_filter",
+    ),
+    "function_call": "tool_calls",
+}
+"""What the field calls it, by what else servers call it, in lower case."""
+_BROKEN = ("error", "abort", "aborted", "cancelled", "canceled", "network_error", "insufficient_system_resource")
 
 
-def normalised(chunk: Any) -> Any:
-    """Put a chunk into the one form; what is no chunk stays as it is.
+class ChunkReader:
+    """Reads the body of one answer, piece by piece, into chunks.
 
-    Reasoning beside the content is `reasoning_content`, as DeepSeek has it; Ollama and newer vLLM call it `reasoning`.
+    Each chunk is `{"choices": [{"index": 0, "delta": …}]}`, with texts in `content` and `reasoning_content`; tool calls
+    have an index and an id of their own; a `finish_reason` comes once, and the usage in a last chunk. `text_kind` in a
+    delta says of an answer that it is a `refusal`, or the `transcript` of one that was spoken.
+
+    `taken` are ids of tool calls that were made before; `key` is the secret that was sent, and never told.
     """
-    try:
-        choice = chunk["choices"][0]
-        delta = choice["delta"]
-    except (LookupError, TypeError):
-        return chunk
-    if not isinstance(delta, dict) or "reasoning" not in delta:
-        return chunk
-    delta = {**delta, "reasoning_content": delta.get("reasoning_content") or delta["reasoning"]}
-    del delta["reasoning"]
-    return {**chunk, "choices": [{**choice, "delta": delta}, *chunk["choices"][1:]]}
+
+    def __init__(self, taken: Iterable[str] = (), key: str = "") -> None:
+        self._events = EventStream()
+        self._calls = ToolCalls(taken)
+        self._thoughts = Thoughts()
+        self._halves = {name: Halves() for name in TEXTS}
+        self._key = key
+        self._choice: Any = None  # the number of the first choice
+        self._kind: str | None = None
+        self._model: str | None = None
+        self._answered = False
+        self._written = False
+        self.finish: str | None = None
+        """Why the model stopped, in OpenAI's words."""
+        self.usage: dict[str, Any] | None = None
+        """What the server reported last; None for what cannot be a count of tokens."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the server has said that nothing follows."""
+        return self._events.done
+
+    @property
+    def complete(self) -> bool:
+        """Whether the server has said that the answer is whole."""
+        return bool(self.finish) or self._events.done
+
+    def feed(self, data: bytes) -> Iterator[Chunk]:
+        """Give the chunks that this piece of the body brings. Raises Failure for an error that the server tells."""
+        for value in self._events.feed(data):
+            yield from self._chunks(value)
+
+    def close(self) -> Iterator[Chunk]:
+        """Give what is left at the end of the body, and the usage. Raises Failure for an answer that is not whole."""
+        for value in self._events.close():
+            yield from self._chunks(value)
+        yield from self._rest()
+        if self.usage and self._written and not self.usage["completion_tokens"]:
+            self.usage = None  # nobody counted
+        failure = self._failure()
+        if self.usage or not failure:
+            yield {"choices": [], "usage": self.usage}
+        if failure:
+            raise failure
+
+    def _failure(self) -> Failure | None:
+        if self.finish == "content_filter":
+            return Failure("content_filtered")
+        if self.finish or (self.complete and not self._events.stray and (self._answered or self.usage)):
+            return None
+        words = redacted(quoted(self._events.stray), self._key)
+        if self._answered:
+            return Failure(
+                "connection_lost", detail=words or "the answer ended before the server said that it was whole"
+            )
+        return Failure("provider_unavailable", detail=words or "the server sent nothing that is a chunk of an answer")
+
+    def _chunks(self, value: Any) -> Iterator[Chunk]:
+        if isinstance(value, list):
+            for each in value:
+                yield from self._chunks(each)
+        elif isinstance(value, dict):
+            if failure := failure_within(value, self._key):
+                raise failure
+            yield from self._read(value)
+        elif value is not None:
+            raise Failure("connection_lost", detail=redacted(f"the server sent {str(value)[:200]}", self._key))
+
+    def _read(self, value: Mapping[str, Any]) -> Iterator[Chunk]:
+        self._model = value.get("model") or self._model
+        choice = self._first_choice(value.get("choices"))
+        self._note_usage(value.get("usage") or choice.get("usage") or _mapping(value.get("x_groq")).get("usage"))
+        if not choice:
+            return
+        self._answered = True
+        delta = _mapping(choice.get("delta")) or _mapping(choice.get("message")) or {"content": choice.get("text")}
+        for each in self._deltas(delta):
+            yield {"choices": [{"index": 0, "delta": each}]}
+        if not self.finish and (finish := _finish(choice)):
+            yield from self._finished(finish)
+        elif self._events.document and "message" in choice and not self.finish:
+            yield from self._finished("stop")  # a whole answer in one document
+
+    def _first_choice(self, choices: Any) -> Mapping[str, Any]:
+        """Find the choice that is read: of several the first, which keeps its number."""
+        for choice in choices if isinstance(choices, list) else [choices]:
+            if isinstance(choice, dict):
+                number = choice.get("index") or 0
+                if self._choice is None:
+                    self._choice = number
+                if number == self._choice:
+                    return choice
+        return {}
+
+    def _deltas(self, delta: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Give what a delta says, each kind apart, in the order in which it is meant."""
+        content, within = _texts(delta.get("content"))
+        thought, answer = self._thoughts.part(content) if content else ("", "")
+        beside = next(filter(None, (_texts(delta.get(name), thoughts=True)[0] for name in _REASONING)), "")
+        yield from self._text("reasoning_content", beside + within + thought)
+        yield from self._text("content", answer)
+        if not content:
+            yield from self._spoken(delta)
+        for piece in self._calls.pieces(delta.get("tool_calls") or _legacy(delta.get("function_call"))):
+            yield {"tool_calls": [piece]}
+
+    def _spoken(self, delta: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Give the words of an answer that has them elsewhere than in its content."""
+        for kind, words in (
+            ("refusal", delta.get("refusal")),
+            ("transcript", _mapping(delta.get("audio")).get("transcript")),
+        ):
+            if isinstance(words, str) and words:
+                if self._kind is None:
+                    self._kind = kind
+                    yield {"content": words, "text_kind": kind}
+                else:
+                    yield from self._text("content", words)
+                self._written = True
+
+    def _text(self, name: str, text: str) -> Iterator[dict[str, Any]]:
+        if text and (text := self._halves[name].join(text)):
+            self._written = True
+            yield {name: text}
+
+    def _rest(self) -> Iterator[Chunk]:
+        """Give what was held until more came."""
+        thought, answer = self._thoughts.rest()
+        for name, held in (("reasoning_content", thought), ("content", answer)):
+            if text := self._halves[name].join(held) + self._halves[name].rest():
+                self._written = True
+                yield {"choices": [{"index": 0, "delta": {name: text}}]}
+
+    def _finished(self, finish: str) -> Iterator[Chunk]:
+        if finish in _BROKEN:
+            raise Failure("provider_unavailable", detail=f"the server ended the answer with finish_reason {finish}")
+        self.finish = finish
+        yield {"choices": [{"index": 0, "delta": {}, "finish_reason": finish}], "model": self._model}
+
+    def _note_usage(self, usage: Any) -> None:
+        """Keep the last report: some servers send one with every chunk, each of all there is so far."""
+        if usage is not None:
+            self.usage = _usage(usage)
 
 
-def join(chunk: Any, following: Any) -> Any:
+def join(chunk: Chunk, following: Chunk) -> Chunk | None:
     """Make one chunk with the text of both; None if one of them has more to say than text of the same kind."""
     first, second = _only_text(chunk), _only_text(following)
     if not first or not second or first[0] != second[0]:
         return None
-    kind, text = first[0], first[1] + second[1]
-    choice = chunk["choices"][0]
-    return {**chunk, "choices": [{**choice, "delta": {**choice["delta"], kind: text}}]}
+    return {"choices": [{"index": 0, "delta": {first[0]: first[1] + second[1]}}]}
 
 
-def _only_text(chunk: Any) -> tuple[str, str] | None:
-    """Find the kind of text and the text of a chunk that has nothing else; who speaks counts for nothing here."""
+def _only_text(chunk: Chunk) -> tuple[str, str] | None:
+    """Find the kind of text and the text of a chunk that has nothing else."""
     match chunk:
-        case {"choices": [{"delta": dict(delta)} as choice]} if not (
-            chunk.get("usage") or choice.get("finish_reason") or choice.get("logprobs")
-        ):
-            said = [(name, value) for name, value in delta.items() if value and name != "role"]
-            if len(said) == 1 and said[0][0] in TEXTS and isinstance(said[0][1], str):
-                return said[0]
+        case {"choices": [{"delta": dict(delta)} as choice]} if len(delta) == 1 and "finish_reason" not in choice:
+            ((name, text),) = delta.items()
+            return (name, text) if name in TEXTS else None
     return None
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _texts(value: Any, *, thoughts: bool = False) -> tuple[str, str]:
+    """Find the text and the reasoning in a content: a text, a part, or a list of parts; with `thoughts` all is text."""
+    match value:
+        case str():
+            return value, ""
+        case list():
+            parts = [_texts(part, thoughts=thoughts) for part in value]
+            return "".join(text for text, _ in parts), "".join(thought for _, thought in parts)
+        case dict():
+            found = next((value[name] for name in _TEXT_PARTS if value.get(name)), "")
+            is_thought = not thoughts and str(value.get("type", "")).startswith(("thinking", "reasoning"))
+            text, thought = _texts(found, thoughts=thoughts or is_thought)
+            return ("", text) if is_thought else (text, thought)
+        case int() | float() if not isinstance(value, bool):
+            return str(value), ""
+    return "", ""
+
+
+def _legacy(call: Any) -> list[Any]:
+    """Make of a `function_call`, of which there was only one, a call as they are now."""
+    return [{"index": 0, "function": call}] if isinstance(call, dict) else []
+
+
+def _finish(choice: Mapping[str, Any]) -> str | None:
+    said = choice.get("finish_reason") or choice.get("finishReason")
+    reason = said.lower() if isinstance(said, str) else ""
+    return None if reason in ("", "null", "none") else _FINISH.get(reason, reason)
+
+
+def _usage(usage: Any) -> dict[str, Any] | None:
+    """Keep of a report what can be a count of tokens; None unless both directions are."""
+    counts = {name: _count(_mapping(usage).get(name)) for name in ("prompt_tokens", "completion_tokens")}
+    if None in counts.values():
+        return None
+    kept: dict[str, Any] = {**counts, "total_tokens": sum(filter(None, counts.values()))}
+    hidden = _count(_mapping(_mapping(usage).get("completion_tokens_details")).get("reasoning_tokens"))
+    if hidden is not None and hidden <= kept["completion_tokens"]:
+        kept["completion_tokens_details"] = {"reasoning_tokens": hidden}
+    return kept
+
+
+def _count(value: Any) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_TOKENS:
+        return None
+    return int(value) if value == int(value) else None

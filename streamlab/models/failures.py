@@ -59,8 +59,9 @@ def common_failure(error: Exception) -> Failure:
             return Failure("internal", detail=type(error).__name__)
 
 
-def redacted(text: str) -> str:
-    """Take out of the text whatever looks like a key."""
+def redacted(text: str, key: str = "") -> str:
+    """Take out of the text the key that was sent, whatever that looks like, and what looks like one."""
+    text = text.replace(key, "[key]") if len(key) > 8 else text
     return re.sub(r"\b(sk|pk|key|Bearer)[-_ ][\w\-*.]{4,}", "[key]", text)[:500]
 
 

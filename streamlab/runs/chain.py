@@ -17,7 +17,6 @@ from langchain_core.runnables import Runnable
 
 from streamlab.events.event import StreamEvent, TextDelta, Thinking, Usage
 from streamlab.models.connections import Connections
-from streamlab.models.failures import Failure
 from streamlab.models.prompt import PROMPT
 from streamlab.runs.pump import Pump
 from streamlab.text.tokens import estimate_tokens
@@ -69,9 +68,9 @@ class ChainAttempt:
         return Usage(count_tokens(sent), estimate_tokens("".join(self._text)), estimated=True)
 
     @property
-    def cut_short(self) -> bool:
-        """The model stopped at its length limit."""
-        return self._observer.finish == "length"
+    def remark(self) -> str | None:
+        """What is to be said of the answer: see `answer_remark`."""
+        return answer_remark(self._observer.finish, self._observer.text_kind)
 
     async def events(self, clock: Clock) -> AsyncIterator[list[StreamEvent]]:
         """Give the events in batches, as they gather; `at` is the clock's time in the moment each one arrived."""
@@ -84,34 +83,14 @@ class ChainAttempt:
         with Pump(produce, connections.end) as pump:
             async for batch in pump.batches():
                 yield batch
-        if self._observer.finish == "content_filter":
-            raise Failure("content_filtered")
 
     def _produce(self, clock: Clock) -> Iterator[StreamEvent]:
-        thoughts, words = _Halves(), _Halves()
         for text in self._build().stream(self._inputs, config={"callbacks": [self._observer]}):
-            if reasoning := thoughts.join(self._observer.take_reasoning()):
+            if reasoning := self._observer.take_reasoning():
                 yield Thinking(reasoning, at=clock())
-            if text := words.join(text):
-                self._text.append(text)
-                for start in range(0, len(text), LONGEST_DELTA):
-                    yield TextDelta(text[start : start + LONGEST_DELTA], at=clock())
-
-
-class _Halves:
-    """Joins the halves of a character that arrive in two chunks (an escaped surrogate pair cut in the middle)."""
-
-    def __init__(self) -> None:
-        self._half = ""
-
-    def join(self, text: str) -> str:
-        if text.isascii() and not self._half:
-            return text
-        text, self._half = self._half + text, ""
-        if text and "\ud800" <= text[-1] <= "\udbff":
-            text, self._half = text[:-1], text[-1]
-        # Pairs become their character; what stays alone has no meaning and no UTF-8 form.
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            self._text.append(text)
+            for start in range(0, len(text), LONGEST_DELTA):
+                yield TextDelta(text[start : start + LONGEST_DELTA], at=clock())
 
 
 class _Observer(BaseCallbackHandler):
@@ -120,6 +99,7 @@ class _Observer(BaseCallbackHandler):
     def __init__(self) -> None:
         self.usage: Usage | None = None
         self.finish: str | None = None
+        self.text_kind: str | None = None
         self._reasoning: list[str] = []
 
     def take_reasoning(self) -> str:
@@ -141,6 +121,12 @@ class _Observer(BaseCallbackHandler):
             self.finish = finish
         if message.additional_kwargs or not isinstance(message.content, str):
             self._reasoning.append(reasoning_text(message))
+            self.text_kind = message.additional_kwargs.get("text_kind") or self.text_kind
+
+
+def answer_remark(finish: str | None, text_kind: str | None) -> str | None:
+    """Say what sets an answer apart: it was cut at its `length`, is a `refusal`, or a `transcript` of a spoken one."""
+    return "length" if finish == "length" else text_kind
 
 
 def reasoning_text(message: AIMessageChunk) -> str:

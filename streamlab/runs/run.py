@@ -35,7 +35,7 @@ class Attempt(Protocol):
     def usage(self) -> Usage: ...
 
     @property
-    def cut_short(self) -> bool: ...
+    def remark(self) -> str | None: ...
 
     def events(self, clock: Clock) -> AsyncIterator[list[StreamEvent]]: ...
 
@@ -228,7 +228,7 @@ class Runs:
             code = failure.code
             run.append(Error(failure.code, failure.detail, at=run.clock(), step=run.step))
         elif status == "completed":
-            code = "length" if run.attempt and run.attempt.cut_short else None
+            code = run.attempt.remark if run.attempt else None
             run.append(FinalAnswer(str(run.account.text), at=run.clock(), step=run.step))
         elif run.stop_reason != "asked":
             code = run.stop_reason
@@ -252,7 +252,8 @@ class Runs:
                 return
             except Exception as error:
                 failure = classify(error)
-                logger.warning("run %s attempt %d: %s (%s)", run.log.run_id, number, failure.code, type(error).__name__)
+                said = failure.detail or type(error).__name__
+                logger.warning("run %s attempt %d: %s (%s)", run.log.run_id, number, failure.code, said)
                 if failure.code == "internal":
                     logger.exception("unexpected")
             wait = run.limits.backoff_after(number) if failure.retry_after is None else failure.retry_after

@@ -13,25 +13,28 @@ promised:
 
 import logging
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
+import httpx2
 import openai
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import ChatOpenAI
 
-from streamlab.models.chunks import join, normalised
+from streamlab.models.chunks import Chunk, ChunkReader, join
 from streamlab.models.connections import more_lies_ready
+from streamlab.models.failures import Failure
 
 logger = logging.getLogger(__name__)
 
 HOOK = "_convert_chunk_to_generation_chunk"
+BESIDE = ("reasoning_content", "text_kind")
 
 
 class CompatibleChatOpenAI(ChatOpenAI):
-    """ChatOpenAI that also keeps the reasoning that compatible servers send beside the content.
+    """ChatOpenAI that also keeps what `streamlab.models.chunks` finds beside OpenAI's protocol.
 
-    It is not part of OpenAI's protocol and is dropped by ChatOpenAI on purpose. Here it goes into
-    `additional_kwargs["reasoning_content"]`, the name under which `streamlab.models.chunks` has it.
+    ChatOpenAI drops it on purpose. Here it goes into `additional_kwargs`, under the names that it has there.
     """
 
     def _convert_chunk_to_generation_chunk(
@@ -40,8 +43,9 @@ class CompatibleChatOpenAI(ChatOpenAI):
         generation = super()._convert_chunk_to_generation_chunk(chunk, *args, **kwargs)
         if generation and (choices := chunk.get("choices")):
             delta = choices[0].get("delta") or {}
-            if reasoning := delta.get("reasoning_content"):
-                generation.message.additional_kwargs["reasoning_content"] = reasoning
+            for name in BESIDE:
+                if said := delta.get(name):
+                    generation.message.additional_kwargs[name] = said
         return generation
 
 
@@ -69,6 +73,7 @@ class PlainCompletions:
 
     def __init__(self, client: openai.OpenAI | openai.AsyncOpenAI) -> None:
         self._stock: Any = client.chat.completions
+        self._key = client.api_key
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stock, name)
@@ -77,7 +82,11 @@ class PlainCompletions:
         if not payload.get("stream"):
             return self._stock.create(**payload)
         raw = self._stock.with_raw_response.create(**payload)
-        return PlainStream(raw.parse(to=openai.Stream[object]))
+        return PlainStream(raw.http_response, self._reader(payload))
+
+    def _reader(self, payload: dict[str, Any]) -> ChunkReader:
+        calls = (call for message in payload.get("messages", ()) for call in message.get("tool_calls") or ())
+        return ChunkReader((call["id"] for call in calls), self._key)
 
 
 class AsyncPlainCompletions(PlainCompletions):
@@ -87,31 +96,31 @@ class AsyncPlainCompletions(PlainCompletions):
         if not payload.get("stream"):
             return await self._stock.create(**payload)
         raw = await self._stock.with_raw_response.create(**payload)
-        return AsyncPlainStream(raw.parse(to=openai.AsyncStream[object]))
+        return AsyncPlainStream(raw.http_response, self._reader(payload))
 
 
 class PlainStream:
     """Normalised chunks, joined where several lie ready: nothing that has arrived waits for what has not."""
 
-    def __init__(self, stream: openai.Stream[object]) -> None:
-        self._stream = stream
+    def __init__(self, response: httpx2.Response, reader: ChunkReader) -> None:
+        self._response = response
+        self._reader = reader
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._stream.close()
+        self._response.close()
 
-    def __iter__(self) -> Iterator[Any]:
-        response = self._stream.response
-        held: Any = None
+    def __iter__(self) -> Iterator[Chunk]:
+        held: Chunk | None = None
         try:
-            for chunk in map(normalised, self._stream):
+            for chunk in self._chunks():
                 joined = join(held, chunk) if held else chunk
                 if held and joined is None:
                     yield held
                 held = joined or chunk
-                if not more_lies_ready(response):
+                if not more_lies_ready(self._response):
                     yield held
                     held = None
         except Exception:
@@ -121,19 +130,46 @@ class PlainStream:
         if held:
             yield held
 
+    def _chunks(self) -> Iterator[Chunk]:
+        with _named_breaks(self._reader):
+            for data in self._response.iter_bytes():
+                yield from self._reader.feed(data)
+                if self._reader.ended:
+                    break
+        yield from self._reader.close()
+
 
 class AsyncPlainStream:
     """Normalised chunks, as many as they came."""
 
-    def __init__(self, stream: openai.AsyncStream[object]) -> None:
-        self._stream = stream
+    def __init__(self, response: httpx2.Response, reader: ChunkReader) -> None:
+        self._response = response
+        self._reader = reader
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *exception: object) -> None:
-        await self._stream.close()
+        await self._response.aclose()
 
-    async def __aiter__(self) -> AsyncIterator[Any]:
-        async for chunk in self._stream:
-            yield normalised(chunk)
+    async def __aiter__(self) -> AsyncIterator[Chunk]:
+        with _named_breaks(self._reader):
+            async for data in self._response.aiter_bytes():
+                for chunk in self._reader.feed(data):
+                    yield chunk
+                if self._reader.ended:
+                    break
+        for chunk in self._reader.close():
+            yield chunk
+
+
+@contextmanager
+def _named_breaks(reader: ChunkReader) -> Iterator[None]:
+    """Name the failure of a connection that breaks; after the end of the answer nothing is lost by it."""
+    try:
+        yield
+    except httpx2.TimeoutException:
+        raise TimeoutError from None
+    except httpx2.RequestError as error:
+        if not reader.complete:
+            raise Failure("connection_lost") from error

@@ -7,16 +7,16 @@ from typing import Any, ClassVar, Self
 
 import httpx2
 import openai
-from langchain_core.exceptions import ContextOverflowError
 from langchain_core.language_models import BaseChatModel
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from streamlab.models.connections import async_http_client
-from streamlab.models.failures import Failure, redacted, retry_seconds
+from streamlab.models.failures import Failure
 from streamlab.models.options import DEFAULT_TEMPERATURE
 from streamlab.models.provider import Fault, StockOptions
 from streamlab.models.providers.chat_openai import CompatibleChatOpenAI, give_plain_chunks
+from streamlab.models.server_errors import server_failure
 from streamlab.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -26,38 +26,23 @@ _LOOK_UP_TIMEOUT = 5.0  # seconds
 _CHAT = re.compile(r"gpt-\d|o\d")
 _OTHER = re.compile(r"audio|realtime|image|transcribe|tts|search|instruct|codex|embedding|\d{4}-\d\d-\d\d")
 
-# OpenAI's code; the sentences of vLLM, llama.cpp, LM Studio.
-_TOO_LONG = re.compile(r"context[ _](length|window|size)", re.IGNORECASE)
 _NEVER_CONNECTED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol, httpx2.ProxyError)
 
 
 def openai_failure(error: Exception) -> Failure | None:
     """Name the failure that an exception of OpenAI's client amounts to; None for any other."""
     match error:
-        case ContextOverflowError():
-            return Failure("context_too_long")
-        case openai.AuthenticationError() | openai.PermissionDeniedError():
-            return Failure("auth")
-        case openai.NotFoundError():
-            return Failure("model_not_found")
-        case openai.RateLimitError(code="insufficient_quota"):
-            return Failure("quota")
-        case openai.RateLimitError():
-            return Failure("rate_limited", retry_after=_retry_after(error))
+        case openai.APIStatusError():
+            said = error.message if error.body is None else error.body
+            return server_failure(said, error.status_code, error.response.headers, _key(error))
         case openai.ContentFilterFinishReasonError():
             return Failure("content_filtered")
-        case openai.APIStatusError(status_code=status) if status >= 500 or status in (408, 409, 425):
-            return Failure("provider_unavailable", retry_after=_retry_after(error))
-        case openai.BadRequestError() if _TOO_LONG.search(f"{error.code} {error.message}"):
-            return Failure("context_too_long")
-        case openai.APIStatusError():
-            return Failure("bad_request", detail=_said(error))
         case openai.APITimeoutError():
             return Failure("timeout")
         case openai.APIConnectionError():
             return Failure("connection_lost" if _was_connected(error) else "provider_unavailable")
         case openai.APIError():
-            return Failure("provider_unavailable", detail=_said(error))
+            return server_failure(error.body or error.message, key=_key(error))
     return None
 
 
@@ -156,14 +141,9 @@ def _chats(name: str) -> bool:
     return bool(_CHAT.match(name)) and not _OTHER.search(name)
 
 
-def _retry_after(error: openai.APIStatusError) -> float | None:
-    return retry_seconds(error.response.headers.get("retry-after"))
-
-
-def _said(error: openai.APIError) -> str:
-    """Quote the provider. It may repeat the key that it was sent, whatever that looks like."""
-    key = error.request.headers.get("authorization", "").removeprefix("Bearer ")
-    return redacted(error.message.replace(key, "[key]") if len(key) > 8 else error.message)
+def _key(error: openai.APIError) -> str:
+    """Find the key that was sent: the provider may repeat it."""
+    return error.request.headers.get("authorization", "").removeprefix("Bearer ")
 
 
 def _was_connected(error: openai.APIConnectionError) -> bool:

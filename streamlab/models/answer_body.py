@@ -1,0 +1,100 @@
+"""The body of a stock client's answer, kept beside the client, to be judged when the call is over.
+
+A stock client takes an answer that was cut for a whole one, and some errors for an answer. What the app's own client
+would have said of the same body is asked of the same reader.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+
+from streamlab.models.chunks import ChunkReader
+from streamlab.models.failures import Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a body amounts to: a failure, if it is no whole answer, and the usage that the server reported."""
+
+    failure: Failure | None = None
+    usage: dict[str, Any] | None = None
+
+    def failure_of(self, error: Failure | None) -> Failure | None:
+        """Choose what the call failed with: what the server said is more than what its client made of it."""
+        broke_here = self.failure is not None and self.failure.code == "connection_lost"
+        return error if self.failure is None or (error and broke_here) else self.failure
+
+
+class AnswerBody:
+    """Keeps the parts of the body of one answer at a time. As an httpx2 response hook: `respond`, or `arespond`."""
+
+    def __init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget the answer before."""
+        self._response: httpx2.Response | None = None
+        self._parts: list[bytes] = []
+
+    def begin(self, response: httpx2.Response) -> None:
+        """Take the answer whose parts will be added."""
+        self._response = response
+
+    def add(self, part: bytes) -> None:
+        """Keep a part as it came over the wire."""
+        self._parts.append(part)
+
+    def respond(self, response: httpx2.Response) -> None:
+        """Copy the body while it is read."""
+        self.begin(response)
+        response.stream = _Copied(response.stream, self)
+
+    async def arespond(self, response: httpx2.Response) -> None:
+        self.respond(response)
+
+    def judge(self) -> Judgement:
+        """Read what has been kept. An answer with an HTTP error, or none at all, is left to its client."""
+        response = self._response
+        if response is None or not response.is_success:
+            return Judgement()
+        key = response.request.headers.get("authorization", "").removeprefix("Bearer ")
+        reader = ChunkReader(key=key)
+        try:
+            for read in (reader.feed(_decoded(response.headers, b"".join(self._parts))), reader.close()):
+                for _ in read:
+                    pass
+        except Failure as failure:
+            return Judgement(failure, reader.usage)
+        except httpx2.DecodingError:
+            return Judgement()
+        return Judgement(None, reader.usage)
+
+
+class _Copied(httpx2.SyncByteStream, httpx2.AsyncByteStream):
+    def __init__(self, stream: Any, body: AnswerBody) -> None:
+        self._stream = stream
+        self._body = body
+
+    def __iter__(self) -> Iterator[bytes]:
+        for part in self._stream:
+            self._body.add(part)
+            yield part
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for part in self._stream:
+            self._body.add(part)
+            yield part
+
+    def close(self) -> None:
+        self._stream.close()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+def _decoded(headers: httpx2.Headers, body: bytes) -> bytes:
+    """Undo the content's encoding, such as gzip."""
+    encoding = headers.get("content-encoding")
+    return httpx2.Response(200, headers={"content-encoding": encoding}, content=body).content if encoding else body

@@ -1,0 +1,209 @@
+"""What a model's server says when it fails, in any of the shapes that are about, as a Failure.
+
+An error may be the body of an HTTP error, an event in a stream that began with 200, or a part of a chunk; an object,
+a text, or an object within a text; its code a number, a word or a number in a text. What it means is decided here.
+"""
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from itertools import islice
+from time import time
+from typing import Any
+
+from streamlab.models.failures import Code, Failure, redacted, retry_seconds
+
+_DEPTH = 6  # of errors within errors
+_MEMBERS = 20  # of an object or a list that are looked at
+_LONGEST = 2_000  # characters of what a server says
+
+_NAMES = frozenset(
+    ("code", "type", "status", "status_code", "statuscode", "error_code", "errorcode", "error_type", "reason")
+)
+_WORDS = frozenset(
+    (
+        *("message", "msg", "error", "errors", "error_msg", "error_message", "errormessage", "status_msg"),
+        *("detail", "details", "description", "title", "metadata", "raw", "body", "headers", "base_resp"),
+    )
+)
+_RESET = "x_ratelimit_reset"
+_SPAN = re.compile(
+    r"(\d+(?:\.\d+)?) ?(ms|milliseconds?|h|hours?|m|min(?:utes?)?|s|sec(?:onds?)?)(?![a-z])", re.IGNORECASE
+)
+_WAIT = re.compile(
+    rf"(?:try again|retry(?:ing)?|wait)\s+(?:in |after |for |at least |about )*((?:{_SPAN.pattern} ?)+)", re.I
+)
+_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
+
+
+def _patterns(kind: str) -> tuple[tuple[Code, re.Pattern[str]], ...]:
+    words = tomllib.loads(files("streamlab.data").joinpath("server_errors.toml").read_text("utf-8"))[kind]
+    return tuple((code, re.compile("|".join(patterns), re.IGNORECASE)) for code, patterns in words.items())
+
+
+_BY_NAME, _BY_SENTENCE = _patterns("names"), _patterns("sentences")
+_BY_STATUS: dict[int, Code] = {
+    401: "auth", 402: "quota", 403: "auth", 404: "model_not_found", 408: "provider_unavailable",
+    409: "provider_unavailable", 413: "context_too_long", 425: "provider_unavailable", 429: "rate_limited",
+    451: "content_filtered",
+}  # fmt: skip
+# What a sentence may still mean when the status has said this much; a server that is down says many things.
+_LEFT_OPEN: dict[Code, frozenset[Code]] = {
+    "rate_limited": frozenset(("quota",)),
+    "quota": frozenset(),
+    "provider_unavailable": frozenset(("quota", "context_too_long")),
+}
+
+
+@dataclass
+class _Told:
+    """What an error says: statuses and other names, sentences, and when to come back (seconds)."""
+
+    names: list[str] = field(default_factory=list)
+    sentences: list[str] = field(default_factory=list)
+    wait: float | None = None
+
+    def read(self, part: Any, depth: int = _DEPTH) -> None:
+        """Go through an error and the errors within it."""
+        match part:
+            case str():
+                self._read_text(part, depth)
+            case list() if depth:
+                for item in part[:_MEMBERS]:
+                    self.read(item, depth - 1)
+            case Mapping() if depth:
+                for key, value in islice(part.items(), _MEMBERS):
+                    self._read_member(str(key).lower().replace("-", "_"), value, depth - 1)
+
+    def _read_text(self, text: str, depth: int) -> None:
+        inner = _within(text) if depth else None
+        if inner is None:
+            self.sentences.append(text[:_LONGEST])
+        else:
+            self.read(inner, depth - 1)
+
+    def _read_member(self, key: str, value: Any, depth: int) -> None:
+        if key in _NAMES and isinstance(value, str | int) and not isinstance(value, bool):
+            self.names.append(str(value))
+        elif key in _WORDS or key in _NAMES:
+            self.read(value, depth)
+        elif "retry" in key or key == _RESET:
+            wait = _until(value) if key == _RESET else _span(value)
+            self.wait = wait / 1000 if wait is not None and key.endswith("_ms") else wait
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status, where a code is one."""
+        return next((int(name) for name in self.names if re.fullmatch("[45][0-9][0-9]", name)), None)
+
+
+def failure_within(value: Mapping[str, Any], key: str = "") -> Failure | None:
+    """Find the error that an event of a stream is, or that stands in it; None for an answer's chunk.
+
+    `key` is the secret that was sent: the server may repeat it.
+    """
+    part = _error_part(value)
+    return None if part is None else server_failure(part, key=key)
+
+
+def server_failure(
+    said: Any, status: int | None = None, headers: Mapping[str, str] | None = None, key: str = ""
+) -> Failure:
+    """Name the failure that a server reports, by its words, its code and its HTTP status, in the order of precision."""
+    told = _Told()
+    told.read(said)
+    wait = _wait(told, headers or {})
+    code = _code(told, status or told.status, wait)
+    words = " · ".join(dict.fromkeys(" ".join(text.split()) for text in told.sentences if text.strip()))
+    detail = words or " ".join(told.names) or None
+    return Failure(code, wait, detail and redacted(detail, key))
+
+
+def _error_part(value: Mapping[str, Any]) -> Any:
+    if value.get("error"):
+        return value
+    choices = value.get("choices")
+    if isinstance(choices, list) and choices and isinstance(choices[0], Mapping):
+        return choices[0] if choices[0].get("error") else None
+    base = value.get("base_resp")
+    if isinstance(base, Mapping) and base.get("status_code"):  # MiniMax
+        return base
+    if "error" in (value.get("object"), value.get("type"), value.get("status")):
+        return value
+    if choices:
+        return None
+    told = any(value.get(name) for name in ("detail", "errors", "error_msg", "error_message", "errorMessage"))
+    return value if told or isinstance(value.get("message") or value.get("msg"), str) else None
+
+
+def _code(told: _Told, status: int | None, wait: float | None) -> Code:
+    by_status = _by_status(status)
+    named = _first(_BY_NAME, told.names)
+    sentence = _first(_BY_SENTENCE, told.sentences)
+    if by_status in _LEFT_OPEN and sentence not in _LEFT_OPEN[by_status]:
+        sentence = None
+    if by_status == "provider_unavailable" and named == "auth":
+        named = None  # of a service behind it
+    if sentence == "quota" and named != "quota" and wait is not None:
+        sentence = "rate_limited"  # a quota that is there again soon
+    if named in (None, "provider_unavailable", "rate_limited", "model_not_found") and sentence:
+        return sentence if named is None or sentence in ("quota", "context_too_long") else named
+    return named or by_status or "provider_unavailable"
+
+
+def _by_status(status: int | None) -> Code | None:
+    if status is None:
+        return None
+    return _BY_STATUS.get(status) or ("provider_unavailable" if status >= 500 else "bad_request")
+
+
+def _first(patterns: tuple[tuple[Code, re.Pattern[str]], ...], texts: list[str]) -> Code | None:
+    return next((code for code, pattern in patterns if any(map(pattern.search, texts))), None)
+
+
+def _within(text: str) -> Any:
+    """Find the object that a text is, or that stands in it after some words."""
+    start = min((at for at in map(text.find, "{[") if at >= 0), default=-1)
+    if start < 0:
+        return None
+    try:
+        inner = json.loads(text[start:])
+    except ValueError:
+        return None
+    return inner if isinstance(inner, dict | list) else None
+
+
+def _wait(told: _Told, headers: Mapping[str, str]) -> float | None:
+    """Find the seconds to wait, as the headers, the error's own fields or its sentences have them."""
+    in_milliseconds = retry_seconds(headers.get("retry-after-ms"))
+    if in_milliseconds is not None:
+        return in_milliseconds / 1000
+    told_by_header = retry_seconds(headers.get("retry-after"))
+    if told_by_header is not None:
+        return told_by_header
+    if told.wait is not None:
+        return told.wait
+    found = next(filter(None, map(_WAIT.search, told.sentences)), None)
+    return _span(found[1]) if found else None
+
+
+def _span(value: Any) -> float | None:
+    """Read a number of seconds, or such as `34s`, `350ms`, `6m0s`."""
+    spans = _SPAN.findall(value) if isinstance(value, str) else []
+    if not spans:
+        return retry_seconds(str(value)) if isinstance(value, int | float | str) else None
+    return sum(
+        float(number) * (0.001 if unit.lower().startswith(("ms", "milli")) else _SECONDS[unit[0].lower()])
+        for number, unit in spans
+    )
+
+
+def _until(value: Any) -> float | None:
+    """Read a moment since 1970, in seconds or milliseconds, as seconds from now."""
+    moment = retry_seconds(str(value))
+    if moment is None:
+        return None
+    return max(0.0, (moment / 1000 if moment > 1e11 else moment) - time())
