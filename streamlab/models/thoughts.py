@@ -27,9 +27,14 @@ class Thoughts:
         self._begun = False  # the open thought has text, or the answer has
         self._after = False  # a thought came before
 
+    @property
+    def over(self) -> bool:
+        """Whether the answer has begun, so that nothing is a thought any more."""
+        return self._begun and self._end is None
+
     def part(self, text: str) -> tuple[str, str]:
         """Give the thought and the answer that this text brings; an undecided end is held until more comes."""
-        if self._end is None and self._begun:
+        if self.over:
             return "", text
         self._held += text
         thought = ""
