@@ -131,7 +131,7 @@ async def test_half_a_character_without_its_other_half_harms_nothing(make_lab: M
     answer = http(sse("a\ud83d", "b", "\ude42c", "d\ud83d"))
     with raw_endpoint(answer) as endpoint, provider(endpoint.base_url) as models:
         events = await make_lab(models).run("any")
-    assert shown(events) == "a\ufffdb\ufffdcd"
+    assert shown(events) == "a\ufffdb\ufffdcd\ufffd"
 
 
 async def test_an_answer_may_be_ended_without_a_word(make_lab: MakeLab) -> None:

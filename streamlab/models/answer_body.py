@@ -62,13 +62,18 @@ class AnswerBody:
         key = response.request.headers.get("authorization", "").removeprefix("Bearer ")
         reader = ChunkReader(key=key)
         try:
-            for read in (reader.feed(_decoded(response.headers, b"".join(self._parts))), reader.close()):
+            body = _decoded(response.headers, b"".join(self._parts))
+            for read in (reader.feed(body), reader.close()):
                 for _ in read:
                     pass
         except Failure as failure:
             return Judgement(failure, reader.usage)
         except httpx2.DecodingError:
             return Judgement()
+        is_stream = "event-stream" in response.headers.get("content-type", "")
+        if is_stream and not reader.ended and not body.replace(b"\r\n", b"\n").endswith((b"\n\n", b"\r\r")):
+            # Other readers do not look at an event before the blank line at its end.
+            return Judgement(Failure("connection_lost", detail="the last event has no end"), reader.usage)
         return Judgement(None, reader.usage)
 
 

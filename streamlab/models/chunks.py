@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from streamlab.models.event_stream import EventStream, quoted
-from streamlab.models.failures import Failure, redacted
-from streamlab.models.server_errors import failure_within
+from streamlab.models.failures import Code, Failure
+from streamlab.models.server_errors import failure_within, server_failure
 from streamlab.models.thoughts import Thoughts
 from streamlab.models.tool_calls import ToolCalls
 from streamlab.text.surrogates import Halves
@@ -98,12 +98,18 @@ class ChunkReader:
             return Failure("content_filtered")
         if self.finish or (self.complete and not self._events.stray and (self._answered or self.usage)):
             return None
-        words = redacted(quoted(self._events.stray), self._key)
+        code: Code = "connection_lost" if self._answered else "provider_unavailable"
+        if self._events.stray:
+            return self._told(quoted(self._events.stray), code)
         if self._answered:
-            return Failure(
-                "connection_lost", detail=words or "the answer ended before the server said that it was whole"
-            )
-        return Failure("provider_unavailable", detail=words or "the server sent nothing that is a chunk of an answer")
+            return Failure(code, detail="the answer ended before the server said that it was whole")
+        return Failure(code, detail="the server sent nothing that is a chunk of an answer")
+
+    def _told(self, words: str, otherwise: Code) -> Failure:
+        """Name the failure of which a server tells in bare words; half an event tells of nothing."""
+        failure = server_failure(words, key=self._key)
+        is_named = failure.code != "provider_unavailable" and not words.startswith(("{", "["))
+        return failure if is_named else Failure(otherwise, detail=failure.detail)
 
     def _chunks(self, value: Any) -> Iterator[Chunk]:
         if (text := self._mere_text(value)) is not None:
@@ -117,7 +123,7 @@ class ChunkReader:
                 raise failure
             yield from self._read(value)
         elif value is not None:
-            raise Failure("connection_lost", detail=redacted(f"the server sent {str(value)[:200]}", self._key))
+            raise self._told(str(value), "connection_lost")
 
     def _mere_text(self, value: Any) -> str | None:
         """Find the text of a chunk such as nearly all are, at half the cost; None for whatever needs a closer look."""

@@ -11,8 +11,6 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from streamlab.models.failures import Failure
-
 KEPT = 8 * 1024 * 1024  # bytes of what is no event: a whole answer, if it came as one JSON document
 QUOTED = 200  # characters of what could not be read
 
@@ -28,15 +26,15 @@ class EventStream:
         self.done = False
         self.document = False
         """The body was one JSON document in the place of a stream."""
-        self.stray = b""
-        """The lines that are no part of an event."""
+        self._stray: list[bytes] = []
+        self._stray_size = 0
         self._rest: list[bytes] = []  # of a line that has not ended
         self._event = b""
         self._pending: list[bytes] = []  # data that is no JSON yet
         self._fresh = True
 
     def feed(self, data: bytes) -> Iterator[Any]:
-        """Give the values that end in this piece. Raises Failure for data that is not JSON."""
+        """Give the values that end in this piece; data that is not JSON is given as a text."""
         if b"\n" not in data and b"\r" not in data:
             self._rest.append(data)  # joined once: a line may come in a thousand pieces
             return
@@ -53,13 +51,18 @@ class EventStream:
             return
         yield from self._line(b"".join(self._rest))
         yield from self._line(b"")
-        if self.stray and not self.done:
+        if self._stray and not self.done:
             try:
                 value = _value(self.stray)
             except ValueError:
                 return
-            self.stray, self.document = b"", True
+            self._stray, self.document = [], True
             yield value
+
+    @property
+    def stray(self) -> bytes:
+        """The lines that are no part of an event."""
+        return b"\n".join(self._stray)
 
     def _line(self, line: bytes) -> Iterator[Any]:
         if self._fresh:
@@ -87,17 +90,13 @@ class EventStream:
 
     def _blank(self) -> Iterator[Any]:
         pending, self._pending = b"\n".join(self._pending), []
-        try:
-            if pending:
-                yield self._named(_value(pending))
-        except ValueError:
-            if self._event != b"error":
-                raise Failure(
-                    "connection_lost", detail=f"the server sent what is not JSON: {quoted(pending)}"
-                ) from None
-            yield {"error": quoted(pending)}
-        finally:
-            self._event = b""
+        if pending:
+            try:
+                value = _value(pending)
+            except ValueError:
+                value = quoted(pending)
+            yield self._named(value)
+        self._event = b""
 
     def _named(self, value: Any) -> Any:
         """Put the name of the event to its data, where that name alone says that it is an error."""
@@ -115,7 +114,7 @@ class EventStream:
             yield from self._strayed(line)
 
     def _strayed(self, line: bytes) -> Iterator[Any]:
-        if not self.stray and line.lstrip().startswith((b"{", b"[")):
+        if not self._stray and line.lstrip().startswith((b"{", b"[")):
             try:
                 value = _value(line)
             except ValueError:
@@ -124,8 +123,9 @@ class EventStream:
                 self.document = True
                 yield value
                 return
-        if len(self.stray) < KEPT:
-            self.stray += line + b"\n"
+        if self._stray_size < KEPT:
+            self._stray.append(line)
+            self._stray_size += len(line)
 
 
 def _value(data: bytes) -> Any:
@@ -133,7 +133,11 @@ def _value(data: bytes) -> Any:
     try:
         return from_json(data)
     except ValueError:
+        pass
+    try:
         return json.loads(data)
+    except RecursionError as error:
+        raise ValueError("too deep") from error
 
 
 def quoted(data: bytes) -> str:

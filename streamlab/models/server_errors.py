@@ -51,10 +51,12 @@ _BY_STATUS: dict[int, Code] = {
     451: "content_filtered",
 }  # fmt: skip
 # What a sentence may still mean when the status has said this much; a server that is down says many things.
+_NAMED: frozenset[Code] = frozenset(code for code, _ in _BY_SENTENCE) - {"provider_unavailable"}
 _LEFT_OPEN: dict[Code, frozenset[Code]] = {
     "rate_limited": frozenset(("quota",)),
     "quota": frozenset(),
     "provider_unavailable": frozenset(("quota", "context_too_long")),
+    "model_not_found": _NAMED,
 }
 
 
@@ -142,16 +144,20 @@ def _error_part(value: Mapping[str, Any]) -> Any:
 def _code(told: _Told, status: int | None, wait: float | None) -> Code:
     by_status = _by_status(status)
     named = _first(_BY_NAME, told.names)
-    sentence = _first(_BY_SENTENCE, told.sentences)
-    if by_status in _LEFT_OPEN and sentence not in _LEFT_OPEN[by_status]:
-        sentence = None
     if by_status == "provider_unavailable" and named == "auth":
         named = None  # of a service behind it
-    if sentence == "quota" and named != "quota" and wait is not None:
-        sentence = "rate_limited"  # a quota that is there again soon
-    if named in (None, "provider_unavailable", "rate_limited", "model_not_found") and sentence:
-        return sentence if named is None or sentence in ("quota", "context_too_long") else named
-    return named or by_status or "provider_unavailable"
+    sentence = _sentence(told, by_status or named, wait)
+    if named in (None, "bad_request"):
+        return sentence or by_status or named or "provider_unavailable"
+    return sentence if sentence in ("quota", "context_too_long") and named in _LEFT_OPEN else named
+
+
+def _sentence(told: _Told, known: Code | None, wait: float | None) -> Code | None:
+    """Find what the sentences add to what is known by a status or a name."""
+    found = _first(_BY_SENTENCE, told.sentences)
+    if found == "quota" and wait is not None:
+        found = "rate_limited"  # it is there again soon
+    return found if known is None or found in _LEFT_OPEN.get(known, _NAMED) else None
 
 
 def _by_status(status: int | None) -> Code | None:

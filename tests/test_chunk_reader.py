@@ -1,0 +1,387 @@
+"""The one form that a stream is brought into, whatever the shape of what came."""
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.messages import AIMessageChunk
+from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
+
+from streamlab.models.thoughts import MARKS
+from tests.conftest import http, provider, raw_endpoint
+from tests.wire import CASES, HI, STOP, calling, case, chunk, events, read
+
+USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+
+
+def piece(arguments: Any = "", **members: Any) -> dict[str, Any]:
+    """Make a piece of a tool call; what is not given is not there."""
+    function = {name: members.pop(name) for name in ("name",) if name in members} | {"arguments": arguments}
+    return {**members, "function": function}
+
+
+def call_piece(*pieces: dict[str, Any]) -> dict[str, Any]:
+    return chunk({"tool_calls": list(pieces)})
+
+
+# What the stock client takes, we take
+
+SHAPES: dict[str, bytes] = {
+    "plain": events(HI, STOP),
+    "role": events(chunk({"role": "assistant", "content": ""}), HI, STOP),
+    "null content": events(chunk({"role": "assistant", "content": None}), HI, STOP),
+    "null delta": events({**HI, "choices": [{"index": 0, "delta": None, "finish_reason": None}]}, HI, STOP),
+    "no choices": events({"id": "x", "choices": []}, HI, STOP),
+    "text and finish in one": events(chunk({"content": "Hi"}, "stop")),
+    "usage apart": events(HI, STOP, {"id": "x", "choices": [], "usage": USAGE}),
+    "usage with the end": events(HI, {**STOP, "usage": USAGE}),
+    "null usage": events({**HI, "usage": None}, STOP),
+    "null error": events({**HI, "error": None}, STOP),
+    "no finish but an end": events(HI),
+    "comments": b": ping\n\n" + events(HI) + b": ping\n\n",
+    "retry and id": b"retry: 3000\nid: 7\nevent: message\n" + events(HI, STOP),
+    "no space": events(HI, STOP).replace(b"data: ", b"data:"),
+    "line feeds and returns": events(HI, STOP).replace(b"\n", b"\r\n"),
+    "returns alone": events(HI, STOP).replace(b"\n", b"\r"),
+    "several lines of data": events(json.dumps(HI, indent=1).replace("\n", "\ndata: "), STOP),
+    "an unknown field": b"charset: utf-8\n" + events(HI, STOP),
+    "unknown members": events({**HI, "obfuscation": "xyz", "service_tier": "default", "p": 1}, STOP),
+    "logprobs": events({**HI, "choices": [{**HI["choices"][0], "logprobs": {"content": []}}]}, STOP),
+    "a call in pieces": events(
+        call_piece(piece("", name="f", index=0, id="a", type="function")),
+        call_piece(piece('{"x":', index=0)),
+        call_piece(piece(" 1}", index=0)),
+        chunk(finish="tool_calls"),
+    ),
+    "two calls, in turn": events(
+        call_piece(piece('{"x":', name="f", index=0, id="a")),
+        call_piece(piece('{"y":', name="g", index=1, id="b")),
+        call_piece(piece("2}", index=1), piece("1}", index=0)),
+        chunk(finish="tool_calls"),
+    ),
+    "a name in parts": events(
+        call_piece(piece("", name="calc", index=0, id="a")),
+        call_piece(piece("{}", name="ulate", index=0)),
+        chunk(finish="tool_calls"),
+    ),
+    "a call and text": events(HI, call_piece(piece("{}", name="f", index=0, id="a")), chunk(finish="tool_calls")),
+}
+
+
+def heard(model: Any) -> AIMessageChunk:
+    message: AIMessageChunk | None = None
+    for piece in model.stream("hi"):
+        message = piece if message is None else message + piece
+    assert message is not None
+    return message
+
+
+def said(message: AIMessageChunk) -> tuple[Any, ...]:
+    calls = [(call["name"], call["args"], call["id"]) for call in message.tool_calls]
+    return message.text, calls, message.usage_metadata, message.response_metadata.get("finish_reason")
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_the_stock_client_takes_is_taken(shape: str) -> None:
+    """Text, calls, usage and reason are the same; a new version of the client that takes less or more shows here."""
+    with raw_endpoint(http(SHAPES[shape])) as endpoint, provider(endpoint.base_url) as models:
+        stock = ChatOpenAI(
+            model="m", base_url=endpoint.base_url, api_key=SecretStr("none"), max_retries=0, stream_usage=True
+        )
+        theirs, ours = heard(stock), heard(models.chat_model("m", 1.0))
+    assert said(ours) == said(theirs)
+    assert said(ours)[0] or said(ours)[1]
+
+
+# Beyond: one meaning, many shapes
+
+
+def choices(*given: Any) -> dict[str, Any]:
+    return {"id": "x", "model": "m", "choices": list(given)}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        events(choices({"delta": {"content": "Hi"}}), choices({"finish_reason": "stop"})),
+        events(choices({"index": None, "delta": {"content": "Hi"}}), choices({"index": None, "finish_reason": "stop"})),
+        events(choices({"message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"})),
+        events(choices({"delta": {}, "message": {"content": "Hi"}}), STOP),
+        events(choices({"text": "Hi", "finish_reason": "stop"})),
+        events({"choices": None}, {}, None, {"type": "ping"}, HI, STOP),
+        events({"choices": {"index": 0, "delta": {"content": "Hi"}}}, STOP),
+        events([HI, STOP]),
+        events(chunk({"content": [{"type": "text", "text": "H"}, {"type": "text", "text": "i"}]}), STOP),
+        events(chunk({"content": {"type": "text", "text": "Hi"}}), STOP),
+        events(choices({"delta": "", "finish_reason": None}), HI, STOP),
+        events(chunk({"role": "user", "content": "Hi"}), STOP),
+        events(choices(None, {"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"})),
+        events(HI, chunk(finish="stop"), done=False),
+        events(HI, chunk(finish="eos")),
+        events(HI, choices({"index": 0, "delta": {}, "finishReason": "STOP"})),
+        events(HI, STOP, done=False).rstrip(b"\n"),
+        events(HI, STOP).replace(b"\n\n", b"\n"),
+        b"\xef\xbb\xbf" + events(HI, STOP),
+        events(HI, STOP) + events(chunk({"content": " no"}), STOP),
+        json.dumps({"object": "chat.completion", "choices": [{"index": 0, "message": {"content": "Hi"}}]}).encode(),
+        json.dumps({"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}]}, indent=2).encode(),
+        json.dumps(HI).encode() + b"\n" + json.dumps(STOP).encode() + b"\n",
+        events(HI, STOP, done=False) + b"upstream said something\n\n",
+        events({**HI, "choices": [HI["choices"][0], {"index": 1, "delta": {"content": "other"}}]}, STOP),
+        events(HI, {**HI, "choices": [{"index": 1, "delta": {"content": "other"}, "finish_reason": "stop"}]}, STOP),
+    ],
+)
+def test_text_in_any_shape(body: bytes) -> None:
+    """No or null `delta`, `choices`, `index`; a `message` instead; lists; lines that end otherwise; several choices."""
+    found = read(body)
+    assert (found.text, found.failure, found.calls) == ("Hi", None, [])
+
+
+NAME = "calculate"
+CALL = [(NAME, {"expression": "6*7"})]
+WHOLE = '{"expression": "6*7"}'
+FIRST, REST = '{"express', 'ion": "6*7"}'
+
+
+def calls_of(body: bytes, **options: Any) -> list[tuple[str, Any]]:
+    found = read(body, **options)
+    assert found.failure is None
+    assert len(set(found.ids)) == len(found.ids)
+    assert all(found.ids)
+    return [(name, json.loads(arguments or "{}")) for name, arguments in found.calls]
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        [piece(WHOLE, name=NAME, index=0, id="a")],
+        [piece(WHOLE, name=NAME)],
+        [piece(WHOLE, name=NAME, index=None, id=None, type=None)],
+        [piece(WHOLE, name=NAME, index="0", id="")],
+        [piece(WHOLE, name=NAME, index=3, id=17)],
+        [{"index": 0, "id": "a", "name": "calculate", "arguments": WHOLE}],
+        [piece(json.loads(WHOLE), name=NAME, index=0, id="a")],
+        [piece(FIRST, name=NAME, id="a"), piece(REST)],
+        [piece(FIRST, name=NAME, id="a"), piece(REST, id="a")],
+        [piece(FIRST, name=NAME, index=0, id="a"), piece(REST, index=0, id="b")],
+        [piece(FIRST, name=NAME, index=0, id="a"), piece(REST, name=NAME, index=0, id="b")],
+        [piece(FIRST, name=NAME, id="a"), piece(REST, name=NAME, id="b")],
+        [piece(FIRST, name=NAME, index=0, id="a"), piece(REST, name=NAME, index=0, id="a")],
+        [piece("", name=NAME, index=0, id="a"), piece(WHOLE, name=NAME, index=0, id="a")],
+        [piece("{}", name=NAME, index=0, id="a"), piece(WHOLE, index=0)],
+        [piece(None, name=NAME, index=0, id="a"), piece(WHOLE, name=None, index=0, id=None)],
+        [piece(WHOLE, name=NAME, index=0, id="a"), {"index": 0, "id": None, "function": None}, None, {}, {"index": 0}],
+        [piece(WHOLE, name=NAME, index=0, id="a"), piece(WHOLE, name=NAME, index=0, id="a")],
+        [piece(name=NAME, index=0, id="a"), piece(FIRST, index=0), piece(REST, index=0)],
+        [piece(name="calc", index=0, id="a"), piece(WHOLE, name=NAME, index=0)],
+    ],
+)
+def test_one_call_in_any_shape(calls: list[Any]) -> None:
+    """Without index or id, with changing ones, the name again, an object, nulls anywhere: it is one call."""
+    assert calls_of(calling(*calls)) == CALL
+
+
+@pytest.mark.parametrize("index", [{}, {"index": 0}, {"index": None}])
+@pytest.mark.parametrize("ids", [("a", "b"), ("", ""), (None, None), ("a", "a")])
+def test_two_calls_that_are_numbered_alike(index: dict[str, Any], ids: tuple[Any, Any]) -> None:
+    """A name after whole arguments begins another call."""
+    arguments = [WHOLE, '{"expression": "1+1"}']
+    given = [
+        {**index, "id": id, "function": {"name": "calculate", "arguments": each}}
+        for id, each in zip(ids, arguments, strict=True)
+    ]
+    assert [call["expression"] for _, call in calls_of(calling(*given))] == ["6*7", "1+1"]
+
+
+def test_calls_without_arguments_that_are_numbered_alike() -> None:
+    """Each is a call, for each has its own name."""
+    given = [{"index": 0, "id": name, "function": {"name": name, "arguments": "{}"}} for name in ("f", "g")]
+    assert calls_of(calling(*given)) == [("f", {}), ("g", {})]
+
+
+def test_a_function_call_of_old() -> None:
+    """One call, in pieces."""
+    pieces = [{"name": "calculate", "arguments": ""}, {"arguments": FIRST}, {"name": None, "arguments": REST}]
+    body = events(*(chunk({"function_call": piece}) for piece in pieces), chunk(finish="function_call"))
+    assert calls_of(body) == CALL
+    assert read(body).finish == "tool_calls"
+
+
+def test_an_id_that_was_taken_is_not_given_again() -> None:
+    """The conversation has it already; the new one is such as every server takes."""
+    (id,) = read(case("tool-name-each"), taken=["a1"]).ids
+    assert id != "a1"
+    assert len(id) == 9
+    assert id.isalnum()
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        {"reasoning_content": "hm"},
+        {"reasoning": "hm"},
+        {"reasoning": {"content": "hm"}},
+        {"reasoning": "hm", "reasoning_details": [{"type": "reasoning.text", "text": "hm"}]},
+        {"reasoning_details": [{"type": "reasoning.summary", "summary": "hm"}, {"type": "reasoning.encrypted"}]},
+        {"thinking": "hm"},
+        {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]},
+        {"content": "<think>hm</think>"},
+    ],
+)
+def test_reasoning_in_any_shape(delta: dict[str, Any]) -> None:
+    """It is told apart from the answer, and told once."""
+    found = read(events(chunk(delta), HI, STOP))
+    assert (found.thoughts, found.text) == ("hm", "Hi")
+
+
+@pytest.mark.parametrize(
+    ("deltas", "kind", "text"),
+    [
+        ([{"refusal": "I "}, {"refusal": "can't."}], "refusal", "I can't."),
+        ([{"content": None, "refusal": "No."}], "refusal", "No."),
+        ([{"audio": {"id": "a", "transcript": "He"}}, {"audio": {"transcript": "llo"}}], "transcript", "Hello"),
+        ([{"audio": {"data": "AAAA"}}, {"audio": {"transcript": "Hi", "data": "AA"}}], "transcript", "Hi"),
+    ],
+)
+def test_what_was_said_elsewhere_is_shown_and_marked(deltas: list[Any], kind: str, text: str) -> None:
+    """Once, whatever the number of pieces."""
+    found = read(events(*map(chunk, deltas), STOP))
+    assert (found.text, found.kinds) == (text, [kind])
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [-1, 2**53 + 1, 0.5, math.inf, -math.inf, math.nan, "3", None, True, [], {"n": 1}],
+)
+@pytest.mark.parametrize("name", ["prompt_tokens", "completion_tokens"])
+def test_what_is_no_count_counts_as_not_reported(bad: Any, name: str) -> None:
+    """One that cannot be makes the other doubtful."""
+    assert read(events({**HI, "usage": {**USAGE, name: bad}}, STOP)).usage is None
+
+
+@pytest.mark.parametrize(
+    ("usages", "right"),
+    [
+        ([USAGE], (7, 3)),
+        ([{"prompt_tokens": 7.0, "completion_tokens": 3.0}], (7, 3)),
+        ([{**USAGE, "completion_tokens": 1}, {**USAGE, "completion_tokens": 2}, USAGE], (7, 3)),
+        ([USAGE, None, {}], (7, 3)),
+        ([USAGE, {**USAGE, "completion_tokens": -1}], None),
+        ([{"prompt_tokens": 0, "completion_tokens": 0}], None),
+        ([{"prompt_tokens": 2**53, "completion_tokens": 3}], (2**53, 3)),
+    ],
+)
+def test_the_last_report_counts(usages: list[Any], right: tuple[int, int] | None) -> None:
+    """Not the sum; that nothing was written is no report where something was."""
+    found = read(events(*({**HI, "usage": usage} for usage in usages), STOP)).usage
+    assert (found and (found["prompt_tokens"], found["completion_tokens"])) == right
+
+
+@pytest.mark.parametrize("place", ["choice", "x_groq"])
+def test_usage_in_another_place(place: str) -> None:
+    """In the choice, as Moonshot has it, or in a member of its own, as Groq has it."""
+    in_choice = choices({**STOP["choices"][0], "usage": USAGE})
+    last = {**STOP, "x_groq": {"usage": USAGE}} if place == "x_groq" else in_choice
+    found = read(events(HI, last)).usage
+    assert found is not None
+    assert found["completion_tokens"] == 3
+
+
+@pytest.mark.parametrize(("told", "kept"), [(2, 2), (3, 3), (4, None), (-1, None), ("2", None), (None, None)])
+def test_tokens_of_the_reasoning(told: Any, kept: int | None) -> None:
+    """As many as the server says, if there can be as many."""
+    found = read(
+        events({**HI, "usage": {**USAGE, "completion_tokens_details": {"reasoning_tokens": told}}}, STOP)
+    ).usage
+    assert found is not None
+    assert found.get("completion_tokens_details", {}).get("reasoning_tokens") == kept
+
+
+# However it is cut
+
+
+def cuts(body: bytes) -> st.SearchStrategy[list[bytes]]:
+    return st.sets(st.integers(0, len(body)), max_size=12).map(
+        lambda places: [body[a:b] for a, b in zip([0, *sorted(places)], [*sorted(places), len(body)], strict=True)]
+    )
+
+
+BODIES = [path.read_bytes() for path in sorted(CASES.iterdir())] + list(SHAPES.values())
+
+
+@given(st.sampled_from(BODIES).flatmap(lambda body: st.tuples(st.just(body), cuts(body))))
+def test_any_cut_of_a_body_reads_alike(given: tuple[bytes, list[bytes]]) -> None:
+    """Wherever the network cuts it, down to each byte; ids that are made up differ."""
+    body, parts = given
+    found, whole = read(*parts), read(body)
+    found.ids = whole.ids = []
+    assert found == whole
+    if len(body) < 2_000:
+        single = read(*(body[at : at + 1] for at in range(len(body))))
+        single.ids = []
+        assert single == whole
+
+
+texts = st.text(st.sampled_from("ab <>/think\n`\U0001f642あ"), max_size=30)
+
+
+@given(st.sampled_from(sorted(MARKS)), texts, texts, st.sampled_from(["", " ", "\n\n"]), st.data())
+def test_thoughts_are_parted_however_they_are_cut(
+    start: str, thought: str, answer: str, space: str, data: st.DataObject
+) -> None:
+    """Into chunks of any length, in any case of letters; white space around a thought belongs to nobody."""
+    end = MARKS[start]
+    if end in thought or any(answer.lstrip().startswith(mark) for mark in MARKS):
+        return
+    text = f"{space}{data.draw(st.sampled_from([start, start.upper()]))}{thought}{end}{space}{answer}"
+    places = sorted(data.draw(st.sets(st.integers(0, len(text)))))
+    pieces = [text[a:b] for a, b in zip([0, *places], [*places, len(text)], strict=True)]
+    found = read(events(*(chunk({"content": piece}) for piece in pieces), STOP))
+    assert found.failure is None
+    assert found.thoughts == thought.strip()
+    assert found.text == answer.lstrip()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```html\n<think>x</think>\n```",
+        "Use <think> and </think>.",
+        "`<think>`",
+        "<thin> air",
+        "<",
+        "  indented",
+        "a</think>b",
+        "<thinker>no</thinker>",
+        " \n",
+    ],
+)
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_what_only_looks_like_a_thought_is_text(text: str, size: int) -> None:
+    """In a fence, in the midst of an answer, or cut short: nothing of it is lost."""
+    pieces = [text[start : start + size] for start in range(0, len(text), size)]
+    found = read(events(*(chunk({"content": piece}) for piece in pieces), STOP))
+    assert (found.text, found.thoughts) == (text, "")
+
+
+def test_a_thought_that_never_ends_is_one() -> None:
+    """The answer was cut before it began."""
+    found = read(events(chunk({"content": "<think>hm </thi"}), chunk(finish="length")))
+    assert (found.text, found.thoughts, found.finish) == ("", "hm </thi", "length")
+
+
+def test_two_thoughts_in_a_row() -> None:
+    """Both come before the answer."""
+    found = read(events(chunk({"content": "<think>a</think>\n<think>b</think>\nc"}), STOP))
+    assert (found.text, found.thoughts) == ("c", "ab")
+
+
+def test_a_long_line_costs_no_more_than_its_length() -> None:
+    """Ten megabytes on one line, in pieces as a network gives them."""
+    body = events(chunk({"content": "x" * 10_000_000}), STOP)
+    found = read(*(body[at : at + 16_384] for at in range(0, len(body), 16_384)))
+    assert len(found.text) == 10_000_000
