@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 from streamlit.testing.v1 import AppTest
 
 from components.faults.faults import TIMES
-from components.page.excerpts import case_excerpts
+from components.page.excerpts import case_excerpts, entry_excerpts
 from components.page.texts import texts
 from streamlab.demo_model.process import DemoModel
 from streamlab.engine import Engine
@@ -22,6 +22,7 @@ from streamlab.models.options import QUESTION_CHARACTERS, Options
 from streamlab.models.provider import Fault
 from streamlab.models.providers.demo import Demo
 from streamlab.models.providers.openai import OpenAI, openai_failure
+from streamlab.models.server_errors import SERVER_ERRORS
 from tests.browser import Site, button, needs_chromium, site
 from tests.conftest import http, raw_endpoint
 from tests.pages import checked, languages, serving, visit
@@ -102,7 +103,7 @@ def test_each_fault_is_shown_to_its_end(engine: Engine, language: str, fault: Fa
     assert len(rows) == (3 if fault in ("stall", "cut", "garbage") else 2)
     (chart,) = app.get("vega_lite_chart")
     assert code in chart.proto.alt
-    assert any(f'Failure("{code}"' in block.value for block in app.code)
+    assert any(f'Failure("{code}"' in block.value or f"{code} = [" in block.value for block in app.code)
     assert difference(app, language, "end") == [words["faults.end_failed"].format(code=code)]
 
 
@@ -239,18 +240,20 @@ def test_no_key_is_on_the_page(language: str) -> None:
         assert [KEY in head for head in endpoint.headers] == [False]
 
 
-@pytest.mark.parametrize("code", sorted(set(CODES) - {"content_filtered", "producer_lost", "step_limit"}))
+@pytest.mark.parametrize("code", sorted(set(CODES) - {"address_not_found", "producer_lost", "step_limit"}))
 def test_the_lines_that_give_a_code_are_those_of_the_source(code: str) -> None:
     """Every code that an exception can have, with the line at which its case begins."""
-    found = [excerpt for function in CLASSIFIERS for excerpt in case_excerpts(function, code)]
+    cases = [excerpt for function in CLASSIFIERS for excerpt in case_excerpts(function, code)]
+    entries = list(entry_excerpts(SERVER_ERRORS, code))
+    found = cases + entries
     assert found
     for excerpt in found:
         source = Path(excerpt.path).read_text("utf-8").splitlines()
         lines = excerpt.text.splitlines()
         there = source[excerpt.line - 1 : excerpt.line - 1 + len(lines)]
         assert [line.strip() for line in there] == [line.strip() for line in lines]
-        assert lines[0].startswith("case ")
-        assert f'"{code}"' in excerpt.text
+        assert lines[0].startswith(f"{code} = [" if excerpt in entries else "case ")
+        assert excerpt in entries or f'"{code}"' in excerpt.text
 
 
 def test_a_code_that_no_exception_has_has_no_lines() -> None:

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 
 import streamlit as st
 
-from components.page.excerpts import Excerpt, case_excerpts, excerpt_of
+from components.page.excerpts import Excerpt, case_excerpts, entry_excerpts, excerpt_of
 from components.page.texts import t
 from streamlab.events.event import Error, Retry, StreamEvent
 from streamlab.faults.trials import Policy
 from streamlab.models.catalog import CLASSIFIERS
+from streamlab.models.server_errors import SERVER_ERRORS
 from streamlab.runs.run import RunLimits, Runs
 
 
@@ -30,6 +31,8 @@ def handlers(codes: Sequence[str], *, late: bool) -> Iterator[tuple[str, Excerpt
         for function in CLASSIFIERS:  # what all providers share, and each one's own
             for excerpt in case_excerpts(function, code):
                 yield t("faults.code_classify", code=code), excerpt
+        for excerpt in entry_excerpts(SERVER_ERRORS, code):  # what servers say, by any provider's client
+            yield t("faults.code_classify", code=code), excerpt
     if "timeout" in codes:
         yield t("faults.code_attempt"), excerpt_of(Runs._attempt)
         if late:

@@ -4,6 +4,7 @@ import ast
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.resources.abc import Traversable
 from textwrap import dedent
 from typing import Any
 
@@ -23,7 +24,7 @@ class Excerpt:
     def draw(self, title: str = "") -> None:
         place = f"`{self.path}:{self.line}`"
         st.caption(f"{title} · {place}" if title else place)
-        st.code(self.text, language="python", wrap_lines=True)
+        st.code(self.text, language=self.path.rpartition(".")[2].replace("py", "python"), wrap_lines=True)
 
 
 def excerpt_of(code: SourceObject) -> Excerpt:
@@ -40,6 +41,16 @@ def case_excerpts(function: Callable[..., Any], name: str) -> Iterator[Excerpt]:
             if any(isinstance(part, ast.Constant) and part.value == name for part in inner):
                 start = node.pattern.lineno
                 yield _excerpt(function, first + start - 1, lines[start - 1 : node.body[-1].end_lineno])
+
+
+def entry_excerpts(table: Traversable, name: str) -> Iterator[Excerpt]:
+    """Yield the entries of this name in the tables of a TOML file, whose lists end with a line of their own."""
+    lines = table.read_text("utf-8").splitlines(keepends=True)
+    for start, line in enumerate(lines):
+        if line.startswith(f"{name} = ["):
+            end = next(number for number in range(start, len(lines)) if lines[number].rstrip().endswith("]"))
+            path = f"streamlab/data/{table.name}"
+            yield Excerpt(path, start + 1, "".join(lines[start : end + 1]))
 
 
 def _excerpt(code: SourceObject, line: int, lines: Sequence[str]) -> Excerpt:

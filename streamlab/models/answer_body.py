@@ -23,8 +23,10 @@ class Judgement:
 
     def failure_of(self, error: Failure | None) -> Failure | None:
         """Choose what the call failed with: what the server said is more than what its client made of it."""
-        broke_here = self.failure is not None and self.failure.code == "connection_lost"
-        return error if self.failure is None or (error and broke_here) else self.failure
+        if error is None or self.failure is None:
+            return error or self.failure
+        says_more = error.code == "internal" or self.failure.code not in ("connection_lost", "provider_unavailable")
+        return self.failure if says_more else error
 
 
 class AnswerBody:

@@ -19,6 +19,7 @@ Code = Literal[
     "context_too_long",
     "content_filtered",
     "model_not_found",
+    "address_not_found",
     "bad_request",
     "producer_lost",
     "step_limit",

@@ -36,20 +36,21 @@ _SPAN = re.compile(
 _WAIT = re.compile(
     rf"(?:try again|retry(?:ing)?|wait)\s+(?:in |after |for |at least |about )*((?:{_SPAN.pattern} ?)+)", re.I
 )
+_MODEL = re.compile(r"model|deployment", re.IGNORECASE)
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 
 
+SERVER_ERRORS = files("streamlab.data").joinpath("server_errors.toml")
+
+_TABLE: dict[str, dict[Code, list[Any]]] = tomllib.loads(SERVER_ERRORS.read_text("utf-8"))
+_BY_STATUS: dict[int, Code] = {status: code for code, statuses in _TABLE["statuses"].items() for status in statuses}
+
+
 def _patterns(kind: str) -> tuple[tuple[Code, re.Pattern[str]], ...]:
-    words = tomllib.loads(files("streamlab.data").joinpath("server_errors.toml").read_text("utf-8"))[kind]
-    return tuple((code, re.compile("|".join(patterns), re.IGNORECASE)) for code, patterns in words.items())
+    return tuple((code, re.compile("|".join(patterns), re.IGNORECASE)) for code, patterns in _TABLE[kind].items())
 
 
 _BY_NAME, _BY_SENTENCE = _patterns("names"), _patterns("sentences")
-_BY_STATUS: dict[int, Code] = {
-    401: "auth", 402: "quota", 403: "auth", 404: "model_not_found", 408: "provider_unavailable",
-    409: "provider_unavailable", 413: "context_too_long", 425: "provider_unavailable", 429: "rate_limited",
-    451: "content_filtered",
-}  # fmt: skip
 # What a sentence may still mean when the status has said this much; a server that is down says many things.
 _NAMED: frozenset[Code] = frozenset(code for code, _ in _BY_SENTENCE) - {"provider_unavailable"}
 _LEFT_OPEN: dict[Code, frozenset[Code]] = {
@@ -57,6 +58,7 @@ _LEFT_OPEN: dict[Code, frozenset[Code]] = {
     "quota": frozenset(),
     "provider_unavailable": frozenset(("quota", "context_too_long")),
     "model_not_found": _NAMED,
+    "address_not_found": _NAMED,
 }
 
 
@@ -144,12 +146,19 @@ def _error_part(value: Mapping[str, Any]) -> Any:
 def _code(told: _Told, status: int | None, wait: float | None) -> Code:
     by_status = _by_status(status)
     named = _first(_BY_NAME, told.names)
+    if not _MODEL.search(" ".join((*told.names, *told.sentences))):
+        by_status, named = (_elsewhere(code) for code in (by_status, named))
     if by_status == "provider_unavailable" and named == "auth":
         named = None  # of a service behind it
     sentence = _sentence(told, by_status or named, wait)
     if named in (None, "bad_request"):
         return sentence or by_status or named or "provider_unavailable"
     return sentence if sentence in ("quota", "context_too_long") and named in _LEFT_OPEN else named
+
+
+def _elsewhere(code: Code | None) -> Code | None:
+    """Take what is not found for an address, where nothing speaks of a model."""
+    return "address_not_found" if code == "model_not_found" else code
 
 
 def _sentence(told: _Told, known: Code | None, wait: float | None) -> Code | None:
