@@ -163,7 +163,7 @@ MAY_BE_NULL = {("open", "conversation"), ("open", "model")}  # told in words
 SIDES: dict[str, tuple[Callable[[], Known], set[str], set[tuple[str, str]]]] = {
     "proto": (of_proto, ALL, {AS_ALWAYS, AS_SOMETIMES}),
     "openapi": (of_openapi, ALL, set()),
-    "docs": (of_docs, ALL - {"usage"}, MAY_BE_NULL),
+    "docs": (of_docs, ALL, MAY_BE_NULL),
     "python": (of_python, OF_CLIENTS, {AS_ALWAYS, AS_SOMETIMES}),
     "javascript": (of_javascript, OF_CLIENTS, {AS_SOMETIMES}),
 }
