@@ -1,10 +1,10 @@
 """How fast an answer was written: what counts, from when until when, and what is not claimed."""
 
-from typing import Any
+from typing import cast
 
 import pytest
 from hypothesis import given
-from langchain_core.messages.ai import UsageMetadata
+from langchain_core.messages.ai import OutputTokenDetails, UsageMetadata
 
 from streamlab.events.event import (
     Done,
@@ -102,9 +102,10 @@ def test_what_is_visible_is_part_of_what_was_written(events: list[StreamEvent]) 
 
 
 def report(tokens_in: int, tokens_out: int, total: int | None = None, **details: int) -> UsageMetadata:
-    told: dict[str, Any] = {"input_tokens": tokens_in, "output_tokens": tokens_out}
-    told["total_tokens"] = tokens_in + tokens_out if total is None else total
-    return UsageMetadata(**told | ({"output_token_details": details} if details else {}))
+    told = UsageMetadata(input_tokens=tokens_in, output_tokens=tokens_out, total_tokens=total or tokens_in + tokens_out)
+    if details:
+        told["output_token_details"] = cast(OutputTokenDetails, details)
+    return told
 
 
 REPORTS: dict[str, tuple[UsageMetadata, Usage]] = {

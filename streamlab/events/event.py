@@ -42,6 +42,19 @@ class Usage:
     estimated: Flag = False
     reasoning_tokens: Whole | None = None
 
+    def visible(self, *, thought: bool) -> int | None:
+        """Return the tokens without reasoning; None where that is not known.
+
+        `thought`: reasoning was sent. A server that sends some and counts none of it has not counted.
+        """
+        if self.reasoning_tokens is None or (thought and not self.reasoning_tokens):
+            return None
+        return max(0, self.output_tokens - self.reasoning_tokens)
+
+    def sent(self, *, thought: bool) -> int:
+        """Return the tokens that a reader was sent: all, without reasoning that was counted and not sent."""
+        return self.output_tokens if thought else max(0, self.output_tokens - (self.reasoning_tokens or 0))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:

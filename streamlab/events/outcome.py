@@ -49,24 +49,14 @@ class Outcome:
     tools: tuple[ToolUse, ...] = ()
 
     @property
-    def reasoning_tokens(self) -> int | None:
-        """How many of the output tokens were reasoning; None where that is not known.
-
-        A server that sends reasoning and counts none of it has not counted.
-        """
-        return None if self.thinking and not self.usage.reasoning_tokens else self.usage.reasoning_tokens
-
-    @property
     def visible_tokens(self) -> int | None:
         """The tokens of the text and the calls, without reasoning; None where that is not known."""
-        reasoning = self.reasoning_tokens
-        return None if reasoning is None else max(0, self.usage.output_tokens - reasoning)
+        return self.usage.visible(thought=bool(self.thinking))
 
     @property
     def tokens_per_second(self) -> float | None:
         """The speed of what was seen to be written: reasoning counts where it was sent, and not where it was hidden."""
-        hidden = 0 if self.thinking else self.reasoning_tokens or 0
-        return self.timings.tokens_per_second(self.usage.output_tokens - hidden)
+        return self.timings.tokens_per_second(self.usage.sent(thought=bool(self.thinking)))
 
 
 @dataclass

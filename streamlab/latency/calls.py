@@ -92,6 +92,8 @@ def _observation(call: Call, record: CallRecord, late: float, wire: Wire, log: S
     text = "".join(text for _, text in record.arrivals)
     # An answer that was withheld, or has no text, cannot be compared.
     error = record.error or ("content_filtered" if record.filtered else None if text else "no_text")
+    usage, thought = record.usage, record.thought
+    visible = usage.visible(thought=thought) if usage else None
     estimated = estimate_tokens(text) if text else None
     written = None
     if not error and is_demo(call.model) and call.way != "gateway":
@@ -103,17 +105,19 @@ def _observation(call: Call, record: CallRecord, late: float, wire: Wire, log: S
         warm_up=call.warm_up,
         ttfe=_since(record, record.arrivals[0][0]) if record.arrivals else None,
         ttft=chunks[0][0] if chunks else None,
-        e2e=None if error else _since(record, record.arrivals[-1][0]),
+        e2e=None if error else _since(record, record.end),
         chunk_times=tuple(time for time, _ in chunks),
         chunk_characters=tuple(characters for _, characters in chunks),
-        tokens=estimated if record.reported is None else record.reported,
-        tokens_estimated=record.reported is None and bool(text),
+        tokens=estimated if visible is None else visible,
+        tokens_estimated=visible is None and bool(text),
         reading=round(reading_seconds(text), DIGITS),
         streamed=wire.streamed,
         waits=wire.waits,
         error=error,
         late=round(late, DIGITS),
         written=None if written is None else tuple(_since(record, at) for at in written),
+        thought=thought,
+        sent_tokens=usage.sent(thought=thought) if usage else None,
     )
 
 

@@ -13,6 +13,7 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import Runnable, RunnableConfig
 from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
 
+from streamlab.events.event import Usage
 from streamlab.latency.clock import now
 from streamlab.latency.plan import Direct, Plan
 from streamlab.latency.wire import Wire
@@ -20,6 +21,7 @@ from streamlab.models.catalog import Models, classify
 from streamlab.models.observer import MessageObserver
 from streamlab.models.prompt import PROMPT
 from streamlab.models.provider import StockOptions
+from streamlab.models.usage import reported_usage
 
 # Longer than the usual 5 s: a connection must outlast the calls of the other ways, or its set-up would be measured.
 LIMITS = httpx2.Limits(max_connections=10, max_keepalive_connections=10, keepalive_expiry=60)
@@ -29,15 +31,21 @@ Chain = Runnable[dict[str, Any], str]
 
 @dataclass(slots=True)
 class CallRecord:
-    """A call as it was recorded. Times are the clock's; `arrivals` holds every event, also those without text."""
+    """A call as it was recorded. Times are the clock's; `arrivals` holds every event, also those without text.
+
+    `end` is when the stream ended, and 0 where it did not.
+    """
 
     start: float = 0.0
+    end: float = 0.0
     arrivals: list[tuple[float, str]] = field(default_factory=list)
     error: str | None = None
     retry_after: float | None = None
     """Seconds after which a call that met a rate limit may be made again, when the server said."""
-    reported: int | None = None
-    """Tokens of the visible text, when the server said."""
+    usage: Usage | None = None
+    """Tokens, when the server said."""
+    thought: bool = False
+    """Reasoning was sent."""
     filtered: bool = False
 
 
@@ -86,7 +94,8 @@ class Client:
         except BaseException:
             self.wire.abandon()
             raise
-        record.reported, record.filtered = _visible_tokens(observer.message), observer.finish == "content_filter"
+        record.usage, record.thought = _usage(observer.message), self.wire.thought
+        record.filtered = observer.finish == "content_filter"
         return record
 
     def _chain(self, models: Models, name: str, *, streaming: bool) -> Chain:
@@ -98,27 +107,26 @@ class Client:
     def _invoke(self, record: CallRecord, config: RunnableConfig) -> None:
         record.start = now()
         text = self._whole.invoke(self._inputs, config)
-        record.arrivals.append((now(), text))
+        record.end = now()
+        record.arrivals.append((record.end, text))
 
     def _stream(self, record: CallRecord, config: RunnableConfig) -> None:
         arrivals = record.arrivals
         record.start = now()
         for text in self._streaming.stream(self._inputs, config):
             arrivals.append((now(), text))
+        record.end = now()
 
     async def _astream(self, record: CallRecord, config: RunnableConfig) -> None:
         arrivals = record.arrivals
         record.start = now()
         async for text in self._streaming.astream(self._inputs, config):
             arrivals.append((now(), text))
+        record.end = now()
 
 
-def _visible_tokens(message: AIMessage | None) -> int | None:
-    """Count the tokens of the visible text; None where the server did not say."""
-    if message is None or not (usage := message.usage_metadata):
-        return None
-    hidden = usage.get("output_token_details", {}).get("reasoning") or 0
-    return max(0, usage["output_tokens"] - hidden)
+def _usage(message: AIMessage | None) -> Usage | None:
+    return reported_usage(message.usage_metadata) if message and message.usage_metadata else None
 
 
 @contextmanager

@@ -158,7 +158,9 @@ def _progress(plan: Plan, console: Console, *, quiet: bool) -> Iterator[Callable
 
 
 def _told(seen: Observation) -> str:
-    times = "" if seen.e2e is None else f": first text {seen.ttft:.3f} s, whole {seen.e2e:.3f} s"
+    moments = {"first text": seen.ttft, "last text": seen.last_text, "end": seen.e2e}
+    known = ", ".join(f"{name} {seconds:.3f} s" for name, seconds in moments.items() if seconds is not None)
+    times = f": {known}" if seen.e2e is not None else ""
     error = f": {seen.error}" if seen.error else ""
     return f"{_named(seen)} {seen.model}{times}{error}"
 

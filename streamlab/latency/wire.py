@@ -15,6 +15,7 @@ HEAD = 4_096  # bytes of the body in which the answer's id stands
 READY = 0.0001  # seconds: bytes that come sooner had been lying there
 
 _DONE = b"[DONE]"
+_THOUGHT = re.compile(rb'"reasoning(_content)?"\s*:\s*"[^"]')
 _ID = re.compile(rb'"id"\s*:\s*"([\w-]{1,100})"')
 
 
@@ -45,6 +46,11 @@ class Wire:
         """The `id` in the first event or the body: ChatOpenAI drops it from the chunks of a stream."""
         found = _ID.search(self._head)
         return found[1].decode() if found else None
+
+    @property
+    def thought(self) -> bool:
+        """The answer began with reasoning: ChatOpenAI drops what stands beside the content."""
+        return bool(_THOUGHT.search(self._head))
 
     def request(self, request: httpx2.Request) -> None:
         self._request = request
