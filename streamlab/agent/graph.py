@@ -50,7 +50,14 @@ class Thread:
 def chat_agent(
     model: BaseChatModel, system: str, memory: InMemorySaver | None = None, history_tokens: int = HISTORY_TOKENS
 ) -> Agent:
-    """Build an agent that takes `{"messages": [...]}`. Its tools never raise, but tell the model what went wrong."""
+    """Build an agent that takes `{"messages": [...]}`. Its tools never raise, but tell the model what went wrong.
+
+    Raises Failure for a model that takes no tools.
+    """
+    try:
+        model.bind_tools(TOOLS)
+    except NotImplementedError:
+        raise Failure("bad_request", detail="This model takes no tools.") from None
     return create_agent(
         model,
         TOOLS,
