@@ -12,7 +12,7 @@ from streamlab.latency.clock import ServerLog, Ticker
 from streamlab.latency.figures import reading_seconds
 from streamlab.latency.gateway import GatewayClient
 from streamlab.latency.observation import DIGITS, Observation
-from streamlab.latency.plan import Call, GatewayAddress, Plan, order
+from streamlab.latency.plan import GatewayAddress, Plan, PlannedCall, order
 from streamlab.latency.wire import Wire
 from streamlab.models.catalog import Models
 from streamlab.settings import Settings
@@ -67,7 +67,7 @@ class _Bench:
         for client in clients:
             stack.callback(client.close)
 
-    def observe(self, call: Call, ticker: Ticker) -> Observation:
+    def observe(self, call: PlannedCall, ticker: Ticker) -> Observation:
         """Make the call, again while the provider's rate limit is met, and observe the last try."""
         for repeat in range(REPEATS + 1):
             ticker.restart()
@@ -79,7 +79,7 @@ class _Bench:
             time.sleep(min(LONGEST_PAUSE, 2.0**repeat if wait is None else wait))
         return _observation(call, record, late, wire, self._server_log)
 
-    def _take(self, call: Call) -> tuple[CallRecord, Wire]:
+    def _take(self, call: PlannedCall) -> tuple[CallRecord, Wire]:
         if call.way == "gateway":
             relayed = self._relayed[call.model]
             return relayed.take(), relayed.wire
@@ -87,7 +87,7 @@ class _Bench:
         return client.take(call.way), client.wire
 
 
-def _observation(call: Call, record: CallRecord, late: float, wire: Wire, log: ServerLog) -> Observation:
+def _observation(call: PlannedCall, record: CallRecord, late: float, wire: Wire, log: ServerLog) -> Observation:
     chunks = [(_since(record, at), len(text)) for at, text in record.arrivals if text]
     text = "".join(text for _, text in record.arrivals)
     # An answer that was withheld, or has no text, cannot be compared.

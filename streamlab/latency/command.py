@@ -34,7 +34,7 @@ PLAIN_WIDTH = 160  # of a table that no terminal bounds
 
 
 @dataclass
-class Measuring:
+class CommandRun:
     """One run of the command: what was measured stays here, however it ends."""
 
     arguments: Arguments
@@ -126,7 +126,7 @@ def main(asked: Event, given: Sequence[str] | None = None) -> int:
     except (SettingsError, ArgumentsError) as error:
         console.print(str(error))
         return WRONG_ARGUMENTS
-    return Measuring(arguments, settings, console, asked).run()
+    return CommandRun(arguments, settings, console, asked).run()
 
 
 def _console() -> Console:
