@@ -24,7 +24,7 @@ class Timings:
     last: float | None = None
 
     def tokens_per_second(self, tokens: int) -> float | None:
-        """(tokens - 1) / (last - first), for the first token came with the first event; `tokens` are all from there on.
+        """Return (tokens - 1) / (last - first): the first token came with the first event. `tokens` are all of them.
 
         The reciprocal of the inter-token latency of aiperf (`InterTokenLatencyMetric`) and guidellm
         (`inter_token_latency_ms`), who count reasoning as well.
