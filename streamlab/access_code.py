@@ -73,5 +73,5 @@ class AccessCode:
 
 
 def _digest(text: str) -> bytes:
-    """Of equal length for every text."""
+    """Hash a text to bytes whose length does not tell its own."""
     return sha256(as_typed(text).encode("utf-8", "surrogatepass")).digest()

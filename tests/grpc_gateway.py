@@ -125,7 +125,7 @@ def plain(event: pb.Event) -> dict[str, Any]:
             "input_tokens": usage.input_tokens,
             "output_tokens": usage.output_tokens,
             "estimated": usage.estimated,
-        }
+        } | ({"reasoning_tokens": usage.reasoning_tokens} if usage.HasField("reasoning_tokens") else {})
     return whole
 
 

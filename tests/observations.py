@@ -78,6 +78,8 @@ def observations(draw: st.DrawFn) -> Observation:
         waits=draw(st.integers(0, 40)),
         late=draw(micros),
         written=draw(st.none() | st.just(tuple(times))),
+        thought=draw(st.none() | st.booleans()),
+        sent_tokens=draw(st.none() | st.integers(0, 10_000)),
     )
     if draw(st.integers(0, 3)) == 0:
         return replace(made, e2e=None, error="connection_lost") if way != "invoke" else failed(pair=pair, way=way,

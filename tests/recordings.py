@@ -58,7 +58,7 @@ endings = st.builds(lambda text: [FinalAnswer(text, at=0)], texts) | st.sampled_
 dones = st.builds(
     Done,
     status=st.sampled_from(get_args(Status)),
-    usage=st.none() | st.builds(Usage, counts, counts, st.booleans()),
+    usage=st.none() | st.builds(Usage, counts, counts, st.booleans(), st.none() | counts),
 )
 
 

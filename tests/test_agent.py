@@ -3,8 +3,11 @@
 import asyncio
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models.fake_chat_models import FakeListChatModel
 from langchain_core.messages import HumanMessage
 from langchain_core.tools import ToolException, tool
 from langgraph.checkpoint.memory import InMemorySaver
@@ -100,6 +103,24 @@ async def test_a_model_that_never_stops_asking_is_ended(lab: Lab) -> None:
     events = await ask(lab, "What is 17.5 % of 2,480?", tool_loop=1)
     assert len(of(events, ToolCall)) == STEPS
     assert of(events, Error)[0].code == "step_limit"
+
+
+class Refusing(FakeListChatModel):
+    """Has the method, as some wrappers do, and no tools."""
+
+    def bind_tools(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError("not with this one")
+
+
+@pytest.mark.parametrize("model", [FakeListChatModel(responses=["Hello"]), Refusing(responses=["Hello"])])
+async def test_a_model_that_takes_no_tools_is_a_clear_failure(lab: Lab, model: BaseChatModel) -> None:
+    """Said in a sentence, at once, and not tried again: nothing would change."""
+    thread = Thread(InMemorySaver(), [HumanMessage("What is 1 + 1?")])
+    run_id = lab.runs.start(lambda: AgentAttempt(lambda: chat_agent(model, "", thread.memory), thread))
+    events = await lab.read(run_id)
+    assert [event.type for event in events] == ["error", "done"]
+    (error,) = of(events, Error)
+    assert (error.code, error.message) == ("bad_request", "This model takes no tools.")
 
 
 async def test_a_tool_that_hangs_is_ended(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

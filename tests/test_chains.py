@@ -150,7 +150,18 @@ async def test_an_answer_may_be_ended_without_a_word(make_lab: MakeLab) -> None:
 async def test_usage_is_what_the_server_reports(lab: Lab) -> None:
     """Not an estimate of ours, and said so."""
     usage = end(await lab.run(demo_model(text="word " * 40), "A question.")).usage
-    assert usage == Usage(estimate_tokens("A question."), estimate_tokens("word " * 40))
+    assert usage == Usage(estimate_tokens("A question."), estimate_tokens("word " * 40), reasoning_tokens=0)
+
+
+async def test_usage_counts_reasoning_within_the_output(lab: Lab) -> None:
+    """And tells how much of it there was: as the server says it, or estimated from what was sent."""
+    for told in (True, False):
+        events = await lab.run(demo_model(text="word " * 40, reasoning=True, usage=told), "A question.")
+        usage, thought = end(events).usage, estimate_tokens(thinking(events))
+        assert usage
+        assert thought
+        assert (usage.reasoning_tokens, usage.estimated) == (thought, not told)
+        assert usage.output_tokens == thought + estimate_tokens("word " * 40)
 
 
 async def test_usage_is_estimated_when_the_server_does_not_say(lab: Lab) -> None:

@@ -291,7 +291,7 @@ def test_usage_in_another_place(place: str) -> None:
     assert found["completion_tokens"] == 3
 
 
-@pytest.mark.parametrize(("told", "kept"), [(2, 2), (3, 3), (4, None), (-1, None), ("2", None), (None, None)])
+@pytest.mark.parametrize(("told", "kept"), [(2, 2), (3, 3), (4, 4), (-1, None), ("2", None), (None, None)])
 def test_tokens_of_the_reasoning(told: Any, kept: int | None) -> None:
     """As many as the server says, if there can be as many."""
     found = read(

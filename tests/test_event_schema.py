@@ -163,7 +163,7 @@ MAY_BE_NULL = {("open", "conversation"), ("open", "model")}  # told in words
 SIDES: dict[str, tuple[Callable[[], Known], set[str], set[tuple[str, str]]]] = {
     "proto": (of_proto, ALL, {AS_ALWAYS, AS_SOMETIMES}),
     "openapi": (of_openapi, ALL, set()),
-    "docs": (of_docs, ALL - {"usage"}, MAY_BE_NULL),
+    "docs": (of_docs, ALL, MAY_BE_NULL),
     "python": (of_python, OF_CLIENTS, {AS_ALWAYS, AS_SOMETIMES}),
     "javascript": (of_javascript, OF_CLIENTS, {AS_SOMETIMES}),
 }
@@ -209,6 +209,27 @@ def test_every_writer_has_a_name_in_figures() -> None:
     from streamlab.gateway.protocols import grpc_events, sse, websocket  # noqa: F401 # which define them
 
     assert {kind.name for kind in Writer.__subclasses__() if kind.__module__.startswith("streamlab")} == set(PROTOCOLS)
+
+
+@pytest.mark.parametrize(
+    ("file", "begin", "end", "besides"),
+    [
+        ("ARCHITECTURE.md", "| event |", "|\n", set()),
+        ("clients/python/README.md", "**Events** are", "The text that counts", {"gap", "snapshot", "type"}),
+        ("clients/python/README.ja.md", "**イベント** は", "\n\n", {"gap", "snapshot", "type", "step"}),
+    ],
+)
+def test_a_list_in_words_names_every_event(file: str, begin: str, end: str, besides: set[str]) -> None:
+    """And nothing that is none, but for what a client is also told."""
+    text = (ROOT / file).read_text()
+    start = text.index(begin)
+    assert set(re.findall(r"`([a-z_]+)`", text[start : text.index(end, start)])) == EVENTS.keys() | besides
+
+
+def test_the_gateways_description_names_every_event() -> None:
+    """Those of a log, and those between the gateway and its client; no other name stands in it as one."""
+    description = create_app(Settings(_env_file=None)).openapi()["info"]["description"]
+    assert set(re.findall(r"`([a-z_]+)`", description)) == {*EVENTS, *CONTROL_EVENTS} - {"refused"}
 
 
 def test_the_clients_hand_on_every_event_of_a_log() -> None:

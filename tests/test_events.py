@@ -60,7 +60,7 @@ ALL_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "message": st.none() | strings,
     "wait": st.none() | times,
     "status": st.sampled_from(get_args(Status)),
-    "usage": st.none() | st.builds(Usage, counts, counts, st.booleans()),
+    "usage": st.none() | st.builds(Usage, counts, counts, st.booleans(), st.none() | counts),
 }
 
 

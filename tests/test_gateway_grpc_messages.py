@@ -55,6 +55,8 @@ EVENTS = [
     Error("auth", seq=1, at=0.5),
     Done("failed", "length", Usage(1, 2, estimated=True), seq=1, at=0.5),
     Done("completed", usage=Usage(0, 0), seq=1, at=0.5),
+    Done("completed", usage=Usage(1, 5, reasoning_tokens=0), seq=1, at=0.5),
+    Done("completed", usage=Usage(1, 5, reasoning_tokens=3), seq=1, at=0.5),
 ]
 
 

@@ -166,7 +166,9 @@ def test_reasoning_that_is_shown_is_no_text(there: Served) -> None:
     assert one.ttfe is not None
     assert one.ttft is not None
     assert one.ttfe < one.ttft
-    assert (one.tokens, one.tokens_estimated) == (7, True)
+    assert (one.tokens, one.tokens_estimated, one.thought) == (7, False, True)
+    assert one.sent_tokens
+    assert one.sent_tokens > 7
 
 
 # What is a failure

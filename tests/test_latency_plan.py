@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from streamlab.latency.plan import WAYS, Call, order, plan_problem
+from streamlab.latency.plan import WAYS, PlannedCall, order, plan_problem
 from tests.observations import plan_of
 
 
@@ -24,7 +24,7 @@ def test_every_pair_has_every_model_and_way_once(seed: int, pairs: int, warm_ups
     counts = Counter(calls)
     for model in plan.models:
         for way in plan.ways:
-            assert [counts[Call(pair, model, way)] for pair in range(pairs + 1)] == [warm_ups] + [1] * pairs
+            assert [counts[PlannedCall(pair, model, way)] for pair in range(pairs + 1)] == [warm_ups] + [1] * pairs
     assert counts.total() == len(calls) == models * ways * (pairs + warm_ups)
     assert all(call.warm_up == (call.pair == 0) for call in calls)
 

@@ -129,12 +129,12 @@ def test_the_table_has_each_figure_with_its_formula(engine: Engine, language: st
     whole, stream = table.value.to_dict("records")
     assert whole[words["latency.column_way"]] == words["latency.way_invoke"]
     assert {name: stream[title] for name, title in zip(COLUMNS, titles, strict=True)} == pytest.approx(
-        {"n": 6, "ttfe": 0.5, "ttft": 0.5, "gap": 75, "gap_high": 75, "tpot": 75, "e2e": 2.0, "rate": 40 / 3,
-        "tokens": 21, "within": 100}
+        {"n": 6, "ttfe": 0.5, "ttft": 0.5, "gap": 75, "gap_high": 75, "tpot": 75, "last_text": 2.0, "e2e": 2.0,
+        "rate": 40 / 3, "tokens": 21, "visible": 21, "within": 100}
     )  # fmt: skip
     figures = {name: whole[title] for name, title in zip(COLUMNS, titles, strict=True)}
     assert {name: value for name, value in figures.items() if value == value} == pytest.approx(
-        {"n": 6, "ttfe": 2.0, "ttft": 2.0, "e2e": 2.0, "tokens": 21, "within": 0}
+        {"n": 6, "ttfe": 2.0, "ttft": 2.0, "last_text": 2.0, "e2e": 2.0, "tokens": 21, "visible": 21, "within": 0}
     )
     helps = {title: column["help"] for title, column in json.loads(table.proto.columns).items() if "help" in column}
     assert helps == {

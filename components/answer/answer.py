@@ -144,8 +144,7 @@ def error_text(code: str | None) -> str:
 
 def _draw_figures(outcome: Outcome, model: str | None) -> None:
     """Draw the same row under every answer; its tooltip says what the figures mean."""
-    usage, timings = outcome.usage, outcome.timings
-    rate = timings.tokens_per_second(usage.output_tokens)
+    usage, timings, rate = outcome.usage, outcome.timings, outcome.tokens_per_second
     about = "≈ " if usage.estimated else ""
     tokens_help = t("figures.tokens_estimated" if usage.estimated else "figures.tokens_help")
     figures = {
@@ -155,6 +154,10 @@ def _draw_figures(outcome: Outcome, model: str | None) -> None:
         "tokens_in": f"{about}{usage.input_tokens:,}",
         "tokens_out": f"{about}{usage.output_tokens:,}",
     }
+    reasoned = bool(outcome.thinking or usage.reasoning_tokens)
+    if reasoned:
+        visible = outcome.visible_tokens
+        figures["visible"] = "–" if visible is None else f"{about}{visible:,}"
     if usage == UNKNOWN:  # in a recording that does not say
         figures |= {"tokens_in": "–", "tokens_out": "–"}
     if outcome.retries:
@@ -163,5 +166,6 @@ def _draw_figures(outcome: Outcome, model: str | None) -> None:
     items = [f"{t(f'figures.{name}')} **{value}**".replace(" ", "\u00a0") for name, value in figures.items()]
     named = [f"{t('figures.model')} **{model_label(model)}**"] if model else []
     row = " · ".join([*items, *named])
-    meanings = [f"**{t(f'figures.{name}')}**: {t(f'figures.{name}_help')}" for name in ("ttft", "total", "rate")]
+    explained = ("ttft", "total", "rate", *(["visible"] if reasoned else []))
+    meanings = [f"**{t(f'figures.{name}')}**: {t(f'figures.{name}_help')}" for name in explained]
     st.caption(row, help="\n\n".join([*meanings, tokens_help]))

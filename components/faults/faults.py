@@ -1,6 +1,6 @@
 """The form for a trial, and the table of a session's trials."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import get_args
 
 import streamlit as st
@@ -138,7 +138,7 @@ def _figures(saved: SavedTrial) -> dict[str, object]:
     end = t("faults.end_running")
     if events:
         outcome = outcome_of(events)
-        known = {"attempts": outcome.retries + 1} | asdict(outcome.timings)
+        known |= {"attempts": outcome.retries + 1, "ttft": outcome.timings.ttft, "total": outcome.timings.total}
         ending = outcome.status if outcome.status in ("completed", "stopped") else "failed"
         end = t(f"faults.end_{ending}", code=outcome.code)
     options = {

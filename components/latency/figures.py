@@ -15,9 +15,11 @@ COLUMNS: dict[str, tuple[Callable[[Figures], float | None], str]] = {
     "gap": (lambda found: _median(found.gap, MILLISECONDS), "%.1f"),
     "gap_high": (lambda found: found.gap.p95 * MILLISECONDS if found.gap else None, "%.1f"),
     "tpot": (lambda found: _median(found.tpot, MILLISECONDS), "%.1f"),
+    "last_text": (lambda found: _median(found.last_text), "%.3f"),
     "e2e": (lambda found: _median(found.e2e), "%.3f"),
     "rate": (lambda found: _median(found.tokens_per_second), "%.1f"),
     "tokens": (lambda found: found.tokens, "%.0f"),
+    "visible": (lambda found: found.visible, "%.0f"),
     "within": (lambda found: None if found.within_target is None else found.within_target * 100, "%.0f %%"),
 }
 

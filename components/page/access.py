@@ -15,7 +15,8 @@ from streamlab.settings import Settings
 CODE = "access.code"
 COOKIE = "streamlab_access"
 
-# A cookie is there again after a reload, when Streamlit begins a new session; it goes when the browser is closed.
+# A cookie is there again after a reload, when Streamlit begins a new session; it goes when the browser is
+# closed, and what it holds is good for a day.
 _JS = f"""
 export default function({{ data }}) {{
     const secure = location.protocol === 'https:' ? '; Secure' : '';

@@ -74,5 +74,5 @@ def draw_clients(run_id: str, token: str, now: Standing, *, served: bool, act: C
 
 
 def was_resumed() -> bool:
-    """Whether a client of this session was cut, resumed, and then had all of its text."""
+    """Tell whether a client of this session was cut, resumed, and then had all of its text."""
     return bool(getattr(st.session_state.get(CLIENTS), "resumed", None))

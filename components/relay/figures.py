@@ -38,7 +38,7 @@ class Moment:
 
 
 def moment(at: float, samples: Iterable[Sample]) -> Moment:
-    """Of the gateway's figures what the page shows."""
+    """Pick of the gateway's figures what the page shows."""
     sums: dict[tuple[str, str], float] = {}
     for sample in samples:
         labels = sample.labels
@@ -72,7 +72,7 @@ def seen(now: Moment) -> list[Moment]:
 
 
 def draw_figures(moments: Sequence[Moment]) -> None:
-    """Of the newest of these, and how it came to it."""
+    """Draw the newest of these, and how it came to it."""
     now = moments[-1]
     rates = [  # events a second between one moment and the next, at the later one
         (after.at - now.at, (after.events - before.events) / (after.at - before.at))

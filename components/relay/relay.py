@@ -86,7 +86,7 @@ async def _killed(hub: Hub, log: Log) -> Killed:
 
 
 def _draw_link(link: str) -> None:
-    """How other devices come to follow the same run."""
+    """Draw how other devices come to follow the same run."""
     with st.popover(t("relay.share"), icon=":material/qr_code_2:"):
         st.markdown(t("relay.share_what"))
         st.code(link, language=None, wrap_lines=True)

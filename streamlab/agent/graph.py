@@ -24,10 +24,10 @@ from langgraph.types import Command
 
 from streamlab.agent.tools import TIMEOUTS, TOOLS
 from streamlab.agent.translate import Translator
-from streamlab.events.event import FinalAnswer, StreamEvent, TextDelta, Usage
+from streamlab.events.event import FinalAnswer, StreamEvent, TextDelta, Thinking, Usage
 from streamlab.models.failures import Failure
+from streamlab.models.usage import estimated_usage
 from streamlab.runs.chain import Clock, count_tokens, newest
-from streamlab.text.tokens import estimate_tokens
 
 STEPS = 8  # model calls of one run; a model that asks for tools forever ends there
 SUPERSTEPS = 10 * STEPS  # of the graph, which counts each hook too: never the limit that is met first
@@ -50,7 +50,14 @@ class Thread:
 def chat_agent(
     model: BaseChatModel, system: str, memory: InMemorySaver | None = None, history_tokens: int = HISTORY_TOKENS
 ) -> Agent:
-    """Build an agent that takes `{"messages": [...]}`. Its tools never raise, but tell the model what went wrong."""
+    """Build an agent that takes `{"messages": [...]}`. Its tools never raise, but tell the model what went wrong.
+
+    Raises Failure for a model that takes no tools.
+    """
+    try:
+        model.bind_tools(TOOLS)
+    except NotImplementedError:
+        raise Failure("bad_request", detail="This model takes no tools.") from None
     return create_agent(
         model,
         TOOLS,
@@ -118,6 +125,7 @@ class AgentAttempt:
         self._thread = thread
         self._translator: Translator | None = None
         self._text: list[str] = []
+        self._thoughts: list[str] = []
 
     @property
     def usage(self) -> Usage:
@@ -127,7 +135,7 @@ class AgentAttempt:
         """
         if self._translator and self._translator.usage:
             return self._translator.usage
-        return Usage(count_tokens(self._thread.messages), estimate_tokens("".join(self._text)), estimated=True)
+        return estimated_usage(count_tokens(self._thread.messages), "".join(self._text), "".join(self._thoughts))
 
     @property
     def remark(self) -> str | None:
@@ -151,6 +159,7 @@ class AgentAttempt:
                     ours for ours in translator.translate(event) if not isinstance(ours, FinalAnswer)
                 ]
                 self._text += [each.content for each in batch if isinstance(each, TextDelta)]
+                self._thoughts += [each.content for each in batch if isinstance(each, Thinking)]
                 if batch:
                     yield batch
         except ModelCallLimitExceededError:

@@ -9,6 +9,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Tool
 from langchain_core.tools import ToolException
 
 from streamlab.events.event import FinalAnswer, StreamEvent, TextDelta, Thinking, ToolCall, ToolResult, Usage
+from streamlab.models.usage import added, reported_usage
 from streamlab.runs.chain import Clock, answer_remark, reasoning_text
 
 LONGEST_RESULT = 60 * 1024  # characters, each of at most 4 bytes: within the bound of one event
@@ -79,8 +80,8 @@ class Translator:
         for call in [*message.tool_calls, *message.invalid_tool_calls]:
             self._asked[call["id"] or ""] = call
         if used := message.usage_metadata:
-            before = self.usage or Usage(0, 0)
-            self.usage = Usage(before.input_tokens + used["input_tokens"], before.output_tokens + used["output_tokens"])
+            reported = reported_usage(used)
+            self.usage = added(self.usage, reported) if self.usage else reported
 
     def _called(self, tool: str, arguments: Any) -> Iterator[StreamEvent]:
         """Find the call that this start belongs to: the same tool and arguments, or else the first of this tool."""

@@ -16,7 +16,7 @@ from streamlab.demo_model.log import Record
 from streamlab.demo_model.options import DemoFault, Options
 from streamlab.demo_model.request import ChatRequest, Message
 from streamlab.demo_model.tool_use.calls import Call, CallPiece, cut_calls
-from streamlab.demo_model.wire import Wire
+from streamlab.demo_model.wire import ChunkWriter
 from streamlab.text.tokens import estimate_tokens
 
 FAULTY_ENDS: dict[DemoFault | None, str] = {"filter": "content_filter", "empty": "stop"}
@@ -35,7 +35,7 @@ class Reply:
         self._calls = () if fault in ("filter", "empty") else answer.calls
         self._finish = FAULTY_ENDS.get(fault, answer.finish)
         self._usage = _usage(request, answer.reasoning, self._text, self._calls)
-        self._wire = Wire(record.id, request.model, options, wants_usage=request.wants_usage)
+        self._wire = ChunkWriter(record.id, request.model, options, wants_usage=request.wants_usage)
         self._due = due_times(options, Random(request.seed if options.seed is None else options.seed))
         self._fault = fault
         self._record = record

@@ -17,7 +17,7 @@ def compact(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-class Wire:
+class ChunkWriter:
     """Encodes one answer. A content chunk costs one `json.dumps` of its text."""
 
     def __init__(self, id: str, model: str, options: Options, *, wants_usage: bool) -> None:

@@ -32,11 +32,28 @@ Seconds = Annotated[float, Field(strict=True, ge=0, le=sys.float_info.max)]
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Counts the tokens of one run. `estimated` is true when the server did not report them."""
+    """Counts the tokens of one run. `estimated` is true when the server did not report them.
+
+    `output_tokens` is all that the model wrote; `reasoning_tokens` of them were reasoning, None when that is not known.
+    """
 
     input_tokens: Whole
     output_tokens: Whole
     estimated: Flag = False
+    reasoning_tokens: Whole | None = None
+
+    def visible(self, *, thought: bool) -> int | None:
+        """Return the tokens without reasoning; None where that is not known.
+
+        `thought`: reasoning was sent. A server that sends some and counts none of it has not counted.
+        """
+        if self.reasoning_tokens is None or (thought and not self.reasoning_tokens):
+            return None
+        return max(0, self.output_tokens - self.reasoning_tokens)
+
+    def sent(self, *, thought: bool) -> int:
+        """Return the tokens that a reader was sent: all, without reasoning that was counted and not sent."""
+        return self.output_tokens if thought else max(0, self.output_tokens - (self.reasoning_tokens or 0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,11 +194,16 @@ def _line(event: StreamEvent, json_of: json.JSONEncoder) -> str:
     for name in _PAYLOADS[type(event)]:
         value = getattr(event, name)
         if value is not None:
-            data[name] = asdict(value) if isinstance(value, Usage) else value
+            data[name] = _told(value) if isinstance(value, Usage) else value
     try:
         return json_of.encode(data)
     except ValueError:
         return json_of.encode(_finite(data))
+
+
+def _told(usage: Usage) -> dict[str, Any]:
+    """Return the fields of a usage that are known."""
+    return {name: value for name, value in asdict(usage).items() if value is not None}
 
 
 def _finite(value: Any) -> Any:

@@ -48,6 +48,16 @@ class Outcome:
     retries: int
     tools: tuple[ToolUse, ...] = ()
 
+    @property
+    def visible_tokens(self) -> int | None:
+        """The tokens of the text and the calls, without reasoning; None where that is not known."""
+        return self.usage.visible(thought=bool(self.thinking))
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """The speed of what was seen to be written: reasoning counts where it was sent, and not where it was hidden."""
+        return self.timings.tokens_per_second(self.usage.sent(thought=bool(self.thinking)))
+
 
 @dataclass
 class Account:

@@ -3,45 +3,60 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from streamlab.events.event import Retry, StreamEvent, TextDelta
+from streamlab.events.event import Retry, StreamEvent, TextDelta, Thinking, ToolCall
+
+WRITTEN = (Thinking, TextDelta, ToolCall)
 
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """One answer in figures.
+    """One answer in figures, those of the attempt that is shown.
 
-    - `ttft`: time to first token, here to the first visible text of the attempt that is shown; None without any text
+    - `ttft`: time to first token, here to the first visible text; None without any text
     - `total`: end to end (E2E), until `done`
+    - `first`, `last`: the first and the last event with something that the model wrote, which is reasoning, text or a
+      call of a tool; None without any
     """
 
     ttft: float | None
     total: float
+    first: float | None = None
+    last: float | None = None
 
     def tokens_per_second(self, tokens: int) -> float | None:
-        """(tokens - 1) / (E2E - TTFT), the reciprocal of TPOT as vLLM's `bench serve` defines it."""
-        if self.ttft is None or tokens < 2 or self.total <= self.ttft:
+        """Return (tokens - 1) / (last - first): the first token came with the first event. `tokens` are all of them.
+
+        The reciprocal of the inter-token latency of aiperf (`InterTokenLatencyMetric`) and guidellm
+        (`inter_token_latency_ms`), who count reasoning as well.
+        """
+        if self.first is None or self.last is None or tokens < 2 or self.last <= self.first:
             return None
-        return (tokens - 1) / (self.total - self.ttft)
+        return (tokens - 1) / (self.last - self.first)
 
 
 class Stopwatch:
     """Takes a run's events one by one, so that the figures do not need the log."""
 
     def __init__(self) -> None:
+        self._total = 0.0
+        self._text: float | None = None
         self._first: float | None = None
-        self._last = 0.0
+        self._last: float | None = None
 
     def observe(self, event: StreamEvent) -> None:
-        self._last = event.at
-        if isinstance(event, TextDelta):
+        self._total = event.at
+        if isinstance(event, WRITTEN):
+            self._last = event.at
             if self._first is None:
                 self._first = event.at
+            if self._text is None and isinstance(event, TextDelta):
+                self._text = event.at
         elif isinstance(event, Retry):
-            self._first = None
+            self._text = self._first = self._last = None
 
     @property
     def timings(self) -> Timings:
-        return Timings(self._first, self._last)
+        return Timings(self._text, self._total, self._first, self._last)
 
 
 def timings(events: Iterable[StreamEvent]) -> Timings:

@@ -101,7 +101,7 @@ class Feed:
             self._ticking = None
 
     def is_end(self, position: Position) -> bool:
-        """Whether a reader there has the whole of a finished log."""
+        """Tell whether a reader there has the whole of a finished log."""
         return self.log.done is not None and position == Position(self.log.epoch, self.log.seq)
 
     def frame(self, position: Position) -> Frame | None:
@@ -126,7 +126,10 @@ class Feed:
             del self._frames[next(iter(self._frames))]
 
     def _cut(self, position: Position, items: list[Item]) -> Iterator[tuple[Position, Frame]]:
-        """Frames of about FRAME_BYTES, each with where its readers stand before it. A gap keeps its snapshot."""
+        """Cut the items into frames of about FRAME_BYTES, each with where its readers stand before it.
+
+        A gap keeps its snapshot.
+        """
         groups = list(_grouped(items))
         for number, group in enumerate(groups, 1):
             after = Position(self.log.epoch, group[-1].seq)

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from streamlab.events.event import EVENTS, Done
 from streamlab.gateway import limits
 from streamlab.gateway.errors import Refusal, internal, problems
 from streamlab.gateway.protocols.websocket import FollowSocket
@@ -15,11 +16,12 @@ from streamlab.gateway.requests import caller_of, gateway_of
 from streamlab.gateway.routes import router
 from streamlab.settings import Settings
 
-DESCRIPTION = """
+LOGGED = ", ".join(f"`{name}`" for name in EVENTS if name != Done.type)
+DESCRIPTION = f"""
 An answer is a **run**: it is produced once, on the server, into an ordered log, and any number of clients follow the
 log, each from where it is. Cut, come back with the id of the last event that you have, and nothing is lost or repeated.
 
-Events: `thinking`, `text_delta`, `tool_call`, `tool_result`, `final_answer`, `retry`, `error`, and one `done` at last.
+Events: {LOGGED}, and one `{Done.type}` at last.
 Control events, which carry no id: `open` comes first; `gap` and `snapshot` stand in for what cannot be had any more;
 `drain` (the server is going, come back) and `close` (the token's time is over) come before a stream ends early.
 """

@@ -12,8 +12,9 @@ from streamlab.hub import Log
 
 class RunUsage(BaseModel):
     input_tokens: int
-    output_tokens: int
+    output_tokens: int = Field(description="all that the model wrote, reasoning included")
     estimated: bool = Field(description="true when the model's server did not report them")
+    reasoning_tokens: int | None = Field(description="those of the output that were reasoning; null when not known")
 
 
 class RunState(BaseModel):

@@ -12,7 +12,7 @@ from streamlab.latency.clock import ServerLog, Ticker
 from streamlab.latency.figures import reading_seconds
 from streamlab.latency.gateway import GatewayClient
 from streamlab.latency.observation import DIGITS, Observation
-from streamlab.latency.plan import Call, GatewayAddress, Plan, order
+from streamlab.latency.plan import GatewayAddress, Plan, PlannedCall, order
 from streamlab.latency.wire import Wire
 from streamlab.models.catalog import Models
 from streamlab.models.thoughts import Thoughts
@@ -68,7 +68,7 @@ class _Bench:
         for client in clients:
             stack.callback(client.close)
 
-    def observe(self, call: Call, ticker: Ticker) -> Observation:
+    def observe(self, call: PlannedCall, ticker: Ticker) -> Observation:
         """Make the call, again while the provider's rate limit is met, and observe the last try."""
         for repeat in range(REPEATS + 1):
             ticker.restart()
@@ -80,7 +80,7 @@ class _Bench:
             time.sleep(min(LONGEST_PAUSE, 2.0**repeat if wait is None else wait))
         return _observation(call, record, late, wire, self._server_log)
 
-    def _take(self, call: Call) -> tuple[CallRecord, Wire]:
+    def _take(self, call: PlannedCall) -> tuple[CallRecord, Wire]:
         if call.way == "gateway":
             relayed = self._relayed[call.model]
             return relayed.take(), relayed.wire
@@ -88,11 +88,13 @@ class _Bench:
         return client.take(call.way), client.wire
 
 
-def _observation(call: Call, record: CallRecord, late: float, wire: Wire, log: ServerLog) -> Observation:
-    visible = _visible(record.arrivals)
-    chunks = [(_since(record, at), len(text)) for at, text in visible if text]
-    text = "".join(text for _, text in visible)
+def _observation(call: PlannedCall, record: CallRecord, late: float, wire: Wire, log: ServerLog) -> Observation:
+    shown = _visible(record.arrivals)
+    chunks = [(_since(record, at), len(text)) for at, text in shown if text]
+    text = "".join(text for _, text in shown)
     error = record.error or (None if text else "no_text")  # without any, it cannot be compared
+    usage, thought = record.usage, record.thought
+    visible = usage.visible(thought=thought) if usage else None
     estimated = estimate_tokens(text) if text else None
     written = None
     if not error and is_demo(call.model) and call.way != "gateway":
@@ -104,17 +106,19 @@ def _observation(call: Call, record: CallRecord, late: float, wire: Wire, log: S
         warm_up=call.warm_up,
         ttfe=_since(record, record.arrivals[0][0]) if record.arrivals else None,
         ttft=chunks[0][0] if chunks else None,
-        e2e=None if error else _since(record, record.arrivals[-1][0]),
+        e2e=None if error else _since(record, record.end),
         chunk_times=tuple(time for time, _ in chunks),
         chunk_characters=tuple(characters for _, characters in chunks),
-        tokens=estimated if record.reported is None else record.reported,
-        tokens_estimated=record.reported is None and bool(text),
+        tokens=estimated if visible is None else visible,
+        tokens_estimated=visible is None and bool(text),
         reading=round(reading_seconds(text), DIGITS),
         streamed=wire.streamed,
         waits=wire.waits,
         error=error,
         late=round(late, DIGITS),
         written=None if written is None else tuple(_since(record, at) for at in written),
+        thought=thought,
+        sent_tokens=usage.sent(thought=thought) if usage else None,
     )
 
 

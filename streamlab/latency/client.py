@@ -12,6 +12,7 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import Runnable
 from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
 
+from streamlab.events.event import Usage
 from streamlab.latency.clock import now
 from streamlab.latency.plan import Direct, Plan
 from streamlab.latency.wire import Wire
@@ -27,15 +28,21 @@ Chain = Runnable[dict[str, Any], str]
 
 @dataclass(slots=True)
 class CallRecord:
-    """A call as it was recorded. Times are the clock's; `arrivals` holds every event, also those without text."""
+    """A call as it was recorded. Times are the clock's; `arrivals` holds every event, also those without text.
+
+    `end` is when the stream ended, and 0 where it did not.
+    """
 
     start: float = 0.0
+    end: float = 0.0
     arrivals: list[tuple[float, str]] = field(default_factory=list)
     error: str | None = None
     retry_after: float | None = None
     """Seconds after which a call that met a rate limit may be made again, when the server said."""
-    reported: int | None = None
-    """Tokens of the visible text, when the server said."""
+    usage: Usage | None = None
+    """Tokens, when the server said."""
+    thought: bool = False
+    """Reasoning was sent."""
 
 
 class Client:
@@ -84,7 +91,7 @@ class Client:
         judgement = self.wire.body.judge()
         if failure := judgement.failure_of(failure):
             record.error, record.retry_after = failure.code, failure.retry_after
-        record.reported = _visible_tokens(judgement.usage)
+        record.usage, record.thought = judgement.usage, judgement.thought
         return record
 
     def _chain(self, models: Models, name: str, *, streaming: bool) -> Chain:
@@ -96,28 +103,22 @@ class Client:
     def _invoke(self, record: CallRecord) -> None:
         record.start = now()
         text = self._whole.invoke(self._inputs)
-        record.arrivals.append((now(), text))
+        record.end = now()
+        record.arrivals.append((record.end, text))
 
     def _stream(self, record: CallRecord) -> None:
         arrivals = record.arrivals
         record.start = now()
         for text in self._streaming.stream(self._inputs):
             arrivals.append((now(), text))
+        record.end = now()
 
     async def _astream(self, record: CallRecord) -> None:
         arrivals = record.arrivals
         record.start = now()
         async for text in self._streaming.astream(self._inputs):
             arrivals.append((now(), text))
-
-
-def _visible_tokens(usage: dict[str, Any] | None) -> int | None:
-    """Count the tokens of the visible text; None where the server did not say."""
-    if usage is None:
-        return None
-    hidden: int = usage.get("completion_tokens_details", {}).get("reasoning_tokens", 0)
-    written: int = usage["completion_tokens"]
-    return written - hidden
+        record.end = now()
 
 
 @contextmanager

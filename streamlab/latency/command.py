@@ -34,7 +34,7 @@ PLAIN_WIDTH = 160  # of a table that no terminal bounds
 
 
 @dataclass
-class Measuring:
+class CommandRun:
     """One run of the command: what was measured stays here, however it ends."""
 
     arguments: Arguments
@@ -126,7 +126,7 @@ def main(asked: Event, given: Sequence[str] | None = None) -> int:
     except (SettingsError, ArgumentsError) as error:
         console.print(str(error))
         return WRONG_ARGUMENTS
-    return Measuring(arguments, settings, console, asked).run()
+    return CommandRun(arguments, settings, console, asked).run()
 
 
 def _console() -> Console:
@@ -158,7 +158,9 @@ def _progress(plan: Plan, console: Console, *, quiet: bool) -> Iterator[Callable
 
 
 def _told(seen: Observation) -> str:
-    times = "" if seen.e2e is None else f": first text {seen.ttft:.3f} s, whole {seen.e2e:.3f} s"
+    moments = {"first text": seen.ttft, "last text": seen.last_text, "end": seen.e2e}
+    known = ", ".join(f"{name} {seconds:.3f} s" for name, seconds in moments.items() if seconds is not None)
+    times = f": {known}" if seen.e2e is not None else ""
     error = f": {seen.error}" if seen.error else ""
     return f"{_named(seen)} {seen.model}{times}{error}"
 

@@ -72,7 +72,16 @@ def _interval(samples: Sequence[Sequence[float]]) -> tuple[float, float]:
         method="percentile",
         rng=np.random.default_rng(0),
     ).confidence_interval
-    return float(interval.low), float(interval.high)
+    least, greatest = _reach(samples)  # interpolation between two values may round beyond both
+    return max(float(interval.low), least), min(float(interval.high), greatest)
+
+
+def _reach(samples: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """Return what a median, or the difference of two, can be at least and at most."""
+    if len(samples) == 1:
+        return min(samples[0]), max(samples[0])
+    after, before = samples
+    return min(after) - max(before), max(after) - min(before)
 
 
 def _median_difference(after: NDArray[np.float64], before: NDArray[np.float64], axis: int) -> NDArray[np.float64]:

@@ -28,17 +28,27 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Definitions as in vLLM's `bench serve` (`vllm/benchmarks/serve.py`, `calculate_metrics`, and
-    `vllm/benchmarks/lib/endpoint_request_func.py`, `async_request_openai_chat_completions`).
+    """`n` calls count, `failures` others failed with `errors`, and `refused` invokes streamed underneath.
 
-    `n` calls count, `failures` others failed with `errors`, and `refused` invokes streamed underneath.
-
-    - `ttft`: time to the first chunk with text. vLLM takes the first chunk of any kind, which is `ttfe` here
-    - `gap`: inter-token latency (ITL), the time between neighbouring chunks, those of all calls pooled
-    - `tpot`: time per output token of a call, (E2E - TTFT) / (tokens - 1), where there are two tokens or more
-    - `e2e`: until the last event of the stream
+    - `ttft`: time to the first chunk with text, which aiperf and guidellm call the time to first output token. Their
+      TTFT also counts reasoning; vLLM's is the first chunk of any kind, `ttfe` here
+    - `gap`: the time between neighbouring chunks, those of all calls pooled, as vLLM's inter-token latency
+    - `tpot`: time per output token of a call, (last text - first written) / (tokens - 1), where there are two tokens or
+      more. Where reasoning was sent, the first written is the first event and its tokens count, else the first text.
+      aiperf and guidellm call that inter-token latency; vLLM's TPOT ends with its E2E
+    - `last_text`: until the last chunk with text, as aiperf's request latency and, but for the chunk that tells why the
+      model stopped, vLLM's E2E
+    - `e2e`: until the stream ended, as guidellm's request latency
     - `tokens_per_second`: the reciprocal of TPOT, of each call
-    - `noticed`: what a reader notices of the wait (`noticed_wait`); `reading` and `tokens` are medians
+    - `tokens` that were sent, and those that are `visible` where the server told them apart; medians
+
+    What the others do stands in `src/aiperf/metrics/types/` (`TTFTMetric`, `TimeToFirstOutputTokenMetric`,
+    `RequestLatencyMetric`, `InterTokenLatencyMetric`), `src/guidellm/schemas/request_stats.py`
+    (`time_to_first_token_ms`, `request_latency`, `inter_token_latency_ms`), whose times are taken in
+    `src/guidellm/backends/openai/http.py` (`_resolve_streaming`), and `vllm/benchmarks/lib/endpoint_request_func.py`
+    (`async_request_openai_chat_completions`).
+
+    - `noticed`: what a reader notices of the wait (`noticed_wait`); `reading` is a median
     - `within_target`: the share of the calls whose TTFT is within the target; a failed call is not. vLLM's goodput
       is their number per second instead
     """
@@ -53,11 +63,13 @@ class Figures:
     ttft: Spread | None
     gap: Spread | None
     tpot: Spread | None
+    last_text: Spread | None
     e2e: Spread | None
     tokens_per_second: Spread | None
     noticed: Spread | None
     reading: float | None
     tokens: float | None
+    visible: float | None
     within_target: float | None
 
 
@@ -78,21 +90,31 @@ def figures(observations: Sequence[Observation], model: str, way: Way, target: f
         ttft=spread([seen.ttft for seen in good]),
         gap=spread([gap for seen in good for gap in seen.gaps]),
         tpot=spread(tpots),
+        last_text=spread([seen.last_text for seen in good]),
         e2e=spread([seen.e2e for seen in good]),
         tokens_per_second=spread([1 / tpot for tpot in tpots if tpot]),
         noticed=spread([wait.noticed for seen in good if (wait := noticed_wait(seen))]),
         reading=middle([seen.reading for seen in good]),
-        tokens=middle([seen.tokens for seen in good if seen.tokens is not None]),
+        tokens=middle([tokens for seen in good if (tokens := sent_tokens(seen)) is not None]),
+        visible=middle([seen.tokens for seen in good if seen.tokens is not None and not seen.tokens_estimated]),
         within_target=_within(mine, target),
     )
 
 
 def time_per_token(observation: Observation) -> float | None:
     """Return TPOT of a call in seconds; None for one token, and for invoke, where the first token's time is unknown."""
-    if observation.e2e is None or observation.tokens is None:
+    tokens = sent_tokens(observation)
+    if observation.e2e is None or tokens is None:
         return None
-    rate = Timings(observation.ttft, observation.e2e).tokens_per_second(observation.tokens)
+    from_thought = observation.thought and observation.sent_tokens is not None
+    first = observation.ttfe if from_thought else observation.ttft
+    rate = Timings(observation.ttft, observation.e2e, first, observation.last_text).tokens_per_second(tokens)
     return 1 / rate if rate else None
+
+
+def sent_tokens(observation: Observation) -> int | None:
+    """Return how many tokens the stream brought; where that was not reported, those of its text."""
+    return observation.tokens if observation.sent_tokens is None else observation.sent_tokens
 
 
 def spread(values: Sequence[float | None]) -> Spread | None:

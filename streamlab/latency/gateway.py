@@ -107,7 +107,7 @@ def _take_down(record: CallRecord, stream: Iterable[httpx2.ServerSentEvent]) -> 
 
     Raises _Failed when the call cannot be compared, ValueError for what is no event.
     """
-    thought = completed = False
+    completed = False
     for sent in stream:
         at = now()
         if sent.event == "gap":  # some of its events cannot be had any more
@@ -118,15 +118,16 @@ def _take_down(record: CallRecord, stream: Iterable[httpx2.ServerSentEvent]) -> 
         record.arrivals.append((at, event.content if isinstance(event, TextDelta) else ""))
         match event:
             case Thinking():
-                thought = True
+                record.thought = True
             case Retry():
                 raise _Failed(event.code, event.wait)
             case Error():
                 raise _Failed(event.code)
             case Done():
                 completed = event.status == "completed"
-                if completed and event.usage and not event.usage.estimated and not thought:
-                    record.reported = event.usage.output_tokens
+                if completed and event.usage and not event.usage.estimated:
+                    record.usage = event.usage
+    record.end = now()
     if not completed:  # the stream ended before the run, or somebody else or the end of its server stopped it
         raise _Failed("connection_lost")
 

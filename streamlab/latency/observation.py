@@ -32,10 +32,11 @@ class Observation:
     - `pair`: 1, 2, 3 …; 0 for a warm-up
     - `ttfe`: the first event of any kind, such as a chunk that only names the role; through a gateway, of the run
     - `ttft`: the first text
-    - `e2e`: the last event of a stream, or the return of invoke, whose `ttfe` and `ttft` are the same
+    - `e2e`: the end of a stream, when its iterator ended: after the last text, the usage, `[DONE]` and the rest of the
+      body; or the return of invoke, whose `ttfe` and `ttft` are the same
     - `chunk_times`, `chunk_characters`: one for each chunk with text; a gateway's events may each hold several
-    - `tokens`: of the text, without those of hidden reasoning (through a gateway, only of reasoning that is shown);
-      `tokens_estimated` when the server did not say
+    - `tokens`: of the visible text; `tokens_estimated` from it when the server did not say, also when it told what it
+      wrote and not how much of that was reasoning
     - `reading`: how long people take to read the text
     - `streamed`: what went over the wire was an event stream, whatever the program asked for
     - `waits`: how often the next bytes of the body had to be waited for; the rest lay ready
@@ -43,6 +44,10 @@ class Observation:
     - `late`: how late a thread woke that sleeps for 10 ms at a time, 95th percentile over the call
     - `written`: when the server wrote each chunk, or the body, by its own account; None when that is not known. What
       comes through a gateway is late by what the gateway takes, so there it is no measure of error, and None
+    - `thought`: the stream brought reasoning, whatever the program was given of it
+    - `sent_tokens`: all that the stream brought, as the server reported it: text, calls, and reasoning where `thought`
+
+    What former versions did not write is None, and not known; their `e2e` is the last event of the stream.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
@@ -64,6 +69,13 @@ class Observation:
     error: Annotated[str, Field(pattern="^[a-z_]{1,40}$")] | None
     late: Seconds
     written: tuple[Moment, ...] | None
+    thought: bool | None = None
+    sent_tokens: Count | None = None
+
+    @property
+    def last_text(self) -> float | None:
+        """When the last text came."""
+        return self.chunk_times[-1] if self.chunk_times else None
 
     @property
     def gaps(self) -> list[float]:
@@ -130,12 +142,12 @@ def write_csv(observations: Iterable[Observation]) -> bytes:
     writer = csv.writer(text)
     lists = ("chunk_times", "chunk_characters", "written")
     names = [field.name for field in fields(Observation) if field.name not in lists]
-    writer.writerow([*names, "chunks", "characters", "gap_p50", "gap_p95"])
+    writer.writerow([*names, "last_text", "chunks", "characters", "gap_p50", "gap_p95"])
     for observation in observations:
         single = (getattr(observation, name) for name in names)
         values = [harmless(value) if isinstance(value, str) else value for value in single]
         gaps = observation.gaps
         middle, high = (round(float(np.percentile(gaps, share)), DIGITS) if gaps else None for share in (50, 95))
         characters = sum(observation.chunk_characters)
-        writer.writerow([*values, len(observation.chunk_times), characters, middle, high])
+        writer.writerow([*values, observation.last_text, len(observation.chunk_times), characters, middle, high])
     return text.getvalue().encode("utf-8", "backslashreplace")

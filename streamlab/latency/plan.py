@@ -71,7 +71,7 @@ class GatewayAddress:
         return {"authorization": f"Bearer {self.token.get_secret_value()}"} if self.token else {}
 
 
-class Call(NamedTuple):
+class PlannedCall(NamedTuple):
     """One call to make. Warm-ups have pair 0."""
 
     pair: int
@@ -83,15 +83,15 @@ class Call(NamedTuple):
         return self.pair == 0
 
 
-def order(plan: Plan) -> list[Call]:
+def order(plan: Plan) -> list[PlannedCall]:
     """List every call: warm-ups first, then pair by pair, each pair in a random order that the seed decides.
 
     So neither a drift over time nor the neighbour before favours a way or a model.
     """
     random = Random(plan.seed)
-    calls: list[Call] = []
+    calls: list[PlannedCall] = []
     for pair in [0] * plan.warm_ups + list(range(1, plan.pairs + 1)):
-        turn = [Call(pair, model, way) for model in plan.models for way in plan.ways]
+        turn = [PlannedCall(pair, model, way) for model in plan.models for way in plan.ways]
         random.shuffle(turn)
         calls += turn
     return calls

@@ -18,6 +18,12 @@ _REASONS: dict[Reason, str] = {
     "late": "this process was woken late",
 }
 
+DEFINITIONS = (
+    "TTFT: first text; aiperf's and guidellm's also count reasoning, vLLM's is TTFE. Last text: aiperf's request "
+    "latency and vLLM's E2EL. E2E: the stream's end; guidellm's request latency. tokens/s: (tokens - 1) / (last text - "
+    "first written), with the reasoning that was sent; 1 / inter-token latency of aiperf and guidellm."
+)
+
 
 def print_summary(summary: Summary, console: Console) -> None:
     for model in dict.fromkeys(row.model for row in summary.figures):
@@ -26,6 +32,8 @@ def print_summary(summary: Summary, console: Console) -> None:
     for comparison in summary.comparisons:
         if found := comparison.difference:
             console.print(_sentence(comparison, found, several=several))
+    if summary.figures:
+        console.print(DEFINITIONS)
     for note in _notes(summary):
         console.print(note)
 
@@ -37,8 +45,10 @@ def _figures(summary: Summary, model: str) -> Table:
     table.add_column("medians")
     for row in ways:
         table.add_column(row.way, justify="right")
-    names = ("calls", "failed", "TTFE (s)", "TTFT (s)", "TTFT p95 (s)", "gap (ms)", "gap p95 (ms)", "TPOT (ms)",
-        "E2E (s)", "tokens/s", f"TTFT <= {summary.target:g} s")  # fmt: skip
+    names = (
+        "calls", "failed", "TTFE (s)", "TTFT (s)", "TTFT p95 (s)", "gap (ms)", "gap p95 (ms)", "TPOT (ms)",
+        "last text (s)", "E2E (s)", "tokens/s", "tokens", "visible tokens", f"TTFT <= {summary.target:g} s",
+    )  # fmt: skip
     for cells in zip(names, *map(_cells, ways), strict=True):
         table.add_row(*cells)
     return table
@@ -48,7 +58,8 @@ def _cells(row: Figures) -> Iterable[str]:
     yield from (str(row.n), str(row.failures + row.refused))
     yield from (_median(row.ttfe), _median(row.ttft), f"{row.ttft.p95:.3f}" if row.ttft else "-")
     yield from (_median(row.gap, 1e3, 1), f"{row.gap.p95 * 1e3:.1f}" if row.gap else "-", _median(row.tpot, 1e3, 1))
-    yield from (_median(row.e2e), _median(row.tokens_per_second, 1, 1))
+    yield from (_median(row.last_text), _median(row.e2e), _median(row.tokens_per_second, 1, 1))
+    yield from ("-" if tokens is None else f"{tokens:.0f}" for tokens in (row.tokens, row.visible))
     yield "-" if row.within_target is None else f"{row.within_target:.0%}"
 
 

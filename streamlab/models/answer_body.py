@@ -10,16 +10,22 @@ from typing import Any
 
 import httpx2
 
+from streamlab.events.event import Usage
 from streamlab.models.chunks import ChunkReader
 from streamlab.models.failures import Failure
+from streamlab.models.usage import told_usage
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a body amounts to: a failure, if it is no whole answer, and the usage that the server reported."""
+    """What a body amounts to: a failure, if it is no whole answer, and the usage that the server reported.
+
+    `thought`: reasoning was sent, which a stock client drops.
+    """
 
     failure: Failure | None = None
-    usage: dict[str, Any] | None = None
+    usage: Usage | None = None
+    thought: bool = False
 
     def failure_of(self, error: Failure | None) -> Failure | None:
         """Choose what the call failed with: what the server said is more than what its client made of it."""
@@ -69,14 +75,18 @@ class AnswerBody:
                 for _ in read:
                     pass
         except Failure as failure:
-            return Judgement(failure, reader.usage)
+            return _judgement(reader, failure)
         except httpx2.DecodingError:
             return Judgement()
         is_stream = "event-stream" in response.headers.get("content-type", "")
         if is_stream and not reader.ended and not body.replace(b"\r\n", b"\n").endswith((b"\n\n", b"\r\r")):
             # Other readers do not look at an event before the blank line at its end.
-            return Judgement(Failure("connection_lost", detail="the last event has no end"), reader.usage)
-        return Judgement(None, reader.usage)
+            return _judgement(reader, Failure("connection_lost", detail="the last event has no end"))
+        return _judgement(reader)
+
+
+def _judgement(reader: ChunkReader, failure: Failure | None = None) -> Judgement:
+    return Judgement(failure, told_usage(reader.usage) if reader.usage else None, reader.thought)
 
 
 class _Copied(httpx2.SyncByteStream, httpx2.AsyncByteStream):

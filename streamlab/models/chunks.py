@@ -60,6 +60,8 @@ class ChunkReader:
         self._model: str | None = None
         self._answered = False
         self._written = False
+        self.thought = False
+        """Whether reasoning was sent."""
         self.finish: str | None = None
         """Why the model stopped, in OpenAI's words."""
         self.usage: dict[str, Any] | None = None
@@ -192,15 +194,15 @@ class ChunkReader:
     def _text(self, name: str, text: str) -> Iterator[dict[str, Any]]:
         if text and (text := self._halves[name].join(text)):
             self._written = True
+            self.thought = self.thought or name == "reasoning_content"
             yield {name: text}
 
     def _rest(self) -> Iterator[Chunk]:
         """Give what was held until more came."""
         thought, answer = self._thoughts.rest()
         for name, held in (("reasoning_content", thought), ("content", answer)):
-            if text := self._halves[name].join(held) + self._halves[name].rest():
-                self._written = True
-                yield {"choices": [{"index": 0, "delta": {name: text}}]}
+            for each in (*self._text(name, held), *self._text(name, self._halves[name].rest())):
+                yield {"choices": [{"index": 0, "delta": each}]}
 
     def _finished(self, finish: str) -> Iterator[Chunk]:
         if finish in _BROKEN:
@@ -269,9 +271,10 @@ def _usage(usage: Any) -> dict[str, Any] | None:
     counts = {name: _count(_mapping(usage).get(name)) for name in ("prompt_tokens", "completion_tokens")}
     if None in counts.values():
         return None
-    kept: dict[str, Any] = {**counts, "total_tokens": sum(filter(None, counts.values()))}
+    total = _count(_mapping(usage).get("total_tokens"))
+    kept: dict[str, Any] = {**counts, "total_tokens": sum(filter(None, counts.values())) if total is None else total}
     hidden = _count(_mapping(_mapping(usage).get("completion_tokens_details")).get("reasoning_tokens"))
-    if hidden is not None and hidden <= kept["completion_tokens"]:
+    if hidden is not None:
         kept["completion_tokens_details"] = {"reasoning_tokens": hidden}
     return kept
 

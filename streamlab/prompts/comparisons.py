@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from itertools import product, starmap
 from typing import Any, Literal, NamedTuple
 
@@ -267,7 +267,8 @@ def _cell(prompts: PromptSet, key: CellKey, answer: CellRun | None) -> Cell:
         text=outcome.text,
         status=outcome.status,
         code=outcome.code,
-        **asdict(outcome.timings),
+        ttft=outcome.timings.ttft,
+        total=outcome.timings.total,
         input_tokens=usage.input_tokens if known else None,
         output_tokens=usage.output_tokens if known else None,
         estimated=usage.estimated,

@@ -18,6 +18,7 @@ from langchain_core.runnables import Runnable
 from streamlab.events.event import StreamEvent, TextDelta, Thinking, Usage
 from streamlab.models.connections import Connections
 from streamlab.models.prompt import PROMPT
+from streamlab.models.usage import estimated_usage, reported_usage
 from streamlab.runs.pump import Pump
 from streamlab.text.tokens import estimate_tokens
 
@@ -58,6 +59,7 @@ class ChainAttempt:
         self._inputs = inputs
         self._observer = _Observer()
         self._text: list[str] = []
+        self._thoughts: list[str] = []
 
     @property
     def usage(self) -> Usage:
@@ -65,7 +67,7 @@ class ChainAttempt:
         if self._observer.usage:
             return self._observer.usage
         sent = PROMPT.invoke(self._inputs).to_messages()
-        return Usage(count_tokens(sent), estimate_tokens("".join(self._text)), estimated=True)
+        return estimated_usage(count_tokens(sent), "".join(self._text), "".join(self._thoughts))
 
     @property
     def remark(self) -> str | None:
@@ -87,6 +89,7 @@ class ChainAttempt:
     def _produce(self, clock: Clock) -> Iterator[StreamEvent]:
         for text in self._build().stream(self._inputs, config={"callbacks": [self._observer]}):
             if reasoning := self._observer.take_reasoning():
+                self._thoughts.append(reasoning)
                 yield Thinking(reasoning, at=clock())
             self._text.append(text)
             for start in range(0, len(text), LONGEST_DELTA):
@@ -116,7 +119,7 @@ class _Observer(BaseCallbackHandler):
         if not isinstance(message, AIMessageChunk):
             return
         if reported := message.usage_metadata:
-            self.usage = Usage(reported["input_tokens"], reported["output_tokens"])
+            self.usage = reported_usage(reported)
         if chunk and chunk.generation_info and (finish := chunk.generation_info.get("finish_reason")):
             self.finish = finish
         if message.additional_kwargs or not isinstance(message.content, str):

@@ -2,11 +2,15 @@
 
 export type Status = "completed" | "stopped" | "failed" | "lost";
 
-/** Tokens of one run. `estimated` is true when the model's server did not report them. */
+/**
+ * Tokens of one run. `estimated` is true when the model's server did not report them. `output_tokens` is all that the
+ * model wrote; `reasoning_tokens` of them were reasoning, and it is absent when that is not known.
+ */
 export interface Usage {
   input_tokens: number;
   output_tokens: number;
   estimated: boolean;
+  reasoning_tokens?: number;
 }
 
 /** `seq` counts 1, 2, 3 … within the run; `at` is seconds since it began; `step` is the model's turn within it. */

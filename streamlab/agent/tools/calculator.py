@@ -86,7 +86,7 @@ def _evaluate(text: str) -> Number:
 
 
 def _misread(error: Exception) -> str:
-    """Python's words help with a syntax error; with the rest they do not."""
+    """Say what is wrong: Python's words help with a syntax error; with the rest they do not."""
     if isinstance(error, _NotReal):
         return str(error)
     if isinstance(error, SyntaxError):
@@ -131,7 +131,7 @@ def _number(value: object) -> Number:
 
 
 def _numbers(values: tuple[object, ...]) -> list[Number]:
-    """`sum(1, 2)` and `sum([1, 2])` alike."""
+    """Read the numbers of `sum(1, 2)` and of `sum([1, 2])` alike."""
     if len(values) == 1 and isinstance(values[0], list | tuple):
         values = tuple(values[0])
     if not values:
@@ -140,7 +140,7 @@ def _numbers(values: tuple[object, ...]) -> list[Number]:
 
 
 def _of_numbers(function: Callable[..., object]) -> Callable[..., Number]:
-    """Each argument and the result are numbers within the limits."""
+    """Hold each argument and the result of a function to numbers within the limits."""
 
     def bounded(*values: object) -> Number:
         return _number(function(*map(_number, values)))

@@ -41,7 +41,7 @@ class Found(TypedDict):
     hits: list[Hit]
 
 
-class Passage(NamedTuple):
+class Excerpt(NamedTuple):
     title: str
     text: str
     keywords: str
@@ -115,7 +115,7 @@ def _named(words: Iterable[str]) -> dict[str, str]:
 
 
 def _score(words: dict[str, str]) -> str:
-    """How many of the words a passage holds, those in its title twice: for words that the index does not know."""
+    """Count in SQL the words that a passage holds, those in its title twice: for words that the index does not know."""
     return " + ".join(f"holds({EVERYTHING}, :{name}) + holds(title, :{name})" for name in words)
 
 
@@ -134,7 +134,7 @@ def _run(connection: sqlite3.Connection, search: Search, language: Language, lim
 
 
 def _words(found: Iterable[str]) -> list[str]:
-    """Each once, without grammar; short ASCII words ("is", "a") count only where there is nothing else."""
+    """Keep each word once, without grammar; short ASCII words ("is", "a") count only where there is nothing else."""
     words = list(dict.fromkeys(word.lower() for word in found))
     telling = [word for word in words if word not in GRAMMAR_WORDS and (len(word) >= INDEXED or not word.isascii())]
     return telling or words
@@ -167,19 +167,19 @@ def _index() -> bytes:
         return connection.serialize()
 
 
-def _passages() -> Iterator[Passage]:
+def _passages() -> Iterator[Excerpt]:
     """Split the notes into passages. The keywords of a note find its first passage."""
     for name, topic in zip(note_files(), topics(), strict=True):
         for language, note in topic.notes.items():
             source = f"notes/{language}/{name}"
             keywords = (FOLDER / language / name).read_text("utf-8").partition("\n")[0].removeprefix("keywords:")
             for title, text in _split(note.title, f"{note.main}\n\n{note.more}"):
-                yield Passage(title, text, keywords, language, source)
+                yield Excerpt(title, text, keywords, language, source)
                 keywords = ""
 
 
 def _split(title: str, body: str) -> Iterator[tuple[str, str]]:
-    """Passages of whole paragraphs; each heading begins a new one and joins its title."""
+    """Cut a note into passages of whole paragraphs; each heading begins a new one and joins its title."""
     heading, gathered = title, ""
     for block in _blocks(body):
         found = HEADING.fullmatch(block)

@@ -74,7 +74,10 @@ def limit_process() -> None:
 
 
 def read(database: str, sql: str, seconds: float, rows: int, size: int) -> dict[str, Any]:
-    """`database` is a `file:` URI; `size` bounds the answer, in characters of its JSON. Raises SqlRefused."""
+    """Run a query that only reads. Raises SqlRefused.
+
+    `database` is a `file:` URI; `size` bounds the answer, in characters of its JSON.
+    """
     with closing(sqlite3.connect(database, uri=True, isolation_level=None)) as connection:
         tables = harden(connection)
         guard = Guard(tables)

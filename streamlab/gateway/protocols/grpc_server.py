@@ -62,7 +62,7 @@ async def grpc_port(gateway: Gateway, host: str, port: int, *, shared: bool = Fa
 
 
 def _options(gateway: Gateway, *, shared: bool) -> list[tuple[str, int]]:
-    """https://grpc.github.io/grpc/core/group__grpc__arg__keys.html"""
+    """Return the server's options: https://grpc.github.io/grpc/core/group__grpc__arg__keys.html"""
     heartbeat = round(gateway.deliveries.pace.heartbeat * 1000)
     return [
         ("grpc.so_reuseport", int(shared)),

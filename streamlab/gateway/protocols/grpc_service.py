@@ -179,7 +179,7 @@ def _caller(context: Unary | Stream) -> Caller:
 
 
 def _address(peer: str) -> str | None:
-    """Of `ipv4:127.0.0.1:50000` or `ipv6:%5B::1%5D:50000`; None for what has none."""
+    """Read the address out of `ipv4:127.0.0.1:50000` or `ipv6:%5B::1%5D:50000`; None for what has none."""
     family, _, place = peer.partition(":")
     return urlsplit(f"//{unquote(place)}").hostname if family in ("ipv4", "ipv6") else None
 

@@ -79,8 +79,9 @@ class EventStream(Response):
         self._opening = opening
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """In a task of its own the frames are sent from few calls deep: for each one, a task resumes every call that
-        waits in it, and beneath an application's middleware these are twenty.
+        """Send the frames from a task of their own, few calls deep.
+
+        For each frame a task resumes every call that waits in it; beneath an application's middleware these are twenty.
         """
         send_at_once(receive)
         with self._delivery as delivery, alongside(asyncio.create_task(watch(receive, delivery))):

@@ -10,11 +10,15 @@ Json: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of a run; `estimated` when the model's server did not report them."""
+    """Tokens of a run; `estimated` when the model's server did not report them.
+
+    `output_tokens` is all that the model wrote; `reasoning_tokens` of them were reasoning, None when that is not known.
+    """
 
     input_tokens: int
     output_tokens: int
     estimated: bool = False
+    reasoning_tokens: int | None = None
 
 
 @dataclass(slots=True)
@@ -140,7 +144,8 @@ def _parse_done(data: Json) -> Done:
 
 
 def parse_usage(data: Json) -> Usage:
-    return Usage(data["input_tokens"], data["output_tokens"], data.get("estimated", False))
+    estimated, reasoning = data.get("estimated", False), data.get("reasoning_tokens")
+    return Usage(data["input_tokens"], data["output_tokens"], estimated, reasoning)
 
 
 _PARSERS: dict[str, Callable[[Json], LogEvent]] = {

@@ -26,8 +26,6 @@ HTTP_STATUSES = {
     grpc.StatusCode.INTERNAL: 500,
 }
 
-USAGE = ("input_tokens", "output_tokens", "estimated")
-
 Metadata = tuple[tuple[str, str], ...]
 
 
@@ -54,13 +52,18 @@ def _body(name: str, body: Any) -> dict[str, Any]:
             result = {"tool": body.tool, "call_id": body.call_id, "result": _value(body, "result")}
             return result | ({"status": body.status} if body.HasField("status") else {})
         case "done":
-            usage = {name: getattr(body.usage, name) for name in USAGE} if body.HasField("usage") else None
+            usage = _fields(body.usage) if body.HasField("usage") else None
             return {"status": body.status, "code": body.code or None, "usage": usage}
         case "snapshot":
             tools = [parse_event_message(tool).data for tool in body.tools]
             return {"seq": body.seq, "step": body.step, "text": body.text, "tools": tools}
-    fields = body.DESCRIPTOR.fields  # a field that must be there has no presence, and may be empty or 0
-    return {each.name: getattr(body, each.name) for each in fields if not each.has_presence or body.HasField(each.name)}
+    return _fields(body)
+
+
+def _fields(message: Any) -> dict[str, Any]:
+    """Return the fields that are set; one that must be there has no presence, and may be empty or 0."""
+    known = [each for each in message.DESCRIPTOR.fields if not each.has_presence or message.HasField(each.name)]
+    return {each.name: getattr(message, each.name) for each in known}
 
 
 def _value(body: Any, name: str) -> Any:
