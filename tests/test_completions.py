@@ -1,5 +1,6 @@
 """Chunks that are joined before the chain sees them."""
 
+import asyncio
 import socket
 import threading
 from collections.abc import Iterator
@@ -147,3 +148,25 @@ def test_the_first_words_do_not_gather(monkeypatch: pytest.MonkeyPatch) -> None:
         gates[-1].set()
         assert "".join(message.text for message in stream) == ""
     assert all(0 <= seconds <= LONGEST for seconds in slept)
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_server_that_does_not_hang_up_keeps_nobody_waiting(
+    asynchronous: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer is whole when the server has said why it ended, whatever the connection does then."""
+    monkeypatch.setattr("streamlab.models.providers.chat_openai.AFTER_END", 0.2)
+    body = sse("whole").partition(b"data: [DONE]")[0]
+    with gated_endpoint(HEAD, chunked(body), b"0\r\n\r\n") as (url, gates), provider(url) as models:
+        model = models.chat_model("m", 1.0)
+        for gate in gates[:-1]:
+            gate.set()
+        if asynchronous:
+
+            async def text() -> str:
+                return "".join([message.text async for message in model.astream("hi")])
+
+            assert asyncio.run(text()) == "whole"
+        else:
+            assert "".join(message.text for message in model.stream("hi")) == "whole"
+        gates[-1].set()

@@ -122,6 +122,7 @@ class _GatheredReads:
         self._seconds = seconds
         self._count = 0
         self._last = 0.0
+        self.longest: float | None = None  # seconds that one may take, if less than the request's
         self.ready: deque[bytes] = deque()
 
     @property
@@ -134,7 +135,7 @@ class _GatheredReads:
             self._count += 1
             if self._count > AT_ONCE:
                 time.sleep(max(0.0, self._last + self._seconds() - time.monotonic()))
-            data = self._read(max_bytes, timeout)
+            data = self._read(max_bytes, timeout if self.longest is None else self.longest)
             self._last = time.monotonic()
             self.ready.extend(_last_apart(data))
         return self.ready.popleft()
@@ -169,6 +170,12 @@ class _Closing(httpx2.SyncByteStream):
     def close(self) -> None:
         self._closed()
         self._stream.close()
+
+
+def wait_no_longer(response: httpx2.Response, seconds: float) -> None:
+    """Let no further read of this stream take longer than so many seconds: then it raises ReadTimeout."""
+    if reads := response.extensions.get("reads"):
+        reads.longest = seconds
 
 
 def more_lies_ready(response: httpx2.Response) -> bool:

@@ -16,18 +16,20 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
+import anyio
 import httpx2
 import openai
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import ChatOpenAI
 
 from streamlab.models.chunks import Chunk, ChunkReader, join
-from streamlab.models.connections import more_lies_ready
+from streamlab.models.connections import more_lies_ready, wait_no_longer
 from streamlab.models.failures import Failure
 
 logger = logging.getLogger(__name__)
 
 HOOK = "_convert_chunk_to_generation_chunk"
+AFTER_END = 2.0  # seconds that a server may take, after the last of the text, to tell the usage and to hang up
 BESIDE = ("reasoning_content", "text_kind")
 
 
@@ -136,6 +138,8 @@ class PlainStream:
                 yield from self._reader.feed(data)
                 if self._reader.ended:
                     break
+                if self._reader.complete:
+                    wait_no_longer(self._response, AFTER_END)
         yield from self._reader.close()
 
 
@@ -154,13 +158,24 @@ class AsyncPlainStream:
 
     async def __aiter__(self) -> AsyncIterator[Chunk]:
         with _named_breaks(self._reader):
-            async for data in self._response.aiter_bytes():
+            async for data in self._parts():
                 for chunk in self._reader.feed(data):
                     yield chunk
                 if self._reader.ended:
                     break
         for chunk in self._reader.close():
             yield chunk
+
+    async def _parts(self) -> AsyncIterator[bytes]:
+        """Give the parts of the body; of a whole answer no longer than what may still follow it takes."""
+        parts = self._response.aiter_bytes()
+        data: bytes | None = b""
+        while data is not None:
+            yield data
+            with anyio.move_on_after(AFTER_END if self._reader.complete else None) as scope:
+                data = await anext(parts, None)
+            if scope.cancelled_caught:
+                return
 
 
 @contextmanager
@@ -169,7 +184,8 @@ def _named_breaks(reader: ChunkReader) -> Iterator[None]:
     try:
         yield
     except httpx2.TimeoutException:
-        raise TimeoutError from None
+        if not reader.complete:
+            raise TimeoutError from None
     except httpx2.RequestError as error:
         if not reader.complete:
             raise Failure("connection_lost") from error
