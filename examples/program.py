@@ -44,7 +44,7 @@ SENTENCES = {
     "context_too_long": "The topic is longer than the model can read. Shorten it.",
     "content_filtered": "The provider's content filter ended the answer. Choose another topic.",
     "model_not_found": "The server does not know this model. Choose another one with --model.",
-    "address_not_found": "There is no such address at the server. Check OPENAI_BASE_URL: of most servers it ends in /v1.",
+    "address_not_found": "There is no such address at the server. Check OPENAI_BASE_URL: it mostly ends in /v1.",
     "bad_request": "The server refused the request.",
     "internal": "Something came that this program does not understand.",
     "empty": "The stream ended without any text.",
