@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
+from components.answer.markdown_blocks import MarkdownBlocks
 from hypothesis import given
 from hypothesis import strategies as some
 from markdown_it import MarkdownIt
@@ -12,7 +13,6 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 from streamlit.testing.v1 import AppTest
 
 from components.answer import transcript
-from components.answer.markdown_blocks import MarkdownBlocks
 from tests.browser import needs_chromium, opened
 
 # Each is one top-level block (two lists side by side may become one), whatever comes before and after.

@@ -1,12 +1,11 @@
 """A model's Markdown, so that Streamlit shows what its author meant."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
-from markdown_it.rules_block.fence import make_fence_rule
 from markdown_it.token import Token
 from markdown_it.utils import EnvType
 from mdit_py_plugins.footnote import footnote_plugin
@@ -115,7 +114,13 @@ class _Document:
 
     def _keep_code(self, token: Token, first: int, end: int) -> None:
         if token.level == 0:
-            self._codes.append((first, end, Code(token.content.removesuffix("\n"), token.info.split()[0] if token.info.strip() else None)))
+            self._codes.append(
+                (
+                    first,
+                    end,
+                    Code(token.content.removesuffix("\n"), token.info.split()[0] if token.info.strip() else None),
+                )
+            )
         else:  # within a list or a quote nothing else can be done about it
             for number in range(first, end):
                 line = self._source[number]
@@ -141,7 +146,9 @@ def _formula(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     One that is not closed is none, and no longer one may be. While more is expected (``open`` in the environment), it
     still may become one.
     """
-    if state.is_code_block(start) or not _FENCE.fullmatch(state.getLines(start, start + 1, state.blkIndent, False).strip()):
+    if state.is_code_block(start) or not _FENCE.fullmatch(
+        state.getLines(start, start + 1, state.blkIndent, False).strip()
+    ):
         return False
     begin = state.bMarks[start]
     for line in range(start + 1, end):
@@ -149,7 +156,11 @@ def _formula(state: StateBlock, start: int, end: int, silent: bool) -> bool:
             return False
         if _FENCE.fullmatch(state.src[state.bMarks[line] + state.tShift[line] : state.eMarks[line]].strip()):
             return _end_formula(state, start, line + 1, silent)
-    return bool(state.env.get("open")) and state.eMarks[end - 1] - begin <= LONGEST and _end_formula(state, start, end, silent)
+    return (
+        bool(state.env.get("open"))
+        and state.eMarks[end - 1] - begin <= LONGEST
+        and _end_formula(state, start, end, silent)
+    )
 
 
 def _end_formula(state: StateBlock, start: int, end: int, silent: bool) -> bool:

@@ -1,12 +1,12 @@
 """The text of a paragraph, a heading or a cell, so that Streamlit shows what its author meant."""
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from components.markdown.formulas import Formula, Formulas
-from components.markdown.literal import BREAK, escape_text, plain
+from components.markdown.literal import BREAK
+from components.markdown.tokens import Token, pair, write
 
 _SPECIAL = re.compile(
     r"(?P<escape>\\[!-/:-@\[-`{-~])"
@@ -47,15 +47,6 @@ class Targets:
     notes: frozenset[str] = frozenset()
 
 
-@dataclass
-class _Token:
-    kind: str  # text, opaque, url, run, newline, bracket; or link, picture and their ends
-    text: str
-    start: int = 0
-    target: str = ""
-    role: str = ""  # of a run: opens or closes; of a picture's end: named, if it has a text
-
-
 def rewrite_lines(lines: Sequence[Line], targets: Targets, *, flow: bool = True, unfinished: bool = False) -> str:
     """Return the lines as Markdown for Streamlit. In `flow`, formulas may take lines of their own.
 
@@ -65,7 +56,7 @@ def rewrite_lines(lines: Sequence[Line], targets: Targets, *, flow: bool = True,
     scanner.scan()
     if unfinished:
         scanner.close_emphasis()
-    return lines[0].prefix + _write(scanner.tokens, scanner.text)
+    return lines[0].prefix + write(scanner.tokens, scanner.text)
 
 
 class _Scanner:
@@ -73,7 +64,7 @@ class _Scanner:
 
     def __init__(self, lines: Sequence[Line], targets: Targets, *, flow: bool, unfinished: bool) -> None:
         self.text = "\n".join(line.text for line in lines)
-        self.tokens: list[_Token] = []
+        self.tokens: list[Token] = []
         self._prefixes = [line.prefix for line in lines]
         self._targets, self._flow, self._unfinished = targets, flow, unfinished
         self._formulas = Formulas(self.text)
@@ -97,10 +88,10 @@ class _Scanner:
         """End what is emphasised at the open end, and leave out marks that have nothing after them yet."""
         while self.tokens and self.tokens[-1].kind == "run":
             self.tokens.pop()
-        opened = _pair(self.tokens, self.text)
+        opened = pair(self.tokens, self.text)
         if opened and self.tokens[-1].kind == "text":
             self.tokens[-1].text = self.tokens[-1].text.rstrip()
-        self.tokens += [_Token("opaque", token.text) for token in reversed(opened)]
+        self.tokens += [Token("opaque", token.text) for token in reversed(opened)]
 
     def _plain(self, start: int, end: int) -> None:
         if start < end:
@@ -110,7 +101,7 @@ class _Scanner:
         if kind == "text" and self.tokens and self.tokens[-1].kind == "text":
             self.tokens[-1].text += text
         else:
-            self.tokens.append(_Token(kind, text, start))
+            self.tokens.append(Token(kind, text, start))
 
     def _escape(self, start: int, text: str) -> int:
         if text in ("\\(", "\\[") and (formula := self._formulas.match(start)):
@@ -130,7 +121,9 @@ class _Scanner:
         line_start = self.text.rfind("\n", 0, start) + 1
         rest = self.text[formula.end :].partition("\n")[0]
         if self._flow and formula.displayed and not self.text[line_start:start].strip():
-            self._add("opaque", _display(formula.body, _continued(self._prefixes[first]), more=bool(rest.strip())), start)
+            self._add(
+                "opaque", _display(formula.body, _continued(self._prefixes[first]), more=bool(rest.strip())), start
+            )
             return formula.end + len(rest) - len(rest.lstrip())
         body = " ".join(formula.body.split("\n"))
         style = "\\displaystyle " if formula.displayed and self.text[start] == "\\" else ""
@@ -161,7 +154,9 @@ class _Scanner:
             if content[0] == content[-1] == " " and content.strip():
                 content = content[1:-1]
             parts = content.replace(":material/", ":\0material/").split("\0")
-            content = f"{ticks}{BREAK}{ticks}".join(f" {part} " if "`" in (part[0], part[-1]) else part for part in parts)
+            content = f"{ticks}{BREAK}{ticks}".join(
+                f" {part} " if "`" in (part[0], part[-1]) else part for part in parts
+            )
         lines = f"{ticks}{content}{ticks}".split("\n")
         following = self._prefixes[self._line + 1 : self._line + len(lines)]
         self._add("opaque", "\n".join([lines[0], *map("".join, zip(following, lines[1:], strict=True))]), start)
@@ -221,24 +216,24 @@ class _Scanner:
         opener = self.tokens[number]
         own = self.text[opener.start + len(opener.text) : close] if close - opener.start <= _LONGEST_LABEL else ""
         if opener.text == "[" and own[:1] == "^" and own in self._targets.notes:
-            self.tokens[number:] = [_Token("opaque", f"[{own}]", opener.start)]
+            self.tokens[number:] = [Token("opaque", f"[{own}]", opener.start)]
             return close + 1
         if found := _DESTINATION.match(self.text, close + 1):
             target, suffix, end = found["to"].strip("<>"), self._flat(found[0]), found.end()
-        elif found := self._reference(own, close + 1):
-            target, suffix, end = found
+        elif reference := self._reference(own, close + 1):
+            target, suffix, end = reference
         elif self._unfinished and _UNFINISHED.match(self.text, close + 1):
             target, suffix, end = "", "", len(self.text)
         else:
             return 0
         if opener.text == "![" and _PICTURE_HERE.match(target):
-            self.tokens[number:] = [_Token("opaque", self.text[opener.start : end].replace("\n", " "), opener.start)]
+            self.tokens[number:] = [Token("opaque", self.text[opener.start : end].replace("\n", " "), opener.start)]
             return end
         kind = "picture" if opener.text == "![" else "link"
         opener.kind = kind if suffix else "opaque"
         opener.text = "[" if suffix else ""
         if suffix:
-            self.tokens.append(_Token(f"{kind} end", f"]{suffix}", close, target, role="named" if own.strip() else ""))
+            self.tokens.append(Token(f"{kind} end", f"]{suffix}", close, target, role="named" if own.strip() else ""))
         if kind == "link":
             self._inactive = number
         return end
@@ -279,99 +274,3 @@ def _continued(prefix: str) -> str:
 def _display(body: str, prefix: str, *, more: bool) -> str:
     lines = ["$$", *(line.strip() for line in body.split("\n")), "$$", *([""] if more else [])]
     return f"\n{prefix}".join(lines)
-
-
-def _write(tokens: Sequence[_Token], source: str) -> str:
-    """Write the tokens; only then is it known what stands beside a mark of emphasis."""
-    out: list[str] = []
-    runs: list[tuple[int, _Token]] = []
-    links: list[str] = []
-    for token in tokens:
-        if token.kind == "run":
-            runs.append((len(out), token))
-            out.append(token.text)
-        else:
-            out.append(_write_token(token, links))
-    _pair(tokens, source)
-    for place, token in runs:
-        out[place] = _flanked(out, place, token)
-    return re.sub(rf"({re.escape(BREAK)})(?=\{{)", r"\1\\", "".join(out))
-
-
-def _write_token(token: _Token, links: list[str]) -> str:
-    inner = bool(links)
-    match token.kind:
-        case "text":
-            return escape_text(token.text)
-        case "bracket":
-            return token.text.replace("!", "\\!")
-        case "url":
-            return plain(token.text) if inner else _address(token.text)
-        case "link" | "picture":
-            links.append(token.kind)
-            return "" if inner else token.text
-        case "link end":
-            links.pop()
-            return token.text if not links else ""
-        case "picture end":
-            links.pop()
-            # Without a text of its own, the picture is its address.
-            address = f" ({plain(token.target)})" if token.role else plain(token.target)
-            return address if links else f"{address}{token.text}"
-        case _:
-            return token.text
-
-
-def _address(url: str) -> str:
-    """Write a link that shows its address."""
-    target = url if "://" in url or ":" in url.partition("/")[0] else f"http://{url}"
-    if target == url and ":material/" not in url and not re.search(r":[\w+-]+:", url):
-        return f"<{url}>"
-    return f"[{plain(url)}](<{target.replace(':material/', '%3Amaterial/')}>)"
-
-
-def _pair(tokens: Sequence[_Token], source: str) -> list[_Token]:
-    """Mark which runs open and which close emphasis, and return those that are left open.
-
-    CommonMark wants a space between Japanese text and a mark next to a bracket or a full stop. What is meant is decided
-    as in https://github.com/tats-u/markdown-cjk-friendly.
-    """
-    opened: list[_Token] = []
-    for token in tokens:
-        if token.kind == "run":
-            before, after = source[token.start - 1 : token.start], source[token.start + len(token.text) :][:1]
-            opener = next((number for number in range(len(opened))[::-1] if opened[number].text == token.text), -1)
-            if opener >= 0 and _opens(after, before):
-                opened[opener].role, token.role = "opens", "closes"
-                del opened[opener:]
-            elif _opens(before, after):
-                opened.append(token)
-    return opened
-
-
-def _opens(before: str, after: str) -> bool:
-    return _left_flanking(before, after) or (_kind(after) != "space" and (_is_cjk(before) or _is_cjk(after)))
-
-
-def _flanked(out: Sequence[str], place: int, token: _Token) -> str:
-    """Part a mark of emphasis from its neighbours where CommonMark would not see it open or close for them."""
-    before = next((part[-1] for part in reversed(out[:place]) if part), "")
-    after = next((part[0] for part in out[place + 1 :] if part), "")
-    left = BREAK if token.role == "opens" and not _left_flanking(before, after) else ""
-    right = BREAK if token.role == "closes" and not _left_flanking(after, before) else ""
-    return f"{left}{token.text}{right}"
-
-
-def _left_flanking(before: str, after: str) -> bool:
-    """Tell whether a run between these may open emphasis; with the two exchanged, whether it may close it."""
-    return _kind(after) != "space" and (_kind(after) != "mark" or _kind(before) != "letter")
-
-
-def _kind(character: str) -> str:
-    if not character or character.isspace():
-        return "space"
-    return "mark" if unicodedata.category(character)[0] in "PS" else "letter"
-
-
-def _is_cjk(character: str) -> bool:
-    return bool(character) and unicodedata.east_asian_width(character) in "WFH" and unicodedata.category(character) != "So"

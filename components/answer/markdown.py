@@ -1,0 +1,44 @@
+"""A model's Markdown on the page."""
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from components.markdown.bounds import SHOWN, is_too_much
+from components.markdown.document import Markdown, Part, rewrite
+from components.page.texts import t
+
+
+def draw_markdown(text: str, place: DeltaGenerator | None = None, *, unfinished: bool = False) -> None:
+    """Draw Markdown as its author meant it, in `place` if one is given, which holds one element or container.
+
+    What would cost the page too much is drawn as plain text. With `unfinished`, more is expected at the end.
+    """
+    target = st if place is None else place
+    if is_too_much(text):
+        with target.container():
+            _draw_plain(text)
+        return
+    match rewrite(text, unfinished=unfinished):
+        case []:
+            target.empty()
+        case [part]:
+            _draw_part(part, place)
+        case parts:
+            with target.container():
+                for part in parts:
+                    _draw_part(part)
+
+
+def _draw_part(part: Part, place: DeltaGenerator | None = None) -> None:
+    target = st if place is None else place
+    if isinstance(part, Markdown):
+        target.markdown(part.text)
+    else:
+        target.code(part.text, language=part.language)
+
+
+def _draw_plain(text: str) -> None:
+    st.caption(
+        t("answer.plain" if len(text) <= SHOWN else "answer.plain_cut", shown=f"{SHOWN:,}", length=f"{len(text):,}")
+    )
+    st.code(text[:SHOWN], language=None, wrap_lines=True)
