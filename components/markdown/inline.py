@@ -91,6 +91,8 @@ class _Scanner:
         opened = pair(self.tokens, self.text)
         if opened and self.tokens[-1].kind == "text":
             self.tokens[-1].text = self.tokens[-1].text.rstrip()
+        for token in opened:
+            token.role = "opens"
         self.tokens += [Token("opaque", token.text) for token in reversed(opened)]
 
     def _plain(self, start: int, end: int) -> None:
