@@ -10,7 +10,9 @@ LONGEST = 100_000  # characters, and so the most that is parsed at once
 LONGEST_UNIT = 20_000  # characters of a paragraph, an item or a row
 MOST_LINES = 10_000
 MOST_MARKS = 1_500  # in a paragraph, an item or a row
+MOST_MARKS_IN_ALL = 8_000  # outside of code
 MOST_FORMULAS = 2_000
+MOST_HIGHLIGHTED = 20_000  # characters of code in colours
 SHOWN = 500_000  # characters of plain text that a page shows
 
 _FENCED = re.compile(r"^[ \t>]*(```|~~~)[^\n]*(?:\n(?![ \t>]*\1)[^\n]*)*", re.MULTILINE)
@@ -30,6 +32,8 @@ def is_too_much(text: str) -> bool:
     if len(text) > LONGEST or text.count("\n") > MOST_LINES:
         return True
     prose = _FENCED.sub("", text)
+    if len(prose) > MOST_MARKS_IN_ALL and len(_MARK.findall(prose)) > MOST_MARKS_IN_ALL:
+        return True
     return (
         bool(_DEEP.search(prose))
         or len(_FORMULA.findall(prose)) > MOST_FORMULAS

@@ -10,6 +10,7 @@ from markdown_it.token import Token
 from markdown_it.utils import EnvType
 from mdit_py_plugins.footnote import footnote_plugin
 
+from components.markdown.bounds import MOST_HIGHLIGHTED
 from components.markdown.formulas import LONGEST
 from components.markdown.inline import Line, Targets, rewrite_lines
 
@@ -63,6 +64,7 @@ class _Document:
         self._source = lines
         self._targets = Targets(links, notes)
         self._codes: list[tuple[int, int, Code]] = []
+        self._highlighted = 0
 
     def rewrite(self, token: Token, opened_by: str, *, unfinished: bool) -> None:
         if token.map is None:
@@ -76,8 +78,11 @@ class _Document:
             case "table_open":
                 for number in (first, *range(first + 2, end)):
                     self._put(number, self._row(self._source[number]), 1)
-            case "fence" | "code_block" if ":material/" in token.content:
-                self._keep_code(token, first, end)
+            case "fence" | "code_block":
+                self._highlighted += len(token.content)
+                plain = token.level == 0 and self._highlighted > MOST_HIGHLIGHTED
+                if plain or ":material/" in token.content:
+                    self._keep_code(token, first, end, None if plain else token.info)
 
     def parts(self) -> Iterator[Part]:
         done = 0
@@ -112,19 +117,13 @@ class _Document:
             for cell in _CELL.findall(row)
         )
 
-    def _keep_code(self, token: Token, first: int, end: int) -> None:
+    def _keep_code(self, token: Token, first: int, end: int, info: str | None) -> None:
         if token.level == 0:
-            self._codes.append(
-                (
-                    first,
-                    end,
-                    Code(token.content.removesuffix("\n"), token.info.split()[0] if token.info.strip() else None),
-                )
-            )
-        else:  # within a list or a quote nothing else can be done about it
-            for number in range(first, end):
-                line = self._source[number]
-                self._lines[number] = line.replace(":material/", f":{_WORD_JOINER}material/")
+            language = (info or "").split()[:1]
+            self._codes.append((first, end, Code(token.content.removesuffix("\n"), language[0] if language else None)))
+            return
+        for number in range(first, end):  # within a list or a quote nothing better can be done about it
+            self._lines[number] = self._source[number].replace(":material/", f":{_WORD_JOINER}material/")
 
 
 def block_parser() -> MarkdownIt:
