@@ -21,12 +21,12 @@ _MEANT = re.compile(
 )
 # What has a meaning in Markdown, wherever it stands; underscores not within a word. Addresses are no links here.
 _MARK = re.compile(r"[\\`*\[\]<>|~${@]|(?<![^\W_])_|_(?![^\W_])|&(?=[#\w])|(?<=www)\.|:(?=//)")
-_LINE_MARK = re.compile(r"^([ \t]*\d*)([.)#+=-])", re.MULTILINE)
+_LINE_MARK = re.compile(r"^[ \t]*(?:\d+(?=[.)](?:\s|$))|(?=[-+](?:\s|$)|#+(?:\s|$)|(?:=+|-+)[ \t]*$))", re.MULTILINE)
 
 
 def plain(text: str) -> str:
     """Write plain text, as people and models give it, so that Streamlit's Markdown shows just this: also as a label."""
-    return escape_text(_LINE_MARK.sub(r"\1\\\2", _MARK.sub(r"\\\g<0>", text)))
+    return escape_text(_LINE_MARK.sub(r"\g<0>\\", _MARK.sub(r"\\\g<0>", text)))
 
 
 def escape_text(text: str) -> str:
