@@ -60,6 +60,10 @@ INLINE = [
     ("see https://x.org/a_b:c?d=1&e=2 now", "see <https://x.org/a_b:c?d=1&e=2|https://x.org/a_b:c?d=1&e=2> now"),
     ("see https://x.org/:smile:/b now", "see <https://x.org/:smile:/b|https://x.org/:smile:/b> now"),
     ("<https://x.org/c:d>", "<https://x.org/c:d|https://x.org/c:d>"),
+    ("<https://x.org/:smile:>", "<https://x.org/:smile:|https://x.org/:smile:>"),
+    ("$_GET['a'] . $_POST['b']; ^foo$|^bar$", "$_GET['a'] . $_POST['b']; ^foo$|^bar$"),
+    ("![p][img] [ref] [a:b][ref]", "![p][img] [ref] [a:b][ref]"),
+    ("[^1] and [^x:y]", "[^1] and [^x:y]"),
     ("**https://x.org/a**です", "<B><https://x.org/a|https://x.org/a></B>です"),
     ("![a :smile:](https://x.org/p.png)", "<a :smile: (https://x.org/p.png)|https://x.org/p.png>"),
     ("![](//x.org/p_q.png)", "<//x.org/p_q.png|//x.org/p_q.png>"),
@@ -82,6 +86,11 @@ BLOCKS = [
     ("1. first\n   - second -- third\n2. 10~20 and 30~40", "first second -- third 10~20 and 30~40"),
     ("$$\nnot closed", "$$ not closed"),
     ("text\\\nmore", "text more"),
+    ("![p :x:][q] and [a:b]\n\n[q]: https://x.org/q.png\n[a:b]: https://x.org/b",
+     "<p :x: (https://x.org/q.png)|https://x.org/q.png> and <a:b|https://x.org/b>"),
+    ("    $5 code :smile: ~a~", "`$5 code :smile: ~a~`"),
+    ("**太字**と***両方***と「**強**」", "<B>太字</B>と<I><B>両方</B></I>と「<B>強</B>」"),
+    ("これは**`code`**です", "これは<B>`code`</B>です"),
 ]  # fmt: skip
 
 

@@ -71,7 +71,7 @@ _FINDERS = {
 
 def _is_inline(before: str, body: str, behind: str) -> bool:
     """Tell a formula from money, and from names that begin with a dollar."""
-    if (before.isascii() and before.isalnum()) or body[0].isspace() or body[-1].isspace():
+    if (before.isascii() and before.isalnum()) or body[0] in "_'\"" or body[0].isspace() or body[-1].isspace():
         return False
     if behind[:1] == "$" or (behind[:1].isascii() and behind[:1].isalnum() and not _ORDINAL.match(behind)):
         return False

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from components.markdown.formulas import Formula, Formulas
 from components.markdown.literal import BREAK
-from components.markdown.tokens import Token, pair, write
+from components.markdown.tokens import Token, needs_label, pair, write
 
 _SPECIAL = re.compile(
     r"(?P<escape>\\[!-/:-@\[-`{-~])"
@@ -165,7 +165,7 @@ class _Scanner:
         self._line += len(following)
 
     def _autolink(self, start: int, text: str) -> int:
-        if ":material/" in text:
+        if needs_label(text):
             self._add("url", text[1:-1], start)
         else:
             self._add("opaque", text, start)

@@ -65,7 +65,7 @@ def _write_token(token: Token, links: list[str]) -> str:
 def _address(url: str) -> str:
     """Write a link that shows its address."""
     target = url if "://" in url or ":" in url.partition("/")[0] else f"http://{url}"
-    if target == url and ":material/" not in url and not re.search(r":[\w+-]+:", url):
+    if target == url and not needs_label(url):
         return f"<{url}>"
     return f"[{plain(url)}](<{target.replace(':material/', '%3Amaterial/')}>)"
 
@@ -94,6 +94,11 @@ def pair(tokens: Sequence[Token], source: str) -> list[Token]:
 
 def _opens(before: str, after: str) -> bool:
     return _left_flanking(before, after) or (_kind(after) != "space" and (_is_cjk(before) or _is_cjk(after)))
+
+
+def needs_label(url: str) -> bool:
+    """Tell whether Streamlit would see a shortcode in an address that is shown as it is."""
+    return ":material/" in url or re.search(r":[\w+-]+:", url) is not None
 
 
 def _flanked(out: Sequence[str], place: int, token: Token) -> str:
