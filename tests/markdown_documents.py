@@ -86,7 +86,7 @@ BLOCKS = [
     ("1. first\n   - second -- third\n2. 10~20 and 30~40", "first second -- third 10~20 and 30~40"),
     ("$$\nnot closed", "$$ not closed"),
     ("text\\\nmore", "text more"),
-    ("![p :x:][q] and [a:b]\n\n[q]: https://x.org/q.png\n[a:b]: https://x.org/b",
+    ("![p :x:][pic] and [a:b]\n\n[pic]: https://x.org/q.png\n[a:b]: https://x.org/b",
      "<p :x: (https://x.org/q.png)|https://x.org/q.png> and <a:b|https://x.org/b>"),
     ("    $5 code :smile: ~a~", "`$5 code :smile: ~a~`"),
     ("**太字**と***両方***と「**強**」", "<B>太字</B>と<I><B>両方</B></I>と「<B>強</B>」"),
