@@ -12,8 +12,10 @@ from typing import Any
 import pandas  # type: ignore[import-untyped] # noqa: F401
 import pyarrow  # type: ignore[import-untyped] # noqa: F401
 import streamlit as st
+from starlette.middleware import Middleware
 from starlette.routing import Mount
 
+from components.content_policy import API, ContentPolicy
 from streamlab.engine import Engine, open_engine
 from streamlab.gateway.http import create_app
 from streamlab.gateway.serving import serving
@@ -41,4 +43,4 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
             Engine.running = None
 
 
-app = st.App("components/frame.py", lifespan=lifespan, routes=[Mount("/api", api)])
+app = st.App("components/frame.py", lifespan=lifespan, routes=[Mount(API, api)], middleware=[Middleware(ContentPolicy)])

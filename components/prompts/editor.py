@@ -8,7 +8,7 @@ from components.page.lab import engine
 from components.page.session import session
 from components.page.slots import grid
 from components.page.text_area import read_while_typing
-from components.page.texts import t
+from components.page.texts import plain, t
 from components.page.widgets import button, control
 from components.prompts import draft as drafts
 from components.prompts.draft import Draft, check_key, draft, variant_key
@@ -51,9 +51,9 @@ def problem_text(prompts: PromptSet, problem: Problem) -> str:
     cases = ", ".join(str(number + 1) for number in problem.cases[:10]) + (" …" if len(problem.cases) > 10 else "")
     return t(
         f"prompts.problem_{problem.code}",
-        variant=variant,
+        variant=plain(variant),
         check=(problem.check or 0) + 1,
-        names=", ".join(problem.names),
+        names=plain(", ".join(problem.names)),
         cases=cases,
         position=(problem.position or 0) + 1,
     )
@@ -92,7 +92,7 @@ def _variables_text(text: str) -> str:
         return f":material/error: {t(f'prompts.template_{error.code}', position=error.position + 1)}"
     if not found:
         return t("prompts.no_variables")
-    return t("prompts.variables", names=", ".join(f"**{name}**" for name in found))
+    return t("prompts.variables", names=", ".join(f"**{plain(name)}**" for name in found))
 
 
 def _draw_cases(found: Draft) -> None:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from components.page.session import session
-from components.page.texts import t
+from components.page.texts import plain, t
 from components.page.widgets import download
 from components.prompts import comparison
 from components.prompts.draft import load
@@ -65,4 +65,4 @@ def _upload() -> None:
 
 
 def _refuse(error: BrokenSet) -> None:
-    session().notice = t(f"prompts.set_{error.code}", detail=error.detail)
+    session().notice = t(f"prompts.set_{error.code}", detail=plain(error.detail))

@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from components.answer.tools import draw_use, shorten
 from components.page import colors
-from components.page.texts import t
+from components.page.texts import plain, t
 from streamlab.events.event import StreamEvent, encode
 from streamlab.events.outcome import Outcome, ToolUse
 from streamlab.timeline.diagram import mermaid
@@ -147,7 +147,7 @@ def _draw_results(uses: Sequence[ToolUse]) -> None:
         st.caption(t("timeline.no_tools"))
     for use in uses:
         with st.container(border=True):
-            st.markdown(f"**{use.tool}** · {use.seconds:.2f} s")
+            st.markdown(f"**{plain(use.tool)}** · {use.seconds:.2f} s")
             draw_use(use)
 
 

@@ -1,0 +1,127 @@
+"""What a paragraph consists of, and how it is written for Streamlit."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from components.markdown.literal import BREAK, escape_text, plain
+
+
+@dataclass
+class Token:
+    kind: str  # text, opaque, url, run, newline, bracket; or link, picture and their ends
+    text: str
+    start: int = 0
+    target: str = ""
+    role: str = ""  # of a run: opens or closes; of a picture's end: named, if it has a text
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
+
+
+def write(tokens: Sequence[Token], source: str) -> str:
+    """Write the tokens; only then is it known what stands beside a mark of emphasis."""
+    out: list[str] = []
+    runs: list[tuple[int, Token]] = []
+    links: list[str] = []
+    for token in tokens:
+        if token.kind == "run":
+            runs.append((len(out), token))
+            out.append(token.text)
+        else:
+            out.append(_write_token(token, links))
+    pair(tokens, source)
+    for place, token in runs:
+        out[place] = _flanked(out, place, token)
+    return re.sub(rf"({re.escape(BREAK)})(?=\{{)", r"\1\\", "".join(out))
+
+
+def _write_token(token: Token, links: list[str]) -> str:
+    inner = bool(links)
+    match token.kind:
+        case "text":
+            return escape_text(token.text)
+        case "bracket":
+            return token.text.replace("!", "\\!")
+        case "url":
+            return plain(token.text) if inner else _address(token.text)
+        case "link" | "picture":
+            links.append(token.kind)
+            return "" if inner else token.text
+        case "link end":
+            links.pop()
+            return token.text if not links else ""
+        case "picture end":
+            links.pop()
+            # Without a text of its own, the picture is its address.
+            address = f" ({plain(token.target)})" if token.role else plain(token.target)
+            return address if links else f"{address}{token.text}"
+        case _:
+            return token.text
+
+
+def _address(url: str) -> str:
+    """Write a link that shows its address."""
+    target = url if "://" in url or ":" in url.partition("/")[0] else f"http://{url}"
+    if target == url and not needs_label(url):
+        return f"<{url}>"
+    return f"[{plain(url)}](<{target.replace(':material/', '%3Amaterial/')}>)"
+
+
+def pair(tokens: Sequence[Token], source: str) -> list[Token]:
+    """Mark which runs open and which close emphasis, and return those that are left open.
+
+    CommonMark wants a space between Japanese text and a mark next to a bracket or a full stop. What is meant is decided
+    as in https://github.com/tats-u/markdown-cjk-friendly.
+    """
+    opened: list[Token] = []
+    places: dict[str, list[int]] = {}  # of the marks of each kind in `opened`
+    for token in tokens:
+        if token.kind == "run":
+            before, after = source[token.start - 1 : token.start], source[token.end : token.end + 1]
+            if places.get(token.text) and _opens(after, before):
+                token.role, first = "closes", places[token.text][-1]
+                opened[first].role = "opens"
+                while len(opened) > first:
+                    places[opened.pop().text].pop()
+            elif _opens(before, after):
+                places.setdefault(token.text, []).append(len(opened))
+                opened.append(token)
+    return opened
+
+
+def _opens(before: str, after: str) -> bool:
+    return _left_flanking(before, after) or (_kind(after) != "space" and (_is_cjk(before) or _is_cjk(after)))
+
+
+def needs_label(url: str) -> bool:
+    """Tell whether Streamlit would see a shortcode in an address that is shown as it is."""
+    return ":material/" in url or re.search(r":[\w+-]+:", url) is not None
+
+
+def _flanked(out: Sequence[str], place: int, token: Token) -> str:
+    """Part a mark of emphasis from its neighbours where CommonMark would not see it open or close for them."""
+    before = next((out[other][-1] for other in range(place - 1, -1, -1) if out[other]), "")
+    after = next((out[other][0] for other in range(place + 1, len(out)) if out[other]), "")
+    left = BREAK if token.role == "opens" and not _left_flanking(before, after) else ""
+    right = BREAK if token.role == "closes" and not _left_flanking(after, before) else ""
+    return f"{left}{token.text}{right}"
+
+
+def _left_flanking(before: str, after: str) -> bool:
+    """Tell whether a run between these may open emphasis; with the two exchanged, whether it may close it."""
+    return _kind(after) != "space" and (_kind(after) != "mark" or _kind(before) != "letter")
+
+
+def _kind(character: str) -> str:
+    if not character or character.isspace():
+        return "space"
+    return "mark" if unicodedata.category(character)[0] in "PS" else "letter"
+
+
+def _is_cjk(character: str) -> bool:
+    return (
+        bool(character) and unicodedata.east_asian_width(character) in "WFH" and unicodedata.category(character) != "So"
+    )

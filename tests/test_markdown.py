@@ -1,0 +1,132 @@
+import re
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+from streamlit.testing.v1 import AppTest
+
+from components.answer.export import to_markdown
+from components.markdown.blocks import MarkdownBlocks
+from components.markdown.bounds import is_too_much
+from components.markdown.document import Code, rewrite
+from components.page.texts import plain
+from streamlab.chats import Chat, Turn
+from streamlab.events.outcome import UNKNOWN, Outcome
+from streamlab.events.timings import Timings
+from streamlab.models.options import Options
+from tests.markdown_documents import AS_SENT, BLOCKS, INLINE, cases
+
+PIECES = [*(source for source, _ in [*INLINE, *BLOCKS, *cases()]), *"*_~`$:[]!<>|\\#-= \n(){}&x5あ「。"]
+pieces = some.lists(some.sampled_from(PIECES), max_size=12).map("".join)
+sizes = some.lists(some.integers(1, 9), min_size=1, max_size=5)
+
+
+def joined(texts: list[str]) -> str:
+    """All Markdown and code of these, without blank lines."""
+    lines = "\n".join(part.text for text in texts for part in rewrite(text)).split("\n")
+    return "\n".join(line for line in lines if line.strip() and line != "[//]: #")
+
+
+@given(some.lists(some.sampled_from([source for source, _ in [*INLINE, *BLOCKS]]), min_size=1, max_size=6), sizes)
+def test_the_blocks_of_a_stream_are_written_as_the_whole(paragraphs: list[str], sizes: list[int]) -> None:
+    """However a text arrives, its finished blocks, one after the other, are what the finished answer is."""
+    text = "\n\n".join(paragraphs)
+    blocks, finished, opened, at, turn = MarkdownBlocks(), [], "", 0, 0
+    while at < len(text):
+        size = sizes[turn % len(sizes)]
+        done, opened = blocks.feed(text[at : at + size])
+        finished += [done] if done else []
+        at, turn = at + size, turn + 1
+    assert joined([*finished, opened]) == joined([text])
+
+
+@given(pieces, some.integers(0, 200))
+def test_any_text_can_be_written_at_any_moment(text: str, end: int) -> None:
+    """No text fails, finished or not, and none becomes a picture that is loaded."""
+    for unfinished in (True, False):
+        for part in rewrite(text[:end], unfinished=unfinished):
+            assert isinstance(part, Code) or not re.search(
+                r"(?<!\\)!\[[^\]]*\]\((?!data:)[^)\s]+\)", without_code(part.text)
+            )
+
+
+PICTURE = re.compile(r"(?<!\\)!\[[^\]]*\]\((?!data:)[^)\s]+\)")
+
+
+def without_code(text: str) -> str:
+    text = re.sub(r"^[ >]*(```+|~~~+)[^\n]*(?:\n(?![ >]*\1)[^\n]*)*", "", text, flags=re.MULTILINE)
+    return re.sub(r"(`+)[^`]*\1", "", re.sub(r"^(?: {4}|\t).*$", "", text, flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n".join(f"{'  ' * depth}- item" for depth in range(2_000)),
+        " ".join("-" for _ in range(2_000)) + " item",
+        ">" * 20_000 + " quoted",
+        "\n".join(">" * depth for depth in range(1, 300)),
+        "word " * 2_000_000,
+        "| a | b |\n|---|---|\n" + "| 1 | 2 |\n" * 20_000,
+        "*a " * 20_000,
+        "$x$ " * 5_000,
+        "[" * 20_000,
+        "a:b " * 20_000,
+    ],
+    ids=[
+        "lists",
+        "lists on a line",
+        "quotes",
+        "quotes on lines",
+        "10 MB",
+        "table",
+        "stars",
+        "formulas",
+        "brackets",
+        "colons",
+    ],
+)
+def test_what_would_hold_up_a_page_is_plain_text(text: str) -> None:
+    """It is neither parsed on the server nor in the browser; to find out costs a moment."""
+    began = time.process_time()
+    assert is_too_much(text)
+    blocks = MarkdownBlocks()
+    assert blocks.feed(text) == ("", text)
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize(("source", "_right"), [*INLINE, *BLOCKS])
+def test_what_people_read_is_not_too_much(source: str, _right: str) -> None:
+    """A long answer of ordinary parts, and long code, stay Markdown."""
+    assert not is_too_much("\n\n".join([source] * 300))
+    assert not is_too_much(f"```python\n{'x_y = [a * b for a, b in z]  # note' * 2}\n```\n" * 500)
+
+
+def test_an_export_has_the_text_as_it_was_sent() -> None:
+    """What Streamlit needs is no part of an answer."""
+    text = "\n\n".join(source for source, _ in [*INLINE, *BLOCKS])
+    outcome = Outcome("completed", None, None, text, "", UNKNOWN, Timings(None, 1.0), 0)
+    turn = Turn("Why?", Options("demo", "", 1.0), "run", 0.0, outcome)
+    assert text in to_markdown(Chat("id", (turn,)))
+
+
+@pytest.mark.parametrize("text", AS_SENT)
+def test_a_label_escapes_what_streamlit_reads(text: str) -> None:
+    """What it shows is read back in a browser elsewhere; here, no mark of Streamlit's is left bare."""
+    assert not re.search(r"(?<!\\):(?!color\[\])[a-z]|(?<!\\)[$<`*~\[]", plain(text).replace(":color[]", ""))
+
+
+def test_too_long_an_answer_says_why_it_is_plain() -> None:
+    """Finished, and while it arrives, in one box that holds nothing else."""
+
+    def script() -> None:
+        import streamlit as st
+
+        from components.answer import transcript
+
+        transcript.write(st.empty(), iter(["**a**\n\n", "b\n\n", "word " * 30_000]), frames=0)
+
+    app = AppTest.from_function(script).run()
+    assert [element.value[:21] for element in app.caption] == ["Shown as plain text: "]
+    assert [len(element.value) for element in app.code] == [150_010]
+    assert not app.markdown
