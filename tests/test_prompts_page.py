@@ -133,9 +133,9 @@ def test_cases_are_pasted(engine: Engine, language: str) -> None:
     app = open_app(language, prompt_set(FAST, FAST, **topics("SSE")))
     before = table(app)
     for text, code, values in (
-        ("topic,level\nSSE,easy\ngRPC\n", "ragged", {"row": 3, "got": 1, "expected": 2}),
+        ("topic,level\nSSE,easy\ngRPC,hard,x\n", "ragged", {"row": 3, "got": 3, "expected": 2}),
         ('topic,level\nSSE,"easy\n', "quotes", {"row": 2}),
-        ("topic,topic\nSSE,easy\n", "duplicate_header", {}),
+        ("topic,topic\nSSE,easy\n", "duplicate_header", {"name": "topic"}),
         ("topic\n", "no_rows", {}),
     ):
         paste(app, text)

@@ -100,7 +100,7 @@ def test_each_variant_is_one_prompt_for_one_provider() -> None:
             "config": {
                 "omitDefaults": True,
                 "temperature": 0.5,
-                "apiBaseUrl": "{{ env.DEMO_BASE_URL }}",
+                "apiBaseUrl": "{{ env.DEMO_BASE_URL | default('http://127.0.0.1:8502/v1', true) }}",
                 "apiKey": "demo",
             },
             "prompts": ["2. two"],
