@@ -1,6 +1,4 @@
-"""A prompt is answered about what it was filled with, whatever else its template says; what can be asked is all told."""
-
-import time
+"""A prompt is answered about what it was filled with, whatever its template says; what can be asked is all told."""
 
 import httpx2
 import pytest
@@ -9,7 +7,7 @@ from hypothesis import strategies as st
 
 from components.page.texts import texts
 from streamlab.demo_model.notes import Language, find_topic, topics
-from streamlab.demo_model.subjects import find_subjects
+from streamlab.demo_model.subjects import LOOKED_AT, find_subjects
 from streamlab.prompts.template import fill
 from tests import model_client
 from tests.model_client import say
@@ -142,14 +140,7 @@ def test_any_text_has_subjects_that_it_holds(prompt: str) -> None:
     assert all(subject and len(subject) <= len(prompt) + 1 for subject in find_subjects(prompt))
 
 
-@pytest.mark.parametrize(
-    "piece", ["a", "1", "あ", "a ", '"', "<a>", ": ", "to the of ", "の説", "about ", "short ", "\n"]
-)
-def test_a_long_prompt_takes_no_longer_than_its_length(piece: str) -> None:
-    """Twice the text takes about twice the time, measured in the processor's."""
-    times = []
-    for length in (25_000, 100_000):
-        started = time.process_time()
-        find_topic(piece * (length // len(piece)))
-        times.append(time.process_time() - started)
-    assert times[1] < 12 * times[0] + 0.2
+@pytest.mark.parametrize("piece", ["about a ", "の説", ": ", '"', "<a>"])
+def test_the_cues_are_looked_for_at_the_ends_of_a_long_prompt(piece: str) -> None:
+    """There are its instructions; in all of it, they would take the time of a square."""
+    assert all(len(subject) <= 2 * LOOKED_AT + 1 for subject in find_subjects(piece * 20_000))
