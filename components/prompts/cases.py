@@ -1,6 +1,5 @@
 """The cases of a set: their table, and the file or text that they are read from."""
 
-
 import pandas as pd  # type: ignore[import-untyped]
 import streamlit as st
 
@@ -50,10 +49,14 @@ def _draw_source(found: Draft, source: bytes | str) -> None:
     with st.container(border=True):
         if isinstance(found.read_as, Table):
             st.markdown(_read_as_text(found.read_as))
+            if not found.read_as.certain:
+                st.markdown(t("prompts.read_as_guess"))
             for line in (*map(_remark_text, found.read_as.remarks), *left_out_lines(found.read_as.left_out)):
                 st.caption(line)
         else:
-            st.markdown(t("prompts.not_read", encoding=ENCODINGS.get(found.read_as or "", "–")))
+            st.markdown(t("prompts.not_read"))
+            if found.read_as:
+                st.caption(t("prompts.encoding_tried", encoding=ENCODINGS[found.read_as]))
         with st.container(horizontal=True):
             encodings, delimiters = ("", *ENCODINGS), ("", *DELIMITERS, NO_DELIMITER)
             if isinstance(source, bytes):
@@ -66,14 +69,13 @@ def _draw_source(found: Draft, source: bytes | str) -> None:
 
 
 def _read_as_text(table: Table) -> str:
-    told = t(
+    return t(
         "prompts.read_as",
         encoding=ENCODINGS.get(table.encoding or "", t("prompts.pasted_text")),
         delimiter=_delimiter_name(table.delimiter),
         rows=len(table.rows),
         columns=_shortened([f"**{plain(name)}**" for name in table.columns]),
     )
-    return told if table.certain else f"{told} {t('prompts.read_as_guess')}"
 
 
 def _remark_text(remark: CasesRemark) -> str:

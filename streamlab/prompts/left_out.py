@@ -46,4 +46,4 @@ class LeftOuts(list[LeftOut]):
         """Leave all keys of an entry that are not taken."""
         for key, value in entry.items():
             if key not in taken:
-                self.leave("key", f"{place}.{key}", value if isinstance(value, str) else "")
+                self.leave("key", f"{place}.{key}" + (f" = {value[:MAX_DETAIL]}" if isinstance(value, str) else ""))

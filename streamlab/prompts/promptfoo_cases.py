@@ -86,7 +86,7 @@ def _products(variables: Mapping[str, Any], place: str, left_out: LeftOuts) -> I
     for combination in product(*choices.values()):
         values = dict(zip(choices, combination, strict=True))
         try:
-            yield {name: render(parse(text), values) if "{" in text else text for name, text in values.items()}
+            yield {name: render(parse(text), values) if "{{" in text else text for name, text in values.items()}
         except (NotPlain, KeyError) as error:
             left_out.leave("template", place, error.tag if isinstance(error, NotPlain) else error)
             return

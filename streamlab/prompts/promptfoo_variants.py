@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import count, product
+from itertools import count
 from typing import Any, NamedTuple
 
 import yaml
@@ -62,14 +62,8 @@ def to_variants(content: dict[str, Any], model: str, left_out: LeftOuts) -> tupl
         left_out.leave("no_provider", "providers", model)
         providers = [_Provider("", model, DEFAULT_TEMPERATURE, None)]
     variants: list[Variant] = []
-    for prompt, provider in product(prompts, providers):
-        if provider.prompts is not None and not any(_chosen(name, provider.prompts) for name in prompt.names):
-            continue
-        label = (
-            prompt.label
-            if len(providers) == 1 or provider.label == prompt.label
-            else f"{prompt.label} · {provider.label}"
-        )
+    for prompt, provider, several in _pairs(prompts, providers):
+        label = f"{prompt.label} · {provider.label}" if several else prompt.label
         if len(variants) >= MAX_VARIANTS:
             left_out.leave("limit", label, f"{MAX_VARIANTS} variants")
             continue
@@ -87,6 +81,17 @@ def to_variants(content: dict[str, Any], model: str, left_out: LeftOuts) -> tupl
         left_out.leave("one_prompt", "prompts", variants[0].name)
         variants.append(variants[0].model_copy(update={"name": _name(variants[0].name, {variants[0].name})}))
     return tuple(variants)
+
+
+def _pairs(prompts: list[_Prompt], providers: list[_Provider]) -> Iterator[tuple[_Prompt, _Provider, bool]]:
+    """Yield each prompt with each provider that takes it, and whether several do."""
+    for prompt in prompts:
+        takers = [
+            each
+            for each in providers
+            if each.prompts is None or any(_chosen(name, each.prompts) for name in prompt.names)
+        ]
+        yield from ((prompt, taker, len(takers) > 1) for taker in takers)
 
 
 def _chosen(name: str, chosen: tuple[str, ...]) -> bool:
