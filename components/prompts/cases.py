@@ -123,6 +123,8 @@ def _read() -> bool:
         table = read_cases(found.source or "", encoding, delimiter)
     except BrokenCases as error:
         found.read_as = error.encoding or encoding
+        if error.code == "too_large":  # nothing is kept of what could be of any size
+            found.source = None
         row, got, expected = error.row or 1, error.got or 0, error.expected or 0
         session().notice = t(f"prompts.csv_{error.code}", row=row, got=got, expected=expected, name=plain(error.name))
         return False
