@@ -5,19 +5,11 @@ from importlib.resources import files
 import streamlit as st
 
 from components.page import sidebar
+from components.page.composition import keep_composition
+from components.page.pages import PAGES
 from components.page.texts import t
 
 ASSETS = files("assets")
-PAGES = {  # in the order of the navigation: the file in pages/, the section of its texts and its address; its icon
-    "chat": "chat",
-    "timeline": "view_timeline",
-    "latency": "timer",
-    "prompts": "compare",
-    "chunks": "grain",
-    "faults": "electrical_services",
-    "relay": "lan",
-    "about": "schema",
-}
 
 st.set_page_config(page_title=t("app.title"), page_icon=str(ASSETS / "icon.png"), layout="wide")
 st.logo(str(ASSETS / "logo.svg"), size="large")
@@ -36,4 +28,6 @@ def start() -> None:
 root = st.Page(start, url_path="start", default=True, visibility="hidden")
 page = st.navigation({"": [root], t("app.title"): [*pages.values()]})
 sidebar.draw()
+with st.sidebar:
+    keep_composition()
 page.run()

@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from streamlab.prompts.checks import Check, Contains, Json, JsonSchema, MaxWords, NotContains, Regex
+from streamlab.prompts.checks import Check, Contains, Equals, Json, JsonSchema, MaxWords, NotContains, Regex
 from streamlab.prompts.prompt_set import PromptSet, Variant
 
 NASTY = [
@@ -39,6 +39,7 @@ lines = texts.map(lambda text: " ".join(text.split())[:60] or "x")
 checks = st.one_of(
     st.builds(Contains, value=texts, ignore_case=st.booleans()),
     st.builds(NotContains, value=texts, ignore_case=st.booleans()),
+    st.builds(Equals, value=texts),
     st.builds(Regex, value=texts),
     st.builds(JsonSchema, value=texts),
     st.builds(MaxWords, value=st.integers(1, 1_000)),

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import cycle
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ from google.protobuf.message import Message
 from streamlit.testing.v1 import AppTest
 
 from components.page.access import CODE
+from components.page.pages import PAGES
 from components.page.session import Session
 from components.page.texts import LANGUAGES, texts
 from streamlab.access_code import GUESSES
@@ -25,15 +27,8 @@ from tests.pages import checked, languages, new_question, serving, visit
 
 FREE = "demo?first=0&rate=2000"
 PAID = "demo-paid?first=0&rate=2000"  # a name of the provider's, who happens to be the demo model
-PAGES = {
-    "chat": "en",
-    "timeline": "ja",
-    "latency": "en",
-    "prompts": "ja",
-    "chunks": "en",
-    "faults": "ja",
-    "relay": "en",
-}
+ASKING = [page for page in PAGES if page != "about"]  # those with a model to ask
+USUAL = dict(zip(ASKING, cycle(LANGUAGES), strict=False))  # the language in which each is looked at every time
 LIMIT = 60.0  # seconds
 
 BOXES = {
@@ -48,7 +43,7 @@ pages_and_languages = pytest.mark.parametrize(
     ("page", "language"),
     [
         pytest.param(page, language, marks=[] if language == usual else pytest.mark.soak)
-        for page, usual in PAGES.items()
+        for page, usual in USUAL.items()
         for language in LANGUAGES
     ],
 )
@@ -165,7 +160,7 @@ def test_without_the_code_nothing_is_asked_and_with_it_everything(
 def test_the_demo_model_asks_for_nothing(lab: Engine) -> None:
     """It is free on every page, and stays so beside models that are not."""
     app = open_page("faults", "en", new_question(), FREE)
-    for page in PAGES:
+    for page in ASKING:
         checked(app.switch_page(f"../pages/{page}.py").run())
         assert not is_asked_for(app)
     checked(app.switch_page("../pages/faults.py").run())
@@ -184,7 +179,7 @@ def test_where_no_code_is_set_nothing_is_asked_for(demo: DemoModel) -> None:
     """Whatever the model costs, on every page."""
     with guarded_lab(demo, None):
         app, question = open_page("chat", "en", ""), new_question()
-        for page in PAGES:
+        for page in ASKING:
             checked(app.switch_page(f"../pages/{page}.py").run())
             assert not is_asked_for(app)
         assert texts("en")["access.sidebar"] not in said(app)
@@ -196,7 +191,7 @@ def test_where_no_code_is_set_nothing_is_asked_for(demo: DemoModel) -> None:
 def test_the_code_opens_every_page_of_the_session_and_no_other_session(lab: Engine, code: str) -> None:
     """Who gave it is not asked again; who opens the app anew is."""
     app = enter(open_page("chat", "en", ""), code)
-    for page in PAGES:
+    for page in ASKING:
         checked(app.switch_page(f"../pages/{page}.py").run())
         assert not is_asked_for(app)
     assert is_asked_for(open_page("chat", "en", ""))

@@ -12,6 +12,7 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.harness import chromium, streamlit_server
+from components.page.pages import PAGES
 from components.page.texts import texts
 from tests.browser import needs_chromium
 
@@ -20,7 +21,6 @@ LIST = (ROOT / "docs" / "accessibility.md").read_text("utf-8")
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
 WORDS = texts("en")
 WAIT = 60_000  # milliseconds
-PAGES = ("chat", "timeline", "latency", "prompts", "chunks", "faults", "relay", "about")
 
 pytestmark = needs_chromium
 

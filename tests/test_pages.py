@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import streamlit as st
 
+from components.page.pages import PAGES
 from components.page.texts import LANGUAGE_KEY, LANGUAGES, texts
 from streamlab.demo_model.notes import Language, phrases
 from streamlab.models.failures import CODES
@@ -25,7 +26,7 @@ def labels_in(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("page", ["chat", "timeline", "latency", "prompts", "chunks", "faults", "relay", "about"])
+@pytest.mark.parametrize("page", PAGES)
 def test_every_page_runs(language: str, page: str) -> None:
     """Nothing fails, each has its heading in the language, and all are listed."""
     app = visit(language)

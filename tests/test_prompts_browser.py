@@ -271,6 +271,29 @@ def test_a_set_is_kept_and_shared(browse: Browse, tmp_path: Path, language: str)
         assert downloaded(other, said(language, "prompts.save_yaml"), tmp_path) == saved
 
 
+@needs_chromium
+@languages
+def test_an_encoding_that_was_guessed_is_corrected(browse: Browse, tmp_path: Path, language: str) -> None:
+    """The bytes are kept and read again; a choice that fails is told, and changes nothing."""
+    file = tmp_path / "cases.csv"
+    file.write_bytes("Prénom;Ville\r\nAndréa;Orléans\r\n".encode("cp1252"))
+    page = browse(language)
+    page.get_by_role("tab", name=said(language, "prompts.tab_cases")).click()
+    button(page, said(language, "prompts.csv")).click()
+    page.locator("input[type=file]").last.set_input_files(file)
+    expect(page.get_by_text("Windows-1252", exact=True)).to_be_visible()
+    expect(grid(page, "columnheader", "Prénom")).to_have_count(1)
+    page.keyboard.press("Escape")
+    choose(page, said(language, "prompts.encoding"), "EUC-JP")
+    expect(page.get_by_role("alert").get_by_text(said(language, "prompts.csv_undecodable", row=1))).to_be_visible()
+    expect(page.get_by_text(said(language, "prompts.not_read"))).to_be_visible()
+    expect(grid(page, "columnheader", "Prénom")).to_have_count(1)
+    choose(page, said(language, "prompts.encoding"), "Windows-1250")
+    expect(page.locator("strong", has_text="Windows-1250")).to_be_visible()
+    choose(page, said(language, "prompts.delimiter"), said(language, "prompts.delimiter_comma"))
+    expect(grid(page, "columnheader", "Prénom_Ville")).to_have_count(1)
+
+
 def run_what(language: str, prompts: PromptSet) -> str:
     """How much the set asks for, as it stands beside the button."""
     variants, cases, repeats = len(prompts.variants), len(prompts.cases), prompts.repeats

@@ -75,10 +75,10 @@ def test_a_formula_stays_the_text_that_it_is() -> None:
         (b"\xef\xbb\xbf\r\n", "no_rows", None),
         ("a,b\n", "no_rows", None),
         ("a,b\n,\n", "no_rows", None),
-        (b"a\n\xff\x80", "undecodable", None),
-        (b"\xff\xfea", "undecodable", None),
+        (b"a\n\x81\xff\x8d\xfe\x90\xfd\x9d", "undecodable", 2),
+        (b"\xff\xfea", "undecodable", 1),
         ("a\n1\n\0", "nul", 3),
-        ("a,b\n1,2".encode("utf-16-le"), "nul", 1),
+        (b"a,b\nx\0y,2", "nul", 2),
         ('a\n"1', "quotes", 2),
         ('a\n"1"2', "quotes", 2),
         ('"a\n1', "quotes", 1),
@@ -86,7 +86,7 @@ def test_a_formula_stays_the_text_that_it_is() -> None:
         ("\n\na, \n1,2", "empty_header", 3),
         ("a, a\n1,2", "duplicate_header", 1),
         ("x" * 61 + "\n1", "long_header", 1),
-        (",".join(map(str, range(21))) + "\n" + "," * 20, "too_many_columns", 1),
+        (",".join(map(str, range(21))) + "\n" + "x" + "," * 20, "too_many_columns", 1),
         ("a\n" + "x" * 32_001, "cell_too_long", 2),
         ("a\n" + "x" * 200_000, "cell_too_long", 2),
         ("a\n" + "1\n" * 1_001, "too_many_rows", 1_002),
@@ -98,7 +98,7 @@ def test_each_flaw_has_its_code_and_its_row(data: bytes | str, code: CasesErrorC
     assert refusal(data) == (code, row)
 
 
-@pytest.mark.parametrize(("line", "got"), [("1", 1), ("1,2,3", 3), ('1,"2,3",4,5', 4)])
+@pytest.mark.parametrize(("line", "got"), [("1,2,3", 3), ('1,"2,3",4,5', 4)])
 def test_a_ragged_row_is_refused_with_its_fields(line: str, got: int) -> None:
     """Which row, how many fields it has, and how many it should. A quoted line break begins no row."""
     with pytest.raises(BrokenCases) as broken:

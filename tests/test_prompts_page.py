@@ -12,6 +12,7 @@ from streamlab.demo_model.process import DemoModel
 from streamlab.engine import Engine
 from streamlab.prompts.checks import Contains, JsonSchema, Regex
 from streamlab.prompts.prompt_set import PromptSet, Variant
+from streamlab.prompts.promptfoo import to_promptfoo
 from streamlab.prompts.serialization import to_address, to_yaml
 from tests.conftest import demo_model, http, raw_endpoint, sse
 from tests.pages import checked, languages, serving, visit
@@ -133,9 +134,9 @@ def test_cases_are_pasted(engine: Engine, language: str) -> None:
     app = open_app(language, prompt_set(FAST, FAST, **topics("SSE")))
     before = table(app)
     for text, code, values in (
-        ("topic,level\nSSE,easy\ngRPC\n", "ragged", {"row": 3, "got": 1, "expected": 2}),
+        ("topic,level\nSSE,easy\ngRPC,hard,x\n", "ragged", {"row": 3, "got": 3, "expected": 2}),
         ('topic,level\nSSE,"easy\n', "quotes", {"row": 2}),
-        ("topic,topic\nSSE,easy\n", "duplicate_header", {}),
+        ("topic,topic\nSSE,easy\n", "duplicate_header", {"name": "topic"}),
         ("topic\n", "no_rows", {}),
     ):
         paste(app, text)
@@ -165,6 +166,68 @@ def test_cases_are_uploaded_in_the_encodings_that_spreadsheets_write(
     assert not app.warning
     assert table(app) == [{"topic": "東京の天気", "答え": "晴れ"}, {"topic": "ソ連の表", "答え": ""}]
     assert said(language, "prompts.cases_count", number=2) in captions(app)
+
+
+@languages
+def test_how_a_table_was_read_is_told_and_can_be_corrected(engine: Engine, language: str) -> None:
+    """A guess is said to be one; of what was pasted, the separator can be chosen."""
+    app = open_app(language)
+    data = "Prénom;Ville\r\nAndréa;Orléans\r\n".encode("cp1252")
+    checked(app.file_uploader(key="prompts.uploaded").set_value(("cases.csv", data, "text/csv")).run())
+    assert table(app)[0]["Prénom"] == "Andréa"
+    assert read_as(language, "Windows-1252", "semicolon", "Prénom", "Ville") in markdown(app)
+    assert said(language, "prompts.read_as_guess") in markdown(app)
+    app = open_app(language)
+    paste(app, "a,b;c\n1,2;3\n")
+    checked(app.selectbox(key="prompts.delimiter").select(",").run())
+    assert read_as(language, said(language, "prompts.pasted_text"), "comma", "a", "b_c") in [
+        text.replace("\\", "") for text in markdown(app)
+    ]
+    assert [box.key for box in app.selectbox if box.key == "prompts.encoding"] == []
+
+
+def read_as(language: str, encoding: str, delimiter: str, *columns: str) -> str:
+    names = ", ".join(f"**{name}**" for name in columns)
+    separated = said(language, f"prompts.delimiter_{delimiter}")
+    return said(language, "prompts.read_as", encoding=encoding, delimiter=separated, rows=1, columns=names)
+
+
+def markdown(app: AppTest) -> list[str]:
+    return [element.value for element in app.markdown]
+
+
+@languages
+def test_promptfoos_expectations_become_checks(engine: Engine, language: str) -> None:
+    """Each once, however often the file is read; what has none is told below the table."""
+    app = open_app(language)
+    data = b"topic,__expected,__description\nSSE,contains: a,x\ngRPC,javascript: 1,y\n"
+    for _ in range(2):
+        checked(app.file_uploader(key="prompts.uploaded").set_value(("cases.csv", data, "text/csv")).run())
+        checked(app.selectbox(key="prompts.encoding").select("utf-8").run())
+    assert [box.value for box in app.selectbox if str(box.key).endswith(".type")] == ["contains"]
+    told = [said(language, "prompts.remark_directives", rows="", names="\\_\\_description").replace("\\", "")]
+    told += [said(language, "prompts.left_out_code", place="__expected (3)", detail="javascript")]
+    shown = [caption.replace("\\", "") for caption in captions(app)]
+    assert [line for line in told if line in shown] == told
+
+
+@languages
+def test_a_promptfoo_configuration_is_opened(engine: Engine, language: str) -> None:
+    """What cannot be taken is listed until another set is opened; without any prompt, the reasons are said."""
+    app = open_app(language)
+    upload(
+        app, b"prompts: ['Hi {{topic}}', 'Ho {{topic | upper}}', 'Ha']\ntests: [{vars: {topic: SSE}}]\ntags: {a: b}\n"
+    )
+    assert not app.warning
+    assert table(app) == [{"topic": "SSE"}]
+    assert [expander.label for expander in app.expander] == [said(language, "prompts.left_out", number=3)]
+    upload(app, to_promptfoo(prompt_set(FAST, FAST, **topics("gRPC"))).encode())
+    assert table(app) == [{"topic": "gRPC"}]
+    assert not app.expander
+    upload(app, b"prompts: ['file://a.txt']\n")
+    (warning,) = app.warning
+    assert said(language, "prompts.set_no_prompt") in warning.value
+    assert "a.txt" in warning.value.replace("\\", "")
 
 
 @languages

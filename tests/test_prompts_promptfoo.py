@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamlab.demo_model.process import DemoModel
-from streamlab.prompts.checks import Check, Contains, Json, JsonSchema, MaxWords, NotContains, Regex, run_check
+from streamlab.prompts.checks import Check, Contains, Equals, Json, JsonSchema, MaxWords, NotContains, Regex, run_check
 from streamlab.prompts.prompt_set import PromptSet, Variant
-from streamlab.prompts.promptfoo import SCHEMA, to_promptfoo
+from streamlab.prompts.promptfoo import DEMO_PORT, SCHEMA, to_promptfoo
 from streamlab.prompts.template import TemplateError, fill
 from tests.conftest import demo_model, http, raw_endpoint
 from tests.prompt_sets import sets
@@ -100,7 +100,7 @@ def test_each_variant_is_one_prompt_for_one_provider() -> None:
             "config": {
                 "omitDefaults": True,
                 "temperature": 0.5,
-                "apiBaseUrl": "{{ env.DEMO_BASE_URL }}",
+                "apiBaseUrl": "{{ env.DEMO_BASE_URL | default('http://127.0.0.1:8502/v1', true) }}",
                 "apiKey": "demo",
             },
             "prompts": ["2. two"],
@@ -124,6 +124,7 @@ def test_the_file_names_its_schema_and_can_be_read() -> None:
         (Contains(value="Tokyo", ignore_case=True), {"type": "icontains", "value": "Tokyo"}),
         (NotContains(value="x"), {"type": "not-contains", "value": "x"}),
         (NotContains(value="x", ignore_case=True), {"type": "not-icontains", "value": "x"}),
+        (Equals(value="x"), {"type": "equals", "value": "x"}),
         (Regex(value=r"\d{4}"), {"type": "regex", "value": r"\d{4}"}),
         (MaxWords(value=9), {"type": "word-count", "value": {"max": 9}}),
         (Json(), {"type": "is-json"}),
@@ -199,6 +200,8 @@ CHECKS = (  # those of the case last, as in the export
     JsonSchema(value='{"type": "array", "minItems": 5}'),
     JsonSchema(value='{"$ref": "#/$defs/a", "$defs": {"a": {"type": "object"}}}'),
     MaxWords(value=3),
+    Equals(value="plain"),
+    Equals(value=ANSWER),
     Contains(value="{city}"),
     NotContains(value="{city}"),
     Regex(value='", "{city}'),
@@ -250,3 +253,23 @@ def asked(variant: Variant, case: dict[str, str]) -> dict[str, Any]:
     """The request of a variant for a case."""
     system = [{"role": "system", "content": variant.system}] if variant.system.strip() else []
     return {"model": variant.model, "messages": [*system, {"role": "user", "content": fill(variant.template, case)}]}
+
+
+@pytest.mark.soak
+@needs_node
+def test_the_demo_model_is_reached_as_the_file_says(
+    promptfoo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Started at the port of the comment, it answers promptfoo without any setting."""
+    for name, value in (QUIET | {"PROMPTFOO_CONFIG_DIR": str(tmp_path / "kept")}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("DEMO_BASE_URL", raising=False)
+    models = [demo_model(text=f"I am {name}.") for name in "ab"]
+    variants = tuple(Variant(name=model[-9:], template="Who?", model=model) for model in models)
+    exported_file = to_promptfoo(PromptSet(variants=variants))
+    (tmp_path / "config.yaml").write_text(exported_file, "utf-8")
+    assert f"python -m streamlab.demo_model --port {DEMO_PORT}" in exported_file
+    with DemoModel(DEMO_PORT):
+        run(promptfoo, "eval", "--config", "config.yaml", "--no-cache", "--output", "found.json", cwd=tmp_path)
+    results = json.loads((tmp_path / "found.json").read_text("utf-8"))["results"]["results"]
+    assert sorted(result["response"]["output"] for result in results) == ["I am a.", "I am b."]

@@ -10,12 +10,13 @@ export default function({{ data }}) {{
     const timers = new WeakMap();
     const typed = event => {{
         const area = event.target;
-        if (area.tagName !== 'TEXTAREA' || area.getAttribute('aria-label') !== data || event.isComposing) return;
-        const commit = {{ key: 'Enter', code: 'Enter', keyCode: 13, ctrlKey: true, bubbles: true }};
+        if (area.tagName !== 'TEXTAREA' || area.getAttribute('aria-label') !== data) return;
         clearTimeout(timers.get(area));
+        if (event.isComposing || event.type === 'compositionstart') return;
+        const commit = {{ key: 'Enter', code: 'Enter', keyCode: 13, ctrlKey: true, bubbles: true }};
         timers.set(area, setTimeout(() => area.dispatchEvent(new KeyboardEvent('keydown', commit)), {PAUSE_MS}));
     }};
-    const kinds = ['input', 'compositionend'];
+    const kinds = ['input', 'compositionstart', 'compositionend'];
     kinds.forEach(kind => document.addEventListener(kind, typed));
     return () => kinds.forEach(kind => document.removeEventListener(kind, typed));
 }}

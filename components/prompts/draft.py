@@ -11,11 +11,11 @@ from pydantic import TypeAdapter, ValidationError
 from components.page.sidebar import options
 from components.page.texts import t
 from streamlab.prompts import template
-from streamlab.prompts.checks import Check, check_variables
+from streamlab.prompts.cases import Table
+from streamlab.prompts.checks import MAX_CHECKS, Check, check_variables
+from streamlab.prompts.left_out import LeftOut
 from streamlab.prompts.prompt_set import PromptSet, Variant
 
-MIN_VARIANTS, MAX_VARIANTS = 2, 6
-MAX_CHECKS = 20
 REPEATS, AT_ONCE = "prompts.repeats", "prompts.at_once"
 FIELDS = ("name", "system", "template", "model", "temperature")
 
@@ -27,7 +27,9 @@ _CHECK: TypeAdapter[Check] = TypeAdapter(Check)
 class Draft:
     """The draft of a set. Variants and checks have fixed numbers, and their values are in widgets.
 
-    `table` is what the table of cases began with, in its `version`; `cases` is what it holds now.
+    `table` is what the table of cases began with, in its `version`; `cases` is what it holds now. `source` is the file
+    or text that they were read from, and `read_as` how, or the encoding in which it could not be read. `left_out` is
+    what the set's file has beside it.
     """
 
     variants: list[int] = field(default_factory=list)
@@ -36,6 +38,9 @@ class Draft:
     table: Rows = ()
     cases: Rows = ()
     version: int = 0
+    source: bytes | str | None = None
+    read_as: Table | str | None = None
+    left_out: tuple[LeftOut, ...] = ()
     numbers: "count[int]" = field(default_factory=count)
 
     def add_variant(self, variant: Variant) -> None:
@@ -54,6 +59,14 @@ class Draft:
         for name, value in check.model_dump().items():
             known = "words" if check.type == "max_words" and name == "value" else name
             st.session_state[check_key(self.checks[-1], known)] = value
+
+    def take_table(self, table: Table) -> None:
+        """Replace the cases by those of a table, and add its checks."""
+        self.columns = table.columns
+        self.replace_cases(table.cases())
+        present = [read_check(number) for number in self.checks]
+        for check in [check for check in table.checks if check not in present][: MAX_CHECKS - len(present)]:
+            self.add_check(check)
 
     def replace_cases(self, cases: Rows) -> None:
         """Replace the cases, and start a new table so that former edits do not apply."""
@@ -102,10 +115,11 @@ def draft() -> Draft:
     return found
 
 
-def load(prompts: PromptSet) -> None:
+def load(prompts: PromptSet, left_out: tuple[LeftOut, ...] = ()) -> None:
     """Replace the session's draft by this set."""
     draft: Draft = st.session_state.setdefault("draft", Draft())
     draft.variants, draft.checks = [], []
+    draft.source, draft.read_as, draft.left_out = None, None, left_out
     for variant in prompts.variants:
         draft.add_variant(variant)
     for check in prompts.checks:

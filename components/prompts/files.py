@@ -3,15 +3,18 @@
 import streamlit as st
 
 from components.page.session import session
+from components.page.sidebar import options
 from components.page.texts import plain, t
 from components.page.widgets import download
 from components.prompts import comparison
-from components.prompts.draft import load
+from components.prompts.draft import draft, load
+from components.prompts.left_out import left_out_lines
 from streamlab.prompts.comparisons import Comparison
 from streamlab.prompts.exports import to_csv, to_markdown
 from streamlab.prompts.prompt_set import PromptSet
 from streamlab.prompts.promptfoo import to_promptfoo
-from streamlab.prompts.serialization import BrokenSet, from_address, from_yaml, to_address, to_yaml
+from streamlab.prompts.promptfoo_config import open_set
+from streamlab.prompts.serialization import BrokenSet, from_address, to_address, to_yaml
 
 SHARED, UPLOAD = "set", "prompts.upload"
 
@@ -28,13 +31,16 @@ def open_shared() -> None:
 def draw(prompts: PromptSet | None, found: Comparison | None) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with st.popover(t("prompts.open"), icon=":material/upload:"):
-            st.file_uploader(t("prompts.open_what"), type=["yaml", "yml"], key=UPLOAD, on_change=_upload)
+            st.file_uploader(t("prompts.open_what"), type=["yaml", "yml", "json"], key=UPLOAD, on_change=_upload)
         if prompts:
             with st.popover(t("prompts.save"), icon=":material/save:"):
                 _draw_saves(prompts)
         if found and found.done:
             with st.popover(t("prompts.export"), icon=":material/download:"):
                 _draw_exports(found)
+    if left_out := draft().left_out:
+        with st.expander(t("prompts.left_out", number=len(left_out)), icon=":material/rule:", expanded=True):
+            st.markdown("\n".join(f"- {line}" for line in left_out_lines(left_out)))
 
 
 def _draw_saves(prompts: PromptSet) -> None:
@@ -59,10 +65,12 @@ def _upload() -> None:
     """Load the uploaded set into the editor; a broken one changes nothing."""
     if file := st.session_state[UPLOAD]:
         try:
-            load(from_yaml(file.getvalue()))
+            opened = open_set(file.getvalue(), options().model)
+            load(opened.prompts, opened.left_out)
         except BrokenSet as error:
             _refuse(error)
 
 
 def _refuse(error: BrokenSet) -> None:
-    session().notice = t(f"prompts.set_{error.code}", detail=plain(error.detail))
+    lines = (t(f"prompts.set_{error.code}", detail=plain(error.detail)), *left_out_lines(error.left_out))
+    session().notice = "\n- ".join(lines)

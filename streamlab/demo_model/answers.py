@@ -14,6 +14,7 @@ from streamlab.demo_model.notes import Language, find_topic, phrases, topics
 from streamlab.demo_model.options import Options
 from streamlab.demo_model.request import ChatRequest
 from streamlab.demo_model.schema import SchemaFiller
+from streamlab.demo_model.subjects import find_subjects
 from streamlab.demo_model.tool_use.calls import Call
 from streamlab.demo_model.tool_use.turn import take_turn
 from streamlab.text.tokens import estimate_tokens
@@ -26,6 +27,12 @@ THANKS = re.compile(r"\b(?:thanks|thank you)\b|ありがとう|助かりまし�
 FOLLOW_UP = re.compile(
     r"\b(?:more|go on|continue|examples?|details?|elaborate|next)\b"
     r"|もっと|続き|続けて|例は|例を|例え|具体|詳し|他に|次は",
+    re.I,
+)
+HELP = re.compile(
+    r"^\s*help\b[\s!.?]*$|\bwhat (?:can|do|could) (?:you|i) (?:do|know|answer|ask)\b|\bhow can you help\b"
+    r"|\b(?:which|what|list) (?:of )?(?:\w+ )?topics\b"
+    r"|^\s*(?:ヘルプ|使い方)|何が?できま|何を(?:聞|尋|質問)|できること|(?:話題|トピック)の?(?:一覧|リスト)|どんな(?:話題|質問)",
     re.I,
 )
 SMALL_TALK = 30  # characters up to which a message may be a greeting, thanks or a follow-up
@@ -96,9 +103,13 @@ def find_passage(questions: Sequence[str], language: Language) -> tuple[Passage,
             return Passage("", words.thanks), False
         if GREETING.match(question):
             return Passage("", words.greeting), False
+    titles = "\n".join(f"- {topic.notes[language].title}" for topic in topics())
+    if HELP.search(question) and not find_subjects(question):
+        return Passage("", words.help.format(topics=titles)), False
     if place is None:
-        titles = "\n".join(f"- {topic.notes[language].title}" for topic in topics())
-        return Passage("", words.unknown.format(topics=titles)), False
+        subject = re.sub(r"[\\`*_\[\]<>|~#$\s]+", " ", next(iter(find_subjects(question)), question)).strip()
+        shown = f"{subject[:60]}…" if len(subject) > 60 else subject
+        return Passage("", words.unknown.format(topics=titles, subject=shown)), False
     note = topics()[place // 2].notes[language]
     if find_topic(question) is not None and FOLLOW_UP.search(question):
         return Passage(note.title, f"{note.main}\n\n{note.more}"), True
@@ -132,7 +143,7 @@ def _text(request: ChatRequest, options: Options, language: Language, random: Ra
         return json.dumps(_structured(request.response_format, passage, language), ensure_ascii=False)
     if told:
         return told.body
-    if BRIEF.search("\n".join([*request.texts("system", "developer"), *questions[-1:]])):
+    if from_notes and BRIEF.search("\n".join([*request.texts("system", "developer"), *questions[-1:]])):
         return passage.paragraphs[0]
     if not from_notes:
         return passage.body

@@ -4,14 +4,17 @@ import re
 import tomllib
 import unicodedata
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Literal
+
+from streamlab.demo_model.subjects import find_subjects, without_instructions
 
 Language = Literal["en", "ja"]
 
 FOLDER = files("streamlab.demo_model") / "notes"
 MORE = "<!-- more -->"
+SHORT = 5  # letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +40,13 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Phrases:
-    """`unknown` has a place for the list of `{topics}`, `reasoning` for the `{question}`."""
+    """`help` and `unknown` have a place for the list of `{topics}`, the latter also for the `{subject}` that is none of
+    them; `reasoning` has one for the `{question}`.
+    """
 
     greeting: str
     thanks: str
+    help: str
     unknown: str
     reasoning: str
     openings: list[str]
@@ -63,10 +69,18 @@ def phrases(language: Language) -> Phrases:
     return Phrases(**tomllib.loads((FOLDER / language / "phrases.toml").read_text("utf-8")))
 
 
+@lru_cache(maxsize=256)
 def find_topic(question: str) -> int | None:
-    """Find the place in `topics()` of what a question is about. Among equals the more special topic wins."""
-    score, place = max((topic.score(question), place) for place, topic in enumerate(topics()))
-    return place if score else None
+    """Find the place in `topics()` of what a question is about. Among equals the more special topic wins.
+
+    What a prompt names as its subject comes before the other words, and how it wants to be answered counts for nothing.
+    """
+    subjects = find_subjects(question)
+    for text in (*subjects, without_instructions(question, imperative=bool(subjects))):
+        score, place = max((topic.score(text), place) for place, topic in enumerate(topics()))
+        if score:
+            return place
+    return None
 
 
 def _topic(name: str) -> Topic:
@@ -84,6 +98,16 @@ def _note(text: str) -> Note:
 
 
 def _pattern(words: str) -> re.Pattern[str]:
-    """Match English keywords from the start of a word, and Japanese ones, which has no spaces, anywhere."""
+    """Match English keywords from the start of a word, and Japanese ones, which has no spaces, anywhere.
+
+    Short ones are whole words but for a usual ending: `tab` is not in `table`.
+    """
     keywords = sorted({word.strip().lower() for word in words.split(",")}, key=len, reverse=True)
-    return re.compile("|".join((r"(?<![a-z0-9])" if word.isascii() else "") + re.escape(word) for word in keywords))
+    return re.compile("|".join(map(_keyword, keywords)))
+
+
+def _keyword(word: str) -> str:
+    if not word.isascii():
+        return re.escape(word)
+    end = r"(?=(?:[dsp]|e[ds]|ure|[gp]?(?:ed|ing))?(?![a-z]))" if len(word) <= SHORT else ""
+    return rf"(?<![a-z0-9]){re.escape(word)}{end}"

@@ -82,6 +82,11 @@ def _answer(refusal: Refusal) -> JSONResponse:
     return JSONResponse(refusal.as_json(), refusal.status, headers)
 
 
+def _see(request: Request, what: str) -> str:
+    """Say where something is described: beneath the path at which the gateway is served, such as `/api`."""
+    return f"See {request.scope.get('root_path', '')}/docs for {what}."
+
+
 async def _on_refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
     return _answer(error)
@@ -89,16 +94,16 @@ async def _on_refused(request: Request, error: Exception) -> Response:
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return _answer(Refusal(422, "invalid_request", problems(error.errors()), "See /docs for what may be sent."))
+    return _answer(Refusal(422, "invalid_request", problems(error.errors()), _see(request, "what may be sent")))
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code, message, hint = {
-        404: ("not_found", "There is nothing at this address.", "See /docs for what there is."),
-        405: ("method_not_allowed", "This address takes another method.", "See /docs for which."),
+        404: ("not_found", "There is nothing at this address.", _see(request, "what there is")),
+        405: ("method_not_allowed", "This address takes another method.", _see(request, "which")),
         413: ("too_large", f"The body is larger than {limits.BODY:,} bytes.", "Send less."),
-    }.get(error.status_code, ("bad_request", "The request could not be read.", "See /docs for what may be sent."))
+    }.get(error.status_code, ("bad_request", "The request could not be read.", _see(request, "what may be sent")))
     response = _answer(Refusal(error.status_code, code, message, hint))
     response.headers.update(error.headers or {})
     return response

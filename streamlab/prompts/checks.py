@@ -15,6 +15,8 @@ from streamlab.prompts.texts import StorableText, parse_json
 VerdictCode = Literal[
     "contained",
     "not_contained",
+    "equal",
+    "not_equal",
     "matched",
     "not_matched",
     "valid",
@@ -28,6 +30,8 @@ VerdictCode = Literal[
     "too_complex",
 ]
 CheckErrorCode = Literal["nothing_to_find", "bad_pattern", "pattern_too_complex", "bad_schema", "schema_too_complex"]
+
+MAX_CHECKS = 20  # of a set
 
 CheckValue = Annotated[StorableText, Field(max_length=4_000)]
 
@@ -50,6 +54,13 @@ class NotContains(_Check):
     type: Literal["not_contains"] = "not_contains"
     value: CheckValue
     ignore_case: bool = False
+
+
+class Equals(_Check):
+    """Requires exactly the value and nothing else, in which `{column}` stands for the text of the case."""
+
+    type: Literal["equals"] = "equals"
+    value: CheckValue
 
 
 class Regex(_Check):
@@ -79,7 +90,11 @@ class MaxWords(_Check):
     value: int = Field(ge=1, le=1_000_000)
 
 
-Check = Annotated[Contains | NotContains | Regex | Json | JsonSchema | MaxWords, Field(discriminator="type")]
+Check = Annotated[Contains | NotContains | Equals | Regex | Json | JsonSchema | MaxWords, Field(discriminator="type")]
+
+
+TEXT_CHECKS = Contains | NotContains | Equals | Regex
+"""Those in whose value `{column}` stands for the text of the case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +122,8 @@ def run_check(check: Check, text: str, values: Mapping[str, str]) -> Verdict:
         case NotContains():
             verdict = _contains(check, text, values)
             return verdict if verdict.passed is None else Verdict(not verdict.passed, verdict.code)
+        case Equals():
+            return _equals(check, text, values)
         case Regex():
             return _regex(check, text, values)
         case Json():
@@ -133,12 +150,12 @@ def check_problem(check: Check) -> CheckErrorCode | None:
         return "pattern_too_complex"
     except Undecided:
         return "schema_too_complex"
-    return "nothing_to_find" if isinstance(check, Contains | NotContains | Regex) and not check.value else None
+    return "nothing_to_find" if isinstance(check, TEXT_CHECKS) and not check.value else None
 
 
 def check_variables(check: Check) -> tuple[str, ...]:
     """Return the variable names in the check's value. A name that is no column is taken literally."""
-    if not isinstance(check, Contains | NotContains | Regex):
+    if not isinstance(check, TEXT_CHECKS):
         return ()
     return tuple(dict.fromkeys(_VARIABLE.findall(check.value)))
 
@@ -176,6 +193,13 @@ def _contains(check: Contains | NotContains, text: str, values: Mapping[str, str
     if check.ignore_case:
         value, text = value.casefold(), text.casefold()
     return Verdict(True, "contained") if value in text else Verdict(False, "not_contained")
+
+
+def _equals(check: Equals, text: str, values: Mapping[str, str]) -> Verdict:
+    value = fill_value(check.value, values)
+    if not value:
+        return Verdict(None, "nothing_to_find")
+    return Verdict(True, "equal") if value == text else Verdict(False, "not_equal")
 
 
 def _regex(check: Regex, text: str, values: Mapping[str, str]) -> Verdict:

@@ -7,10 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from streamlab.prompts import cases as table
 from streamlab.prompts import template
-from streamlab.prompts.checks import Check
+from streamlab.prompts.checks import MAX_CHECKS, Check
 from streamlab.prompts.texts import StorableText
 
 VERSION: Literal[1] = 1
+MIN_VARIANTS, MAX_VARIANTS = 2, 6
+MAX_REPEATS, MAX_AT_ONCE = 10, 16
 MAX_CHARACTERS = 1_000_000  # of all texts of a set together
 
 PromptText = Annotated[StorableText, Field(max_length=template.MAX_CHARACTERS)]
@@ -36,12 +38,12 @@ class PromptSet(_FrozenModel):
     """The variants, cases and checks. Every case has a text for every column; no cases count as one without values."""
 
     version: Literal[1] = VERSION
-    variants: tuple[Variant, ...] = Field(min_length=2, max_length=6)
+    variants: tuple[Variant, ...] = Field(min_length=MIN_VARIANTS, max_length=MAX_VARIANTS)
     columns: tuple[ColumnName, ...] = Field((), max_length=table.MAX_COLUMNS)
     cases: tuple[dict[ColumnName, CellText], ...] = Field((), max_length=table.MAX_ROWS)
-    checks: tuple[Check, ...] = Field((), max_length=20)
-    repeats: int = Field(1, ge=1, le=10)
-    at_once: int = Field(4, ge=1, le=16)
+    checks: tuple[Check, ...] = Field((), max_length=MAX_CHECKS)
+    repeats: int = Field(1, ge=1, le=MAX_REPEATS)
+    at_once: int = Field(4, ge=1, le=MAX_AT_ONCE)
 
     @model_validator(mode="before")
     @classmethod

@@ -11,6 +11,7 @@ from streamlab.prompts import template
 from streamlab.prompts.checks import (
     Check,
     Contains,
+    Equals,
     Json,
     JsonSchema,
     MaxWords,
@@ -21,10 +22,18 @@ from streamlab.prompts.checks import (
     fill_value,
 )
 from streamlab.prompts.prompt_set import PromptSet, Variant
-from streamlab.prompts.serialization import dump_yaml
+from streamlab.prompts.serialization import dump_yaml, pack
 
 SCHEMA = "https://promptfoo.dev/config-schema.json"
-DEMO_URL = "DEMO_BASE_URL"  # the environment variable that holds the demo model's address, when a build has one
+EXPORTED = "Exported from Streaming Lab"
+KEPT = "streaming_lab"  # the key of the metadata that keeps the set itself, for it to be opened again exactly
+DEMO_URL = "DEMO_BASE_URL"  # the environment variable that holds the demo model's address, if that is not the next one
+DEMO_PORT = 8502
+_DEMO_HELP = f"""\
+# The demo model speaks OpenAI's protocol. Before `promptfoo eval`, start it in the folder of Streaming Lab:
+#   python -m streamlab.demo_model --port {DEMO_PORT}
+# At another address, name that in {DEMO_URL}, such as http://127.0.0.1:{DEMO_PORT}/v1.
+"""
 
 # Names that Nunjucks reads as something else than a variable, and those that promptfoo fills itself.
 _RESERVED = frozenset(
@@ -38,8 +47,9 @@ def to_promptfoo(prompts: PromptSet) -> str:
     """Write YAML for `promptfoo eval`. Raise TemplateError for a set whose templates are broken.
 
     Each variant is one prompt, a chat in JSON, tied to one provider. An OpenAI-compatible endpoint is found by the
-    environment (`OPENAI_BASE_URL`, `OPENAI_API_KEY`), the demo model by `DEMO_BASE_URL`. Each check is one assertion.
-    Those that name a column are written out for each case, so that nothing of a case is read as a template.
+    environment (`OPENAI_BASE_URL`, `OPENAI_API_KEY`), the demo model by `DEMO_BASE_URL`, or at the port at which a
+    comment says to start it. Each check is one assertion. Those that name a column are written out for each case, so
+    that nothing of a case is read as a template. The metadata keep the set, for it to be opened again exactly.
 
     Where promptfoo differs: `max_words` counts what spaces separate, so Japanese is not counted; `regex` is
     JavaScript's; JSON within a Markdown fence is unwrapped for its checks by a transform; letters of different case
@@ -49,14 +59,16 @@ def to_promptfoo(prompts: PromptSet) -> str:
     wrapped = _wrapped(prompts)
     common = [check for check in prompts.checks if not _of_case(check, prompts)]
     config: dict[str, Any] = {
-        "description": "Exported from Streaming Lab",
+        "description": EXPORTED,
         "prompts": [_prompt(index, variant, names, wrapped) for index, variant in enumerate(prompts.variants)],
         "providers": [_provider(index, variant) for index, variant in enumerate(prompts.variants)],
         **({"defaultTest": {"assert": [_assertion(check, {}) for check in common]}} if common else {}),
         "tests": [_test(prompts, values, names, wrapped) for values in prompts.inputs()],
         "evaluateOptions": {"repeat": prompts.repeats, "maxConcurrency": prompts.at_once},
+        "metadata": {KEPT: pack(prompts)},
     }
-    return f"# yaml-language-server: $schema={SCHEMA}\n{dump_yaml(config)}"
+    demo = any(is_demo(variant.model) for variant in prompts.variants)
+    return f"# yaml-language-server: $schema={SCHEMA}\n{_DEMO_HELP if demo else ''}{dump_yaml(config)}"
 
 
 def _variables(prompts: PromptSet) -> dict[str, str]:
@@ -126,7 +138,8 @@ def _provider(index: int, variant: Variant) -> dict[str, Any]:
     if variant.temperature != DEFAULT_TEMPERATURE:
         config["temperature"] = variant.temperature
     if is_demo(variant.model):
-        config |= {"apiBaseUrl": f"{{{{ env.{DEMO_URL} }}}}", "apiKey": "demo"}
+        address = f"http://127.0.0.1:{DEMO_PORT}/v1"
+        config |= {"apiBaseUrl": f"{{{{ env.{DEMO_URL} | default('{address}', true) }}}}", "apiKey": "demo"}
     label = _label(index, variant)
     return {"id": f"openai:chat:{variant.model}", "label": label, "config": config, "prompts": [label]}
 
@@ -142,7 +155,7 @@ def _of_case(check: Check, prompts: PromptSet) -> bool:
 
 
 # The same rule as for the checks here: the whole answer is one Markdown fence, with or without `json`.
-_UNFENCED = r"output.trim().replace(/^```(?:json)?[ \t]*\r?\n([\s\S]*)```$/i, '$1')"
+UNFENCED = r"output.trim().replace(/^```(?:json)?[ \t]*\r?\n([\s\S]*)```$/i, '$1')"
 
 
 def _assertion(check: Check, values: Mapping[str, str]) -> dict[str, Any]:
@@ -151,11 +164,13 @@ def _assertion(check: Check, values: Mapping[str, str]) -> dict[str, Any]:
             negated = "not-" if isinstance(check, NotContains) else ""
             kind = "icontains" if check.ignore_case else "contains"
             return {"type": negated + kind, "value": literal(fill_value(check.value, values))}
+        case Equals():
+            return {"type": "equals", "value": literal(fill_value(check.value, values))}
         case Regex():
             return {"type": "regex", "value": literal(fill_pattern(check.value, values))}
         case Json():
-            return {"type": "is-json", "transform": _UNFENCED}
+            return {"type": "is-json", "transform": UNFENCED}
         case JsonSchema():  # as text, because promptfoo would resolve a `$ref` of an object in the whole configuration
-            return {"type": "is-json", "value": literal(check.value), "transform": _UNFENCED}
+            return {"type": "is-json", "value": literal(check.value), "transform": UNFENCED}
         case MaxWords():
             return {"type": "word-count", "value": {"max": check.value}}

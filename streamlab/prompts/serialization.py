@@ -4,19 +4,30 @@ import base64
 import binascii
 import json
 import zlib
+from contextlib import suppress
 from typing import Any, Literal
 
 import yaml
 from pydantic import ValidationError
 
+from streamlab.prompts.left_out import LeftOut
 from streamlab.prompts.prompt_set import VERSION, PromptSet
+from streamlab.prompts.scalars import PlainScalar, parse_json_texts
 
 MAX_BYTES = 2 * 1024 * 1024
 MAX_NODES = 60_000  # texts, lists and mappings of a file; the largest set has about 41,000 of them
 MAX_ADDRESS = 4_000  # characters; some servers and chat programs take no longer address
 
 SetErrorCode = Literal[
-    "not_text", "not_yaml", "alias", "duplicate_key", "unknown_version", "wrong_field", "too_large", "damaged"
+    "not_text",
+    "not_yaml",
+    "alias",
+    "duplicate_key",
+    "unknown_version",
+    "wrong_field",
+    "no_prompt",
+    "too_large",
+    "damaged",
 ]
 
 
@@ -26,11 +37,13 @@ class BrokenSet(ValueError):
     - `not_text`: no UTF-8; `not_yaml`, `alias`, `duplicate_key`: the line
     - `unknown_version`: the version, its first 20 characters
     - `wrong_field`: the path of the field, ": ", and what is allowed
+    - `no_prompt`: a promptfoo configuration without one that can be taken; `left_out` says why
     - `too_large`: how many bytes, characters or values are allowed; `damaged`: an address that was not copied whole
     """
 
-    def __init__(self, code: SetErrorCode, detail: str = "") -> None:
+    def __init__(self, code: SetErrorCode, detail: str = "", left_out: tuple[LeftOut, ...] = ()) -> None:
         super().__init__(f"{code}: {detail}" if detail else code)
+        self.left_out = left_out
         self.code = code
         self.detail = detail
 
@@ -56,20 +69,25 @@ _Dumper.add_representer(str, _represent_text)
 
 
 class _Loader(yaml.BaseLoader):
-    """Reads texts, lists and mappings only: `no` and `2024-01-01` stay as written. Refuses aliases."""
+    """Reads texts, lists and mappings only: `no` and `2024-01-01` stay as written. Notes the first alias."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._nodes = 0
+        self.alias = ""  # its line
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
             events: Any = self  # the type stubs leave this method untyped
-            raise BrokenSet("alias", _line(events.peek_event().start_mark))
+            self.alias = self.alias or _line(events.peek_event().start_mark)
         self._nodes += 1
         if self._nodes > MAX_NODES:
             raise BrokenSet("too_large", f"{MAX_NODES} values")
         return super().compose_node(parent, index)
+
+    def construct_scalar(self, node: Any) -> str:
+        text = str(super().construct_scalar(node))
+        return text if node.style else PlainScalar(text)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -79,7 +97,11 @@ class _Loader(yaml.BaseLoader):
             if key.value in seen:
                 raise BrokenSet("duplicate_key", _line(key.start_mark))
             seen.add(key.value)
-        return super().construct_mapping(node, deep=deep)
+        found = super().construct_mapping(node, deep=deep)
+        merged = found.pop("<<", {}) if self.alias else {}
+        for each in merged if isinstance(merged, list) else [merged]:
+            found = {**each, **found} if isinstance(each, dict) else found
+        return found
 
 
 def to_yaml(prompts: PromptSet) -> str:
@@ -95,21 +117,55 @@ def dump_yaml(content: Any) -> str:
 
 def from_yaml(data: bytes) -> PromptSet:
     """Read a set from YAML. Raise BrokenSet."""
+    content, alias = load_yaml(data)
+    if alias:
+        raise BrokenSet("alias", alias)
+    return validate(content)
+
+
+def load_yaml(data: bytes) -> tuple[Any, str]:
+    """Read YAML or JSON as texts, lists and mappings; return also the line of the first alias, if there is one.
+
+    Raise BrokenSet, also where aliases would make more than MAX_NODES of what is short.
+    """
     if len(data) > MAX_BYTES:
         raise BrokenSet("too_large", f"{MAX_BYTES} bytes")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BrokenSet("not_text", str(data.count(b"\n", 0, error.start) + 1)) from None
+    if text.lstrip().startswith("{"):
+        with suppress(ValueError, RecursionError):  # flow style of YAML begins so as well
+            return parse_json_texts(text), ""
     try:
-        content = yaml.load(text, Loader=_Loader)
+        loader = _Loader(text)
+        try:
+            content = loader.get_single_data()
+        finally:
+            loader.dispose()
     except yaml.MarkedYAMLError as error:
         raise BrokenSet("not_yaml", _line(error.problem_mark or error.context_mark)) from None
     except yaml.reader.ReaderError as error:
         raise BrokenSet("not_yaml", str(text.count("\n", 0, error.position) + 1)) from None
     except (yaml.YAMLError, RecursionError):
         raise BrokenSet("not_yaml") from None
-    return _validate(content)
+    if loader.alias:
+        _check_size(content)
+    return content, loader.alias
+
+
+def _check_size(content: Any) -> None:
+    """Raise BrokenSet for more than MAX_NODES values with each alias written out, and so for one within itself."""
+    open_values, nodes = [content], 0
+    while open_values:
+        value = open_values.pop()
+        nodes += 1
+        if nodes > MAX_NODES:
+            raise BrokenSet("too_large", f"{MAX_NODES} values")
+        if isinstance(value, dict):
+            open_values += value.values()
+        elif isinstance(value, list):
+            open_values += value
 
 
 def _line(mark: yaml.Mark | None) -> str:
@@ -121,11 +177,7 @@ def _line(mark: yaml.Mark | None) -> str:
 
 def to_address(prompts: PromptSet) -> str | None:
     """Pack the set into letters, digits, `-` and `_`; return None if that takes more than MAX_ADDRESS of them."""
-    content = prompts.model_dump(mode="json", exclude_defaults=True) | {"version": VERSION}
-    if prompts.checks:  # whose type is a default to pydantic, but not to who reads it
-        content["checks"] = [{"type": check.type} | check.model_dump(exclude_defaults=True) for check in prompts.checks]
-    packed = zlib.compress(json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(), 9)
-    address = base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
+    address = pack(prompts)
     return address if len(address) <= MAX_ADDRESS else None
 
 
@@ -133,13 +185,27 @@ def from_address(address: str) -> PromptSet:
     """Unpack a set from an address. Raise BrokenSet."""
     if len(address) > MAX_ADDRESS:
         raise BrokenSet("too_large", f"{MAX_ADDRESS} characters")
+    return unpack(address)
+
+
+def pack(prompts: PromptSet) -> str:
+    """Pack the set into letters, digits, `-` and `_`."""
+    content = prompts.model_dump(mode="json", exclude_defaults=True) | {"version": VERSION}
+    if prompts.checks:  # whose type is a default to pydantic, but not to who reads it
+        content["checks"] = [{"type": check.type} | check.model_dump(exclude_defaults=True) for check in prompts.checks]
+    packed = zlib.compress(json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(), 9)
+    return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
+
+
+def unpack(address: str) -> PromptSet:
+    """Unpack what `pack` wrote. Raise BrokenSet."""
     try:
         packed = base64.b64decode(address + "=" * (-len(address) % 4), altchars=b"-_", validate=True)
         unpacked = _decompress(packed)
         content = json.loads(unpacked.decode())
     except (ValueError, binascii.Error, zlib.error, RecursionError):
         raise BrokenSet("damaged") from None
-    return _validate(content)
+    return validate(content)
 
 
 def _decompress(packed: bytes) -> bytes:
@@ -154,7 +220,8 @@ def _decompress(packed: bytes) -> bytes:
 # Both
 
 
-def _validate(content: Any) -> PromptSet:
+def validate(content: Any) -> PromptSet:
+    """Make a set of what a file or an address holds. Raise BrokenSet."""
     if not isinstance(content, dict):
         raise BrokenSet("wrong_field", ": a set with version, variants, columns and cases")
     version = str(content.get("version", "none"))
@@ -163,12 +230,12 @@ def _validate(content: Any) -> PromptSet:
     try:
         return PromptSet.model_validate(content | {"version": VERSION})
     except ValidationError as error:
-        raise BrokenSet("wrong_field", _first_error(error)) from None
+        raise BrokenSet("wrong_field", first_error(error)) from None
     except RecursionError:
         raise BrokenSet("wrong_field") from None
 
 
-def _first_error(error: ValidationError) -> str:
+def first_error(error: ValidationError) -> str:
     """Describe the first wrong field and what is allowed there, without its value."""
     first = error.errors(include_url=False, include_input=False)[0]
     path = ".".join(str(part)[:60] for part in first["loc"])

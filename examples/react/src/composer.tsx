@@ -22,7 +22,8 @@ export function Composer({ texts, live, onSend, onStop }: Props) {
     setQuestion("");
   };
   const onKeyDown = (event: KeyboardEvent) => {
-    if (event.nativeEvent.isComposing) return;
+    // Safari ends the composition first; its Enter is then known by its key code alone.
+    if (event.nativeEvent.isComposing || event.keyCode === 229) return;
     if (event.key === "Escape" && live) onStop();
     if (event.key !== "Enter" || event.shiftKey) return;
     event.preventDefault();

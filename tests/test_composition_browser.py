@@ -1,0 +1,101 @@
+"""Enter that ends a composition sends nothing, in any text field of any page; the next Enter does."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from components.page.pages import PAGES
+from components.page.texts import texts
+from tests.browser import Site, needs_chromium, site
+
+pytestmark = needs_chromium
+
+FAST = "demo?first=0&rate=2000"
+
+# What browsers send at the Enter that chooses a word: Safari ends the composition first, Chromium and Firefox after it.
+SAFARI = [
+    ("compositionstart", {}),
+    ("compositionend", {"data": "天気"}),
+    ("keydown", {"key": "Enter", "code": "Enter", "keyCode": 229}),
+]
+CHROMIUM = [
+    ("compositionstart", {}),
+    ("keydown", {"key": "Enter", "code": "Enter", "keyCode": 229, "isComposing": True}),
+    ("compositionend", {"data": "天気"}),
+]
+FIREFOX = [
+    ("compositionstart", {}),
+    ("keydown", {"key": "Process", "code": "Enter", "keyCode": 229, "isComposing": True}),
+    ("compositionend", {"data": "天気"}),
+]
+browsers = pytest.mark.parametrize("events", [SAFARI, CHROMIUM, FIREFOX], ids=["safari", "chromium", "firefox"])
+
+DISPATCH = """(field, events) => events.map(([kind, values]) => {
+    const type = kind.startsWith('composition') ? CompositionEvent : KeyboardEvent;
+    return field.dispatchEvent(new type(kind, { bubbles: true, cancelable: true, composed: true, ...values }));
+})"""
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Site]:
+    with site(LAB_MODELS=FAST) as lab:
+        yield lab
+
+
+def compose(field: Locator, events: list[tuple[str, dict[str, Any]]]) -> None:
+    field.evaluate(DISPATCH, [list(event) for event in events])
+
+
+def sent(page: Page) -> Locator:
+    return page.get_by_test_id("stChatMessage")
+
+
+@browsers
+def test_the_enter_of_a_composition_sends_no_question(lab: Site, events: list[tuple[str, dict[str, Any]]]) -> None:
+    """The text stays in the box, and is sent by the Enter that comes then."""
+    with lab.opened("/chat", "ja") as page:
+        box = page.get_by_test_id("stChatInputTextArea")
+        box.fill("天気")
+        compose(box, events)
+        page.wait_for_timeout(500)  # a question that was sent would be there, and its box empty
+        expect(box).to_have_value("天気")
+        expect(sent(page)).to_have_count(0)
+        box.press("Enter")
+        expect(sent(page).first).to_contain_text("天気")
+        expect(box).to_have_value("")
+
+
+@browsers
+def test_the_enter_of_a_composition_commits_no_field(lab: Site, events: list[tuple[str, dict[str, Any]]]) -> None:
+    """A name that is being composed is not taken before it is finished."""
+    words = texts("ja")
+    taken = words["prompts.first_vivid"]
+    with lab.opened("/prompts", "ja") as page:
+        expect(page.get_by_role("button", name=words["prompts.run"], exact=True)).to_be_visible()
+        name = page.get_by_role("textbox", name=words["prompts.name"], exact=True).first
+        name.fill(taken)
+        compose(name, events)
+        page.wait_for_timeout(500)
+        problem = page.get_by_text(words["prompts.problem_duplicate_name"].format(names=taken))
+        expect(problem).to_have_count(0)
+        name.press("Enter")
+        expect(problem).to_be_visible()
+
+
+@pytest.mark.parametrize("page_name", PAGES)
+@pytest.mark.soak
+def test_every_page_keeps_compositions(lab: Site, page_name: str) -> None:
+    """Whatever has the focus, the window hears of the key first, and nothing of the page does."""
+    with lab.opened(f"/{page_name}", "ja") as page:
+        expect(page.get_by_role("heading", name=texts("ja")[f"{page_name}.title"]).first).to_be_visible()
+        heard = """() => new Promise(done => {
+            document.addEventListener('keydown', () => done('heard'), { once: true });
+            const key = { key: 'Enter', code: 'Enter', keyCode: 229, bubbles: true };
+            document.body.dispatchEvent(new KeyboardEvent('keydown', key));
+            setTimeout(() => done('kept'), 200);
+        })"""
+        expect(page.get_by_test_id("stSidebar")).to_be_attached()
+        page.wait_for_timeout(1_000)
+        assert page.evaluate(heard) == "kept"
