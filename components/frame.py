@@ -4,7 +4,7 @@ from importlib.resources import files
 
 import streamlit as st
 
-from components.page import sidebar
+from components.page import providers, sidebar
 from components.page.texts import t
 
 ASSETS = files("assets")
@@ -36,4 +36,5 @@ def start() -> None:
 root = st.Page(start, url_path="start", default=True, visibility="hidden")
 page = st.navigation({"": [root], t("app.title"): [*pages.values()]})
 sidebar.draw()
+providers.draw()
 page.run()
