@@ -119,6 +119,7 @@ def _default_model(settings: Settings) -> str:
 def model_address(arguments: Arguments) -> Iterator[tuple[str, SecretStr]]:
     """Yield the address and the key of the model. The demo model runs as long as the block."""
     settings = arguments.settings
+    _go_around_proxies()
     if is_demo(arguments.model):
         hint = "" if _has_provider(settings) else " Set OPENAI_API_KEY for a real model."
         say(f"The demo model answers: its text is scripted.{hint}")
@@ -131,6 +132,13 @@ def model_address(arguments: Arguments) -> Iterator[tuple[str, SecretStr]]:
     else:
         # A local server needs no key, but the client insists on one.
         yield str(settings.openai_base_url or OPENAI_URL), settings.openai_api_key or SecretStr("none")
+
+
+def _go_around_proxies() -> None:
+    """Reach this machine directly, whatever proxies the environment names: a company's proxy knows no demo model."""
+    named = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    for name in ("no_proxy", "NO_PROXY"):
+        os.environ[name] = ",".join(filter(None, (named, "localhost", "127.0.0.1", "::1")))
 
 
 @contextlib.contextmanager
