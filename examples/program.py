@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.request import getproxies
 
 from dotenv import find_dotenv
 from langchain_core.callbacks import BaseCallbackHandler
@@ -136,7 +137,10 @@ def model_address(arguments: Arguments) -> Iterator[tuple[str, SecretStr]]:
 
 def _go_around_proxies() -> None:
     """Reach this machine directly, whatever proxies the environment names: a company's proxy knows no demo model."""
-    named = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    proxies = getproxies()
+    if not proxies.keys() - {"no"}:
+        return
+    named = proxies.get("no")
     for name in ("no_proxy", "NO_PROXY"):
         os.environ[name] = ",".join(filter(None, (named, "localhost", "127.0.0.1", "::1")))
 

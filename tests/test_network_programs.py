@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 from streamlab_client import Client
 
-from tests.browser import site
+from tests.browser import button, site
 from tests.proxies import VARIABLES, free_port
 from tests.python_client import PROTOCOLS
 
@@ -20,7 +20,7 @@ def test_the_app_answers_behind_a_dead_proxy(monkeypatch: pytest.MonkeyPatch) ->
         expect(page.get_by_test_id("stAlert").first).to_contain_text("HTTPS_PROXY")
         page.get_by_test_id("stChatInputTextArea").fill("What is streaming?")
         page.keyboard.press("Enter")
-        expect(page.get_by_text("Regenerate")).to_be_visible(timeout=30_000)
+        expect(button(page, "Regenerate")).to_be_visible(timeout=30_000)
         for name, value in DEAD.items():
             monkeypatch.setenv(name, value)
         for protocol in PROTOCOLS:
