@@ -12,10 +12,10 @@ run: $(VENV)/run.stamp ## the app on http://localhost:8501
 dev: $(VENV)/run.stamp ## the same, and pages reload when a file of theirs is saved; `streamlab/` takes a restart
 	$(BIN)/streamlit run app.py --server.fileWatcherType=auto --server.runOnSave=true
 
-test: lint browser redis nginx ## all tests, after the checks
+test: lint browser redis nginx proxies ## all tests, after the checks
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not soak"
 
-soak: $(VENV)/dev.stamp browser redis nginx ## the tests that take long
+soak: $(VENV)/dev.stamp browser redis nginx proxies ## the tests that take long
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m soak
 
 lint: $(VENV)/dev.stamp ## style, types, layers
@@ -59,6 +59,10 @@ redis:
 .PHONY: nginx
 nginx:
 	@sh scripts/nginx.sh
+
+.PHONY: proxies
+proxies:
+	@sh scripts/proxies.sh
 
 $(VENV)/python.stamp:
 	@sh scripts/python.sh "$(PYTHON)" "$(VENV)"

@@ -4,7 +4,7 @@ from importlib.resources import files
 
 import streamlit as st
 
-from components.page import sidebar
+from components.page import providers, sidebar
 from components.page.composition import keep_composition
 from components.page.pages import PAGES
 from components.page.texts import t
@@ -30,4 +30,5 @@ page = st.navigation({"": [root], t("app.title"): [*pages.values()]})
 sidebar.draw()
 with st.sidebar:
     keep_composition()
+providers.draw()
 page.run()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.request import getproxies
 
 from dotenv import find_dotenv
 from langchain_core.callbacks import BaseCallbackHandler
@@ -41,6 +42,8 @@ SENTENCES = {
     "timeout": "The model took too long to answer. Try again, or choose a faster one with --model.",
     "provider_unavailable": "The model's server could not be reached or reported a failure. Check OPENAI_BASE_URL.",
     "connection_lost": "The connection to the model broke off. Try again.",
+    "proxy": "The request did not get through the proxy. Check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY.",
+    "certificate": "The server's certificate is not trusted here. Check SSL_CERT_FILE and SSL_CERT_DIR.",
     "context_too_long": "The topic is longer than the model can read. Shorten it.",
     "content_filtered": "The provider's content filter ended the answer. Choose another topic.",
     "model_not_found": "The server does not know this model. Choose another one with --model.",
@@ -118,6 +121,7 @@ def _default_model(settings: Settings) -> str:
 def model_address(arguments: Arguments) -> Iterator[tuple[str, SecretStr]]:
     """Yield the address and the key of the model. The demo model runs as long as the block."""
     settings = arguments.settings
+    _go_around_proxies()
     if is_demo(arguments.model):
         hint = "" if _has_provider(settings) else " Set OPENAI_API_KEY for a real model."
         say(f"The demo model answers: its text is scripted.{hint}")
@@ -130,6 +134,16 @@ def model_address(arguments: Arguments) -> Iterator[tuple[str, SecretStr]]:
     else:
         # A local server needs no key, but the client insists on one.
         yield str(settings.openai_base_url or OPENAI_URL), settings.openai_api_key or SecretStr("none")
+
+
+def _go_around_proxies() -> None:
+    """Reach this machine directly, whatever proxies the environment names: a company's proxy knows no demo model."""
+    proxies = getproxies()
+    if not proxies.keys() - {"no"}:
+        return
+    named = proxies.get("no")
+    for name in ("no_proxy", "NO_PROXY"):
+        os.environ[name] = ",".join(filter(None, (named, "localhost", "127.0.0.1", "::1")))
 
 
 @contextlib.contextmanager

@@ -20,9 +20,13 @@ from streamlab.faults.trials import Trials
 from streamlab.hub import Follower, Hub, Item, MemoryHub
 from streamlab.latency.measurements import Measurements
 from streamlab.models.catalog import Models
+from streamlab.models.network import problems
+from streamlab.open_files import few_open_files, raise_open_files_limit
 from streamlab.prompts.comparisons import Comparisons
 from streamlab.runs.run import RunLimits, Runs
 from streamlab.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 Arrived = SimpleQueue[list[Item] | None]  # it never holds more than the log does; None is the end
 
@@ -96,6 +100,8 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
     logging.getLogger("streamlab").setLevel(settings.lab_log_level.upper())
     # A server that sends content as blocks makes its client warn about every chunk, and tell what is in it.
     warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
+    for remark in filter(None, (*settings.remarks, *problems(), few_open_files(raise_open_files_limit()))):
+        logger.warning("%s", remark)
     demo = await anyio.to_thread.run_sync(DemoModel().__enter__)
     try:
         models = Models(settings, demo.base_url)
@@ -106,7 +112,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         captures = Captures(settings, models)
         trials = Trials(runs, models, hub)
         async with hub, BlockingPortal() as portal:
-            watch = asyncio.create_task(runs.watch())
+            watches = [asyncio.create_task(each.watch()) for each in (runs, models)]
             try:
                 agents = Agents(runs, models, hub, settings.lab_history_tokens)
                 chats = Chats(runs, models, agents, hub, settings.lab_history_tokens)
@@ -117,9 +123,9 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
                 await comparisons.close()
                 await anyio.to_thread.run_sync(measurements.close)
                 await anyio.to_thread.run_sync(captures.close)
-                watch.cancel()
-                with suppress(asyncio.CancelledError):
-                    await watch
+                for watch in watches:
+                    watch.cancel()
+                await asyncio.gather(*watches, return_exceptions=True)
                 await runs.close()
                 await portal.stop()
                 models.close()

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -13,10 +13,16 @@ from pydantic import (
     SecretStr,
     TypeAdapter,
     ValidationError,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from streamlab.access_code import LONGEST, SHORTEST, as_typed
+
+# With a scheme; without one localhost, an IPv6 address, a name with a dot, or a name with a port.
+_BASE_URL = re.compile(
+    r"https?://[^/]|(localhost|\[[\da-f:.]+\]|[\w-]+(\.[\w-]+)+|[\w.-]+(?=:\d))(:\d+)?([/?]|$)", re.IGNORECASE
+)
 
 
 class SettingsError(ValueError):
@@ -37,6 +43,17 @@ def _sendable(key: SecretStr) -> SecretStr:
     if not re.fullmatch("[!-~]+", stripped):
         raise ValueError("a key cannot be sent")
     return SecretStr(stripped)
+
+
+def _base_url(address: object) -> str:
+    """Check an address, whose scheme may be missing. A single word is none: it may be a key in the wrong place."""
+    typed = str(address).strip()
+    if re.search(r"\s", typed) or not _BASE_URL.match(typed):
+        raise ValueError("not the address of a server")
+    if re.match("https?:", typed, re.IGNORECASE):
+        return str(TypeAdapter(HttpUrl).validate_python(typed))
+    TypeAdapter(HttpUrl).validate_python(f"http://{typed}")
+    return typed
 
 
 def _redis_address(address: SecretStr) -> SecretStr:
@@ -73,6 +90,7 @@ def _access_code(code: SecretStr) -> SecretStr:
 
 
 Origin = Annotated[str, Field(pattern=r"^https?://[^/\s]+/?$")]
+BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -84,7 +102,8 @@ class Settings(BaseSettings):
     openai_api_key: Annotated[SecretStr, AfterValidator(_sendable)] | None = Field(
         None, description="a key of the provider: ASCII characters without spaces"
     )
-    openai_base_url: HttpUrl | None = Field(None, description="an address that begins with http:// or https://")
+    openai_base_url: BaseUrl | None = Field(None, description="an address that begins with http:// or https://")
+    openai_api_base: BaseUrl | None = Field(None, description="an address that begins with http:// or https://")
     lab_models: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
         (), description="model names, separated by commas"
     )
@@ -110,6 +129,9 @@ class Settings(BaseSettings):
             description="secrets or name:secret, separated by commas: ASCII characters without spaces, no name twice",
         )
     )
+    gateway_token: Annotated[SecretStr, AfterValidator(_sendable)] | None = Field(
+        None, description="ASCII characters without spaces"
+    )
     gateway_metrics_token: Annotated[SecretStr, AfterValidator(_sendable)] | None = Field(
         None, description="a secret: ASCII characters without spaces"
     )
@@ -129,6 +151,21 @@ class Settings(BaseSettings):
     lab_log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="debug, info, warning or error"
     )
+
+    @model_validator(mode="after")
+    def _old_name(self) -> Self:
+        """Take the address by its old name, which other programs still read: else the key went to OpenAI."""
+        self.openai_base_url = self.openai_base_url or self.openai_api_base
+        return self
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is to be said at start, a sentence each. Holds no values, as SettingsError."""
+        if not self.openai_api_base:
+            return []
+        if self.openai_api_base != self.openai_base_url:
+            return ["OPENAI_API_BASE is not used, for OPENAI_BASE_URL is set as well and says something else."]
+        return ["OPENAI_API_BASE is the old name of OPENAI_BASE_URL; it is used, but please rename it."]
 
 
 def load_settings() -> Settings:

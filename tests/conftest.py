@@ -1,6 +1,7 @@
 """What the tests share: the demo model, an engine, and runs on the test's own event loop."""
 
 import json
+import os
 import socketserver
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -13,7 +14,7 @@ import anyio
 import httpx2
 import pytest
 from hypothesis import settings as hypothesis_settings
-from pydantic import HttpUrl, SecretStr
+from pydantic import SecretStr
 
 from streamlab.demo_model.process import DemoModel
 from streamlab.engine import Engine, engine_in_thread
@@ -52,6 +53,15 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(Settings.model_config, "env_file", None)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_proxies_from_outside() -> Iterator[None]:
+    """Keep them out as well, from the first server that is started."""
+    with pytest.MonkeyPatch.context() as patched:
+        for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+            patched.delenv(name)
+        yield
+
+
 @pytest.fixture(scope="session")
 def demo() -> Iterator[DemoModel]:
     with DemoModel() as model:
@@ -67,9 +77,7 @@ def models(demo: DemoModel) -> Iterator[Models]:
 @contextmanager
 def provider(base_url: str, key: str | None = None) -> Iterator[Models]:
     """Connect models to an endpoint that is not the demo model, or that does not know it is."""
-    settings = Settings(
-        _env_file=None, openai_base_url=HttpUrl(base_url), openai_api_key=SecretStr(key) if key else None
-    )
+    settings = Settings(_env_file=None, openai_base_url=base_url, openai_api_key=SecretStr(key) if key else None)
     with closing(Models(settings, "http://127.0.0.1:9")) as models:
         yield models
 

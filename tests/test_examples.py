@@ -17,7 +17,7 @@ import pytest
 
 from examples.program import SENTENCES
 from streamlab.demo_model.process import DemoModel
-from tests.conftest import PATIENCE
+from tests.conftest import PATIENCE, demo_model
 from tests.programs import ASTREAM, LIMIT, STREAM, both, command, elsewhere, environment, model_of, run
 
 asks_politely = pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a child without asking it")
@@ -266,3 +266,10 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path, demo: DemoModel) -> None:
             timeout=LIMIT, check=False,
         )  # fmt: skip
     assert (ended.returncode, ended.stderr) == (1, "The answer could not be written: No space left on device.\n")
+
+
+@both
+def test_a_company_s_proxy_is_not_in_the_way(tmp_path: Path, program: str) -> None:
+    """The demo model is on this machine, which no proxy reaches."""
+    dead = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
+    assert run(tmp_path, program, "streaming", "--model", demo_model(), **dead).returncode == 0

@@ -147,7 +147,7 @@ def test_every_code_has_its_sentence() -> None:
         (1, ["a", "--model", "gpt-4o-mini"], {}, "gpt-4o-mini needs OPENAI_API_KEY or OPENAI_BASE_URL"),
         (1, ["a"], {"OPENAI_BASE_URL": "http://localhost:1/v1"}, "name a model of that server with --model"),
         (2, ["a"], {"OPENAI_API_KEY": f"“{KEY}”"}, "OPENAI_API_KEY must be"),
-        (1, ["a"], {"OPENAI_BASE_URL": "localhost"}, "OPENAI_BASE_URL must be"),
+        (1, ["a"], {"OPENAI_BASE_URL": "ftp://localhost"}, "OPENAI_BASE_URL must be"),
     ],
     ids=lambda value: ascii(value)[:40],
 )

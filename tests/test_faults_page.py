@@ -237,7 +237,7 @@ def test_no_key_is_on_the_page(language: str) -> None:
             shown = "".join(str(node.proto) for node in app if hasattr(node, "proto"))
             log = engine.portal.call(engine.hub.log, app.query_params["trial"])
             assert KEY not in shown + str(log.since(0))
-        assert [KEY in head for head in endpoint.headers] == [False]
+        assert [KEY in head for head in endpoint.headers if head.startswith("POST")] == [False]
 
 
 @pytest.mark.parametrize("code", sorted(set(CODES) - {"address_not_found", "producer_lost", "step_limit"}))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from pydantic import HttpUrl, SecretStr
+from pydantic import SecretStr
 
 from streamlab.demo_model.process import DemoModel
 from streamlab.latency.calls import measure
@@ -153,7 +153,7 @@ def test_another_server_is_asked_with_its_own_address_and_key() -> None:
     """And says nothing of when it wrote what. Its key is in no observation."""
     with raw_endpoint(http(sse({"role": "assistant", "content": ""}, "Hello ", "there"))) as endpoint:
         settings = Settings(
-            _env_file=None, openai_base_url=HttpUrl(endpoint.base_url), openai_api_key=SecretStr("sk-secret-1234")
+            _env_file=None, openai_base_url=endpoint.base_url, openai_api_key=SecretStr("sk-secret-1234")
         )
         plan = plan_of(
             models=("other",), pairs=1, warm_ups=0, ways=("stream",), system="Be brief.", max_tokens=64, temperature=0.5
@@ -174,7 +174,7 @@ def test_another_server_is_asked_with_its_own_address_and_key() -> None:
 def test_what_is_not_asked_for_is_not_sent() -> None:
     """Some models accept no temperature and no limit, not even their default."""
     with raw_endpoint(http(sse("Hello"))) as endpoint:
-        settings = Settings(_env_file=None, openai_base_url=HttpUrl(endpoint.base_url))
+        settings = Settings(_env_file=None, openai_base_url=endpoint.base_url)
         list(measure(plan_of(models=("other",), pairs=1, warm_ups=0, ways=("stream",)), settings, ""))
     assert not {"temperature", "max_tokens", "max_completion_tokens", "seed"} & set(endpoint.requests[0])
 

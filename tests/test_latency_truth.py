@@ -9,7 +9,6 @@ from contextlib import closing, contextmanager
 import httpx2
 import pytest
 import uvicorn
-from pydantic import HttpUrl
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -114,7 +113,7 @@ def behind(demo: DemoModel, buffer: int | None, **options: object) -> Summary:
         # The name is not one that goes to the demo model by itself.
         name = demo_model(**options).replace("demo?", "demonstration?", 1)
         plan = Plan(models=(name,), prompt="Hi", pairs=2, warm_ups=0, ways=("stream", "astream"))
-        settings = Settings(_env_file=None, openai_base_url=HttpUrl(url))
+        settings = Settings(_env_file=None, openai_base_url=url)
         return summarize(list(measure(plan, settings, demo.base_url)), 1.0)
 
 

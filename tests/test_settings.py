@@ -34,7 +34,18 @@ def refused(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
 
 WRONG = {
     "openai_api_key": ["sk-“quoted”", "sk-日本語", "sk-a b", "sk-a\nb"],
-    "openai_base_url": ["localhost:11434", "ftp://host/v1", "http://", SECRET],
+    "openai_base_url": [
+        "ftp://host/v1",
+        "http://",
+        "http:///v1",
+        "http:host",
+        "my host",
+        "http://x/v 1",
+        "x:y",
+        SECRET,
+    ],
+    "openai_api_base": ["ftp://host/v1", "http://", SECRET],
+    "gateway_token": ["a b", "日本語"],
     "redis_url": ["localhost:6379", "http://host", "redis:", SECRET],
     "gateway_tokens": ["a b", "日本語", "a:x,a:y"],
     "gateway_origins": ["example.com", "https://example.com/page"],
@@ -62,7 +73,8 @@ def test_a_wrong_value_is_named_with_what_is_allowed_and_not_told(
 
 def test_all_wrong_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """One line each, none of which tells a key that was put in its place."""
-    fitting = ("openai_api_key", "lab_models", "lab_access_code", "gateway_tokens", "gateway_metrics_token")
+    keys = ("openai_api_key", "gateway_tokens", "gateway_token", "gateway_metrics_token")
+    fitting = (*keys, "lab_models", "lab_access_code")
     wrong = [name for name in Settings.model_fields if name not in fitting]
     problem = refused(monkeypatch, **dict.fromkeys(wrong, SECRET))
     assert [line.split()[0] for line in problem.splitlines()] == [name.upper() for name in wrong]
@@ -146,6 +158,46 @@ def test_model_names_are_separated_by_commas(
     """Spaces around them and empty ones do not count."""
     monkeypatch.setenv("LAB_MODELS", value)
     assert load_settings().lab_models == names
+
+
+@pytest.mark.parametrize(
+    "address", ["localhost:11434/v1", "localhost", "[::1]:80/v1", "10.0.0.1", "ollama:11434", "api.example.com/v1"]
+)
+def test_an_address_may_lack_its_scheme(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """Which one the server has is found out later."""
+    monkeypatch.setenv("OPENAI_BASE_URL", f" {address} ")
+    assert load_settings().openai_base_url == address
+
+
+@pytest.mark.parametrize("in_file", [False, True])
+def test_the_old_name_of_the_address_is_used_and_told(
+    env_file: Path, monkeypatch: pytest.MonkeyPatch, in_file: bool
+) -> None:
+    """A key must not go to OpenAI because the address of another server had its former name."""
+    if in_file:
+        env_file.write_text("OPENAI_API_BASE=http://old.example/v1\n")
+    else:
+        monkeypatch.setenv("OPENAI_API_BASE", "http://old.example/v1")
+    settings = load_settings()
+    assert settings.openai_base_url == "http://old.example/v1"
+    (remark,) = settings.remarks
+    assert "OPENAI_API_BASE" in remark
+    assert "old.example" not in remark
+
+
+def test_of_both_names_the_new_one_counts(env_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever each stands, and it is said that the other does not."""
+    env_file.write_text("OPENAI_BASE_URL=http://new.example/v1\n")
+    monkeypatch.setenv("OPENAI_API_BASE", "http://old.example/v1")
+    settings = load_settings()
+    assert settings.openai_base_url == "http://new.example/v1"
+    assert "not used" in settings.remarks[0]
+
+
+def test_nothing_is_to_be_said_of_the_new_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what somebody should change is said."""
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://new.example/v1")
+    assert load_settings().remarks == []
 
 
 def test_never_is_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from components.page.lab import engine
 from components.page.session import session
 from components.page.texts import LANGUAGE_KEY, LANGUAGES, t
 from components.page.widgets import control
-from streamlab.demo_model import DEMO, is_demo
+from streamlab.demo_model import is_demo
 from streamlab.hub import HubUnreachable
 from streamlab.models.options import DEFAULT_TEMPERATURE, SYSTEM_CHARACTERS, Options
 
@@ -88,8 +88,6 @@ def _draw_model() -> None:
         st.caption(t("sidebar.demo_note"))
     elif access.is_needed([st.session_state[MODEL_KEY]]):
         st.caption(f":material/lock: {t('access.sidebar')}")
-    if lab.models.has_provider and names == (DEMO,) and not lab.settings.lab_models:
-        st.warning(t("sidebar.no_models"))
 
 
 def _restore_options() -> None:

@@ -145,7 +145,7 @@ class AgentAttempt:
     async def events(self, clock: Clock) -> AsyncIterator[list[StreamEvent]]:
         """Give the events in batches, but for the end, which is the run's to write."""
         translator = self._translator = Translator(clock)
-        agent = self._build()
+        agent = await anyio.to_thread.run_sync(self._build)  # a new model's client takes time to make
         await self._thread.memory.adelete_thread(self._thread.id)  # of an attempt that failed
         upstream = agent.astream_events(
             {"messages": [*await self._before(agent), *self._thread.messages]},

@@ -9,7 +9,6 @@ import contextlib
 import functools
 import json
 import logging
-import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from streamlab.models.answer_body import AnswerBody
 from streamlab.models.catalog import Models, classify
 from streamlab.models.connections import Connections
 from streamlab.models.failures import Failure
+from streamlab.models.network import async_client_options, client_options
 from streamlab.models.observer import MessageObserver
 from streamlab.models.options import Options
 from streamlab.models.provider import StockOptions
@@ -76,18 +76,20 @@ class Capture:
 class Client:
     """The model's stock client and what it is asked. Another thread can end what it waits for."""
 
-    def __init__(self, models: Models, question: Question, silence: float, tls: ssl.SSLContext) -> None:
+    def __init__(self, models: Models, question: Question, silence: float) -> None:
         self.connections = Connections()
         trace = {"trace": self.connections.trace}
         self.body = AnswerBody()
         self._http = DefaultHttpxClient(
-            verify=tls,
+            **client_options(),
             event_hooks={
                 "request": [lambda request: request.extensions.update(trace)],
                 "response": [self.body.respond],
             },
         )
-        self._async_http = DefaultAsyncHttpxClient(verify=tls, event_hooks={"response": [self.body.arespond]})
+        self._async_http = DefaultAsyncHttpxClient(
+            **async_client_options(), event_hooks={"response": [self.body.arespond]}
+        )
         asked = question.options
         # Without the chunk timer: in Python 3.11 asyncio.wait_for may lose a stop.
         options = StockOptions(silence, asked.temperature, as_json=question.as_json, chunk_timer=False)

@@ -1,12 +1,8 @@
 """Captures: one question, read in several modes at once. They outlive the page that started them."""
 
-import functools
 import secrets
-import ssl
 import threading
 from dataclasses import dataclass
-
-import httpx2
 
 from streamlab.chunks.capture import Capture, CaptureReader, Client, Question
 from streamlab.chunks.modes import TOPICS, ReadMode
@@ -82,16 +78,11 @@ class Captures:
         for reader in readers:
             reader.join(CLOSE_SECONDS)
 
-    @functools.cached_property
-    def _tls(self) -> ssl.SSLContext:
-        """Make one for all clients: it takes longer than all the rest."""
-        return httpx2.create_ssl_context()
-
     def _reader(self, question: Question, mode: ReadMode) -> CaptureReader:
         total = self._settings.lab_total_timeout
         # An answer that is not streamed comes after a silence as long as the answer.
         silence = total if mode == "invoke" else self._settings.lab_silence_timeout
-        return CaptureReader(mode, Client(self._models, question, silence, self._tls), total)
+        return CaptureReader(mode, Client(self._models, question, silence), total)
 
 
 def _are_running(known: tuple[Question, list[CaptureReader]]) -> bool:

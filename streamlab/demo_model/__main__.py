@@ -10,11 +10,13 @@ from contextlib import suppress
 import uvicorn
 
 from streamlab.demo_model.server import create_app
+from streamlab.open_files import raise_open_files_limit
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m streamlab.demo_model", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    raise_open_files_limit()
     port = parser.parse_args().port
     with suppress(KeyboardInterrupt), socket.create_server(("127.0.0.1", port), backlog=2048) as listener:
         server = AnnouncedServer(_config())

@@ -1,9 +1,7 @@
 """The arguments of `python -m streamlab.latency`."""
 
 import argparse
-import re
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,8 +70,8 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def read_arguments(given: argparse.Namespace, default_model: str, environment: Mapping[str, str]) -> Arguments:
-    """Check the arguments. Raises ArgumentsError.
+def read_arguments(given: argparse.Namespace, default_model: str, token: SecretStr | None) -> Arguments:
+    """Check the arguments; `token` is what a gateway is shown. Raises ArgumentsError.
 
     Files are opened here for a try, so that no measurement is lost because it cannot be written.
     """
@@ -81,7 +79,7 @@ def read_arguments(given: argparse.Namespace, default_model: str, environment: M
     if sum((given.lines, given.json == STDOUT, given.csv == STDOUT)) > 1:
         raise ArgumentsError("Only one of --lines, --json - and --csv - can have standard output.")
     _check_url("--demo-url", given.demo_url)
-    gateway = _gateway(given.gateway, plan, environment)
+    gateway = _gateway(given.gateway, plan, token)
     for path in (given.json, given.csv):
         if path not in (None, STDOUT):
             _try_file(path)
@@ -109,7 +107,7 @@ def _made_plan(given: argparse.Namespace, default_model: str) -> Plan:
     return Plan.model_validate(values | {"models": tuple(given.model or [default_model]), "ways": ways})
 
 
-def _gateway(url: str | None, plan: Plan, environment: Mapping[str, str]) -> GatewayAddress | None:
+def _gateway(url: str | None, plan: Plan, token: SecretStr | None) -> GatewayAddress | None:
     _check_url("--gateway", url)
     if plan.relayed and url is None:
         raise ArgumentsError("The way gateway needs --gateway, the address of one.")
@@ -117,10 +115,7 @@ def _gateway(url: str | None, plan: Plan, environment: Mapping[str, str]) -> Gat
         return None
     if not plan.relayed:
         raise ArgumentsError("--gateway is given, but gateway is not among the ways.")
-    token = environment.get(GATEWAY_TOKEN, "").strip()
-    if token and not re.fullmatch("[!-~]+", token):
-        raise ArgumentsError(f"{GATEWAY_TOKEN} must be ASCII characters without spaces.")
-    return GatewayAddress(url, SecretStr(token) if token else None)
+    return GatewayAddress(url, token)
 
 
 def _check_url(option: str, url: str | None) -> None:

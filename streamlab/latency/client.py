@@ -17,6 +17,7 @@ from streamlab.latency.clock import now
 from streamlab.latency.plan import Direct, Plan
 from streamlab.latency.wire import Wire
 from streamlab.models.catalog import Models, classify
+from streamlab.models.network import async_client_options, client_options
 from streamlab.models.prompt import PROMPT
 from streamlab.models.provider import StockOptions
 
@@ -56,10 +57,11 @@ class Client:
         self._plan = plan
         self._runner = runner
         self._http = DefaultHttpxClient(
-            limits=LIMITS, event_hooks={"request": [self.wire.request], "response": [self.wire.response]}
+            **client_options(LIMITS), event_hooks={"request": [self.wire.request], "response": [self.wire.response]}
         )
         self._async_http = DefaultAsyncHttpxClient(
-            limits=LIMITS, event_hooks={"request": [self.wire.arequest], "response": [self.wire.aresponse]}
+            **async_client_options(LIMITS),
+            event_hooks={"request": [self.wire.arequest], "response": [self.wire.aresponse]},
         )
         self._inputs = {"system": [("system", plan.system)] if plan.system.strip() else [], "question": plan.prompt}
         self._streaming = self._chain(models, name, streaming=True)

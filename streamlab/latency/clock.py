@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 import httpx2
 import numpy as np
 
+from streamlab.models.network import client_options, loopback
+
 TICK = 0.01  # seconds; each waking takes a few microseconds
 LOOK_BACK = (20, 1_000)  # requests: others may ask the same demo model meanwhile
 TIMEOUT = 10.0  # seconds
@@ -58,9 +60,9 @@ class ServerLog:
     """The log of the demo model at this `demo_url`, which ends in `/v1`. Asked between calls, never during one."""
 
     def __init__(self, demo_url: str) -> None:
-        self._http = httpx2.Client(base_url=demo_url.rstrip("/").removesuffix("/v1"), timeout=TIMEOUT)
-        host = urlsplit(demo_url).hostname or ""
-        self._same_clock = SHARED_CLOCK and (host in ("localhost", "::1") or host.startswith("127."))
+        url = demo_url.rstrip("/").removesuffix("/v1")
+        self._http = httpx2.Client(**client_options(), base_url=url, timeout=TIMEOUT)
+        self._same_clock = SHARED_CLOCK and loopback(urlsplit(demo_url).hostname or "")
 
     def close(self) -> None:
         self._http.close()

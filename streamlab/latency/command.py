@@ -30,6 +30,11 @@ from streamlab.settings import Settings, SettingsError, load_settings
 
 GOOD, BAD, WRONG_ARGUMENTS = 0, 1, 2
 
+EXPLAINED = {
+    "proxy": "The proxy is the one in HTTPS_PROXY, HTTP_PROXY or ALL_PROXY; hosts in NO_PROXY are reached without it.",
+    "certificate": "SSL_CERT_FILE names a file of the certificates that are trusted, SSL_CERT_DIR a folder.",
+}
+
 PLAIN_WIDTH = 160  # of a table that no terminal bounds
 
 
@@ -63,7 +68,10 @@ class CommandRun:
     def _measure(self) -> None:
         # Not at the top: it loads LangChain, which takes seconds, and wrong arguments are to be told at once.
         from streamlab.latency.calls import measure
+        from streamlab.models.network import problems
 
+        for remark in (*self.settings.remarks, *problems()):
+            self.console.print(remark)
         plan = self.arguments.plan
         with ExitStack() as stack:
             url = self.arguments.demo_url or ""
@@ -91,6 +99,8 @@ class CommandRun:
         if failed:
             codes = ", ".join(f"{code} {number}" for code, number in failed.items())
             self.console.print(f"{failed.total()} of {len(seen)} calls failed: {codes}.")
+        for code in failed.keys() & EXPLAINED:
+            self.console.print(EXPLAINED[code])
         if not counted:
             self.console.print("Nothing was measured.")
         sound = bool(counted) and not failed and not any(each.streamed_underneath for each in counted)
@@ -122,7 +132,7 @@ def main(asked: Event, given: Sequence[str] | None = None) -> int:
     console = _console()
     try:
         settings = load_settings()
-        arguments = read_arguments(namespace, next(iter(settings.lab_models), DEMO), os.environ)
+        arguments = read_arguments(namespace, next(iter(settings.lab_models), DEMO), settings.gateway_token)
     except (SettingsError, ArgumentsError) as error:
         console.print(str(error))
         return WRONG_ARGUMENTS

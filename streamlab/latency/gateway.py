@@ -14,6 +14,7 @@ from streamlab.latency.clock import now
 from streamlab.latency.plan import GatewayAddress, Plan
 from streamlab.latency.wire import Wire
 from streamlab.models.failures import CODES
+from streamlab.models.network import client_options
 from streamlab.models.options import DEFAULT_TEMPERATURE
 
 LOGGED = get_args(EventType)  # what a run's log holds; the rest is between the gateway and its client
@@ -51,10 +52,10 @@ class GatewayClient:
         self._asked = _asked(model, plan)
         self._timeout = plan.timeout
         self._http = httpx2.Client(
+            **client_options(LIMITS),
             base_url=address.url,
             headers=address.headers,
             timeout=plan.timeout,
-            limits=LIMITS,
             event_hooks={"request": [self.wire.request], "response": [self.wire.response]},
         )
 
@@ -96,7 +97,7 @@ class GatewayClient:
         address = self._address
         with (
             suppress(httpx2.HTTPError),
-            httpx2.Client(base_url=address.url, headers=address.headers, timeout=ASIDE) as http,
+            httpx2.Client(**client_options(), base_url=address.url, headers=address.headers, timeout=ASIDE) as http,
         ):
             http.delete(f"/runs/{run_id}")
 
@@ -135,7 +136,8 @@ def _take_down(record: CallRecord, stream: Iterable[httpx2.ServerSentEvent]) -> 
 def issued(url: str, follow_token: str, run_id: str) -> bool:
     """Tell whether the gateway at this address issued the token. There need be no such run."""
     try:
-        answer = httpx2.get(f"{url}/runs/{run_id}", params={"token": follow_token}, timeout=ASIDE)
+        with httpx2.Client(**client_options(), timeout=ASIDE) as http:
+            answer = http.get(f"{url}/runs/{run_id}", params={"token": follow_token})
     except httpx2.HTTPError:
         return False
     return answer.is_success or _error_code(answer) == "unknown_run"

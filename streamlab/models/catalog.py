@@ -1,21 +1,27 @@
 """Which chat model: the providers, found by a model's name, and a client for each model."""
 
+import logging
 import time
 from collections.abc import Iterable
 from functools import lru_cache
 
+import anyio
 import anyio.to_thread
 import httpx2
 from langchain_core.language_models import BaseChatModel
 
 from streamlab.models.connections import http_client
 from streamlab.models.failures import Failure, common_failure
-from streamlab.models.provider import Fault, Provider, StockOptions
+from streamlab.models.network import network_failure
+from streamlab.models.provider import Fault, Provider, StockOptions, Unlisted
 from streamlab.models.providers.demo import Demo
 from streamlab.models.providers.openai import OpenAI
 from streamlab.settings import Settings
 
+logger = logging.getLogger(__name__)
+
 _LOOK_UP_AGAIN = 30.0  # seconds after a failure
+_FIRST_LOOK = 3.0  # seconds that a page waits for it
 
 KINDS: tuple[type[Provider], ...] = (Demo, OpenAI)  # the last takes every name
 
@@ -25,8 +31,8 @@ def provider_kind(model: str) -> type[Provider]:
     return next(kind for kind in KINDS if kind.has(model))
 
 
-CLASSIFIERS = (*dict.fromkeys(kind.failure for kind in KINDS), common_failure)
-"""What names failures: what each provider's client raises, and what all share."""
+CLASSIFIERS = (network_failure, *dict.fromkeys(kind.failure for kind in KINDS), common_failure)
+"""What names failures: of the way to any server, what each provider's client raises, and what all share."""
 
 
 def classify(error: Exception) -> Failure:
@@ -49,9 +55,12 @@ class Models:
         self._providers: dict[type[Provider], Provider] = {
             kind: kind.of(settings, demo_url, self._http) for kind in KINDS
         }
-        self._known: list[str] = []
+        self._listed: dict[str, tuple[str, ...]] = {}  # by the provider's name
+        self._unlisted: dict[str, Unlisted] = {}
         self._look_up_at = 0.0
-        self.chat_model = lru_cache(maxsize=64)(self._chat_model)
+        self._looking_up = anyio.Lock()
+        self._looked_up = anyio.Event()
+        self._clients = lru_cache(maxsize=64)(self._client)
 
     def close(self) -> None:
         self._http.close()
@@ -65,23 +74,57 @@ class Models:
         """List what the picker offers, the default first. Without LAB_MODELS, the providers are asked for it."""
         if self._settings.lab_models:
             return self._settings.lab_models
-        if self.has_provider and not self._known and time.monotonic() >= self._look_up_at:
-            self._known = await anyio.to_thread.run_sync(self._list_models, False)
-            self._look_up_at = time.monotonic() + _LOOK_UP_AGAIN
-        return tuple(dict.fromkeys((*self._known, *self._list_models(free=True))))
+        await self._look_up()
+        providers = sorted(self._providers.values(), key=lambda provider: provider.free)
+        return tuple(dict.fromkeys(name for each in providers for name in self._listed.get(each.name, ())))
+
+    async def watch(self) -> None:
+        """Ask the providers at start, also with LAB_MODELS, and again until none fails any more."""
+        await self._look_up()
+        self._looked_up.set()
+        while any(unlisted.failure for unlisted in self._unlisted.values()):
+            await anyio.sleep(_LOOK_UP_AGAIN)
+            await self._look_up()
+
+    async def unlisted(self) -> tuple[Unlisted, ...]:
+        """Return which servers fail, and without LAB_MODELS also those that name no models.
+
+        Waits a little for the first look after the start.
+        """
+        with anyio.move_on_after(_FIRST_LOOK):
+            await self._looked_up.wait()
+        named = bool(self._settings.lab_models)
+        return tuple(each for each in self._unlisted.values() if each.failure or not named)
+
+    def chat_model(self, name: str, temperature: float, fault: Fault = "none") -> BaseChatModel:
+        """Return the app's client for a model. May block for a while where the server's address is mended."""
+        return self._clients(self._provider(name).address(), name, temperature, fault)
 
     def stock_model(
         self, name: str, options: StockOptions, http_client: httpx2.Client, http_async_client: httpx2.AsyncClient
     ) -> BaseChatModel:
-        """Make the client that a program of one's own would use, over these connections."""
+        """Make the client that a program of one's own would use, over these connections. May block likewise."""
         return self._provider(name).stock_model(name, options, http_client, http_async_client)
 
-    def _list_models(self, free: bool) -> list[str]:
-        """Ask the providers whose answers are free, or the others, for their models. Blocks for the latter."""
-        asked = [each for each in self._providers.values() if each.configured and each.free == free]
-        return [name for provider in asked for name in provider.list_models()]
+    async def _look_up(self) -> None:
+        """Ask the providers that have not said yet, unless they were asked a short while ago."""
+        async with self._looking_up:
+            left = [each for each in self._providers.values() if each.configured and each.name not in self._listed]
+            if left and time.monotonic() >= self._look_up_at:
+                await anyio.to_thread.run_sync(self._list_models, left, abandon_on_cancel=True)
+                self._look_up_at = time.monotonic() + _LOOK_UP_AGAIN
 
-    def _chat_model(self, name: str, temperature: float, fault: Fault = "none") -> BaseChatModel:
+    def _list_models(self, asked: Iterable[Provider]) -> None:
+        for provider in asked:
+            before = self._unlisted.pop(provider.name, None)
+            try:
+                self._listed[provider.name] = provider.list_models()
+            except Unlisted as unlisted:
+                self._unlisted[provider.name] = unlisted
+                if before is None or before.failure != unlisted.failure:
+                    logger.warning("%s", unlisted)
+
+    def _client(self, address: str, name: str, temperature: float, fault: Fault) -> BaseChatModel:
         return self._provider(name).chat_model(name, temperature, fault)
 
     def _provider(self, name: str) -> Provider:

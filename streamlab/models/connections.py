@@ -8,8 +8,8 @@ This is also the file that leans on the inside of httpcore2. Checked with 2.16.2
 that there is only the one stream is not. If that changes, answers come as they can, more chunks and more work but the
 same text, and it is logged. `tests/test_upstream.py` fails when it does.
 
-The public way is a network backend. httpx2's transport takes none, and one of our own would lose the proxies that
-the environment names, which httpx2 sets up only for its own transport.
+The public way is a network backend. httpx2's transport takes none, and one of our own would lose the proxies, which
+httpx2 sets up only for its own transport.
 """
 
 import contextlib
@@ -22,6 +22,8 @@ from contextvars import ContextVar
 from typing import Any
 
 import httpx2
+
+from streamlab.models.network import async_client_options, client_options
 
 logger = logging.getLogger(__name__)
 
@@ -69,12 +71,12 @@ def http_client() -> httpx2.Client:
     a pause between two questions is mostly longer than the usual 5 s for which one is kept.
     """
     hooks: dict[str, list[Any]] = {"request": [_tell], "response": [_Gathering().respond]}
-    return httpx2.Client(limits=LIMITS, timeout=TIMEOUT, event_hooks=hooks, follow_redirects=True)
+    return httpx2.Client(**client_options(LIMITS), timeout=TIMEOUT, event_hooks=hooks, follow_redirects=True)
 
 
 def async_http_client() -> httpx2.AsyncClient:
     """Make one for what runs on the event loop, where a cancelled task closes its connection by itself."""
-    return httpx2.AsyncClient(limits=LIMITS, timeout=TIMEOUT, follow_redirects=True)
+    return httpx2.AsyncClient(**async_client_options(LIMITS), timeout=TIMEOUT, follow_redirects=True)
 
 
 def _tell(request: httpx2.Request) -> None:

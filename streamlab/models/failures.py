@@ -16,6 +16,8 @@ Code = Literal[
     "timeout",
     "provider_unavailable",
     "connection_lost",
+    "proxy",
+    "certificate",
     "context_too_long",
     "content_filtered",
     "model_not_found",
@@ -27,7 +29,7 @@ Code = Literal[
 ]
 CODES: tuple[Code, ...] = get_args(Code)
 
-RETRIED: frozenset[Code] = frozenset(("rate_limited", "timeout", "provider_unavailable", "connection_lost"))
+RETRIED: frozenset[Code] = frozenset(("rate_limited", "timeout", "provider_unavailable", "connection_lost", "proxy"))
 
 
 @dataclass

@@ -34,6 +34,19 @@ class StockOptions:
     chunk_timer: bool = True
 
 
+class Unlisted(Exception):
+    """The server at `address`, which holds nothing secret, did not say which models it has.
+
+    `failure` is what happened; None where it answered, but with no list.
+    """
+
+    def __init__(self, address: str, failure: Failure | None) -> None:
+        why = f"{failure.code} {failure.detail or ''}".strip() if failure else "its answer is no list"
+        super().__init__(f"the models at {address} could not be listed: {why}")
+        self.address = address
+        self.failure = failure
+
+
 class Provider(Protocol):
     """A server of models, and how it is asked."""
 
@@ -59,13 +72,19 @@ class Provider(Protocol):
     def has(cls, model: str) -> bool:
         """Tell whether a model of this name is its own."""
 
+    def address(self) -> str:
+        """Return where it is asked; may block while that is found out."""
+
     def list_models(self) -> tuple[str, ...]:
-        """Ask for the names that chat, the best first; empty when they cannot be had. Blocks."""
+        """Ask for the names that chat, the best first. Raises Unlisted. Blocks."""
 
     def chat_model(self, name: str, temperature: float, fault: Fault = "none") -> BaseChatModel:
-        """Make the app's client for a model, for a trial one that meets a fault."""
+        """Make the app's client for a model, for a trial one that meets a fault. May block as `address` does."""
 
     def stock_model(
         self, name: str, options: StockOptions, http_client: httpx2.Client, http_async_client: httpx2.AsyncClient
     ) -> BaseChatModel:
-        """Make the client that a program of one's own would use, which is what gets measured and looked at."""
+        """Make the client that a program of one's own would use, which is what gets measured and looked at.
+
+        May block as `address` does.
+        """

@@ -11,10 +11,12 @@ from langchain_core.language_models import BaseChatModel
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from streamlab.models.connections import async_http_client
+from streamlab.models.connections import TIMEOUT, async_http_client
+from streamlab.models.endpoint import Endpoint
 from streamlab.models.failures import Failure
+from streamlab.models.network import network_failure
 from streamlab.models.options import DEFAULT_TEMPERATURE
-from streamlab.models.provider import Fault, StockOptions
+from streamlab.models.provider import Fault, StockOptions, Unlisted
 from streamlab.models.providers.chat_openai import CompatibleChatOpenAI, give_plain_chunks
 from streamlab.models.server_errors import server_failure
 from streamlab.settings import Settings
@@ -58,15 +60,15 @@ class OpenAI:
 
     def __init__(self, base_url: str | None, key: SecretStr | None, http: httpx2.Client) -> None:
         self.configured = bool(base_url or key)
-        self._base_url = base_url.rstrip("/") if base_url else OPENAI_URL
         self._key = key or SecretStr("none")  # a local server needs no key, but the client insists on one
         self._http = http
+        self._endpoint = Endpoint(base_url or OPENAI_URL, self._key.get_secret_value(), http)
+        self.address = self._endpoint.address
 
     @classmethod
     def of(cls, settings: Settings, demo_url: str, http: httpx2.Client) -> Self:
         """Make the provider at OPENAI_BASE_URL, or else at OpenAI's own."""
-        base_url = settings.openai_base_url
-        return cls(str(base_url) if base_url else None, settings.openai_api_key, http)
+        return cls(settings.openai_base_url, settings.openai_api_key, http)
 
     @classmethod
     def has(cls, model: str) -> bool:
@@ -75,15 +77,17 @@ class OpenAI:
 
     def list_models(self) -> tuple[str, ...]:
         """Ask the server; of OpenAI's own list keep what chats, the newest first."""
+        address, key = self.address(), self._key.get_secret_value()
+        client = openai.OpenAI(
+            base_url=address, api_key=key, max_retries=0, timeout=_LOOK_UP_TIMEOUT, http_client=self._http
+        )
         try:
-            with openai.OpenAI(
-                base_url=self._base_url, api_key=self._key.get_secret_value(), max_retries=0, timeout=_LOOK_UP_TIMEOUT
-            ) as client:
-                models = list(client.models.list())
+            models = list(client.models.list())
         except Exception as error:  # the client breaks in many ways on what is no list of models
-            logger.warning("the provider's list of models could not be read: %s", type(error).__name__)
-            return ()
-        if self._base_url != OPENAI_URL:
+            raise Unlisted(self._endpoint.shown, _no_list(error)) from error
+        if not models:
+            raise Unlisted(self._endpoint.shown, None)
+        if address != OPENAI_URL:
             return tuple(model.id for model in models)
         models.sort(key=lambda model: model.created, reverse=True)
         return tuple(model.id for model in models if _chats(model.id))
@@ -92,12 +96,15 @@ class OpenAI:
         """Make the app's client; with the fault `key` it never holds the right one."""
         model = CompatibleChatOpenAI(
             model=name,
-            base_url=self._base_url,
+            base_url=self.address(),
+            openai_proxy=None,  # nor one of OPENAI_PROXY, with which LangChain refuses the connections given here
+            http_socket_options=(),  # else it warns that proxies are not heeded; our connections heed them
             api_key=SecretStr(self.wrong_key) if fault == "key" else self._key,
             temperature=_sent(temperature),
             streaming=True,
             stream_usage=True,
             stream_chunk_timeout=None,  # how long a chunk may take is the run's to say; this would be a timer for each
+            timeout=TIMEOUT,  # the client would take none, also for what connects
             max_retries=0,  # retries are the run's, where people see them
             http_client=self._http,
             http_async_client=async_http_client(),
@@ -114,7 +121,9 @@ class OpenAI:
             given["streaming"] = options.streaming
         return ChatOpenAI(
             model=name,
-            base_url=self._base_url,
+            base_url=self.address(),
+            openai_proxy=None,  # nor one of OPENAI_PROXY, with which LangChain refuses the connections given here
+            http_socket_options=(),  # else it warns that proxies are not heeded; our connections heed them
             api_key=self._key,
             temperature=_sent(options.temperature),
             max_tokens=options.max_tokens,
@@ -134,6 +143,16 @@ class OpenAI:
 def _sent(temperature: float) -> float | None:
     """Leave the default out of what is sent: some models accept no other and some not even that."""
     return None if temperature == DEFAULT_TEMPERATURE else temperature
+
+
+def _no_list(error: Exception) -> Failure | None:
+    """Name what kept a list of models from us; None where the server answered with something else."""
+    match failure := network_failure(error) or openai_failure(error):
+        case Failure(code="model_not_found" | "bad_request"):
+            return None
+        case Failure(code="timeout" | "connection_lost"):  # whose sentences are about an answer
+            return Failure("provider_unavailable")
+    return failure
 
 
 def _chats(name: str) -> bool:

@@ -10,6 +10,7 @@ from google.protobuf.json_format import MessageToDict
 from streamlab_client.errors import InvalidRequest, ProtocolError, StreamlabError, connection_lost, error_from_status
 from streamlab_client.events import Json
 from streamlab_client.generated.streamlab.v1 import streamlab_pb2 as pb
+from streamlab_client.http import is_loopback
 from streamlab_client.reader import Message, Request, StartRequest, open_message
 from streamlab_client.retry import MAX_MESSAGE, MISSED_HEARTBEATS, parse_retry_after
 
@@ -90,7 +91,7 @@ def parse_target(url: str) -> tuple[str, bool]:
     return parts.netloc.rpartition("@")[2], parts.scheme == "https"
 
 
-def channel_options(heartbeat: float) -> Sequence[tuple[str, int]]:
+def channel_options(target: str, heartbeat: float) -> Sequence[tuple[str, int]]:
     """Return the options of a channel: https://grpc.github.io/grpc/core/group__grpc__arg__keys.html
 
     Pings find out a connection that is silently dead. A channel would itself wait longer and longer before it connects
@@ -105,6 +106,7 @@ def channel_options(heartbeat: float) -> Sequence[tuple[str, int]]:
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 1000),
         ("grpc.enable_retries", 0),
+        ("grpc.enable_http_proxy", 0 if is_loopback(urlsplit(f"//{target}").hostname or "") else 1),
     ]
 
 

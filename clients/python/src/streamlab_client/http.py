@@ -1,12 +1,14 @@
 """HTTP without I/O: the options and headers of requests, and what answers and errors mean."""
 
+import ipaddress
 import json
+import logging
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx2
 
@@ -22,6 +24,8 @@ from streamlab_client.events import Json
 from streamlab_client.reader import StartRequest
 from streamlab_client.retry import CONNECT_TIMEOUT, MAX_MESSAGE, MISSED_HEARTBEATS, parse_retry_after
 
+logger = logging.getLogger(__name__)
+
 STOPPED, ALREADY_ENDED = 202, 204  # what a request to stop a run is answered with
 
 
@@ -29,14 +33,37 @@ def client_options(url: str, heartbeat: float) -> dict[str, Any]:
     """Return the options of a client of httpx whose addresses are relative to the server's. Raises ValueError."""
     if not url.startswith(("http://", "https://")):
         raise ValueError(f"the address of a server begins with http:// or https://, not {url[:40]!r}")
-    timeout = httpx2.Timeout(CONNECT_TIMEOUT, read=heartbeat * MISSED_HEARTBEATS)
-    return {"base_url": url.rstrip("/") + "/", "timeout": timeout, "follow_redirects": True, "verify": _tls()}
+    return {
+        "base_url": url.rstrip("/") + "/",
+        "timeout": httpx2.Timeout(CONNECT_TIMEOUT, read=heartbeat * MISSED_HEARTBEATS),
+        "follow_redirects": True,
+        "verify": _tls(),
+        "trust_env": not is_loopback(urlsplit(url).hostname or ""),
+    }
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine, which is reached directly, whatever proxies the environment names."""
+    name = host.lower().strip("[]").rstrip(".")
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """Make the context once for all clients, because it reads every certificate that the system trusts."""
-    return httpx2.create_ssl_context()
+    """Make the context once for all clients, because it reads every certificate that the system trusts.
+
+    Where SSL_CERT_FILE or SSL_CERT_DIR cannot be read, nobody is trusted: a server without TLS is reached all the same.
+    """
+    try:
+        return httpx2.create_ssl_context()
+    except OSError as error:
+        logger.warning("the certificates in SSL_CERT_FILE or SSL_CERT_DIR cannot be read: %s", error.strerror)
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def bearer(token: str | None) -> dict[str, str]:

@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from streamlab_client.errors import broken_stream, connection_lost, error_from_status
-from streamlab_client.http import bearer, json_body, run_path
+from streamlab_client.http import bearer, is_loopback, json_body, run_path
 from streamlab_client.reader import ENDED, FollowRequest, Message
 from streamlab_client.retry import MAX_MESSAGE, MISSED_HEARTBEATS, parse_retry_after
 
@@ -22,7 +22,7 @@ def address(base: str, request: FollowRequest) -> str:
     return f"ws{base.removeprefix('http')}{run_path(request.run_id, '/ws')}{query}"
 
 
-def connect_options(token: str | None, heartbeat: float) -> dict[str, Any]:
+def connect_options(base: str, token: str | None, heartbeat: float) -> dict[str, Any]:
     """Return the options of a connection.
 
     Silence is found out by pings, because the library does not hand the server's own pings on.
@@ -35,6 +35,7 @@ def connect_options(token: str | None, heartbeat: float) -> dict[str, Any]:
         "ping_interval": heartbeat,
         "ping_timeout": heartbeat * (MISSED_HEARTBEATS - 1),
         "close_timeout": CLOSE_TIMEOUT,
+        "proxy": None if is_loopback(urlsplit(base).hostname or "") else True,
     }
 
 

@@ -20,9 +20,10 @@ class WebSocketTransport(HttpTransport):
             started = await self.start(request, token)
             yield open_message(started.id, started.conversation, started.model)
             request = FollowRequest(started.id, None)
-        options = connect_options(token, self._heartbeat)
+        base = str(self.client.base_url)
+        options = connect_options(base, token, self._heartbeat)
         with translated_errors():
-            async with connect(address(str(self.client.base_url), request), **options) as socket:
+            async with connect(address(base, request), **options) as socket:
                 try:
                     while True:
                         yield parse_frame(await socket.recv())

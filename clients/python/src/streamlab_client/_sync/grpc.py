@@ -36,7 +36,7 @@ class GrpcTransport:
     def __init__(self, url: str, heartbeat: float) -> None:
         self._target, self._secure = parse_target(url)
         self._timeout = heartbeat * MISSED_HEARTBEATS
-        self._options = channel_options(heartbeat)
+        self._options = channel_options(self._target, heartbeat)
         self._opening = threading.Lock()
         self._channel: grpc.Channel | None = None
 

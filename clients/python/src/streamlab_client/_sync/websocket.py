@@ -21,9 +21,10 @@ class WebSocketTransport(HttpTransport):
             started = self.start(request, token)
             yield open_message(started.id, started.conversation, started.model)
             request = FollowRequest(started.id, None)
-        options = connect_options(token, self._heartbeat)
+        base = str(self.client.base_url)
+        options = connect_options(base, token, self._heartbeat)
         with translated_errors():
-            with connect(address(str(self.client.base_url), request), **options) as socket:
+            with connect(address(base, request), **options) as socket:
                 try:
                     while True:
                         yield parse_frame(socket.recv())
