@@ -189,6 +189,18 @@ async def test_a_body_that_is_too_large_is_refused(lab: Served) -> None:
 
 
 @pytest.mark.anyio
+async def test_a_silent_model_server_is_not_answered_for_by_the_demo_model() -> None:
+    """Who names no model is told which server does not answer, and so is who names one of its models."""
+    async with served(openai_base_url="http://127.0.0.1:9/v1") as lab:
+        for named in (None, "llama"):
+            response = await ask(lab, message="a", model=named)
+            assert is_refusal(response, 503, "models_unknown")
+            assert "http://127.0.0.1:9/v1" in response.json()["error"]["message"]
+            assert int(response.headers["retry-after"]) > 0
+        assert (await ask(lab, message="a", model="demo")).status_code == 201
+
+
+@pytest.mark.anyio
 async def test_what_is_not_there_is_told(lab: Served) -> None:
     """The model with what there is, the run, the conversation, the address and the method."""
     response = await ask(lab, message="a", model="gpt-unheard-of")

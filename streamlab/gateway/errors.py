@@ -65,6 +65,16 @@ def unavailable() -> Refusal:
     )
 
 
+def models_unknown(address: str) -> Refusal:
+    return Refusal(
+        503,
+        "models_unknown",
+        f"The configured model server at {address} does not say which models it has.",
+        "Ask again in a moment, or name the model demo.",
+        retry_after=30,
+    )
+
+
 def read_only() -> Refusal:
     return Refusal(403, "read_only", "A follow token reads a run and cannot stop it.", "Use an access token.")
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from streamlab.chats import Busy, UnknownChat
 from streamlab.demo_model import is_demo
 from streamlab.engine import Engine
-from streamlab.gateway.errors import Refusal, unavailable
+from streamlab.gateway.errors import Refusal, models_unknown, unavailable
 from streamlab.gateway.limits import Limits
 from streamlab.hub import HubFull, HubUnreachable
 from streamlab.hub.shared import DocumentType
@@ -244,7 +244,10 @@ class Submissions:
         """Choose how to answer; a conversation goes on as its last question was, but for what is said anew."""
         chat = await self._engine.chats.get(asked.conversation) if asked.conversation else None
         last = chat.turns[-1].options if chat else None
-        model = asked.model or (last.model if last else names[0])
+        named = asked.model or (last.model if last else "")
+        if named not in names and not is_demo(named) and (unlisted := await self._engine.models.unlisted()):
+            raise models_unknown(unlisted[0].address)
+        model = named or names[0]
         if model not in names and not is_demo(model):
             hint = f"There is: {', '.join(names[:20])}."
             raise Refusal(422, "unknown_model", "The server has no model of this name.", hint)
