@@ -20,12 +20,13 @@ def _inline_scripts() -> list[str]:
 
 
 # As strict as streamlit 1.67 allows: it puts styles into the page, compiles what charts compute (Vega), reads its
-# components' scripts from blobs, and draws pictures and fonts that it holds as `data:`.
+# components' scripts from blobs, and draws (and saves) pictures and fonts that it holds as `data:` or blobs.
 POLICY = "; ".join(
     (
         "default-src 'self'",
         f"script-src 'self' 'unsafe-eval' blob: {' '.join(_inline_scripts())}",
         "style-src 'self' 'unsafe-inline'",
+        "connect-src 'self' data: blob:",
         "img-src 'self' data: blob:",
         "media-src 'self' data: blob:",
         "font-src 'self' data:",

@@ -2,7 +2,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as some
 from streamlit.testing.v1 import AppTest
 
@@ -30,8 +30,12 @@ def joined(texts: list[str]) -> str:
 
 @given(some.lists(some.sampled_from([source for source, _ in [*INLINE, *BLOCKS]]), min_size=1, max_size=6), sizes)
 def test_the_blocks_of_a_stream_are_written_as_the_whole(paragraphs: list[str], sizes: list[int]) -> None:
-    """However a text arrives, its finished blocks, one after the other, are what the finished answer is."""
+    """However a text arrives, its finished blocks, one after the other, are what the finished answer is.
+
+    But for what is defined only later, which a finished block cannot know.
+    """
     text = "\n\n".join(paragraphs)
+    assume("]: " not in text)
     blocks, finished, opened, at, turn = MarkdownBlocks(), [], "", 0, 0
     while at < len(text):
         size = sizes[turn % len(sizes)]

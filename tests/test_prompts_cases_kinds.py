@@ -268,4 +268,4 @@ def test_what_was_written_with_any_delimiter_is_read_back(delimiter: str, rows: 
     """By Python's own writer."""
     out = io.StringIO(newline="")
     csv.writer(out, delimiter=delimiter).writerows([("q", "w", "e"), *rows])
-    assert read_cases(out.getvalue().encode()) == Table(("q", "w", "e"), tuple(map(tuple, rows)))
+    assert read_cases(out.getvalue().encode(), "utf-8") == Table(("q", "w", "e"), tuple(map(tuple, rows)))

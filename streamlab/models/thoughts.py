@@ -54,7 +54,7 @@ class Thoughts:
         held, self._held = self._held, ""
         if self._end is not None:
             return held.rstrip(), ""
-        return "", "" if self._after and not held.strip() else held
+        return "", held.lstrip() if self._after else held
 
     def _outside(self) -> str:
         """Look for a mark where the answer might begin; give the answer's text if there is none."""

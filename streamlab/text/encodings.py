@@ -131,8 +131,10 @@ def decode(data: bytes, encoding: str | None = None) -> DecodedText:
     beyond = [character for character in text if character > "\x7f"]
     if len(beyond) > 3 or max(beyond, default="") > "\u07ff" or oddness(text, "utf-8") < 1:
         return DecodedText(text, "utf-8", certain=True)
-    found = _guess(data)  # the two bytes of a character of EUC-JP can be a rare one of UTF-8
-    return found if found and oddness(found.text, found.encoding) < 0.5 else DecodedText(text, "utf-8", certain=False)
+    # The two bytes of a character of EUC-JP can be a rare one of UTF-8; of other encodings that is far less likely.
+    found = _guess(data)
+    is_japanese = found is not None and found.encoding == "euc_jp" and oddness(found.text, found.encoding) < 0.5
+    return found if found and is_japanese else DecodedText(text, "utf-8", certain=False)
 
 
 def oddness(text: str, encoding: str) -> float:
@@ -243,6 +245,8 @@ def _oddness_of(before: str, character: str, after: str, encoding: str) -> float
 
 
 def _oddness_of_mark(before: str, mark: str, after: str) -> float:
+    if mark == "\xa0":  # copied from a page
+        return 0.1
     if mark not in _PUNCTUATION:
         return 1.5
     left, right = (each.isalpha() and _script(each) not in _EAST for each in (before, after))
