@@ -15,6 +15,7 @@ from streamlab.prompts.checks import Contains, Json, JsonSchema, MaxWords, NotCo
 from streamlab.prompts.prompt_set import PromptSet, Variant
 from streamlab.prompts.serialization import to_address
 from tests.browser import is_error
+from tests.conftest import demo_model
 from tests.pages import LOCALE
 
 FAST = "demo?first=0&rate=500"
@@ -140,3 +141,43 @@ def asked(demo: DemoModel, *models: str) -> list[dict[str, Any]]:
     """Return what the provider was asked of these, oldest first."""
     log = httpx2.get(demo.base_url.removesuffix("/v1") + "/requests").raise_for_status().json()
     return [entry for entry in log if entry["model"] in models]
+
+
+def provider_model(**options: object) -> str:
+    """A name that no other test uses, of the provider's: what it was asked can be read, what it costs is not listed."""
+    return demo_model(**options).replace("demo", "demo-provider", 1)
+
+
+def grid(page: Page, role: str, text: str = "") -> Locator:
+    """What the grid of answers has drawn, by the table that it keeps for screen readers."""
+    cells = page.get_by_test_id("data-grid-canvas").last.locator(f"[role={role}]")
+    return cells.filter(has_text=re.compile(f"^{re.escape(text)}$")) if text else cells
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    """By typing, for of many options the list holds only those that fit on the screen.
+
+    The click first: it brings the box into view, and scrolling closes a list.
+    """
+    box = page.get_by_role("combobox", name=label)
+    box.click()
+    box.fill(option)
+    expect(page.get_by_role("option", name=option, exact=True)).to_be_visible()
+    box.press("Enter")
+
+
+def run_what(language: str, prompts: PromptSet) -> str:
+    """How much the set asks for, as it stands beside the button."""
+    variants, cases, repeats = len(prompts.variants), len(prompts.cases), prompts.repeats
+    answers = variants * cases * repeats
+    return said(language, "prompts.run_what", variants=variants, cases=cases, repeats=repeats, answers=answers)
+
+
+BROKEN_TEMPLATES = [
+    ("", "empty", 1),
+    (" \n", "empty", 1),
+    ("{", "open_brace", 1),
+    ("About }", "close_brace", 7),
+    ("About {}", "empty_name", 7),
+    ("About {a b}", "bad_name", 7),
+]

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from streamlab.demo_model.process import DemoModel
-from streamlab.prompts.prompt_set import PromptSet
 from streamlab.prompts.promptfoo import to_promptfoo
 from streamlab.prompts.serialization import from_yaml, to_yaml
 from tests import prompts
@@ -23,25 +22,24 @@ from tests.prompts import (
     Browse,
     asked,
     button,
+    choose,
     column,
     ended,
+    grid,
     grown,
     in_english,
     in_japanese,
     prompt_set,
+    provider_model,
     row,
     run_button,
+    run_what,
     said,
     topics,
     words_of,
 )
 
 browse, browser, server = prompts.browse, prompts.browser, prompts.server  # fixtures are found by their names
-
-
-def provider_model(**options: object) -> str:
-    """A name that no other test uses, of the provider's: what it was asked can be read, what it costs is not listed."""
-    return demo_model(**options).replace("demo", "demo-provider", 1)
 
 
 @needs_chromium
@@ -136,12 +134,6 @@ def test_many_cases_make_a_grid(browse: Browse, demo: DemoModel, language: str) 
     assert most_at_once(records) in (2, 3)
 
 
-def grid(page: Page, role: str, text: str = "") -> Locator:
-    """What the grid of answers has drawn, by the table that it keeps for screen readers."""
-    cells = page.get_by_test_id("data-grid-canvas").last.locator(f"[role={role}]")
-    return cells.filter(has_text=re.compile(f"^{re.escape(text)}$")) if text else cells
-
-
 def numbered(text: str) -> re.Pattern[str]:
     """The text with any number in place of `#`."""
     return re.compile("^" + r"\d+".join(map(re.escape, text.split("#"))) + "$")
@@ -155,18 +147,6 @@ def most_at_once(records: list[dict[str, Any]]) -> int:
         open_now += change
         most = max(most, open_now)
     return most
-
-
-def choose(page: Page, label: str, option: str) -> None:
-    """By typing, for of many options the list holds only those that fit on the screen.
-
-    The click first: it brings the box into view, and scrolling closes a list.
-    """
-    box = page.get_by_role("combobox", name=label)
-    box.click()
-    box.fill(option)
-    expect(page.get_by_role("option", name=option, exact=True)).to_be_visible()
-    box.press("Enter")
 
 
 @needs_chromium
@@ -292,13 +272,6 @@ def test_an_encoding_that_was_guessed_is_corrected(browse: Browse, tmp_path: Pat
     expect(page.locator("strong", has_text="Windows-1250")).to_be_visible()
     choose(page, said(language, "prompts.delimiter"), said(language, "prompts.delimiter_comma"))
     expect(grid(page, "columnheader", "Prénom_Ville")).to_have_count(1)
-
-
-def run_what(language: str, prompts: PromptSet) -> str:
-    """How much the set asks for, as it stands beside the button."""
-    variants, cases, repeats = len(prompts.variants), len(prompts.cases), prompts.repeats
-    answers = variants * cases * repeats
-    return said(language, "prompts.run_what", variants=variants, cases=cases, repeats=repeats, answers=answers)
 
 
 def downloaded(page: Page, name: str, folder: Path) -> bytes:

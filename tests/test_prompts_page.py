@@ -16,7 +16,7 @@ from streamlab.prompts.promptfoo import to_promptfoo
 from streamlab.prompts.serialization import to_address, to_yaml
 from tests.conftest import demo_model, http, raw_endpoint, sse
 from tests.pages import checked, languages, serving, visit
-from tests.prompts import CHECKS, FAST, prompt_set, said, topics
+from tests.prompts import BROKEN_TEMPLATES, CHECKS, FAST, prompt_set, said, topics
 
 
 @pytest.fixture(scope="module")
@@ -64,16 +64,6 @@ def summary(app: AppTest, language: str) -> dict[str, list[str]]:
     rows = app.table[0].value.to_dict("split")["data"]
     named = {texts(language)[key]: key for key in texts(language) if key.startswith("prompts.criterion_")}
     return {named[name].removeprefix("prompts.criterion_"): values for name, *values in rows}
-
-
-BROKEN_TEMPLATES = [
-    ("", "empty", 1),
-    (" \n", "empty", 1),
-    ("{", "open_brace", 1),
-    ("About }", "close_brace", 7),
-    ("About {}", "empty_name", 7),
-    ("About {a b}", "bad_name", 7),
-]
 
 
 @languages
