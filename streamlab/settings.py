@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -18,6 +19,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from streamlab.access_code import LONGEST, SHORTEST, as_typed
 
+ROOT = Path(__file__).resolve().parent.parent
+STORE = ROOT / ".streamlab" / "store.sqlite3"
+
 
 class SettingsError(ValueError):
     """One sentence a line: which variable is wrong and what is allowed. Holds no values, for a value may be a key."""
@@ -29,6 +33,18 @@ def _split(value: object) -> object:
 
 def _seconds_or_never(value: object) -> object:
     return None if value == "never" else value
+
+
+def _store(value: object) -> object:
+    """Read where the embedded store's file is, None for memory alone; a path without a root begins beside `app.py`."""
+    if not isinstance(value, str):
+        return value
+    kind, _, path = value.partition(":")
+    if kind == "memory" and not path.strip("/"):
+        return None
+    if kind != "sqlite" or (path and not re.fullmatch(r"///.*[^/]", path)):
+        raise ValueError("neither memory: nor sqlite:///path")
+    return ROOT / path.removeprefix("///") if path else STORE
 
 
 def _sendable(key: SecretStr) -> SecretStr:
@@ -101,6 +117,11 @@ class Settings(BaseSettings):
     )
     lab_attempts: int = Field(3, ge=1, le=10, description="a whole number from 1 to 10")
     lab_max_runs: int = Field(200, ge=1, le=1_000, description="a whole number from 1 to 1000")
+    lab_store: Annotated[Path | None, NoDecode, BeforeValidator(_store)] = Field(
+        STORE, validate_default=False, description="memory: or sqlite:///path/to/file"
+    )
+    lab_kept_days: float = Field(30, gt=0, le=36_500, description="days, more than 0 and at most 36500")
+    lab_store_megabytes: int = Field(1024, ge=16, le=1_048_576, description="a whole number from 16 to 1048576")
     redis_url: Annotated[SecretStr, AfterValidator(_redis_address)] | None = Field(
         None, description="an address that begins with redis:// or rediss://"
     )
