@@ -18,6 +18,7 @@ BENCHMARKS = (
     "catch_up",
     "memory",
     "redis_log",
+    "store",
     "first_text",
     "timeline",
     "columns",

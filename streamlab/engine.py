@@ -149,11 +149,11 @@ def make_hub(settings: Settings) -> Hub:
 
         return RedisHub(settings.redis_url.get_secret_value())
     hub = MemoryHub()
-    if settings.lab_store is None:
+    if settings.store_file is None:
         return hub
     keeping = Keeping(settings.lab_kept_days * 86_400, settings.lab_store_megabytes * 1024 * 1024)
     try:
-        return SqliteHub(settings.lab_store, keeping=keeping)
+        return SqliteHub(settings.store_file, keeping=keeping)
     except StoreUnwritable as error:
         logger.warning("nothing is kept beyond the end of this process: %s", error)
         hub.notice = Notice("unwritable", str(error))

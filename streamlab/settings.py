@@ -21,6 +21,7 @@ from streamlab.access_code import LONGEST, SHORTEST, as_typed
 
 ROOT = Path(__file__).resolve().parent.parent
 STORE = ROOT / ".streamlab" / "store.sqlite3"
+GATEWAY_STORE = ROOT / ".streamlab" / "gateway.sqlite3"  # of the gateway alone: a file is one process's
 
 
 class SettingsError(ValueError):
@@ -118,7 +119,7 @@ class Settings(BaseSettings):
     lab_attempts: int = Field(3, ge=1, le=10, description="a whole number from 1 to 10")
     lab_max_runs: int = Field(200, ge=1, le=1_000, description="a whole number from 1 to 1000")
     lab_store: Annotated[Path | None, NoDecode, BeforeValidator(_store)] = Field(
-        STORE, validate_default=False, description="memory: or sqlite:///path/to/file"
+        STORE, description="memory: or sqlite:///path/to/file"
     )
     lab_kept_days: float = Field(30, gt=0, le=36_500, description="days, more than 0 and at most 36500")
     lab_store_megabytes: int = Field(1024, ge=16, le=1_048_576, description="a whole number from 16 to 1048576")
@@ -151,14 +152,22 @@ class Settings(BaseSettings):
         "info", description="debug, info, warning or error"
     )
 
+    @property
+    def store_file(self) -> Path | None:
+        """Where everything is kept, None for this process's memory or Redis."""
+        return None if self.redis_url else self.lab_store
 
-def load_settings() -> Settings:
-    """Read the settings. Raises SettingsError when a variable is wrong."""
+
+def load_settings(store: Path = STORE) -> Settings:
+    """Read the settings; `store` is the embedded store's file if none is set. Raises SettingsError."""
     try:
-        return Settings()
+        settings = Settings()
     except UnicodeDecodeError:
         problems = [".env must be text in UTF-8."]
     except ValidationError as error:
         names = dict.fromkeys(str(problem["loc"][0]) for problem in error.errors())
         problems = [f"{name.upper()} must be {Settings.model_fields[name].description}." for name in names]
+    else:
+        chosen = "lab_store" in settings.model_fields_set
+        return settings if chosen else settings.model_copy(update={"lab_store": store})
     raise SettingsError("\n".join(problems))

@@ -27,11 +27,12 @@ CHECKPOINT = 4_096  # pages of the write-ahead log after which it is moved into 
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _HELD = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _COMPANIONS = ("", "-wal", "-shm", "-journal")
-_PRAGMAS = f"""
-    PRAGMA busy_timeout = {round(BUSY * 1000)};
+_BEFORE = """
     PRAGMA auto_vacuum = INCREMENTAL;
     PRAGMA secure_delete = ON;
     PRAGMA locking_mode = EXCLUSIVE;
+"""
+_PRAGMAS = f"""
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = NORMAL;
     PRAGMA wal_autocheckpoint = {CHECKPOINT};
@@ -83,9 +84,12 @@ class StoreFile:
             raise StoreUnwritable(f"{self.path} cannot be written ({error.strerror})") from None
 
     def _connected(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=64)
+        new = _check_owner(self.path)
+        connection = sqlite3.connect(self.path, timeout=BUSY, isolation_level=None, check_same_thread=False)
         try:
-            _check_owner(connection, self.path)
+            connection.executescript(_BEFORE)
+            if new:  # whose it is stands in the file before anything else does
+                connection.execute(f"PRAGMA application_id = {APPLICATION}")
             connection.executescript(_PRAGMAS)
             _check_whole(connection, self.path)
             _prepare(connection)
@@ -103,10 +107,11 @@ class StoreFile:
         self.notice = Notice("damaged", str(aside))
 
 
-def check_store(path: Path) -> None:
-    """Look whether the file may be had, before anything else is begun. Raises StoreRefused."""
-    with suppress(StoreUnwritable):
-        StoreFile(path).close()
+def check_store(path: Path | None) -> None:
+    """Look whether the file may be had, if there is to be one, before anything else is begun. Raises StoreRefused."""
+    if path:
+        with suppress(StoreUnwritable):
+            StoreFile(path).close()
 
 
 def is_damage(error: BaseException) -> bool:
@@ -141,18 +146,27 @@ def _locked(path: Path) -> BinaryIO:
     return lock
 
 
-def _check_owner(connection: sqlite3.Connection, path: Path) -> None:
-    """Leave alone what another program or a newer version has written."""
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if application != APPLICATION and (application or version or tables):
+def _check_owner(path: Path) -> bool:
+    """Leave alone what another program or a newer version has written; tell whether there is nothing yet.
+
+    Reads the file's head, for SQLite may write when it opens a file. https://www.sqlite.org/fileformat.html
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(100)
+    except FileNotFoundError:
+        return True
+    if not head.startswith(b"SQLite format 3\0"):  # nothing, or damaged
+        return not head
+    version, application = (int.from_bytes(head[place : place + 4], "big") for place in (60, 68))
+    if application != APPLICATION:
         raise StoreRefused(f"{path} is a file of another program. Name another one in LAB_STORE.")
     if version > VERSION:
         raise StoreRefused(
             f"{path} was written by a newer version (its format is {version}, this version knows {VERSION}). "
             "Start that version, or name another file in LAB_STORE."
         )
+    return False
 
 
 def _check_whole(connection: sqlite3.Connection, path: Path) -> None:
@@ -170,11 +184,12 @@ def _prepare(connection: sqlite3.Connection) -> None:
     if not version:
         for statement in _statements((files("streamlab.hub.sqlite") / "schema.sql").read_text(encoding="utf-8")):
             connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION}")
         connection.execute(f"PRAGMA user_version = {VERSION}")
     connection.execute("INSERT OR IGNORE INTO meta VALUES ('clock', 0)")
     connection.execute("UPDATE meta SET value = value WHERE name = 'clock'")
     connection.execute("COMMIT")
+    if not version:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def _statements(script: str) -> list[str]:

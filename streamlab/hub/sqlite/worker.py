@@ -4,6 +4,7 @@ import asyncio
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -17,6 +18,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 P = ParamSpec("P")
 
+HELD = 0.05  # seconds that text may wait for more to go with it
 PAUSE = 1.0  # seconds without work after which the write-ahead log is moved into the file
 
 Work = Callable[[sqlite3.Connection], T]
@@ -47,10 +49,13 @@ class Worker:
 
     def __init__(self, file: StoreFile, renewed: Callable[[], None]) -> None:
         self.reachable = True
+        self.began = 0.0  # when the last transaction was
         self._file = file
         self._renewed = renewed
         self._writers: dict[Writer, None] = {}  # those that have something, in the order in which they came by it
         self._jobs: list[Job[Any]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._urgent = False  # something waits that is not to be gathered any longer
         self._scheduled = False
         self._running = False
         self._closed = False
@@ -70,9 +75,15 @@ class Worker:
             job.failed(sqlite3.OperationalError("the store is closed"))
 
     def wake(self, writer: Writer) -> None:
-        """Have what the writer has committed with the next transaction."""
+        """Have what the writer has committed as soon as can be."""
         self._writers[writer] = None
         self._schedule()
+
+    def wake_soon(self, writer: Writer) -> None:
+        """Have it committed with the next transaction, which begins within HELD seconds."""
+        self._writers[writer] = None
+        if self._timer is None:
+            self._timer = self._loop.call_later(HELD, self._schedule)
 
     async def call(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do the work and return what it gives. Raises HubUnreachable when the file cannot be written or read."""
@@ -106,16 +117,21 @@ class Worker:
 
     def _schedule(self) -> None:
         """Begin a transaction after this pass of the loop, so that a burst goes with one."""
+        self._urgent = True
         if not self._running and not self._scheduled and not self._closed:
             self._scheduled = True
             self._loop.call_soon(self._begin)
 
     def _begin(self) -> None:
-        self._scheduled = False
+        self._scheduled = self._urgent = False
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
         jobs = [*(writer.job() for writer in self._writers), *self._jobs]
         self._writers.clear()
         self._jobs = []
         if jobs:
+            self.began = time.monotonic()
             self._running = True
             self._batches.put(jobs)
 
@@ -133,7 +149,7 @@ class Worker:
                 job.failed(result)
             else:
                 job.answer(result)
-        if (self._writers or self._jobs) and not self._scheduled and not self._closed:
+        if self._urgent and not self._scheduled and not self._closed:
             self._begin()
 
     # On the thread

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
 
-from streamlab.events.event import StreamEvent
+from streamlab.events.event import PIECES, StreamEvent
 from streamlab.hub.committed import CommittedLog, LogWriter, Lost
 from streamlab.hub.log import Snapshot
 from streamlab.hub.sqlite import store
@@ -16,6 +16,8 @@ from streamlab.hub.sqlite.store import Begin, Row
 from streamlab.hub.sqlite.worker import Job, Worker
 
 BATCH_EVENTS = 1_000
+FLOW = 0.5  # seconds; who has waited longer for text gets it without waiting for more
+GATHER = 0.04  # seconds, as long as a frame of the gateway: what is committed then goes out at once
 FIRST_DELAY, LONGEST_DELAY = 0.02, 0.5  # seconds until what failed is tried again
 SPARE = 1.25  # the file may hold so many times what the log does, so that it is seldom trimmed
 
@@ -47,6 +49,7 @@ class SqliteWriter(LogWriter):
         self._rows = list(rows or ())  # of the journal
         self._trimmed = log.first - 1  # the last event that the file knows in sum
         self._bytes = log.size  # of the events that the file has
+        self._taken = 0.0  # when events were taken to be committed
         self._delay = FIRST_DELAY
         self._failing: float | None = None  # since when
         if rows is not None:
@@ -64,7 +67,17 @@ class SqliteWriter(LogWriter):
         self._closed = True
 
     def _start(self) -> None:
-        if not self._closed and (self._queue or not self._begun.is_set()):
+        """Have what waits committed: at once, but for text in full flow, of which more may be gathered.
+
+        It is then committed when more comes, and seldom by a timer: to wake a process costs more than a transaction.
+        """
+        if self._closed or not (self._queue or not self._begun.is_set()):
+            return
+        now = time.monotonic()
+        gathers = now - self._taken < FLOW and now - self._worker.began < GATHER
+        if gathers and self._queue and isinstance(self._queue[-1][0], PIECES):
+            self._worker.wake_soon(self)
+        else:
             self._worker.wake(self)
 
     def job(self) -> Job[Row | None]:
@@ -76,6 +89,8 @@ class SqliteWriter(LogWriter):
         trimmed = log.snapshot() if not begin and self._is_long() else None
         leaving = [row for row in self._rows if row.seq <= trimmed.seq] if trimmed else []
         now = self._clock()
+        if batch:
+            self._taken = time.monotonic()
         return Job(
             lambda connection: _commit(connection, self._id, begin, (*again, *batch), trimmed, leaving, now),
             partial(self._answered, len(batch), begin, trimmed),
