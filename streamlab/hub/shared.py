@@ -114,6 +114,10 @@ class Shared(ABC):
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
+    def now(self) -> float:
+        """Return the seconds since the epoch, by the clock that everything here is kept by."""
+        return time.time()
+
     @abstractmethod
     def documents(self, kind: DocumentType[T]) -> Documents[T]: ...
 

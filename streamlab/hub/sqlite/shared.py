@@ -85,6 +85,9 @@ class SqliteShared(Shared):
         self._clock = clock
         self._kept = kept
 
+    def now(self) -> float:
+        return self._clock()
+
     def documents(self, kind: DocumentType[T]) -> SqliteDocuments[T]:
         return SqliteDocuments(kind, self._worker, self._clock, self._kept)
 
