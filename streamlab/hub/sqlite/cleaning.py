@@ -10,7 +10,8 @@ from streamlab.hub.sqlite.store import seal_done
 
 PORTION = 200  # rows that leave in one transaction
 RECENT = 3_600.0  # seconds after its last use in which a document does not leave for want of room
-PAGES = 2_000  # pages of the file that are given back in one transaction
+SPARE = 256  # empty pages that the file keeps for what comes next
+PAGES = 500  # pages of the file that are given back in one transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,10 @@ def clean(connection: sqlite3.Connection, keeping: Keeping, now: float) -> bool:
     excess = _size(connection) - keeping.size
     if excess > 0:
         gone += _oldest_logs(connection, excess) or _oldest_documents(connection, now)
-    if gone:
-        connection.execute(f"PRAGMA incremental_vacuum({PAGES})").fetchall()
-    return gone >= PORTION or (excess > 0 and gone > 0)
+    spare = int(connection.execute("PRAGMA freelist_count").fetchone()[0]) - SPARE
+    for _ in range(min(spare, PAGES)):
+        connection.execute("PRAGMA incremental_vacuum(1)")  # the driver takes one step, and a step gives back one page
+    return gone >= PORTION or (excess > 0 and gone > 0) or spare > PAGES
 
 
 def shorten(connection: sqlite3.Connection, keeping: Keeping, now: float) -> None:
