@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -270,6 +271,20 @@ async def test_a_damaged_file_is_kept_aside_and_a_new_one_begun(
     async with SqliteHub(path) as hub:
         assert hub.notice is None
         assert (await hub.open("new")).done
+
+
+@pytest.mark.parametrize("events", [b"noise", zlib.compress(b"noise"), zlib.compress(b'{"type":"new"}'), b""])
+async def test_a_log_that_cannot_be_read_is_no_log_and_the_others_are(path: Path, events: bytes) -> None:
+    """SQLite does not see damage within what it keeps."""
+    await written(path, 2)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE logs SET events = ? WHERE run_id = 'run 0'", (events,))
+    connection.close()
+    async with SqliteHub(path) as hub:
+        with pytest.raises(UnknownRun):
+            await hub.open("run 0")
+        assert (await hub.open("run 1")).done
+        assert hub.reachable
 
 
 async def test_a_file_that_is_damaged_while_it_is_written_costs_no_live_run(path: Path) -> None:

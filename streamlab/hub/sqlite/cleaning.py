@@ -6,7 +6,7 @@ Each function takes little at a time and tells whether there may be more, so tha
 import sqlite3
 from dataclasses import dataclass
 
-from streamlab.hub.sqlite.store import seal_done
+from streamlab.hub.sqlite.store import seal_left
 
 PORTION = 200  # rows that leave in one transaction
 RECENT = 3_600.0  # seconds after its last use in which a document does not leave for want of room
@@ -28,7 +28,7 @@ class Keeping:
 
 def clean(connection: sqlite3.Connection, keeping: Keeping, now: float) -> bool:
     """Let go of a portion of what is too old or too much; tell whether there may be more."""
-    seal_done(connection)
+    seal_left(connection)
     gone = _outdated(connection, keeping, now)
     excess = _size(connection) - keeping.size
     if excess > 0:

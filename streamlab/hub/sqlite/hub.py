@@ -5,12 +5,13 @@ import logging
 import time
 from collections.abc import Coroutine
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from streamlab.events.event import wire_size
 from streamlab.hub.committed import CommittedLog
-from streamlab.hub.errors import HubUnreachable, UnknownRun
+from streamlab.hub.errors import HubFull, HubUnreachable, UnknownRun
 from streamlab.hub.hub import Stop
 from streamlab.hub.log import Bounds, Log
 from streamlab.hub.memory.hub import CAPACITY, CLOSING, KEPT_AFTER_DONE, MemoryHub
@@ -110,11 +111,16 @@ class SqliteHub(MemoryHub):
             opening = self._opening.get(run_id)
             if opening is None:
                 opening = self._opening[run_id] = self._spawn(self._read(run_id))
-                opening.add_done_callback(lambda task: self._opening.pop(run_id, None))
+                opening.add_done_callback(partial(self._opened, run_id))
             return await asyncio.shield(opening)
         if writer := self._writers.get(run_id):
             await writer.settled(ANSWER)
         return log
+
+    def _opened(self, run_id: str, opening: asyncio.Task[CommittedLog]) -> None:
+        del self._opening[run_id]
+        if not opening.cancelled():
+            opening.exception()  # nobody may be there any more to be told
 
     def _is_over(self, log: Log, ended: float) -> bool:
         return super()._is_over(log, ended) and time.monotonic() - log.unfollowed_since > UNFOLLOWED
@@ -145,14 +151,14 @@ class SqliteHub(MemoryHub):
     # Reading
 
     async def _read(self, run_id: str) -> CommittedLog:
-        found = await self._worker.call(store.read, run_id)
-        if found is None:
-            raise UnknownRun(run_id)
         try:
-            events = await asyncio.to_thread(found.events)
+            found = await self._worker.call(store.read, run_id)
+            events = await asyncio.to_thread(found.events) if found else []
         except ValueError:
             logger.exception("run %s: its log holds what is no event of this version", run_id)
-            raise UnknownRun(run_id) from None
+            found = None
+        if found is None:
+            raise UnknownRun(run_id)
         self._make_room()
         log = CommittedLog(run_id, self._bounds)
         last = events[-1].at if events else 0.0
@@ -177,7 +183,7 @@ class SqliteHub(MemoryHub):
         """End the logs of a process that died; what is asked for by somebody meanwhile has its end already."""
         for run_id in await self._worker.call(store.live_runs):
             if run_id not in self._logs:
-                with suppress(UnknownRun):
+                with suppress(UnknownRun, HubFull):
                     await self.open(run_id)
 
     # Looking after

@@ -7,7 +7,7 @@ compressed piece, beside what the events that left it amount to.
 import json
 import sqlite3
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,28 +112,32 @@ def trim(connection: sqlite3.Connection, log: int, sum_: Snapshot, rows: Sequenc
     connection.executemany("DELETE FROM journal WHERE id = ?", [(row.id,) for row in rows])
 
 
-def seal(connection: sqlite3.Connection, log: int) -> None:
-    """Make one piece of a log that is done."""
-    rows = _rows(connection, log)
-    packed = zlib.compress(b"\n".join(lines for _, lines in rows), COMPRESSION)
-    connection.execute("UPDATE logs SET events = ?, size = ? WHERE id = ?", (packed, len(packed), log))
-    connection.executemany("DELETE FROM journal WHERE id = ?", [(id,) for id, _ in rows])
+def seal(connection: sqlite3.Connection, log: int, rows: Iterable[int]) -> None:
+    """Make one piece of a log that is done and has these rows in the journal."""
+    ids = [(id,) for id in rows]
+    select = "SELECT lines FROM journal WHERE id = ?"
+    pieces = [lines for id in ids for (lines,) in connection.execute(select, id)]
+    packed = zlib.compress(b"\n".join(pieces), COMPRESSION)
+    update = "UPDATE logs SET events = ?, size = ? WHERE id = ? AND events IS NULL"
+    if connection.execute(update, (packed, len(packed), log)).rowcount:
+        connection.executemany("DELETE FROM journal WHERE id = ?", ids)
 
 
-def seal_done(connection: sqlite3.Connection) -> None:
-    """Seal all logs that are done."""
+def seal_left(connection: sqlite3.Connection) -> None:
+    """Seal the logs that are done and could not be sealed when they were."""
     for (log,) in connection.execute("SELECT id FROM logs WHERE done IS NOT NULL AND events IS NULL").fetchall():
-        seal(connection, log)
+        seal(connection, log, [id for id, _ in _rows(connection, log)])
 
 
 def read(connection: sqlite3.Connection, run_id: str) -> StoredLog | None:
+    """Find a log; None when there is none. Raises ValueError where it is damaged."""
     select = "SELECT id, epoch, began, done, sum, events FROM logs WHERE run_id = ?"
     found = connection.execute(select, (run_id,)).fetchone()
     if found is None:
         return None
     id, epoch, began, done, sum_, packed = found
     if packed is not None:
-        return StoredLog(id, epoch, began, done, _read(sum_), (zlib.decompress(packed),))
+        return StoredLog(id, epoch, began, done, _read(sum_), (_unpacked(packed),))
     rows = _rows(connection, id)
     pieces, numbers = tuple(lines for _, lines in rows), tuple(number for number, _ in rows)
     return StoredLog(id, epoch, began, done, _read(sum_), pieces, numbers)
@@ -142,6 +146,14 @@ def read(connection: sqlite3.Connection, run_id: str) -> StoredLog | None:
 def _rows(connection: sqlite3.Connection, log: int) -> list[tuple[int, bytes]]:
     """Find the rows of a log in the journal, which holds little besides live logs."""
     return connection.execute("SELECT id, lines FROM journal WHERE log = ? ORDER BY id", (log,)).fetchall()
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """Read the lines of a sealed log. Raises ValueError where they are damaged, which SQLite does not see."""
+    try:
+        return zlib.decompress(packed)
+    except zlib.error as error:
+        raise ValueError("no log") from error
 
 
 def _written(sum_: Snapshot) -> bytes | None:

@@ -119,7 +119,7 @@ class SqliteWriter(LogWriter):
         self._bytes += sum(size for _, size in islice(self._queue, count))
         self._committed(count)
         if self._log.done:
-            self._worker.later(store.seal_done)
+            self._worker.later(store.seal, self._id, [row.id for row in self._rows])
         self._start()
 
     def _failed(self, error: Exception) -> None:
