@@ -37,12 +37,12 @@ def _seconds_or_never(value: object) -> object:
 
 
 def _store(value: object) -> object:
-    """Read where the embedded store's file is, None for memory alone; a path without a root begins beside `app.py`."""
+    """Read where the embedded store's file is, if there is one; a path without a root begins beside `app.py`."""
     if not isinstance(value, str):
         return value
     kind, _, path = value.partition(":")
     if kind == "memory" and not path.strip("/"):
-        return None
+        return "memory:"
     if kind != "sqlite" or (path and not re.fullmatch(r"///.*[^/]", path)):
         raise ValueError("neither memory: nor sqlite:///path")
     return ROOT / path.removeprefix("///") if path else STORE
@@ -118,8 +118,8 @@ class Settings(BaseSettings):
     )
     lab_attempts: int = Field(3, ge=1, le=10, description="a whole number from 1 to 10")
     lab_max_runs: int = Field(200, ge=1, le=1_000, description="a whole number from 1 to 1000")
-    lab_store: Annotated[Path | None, NoDecode, BeforeValidator(_store)] = Field(
-        STORE, description="memory: or sqlite:///path/to/file"
+    lab_store: Annotated[Path | Literal["memory:"] | None, NoDecode, BeforeValidator(_store)] = Field(
+        None, description="memory: or sqlite:///path/to/file"
     )
     lab_kept_days: float = Field(30, gt=0, le=36_500, description="days, more than 0 and at most 36500")
     lab_store_megabytes: int = Field(1024, ge=16, le=1_048_576, description="a whole number from 16 to 1048576")
@@ -154,12 +154,12 @@ class Settings(BaseSettings):
 
     @property
     def store_file(self) -> Path | None:
-        """Where everything is kept, None for this process's memory or Redis."""
-        return None if self.redis_url else self.lab_store
+        """The file in which everything is kept, None for this process's memory or Redis."""
+        return self.lab_store if isinstance(self.lab_store, Path) and not self.redis_url else None
 
 
-def load_settings(store: Path = STORE) -> Settings:
-    """Read the settings; `store` is the embedded store's file if none is set. Raises SettingsError."""
+def load_settings(store: Path | None = None) -> Settings:
+    """Read the settings; `store` is the embedded store's file where nothing else is set. Raises SettingsError."""
     try:
         settings = Settings()
     except UnicodeDecodeError:
@@ -168,6 +168,5 @@ def load_settings(store: Path = STORE) -> Settings:
         names = dict.fromkeys(str(problem["loc"][0]) for problem in error.errors())
         problems = [f"{name.upper()} must be {Settings.model_fields[name].description}." for name in names]
     else:
-        chosen = "lab_store" in settings.model_fields_set
-        return settings if chosen else settings.model_copy(update={"lab_store": store})
+        return settings if settings.lab_store or not store else settings.model_copy(update={"lab_store": store})
     raise SettingsError("\n".join(problems))
