@@ -144,10 +144,22 @@ async def test_where_nothing_can_be_written_the_app_starts_and_says_so(
         assert str(place) in caplog.text
 
 
+@pytest.mark.parametrize("room", [0, 100, 5_000, 40_000])
+async def test_on_a_disk_that_is_full_already_the_app_starts_as_well(path: Path, room: int) -> None:
+    """However far it comes; and when there is room, the next start is as the first."""
+    with full_disk(path, room):
+        hub = make_hub(Settings(_env_file=None, lab_store=path))
+    assert isinstance(hub, MemoryHub)
+    assert hub.notice
+    assert hub.notice.code == "unwritable"
+    async with SqliteHub(path) as kept:
+        assert kept.notice is None
+
+
 @contextmanager
-def full_disk(path: Path) -> Iterator[None]:
-    """Let no file of this process grow beyond what the store takes now."""
-    largest = max(each.stat().st_size for each in path.parent.iterdir())
+def full_disk(path: Path, room: int | None = None) -> Iterator[None]:
+    """Let no file of this process grow beyond so many bytes, or beyond what the store takes now."""
+    largest = max(each.stat().st_size for each in path.parent.iterdir()) if room is None else room
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (largest, before[1]))
     try:

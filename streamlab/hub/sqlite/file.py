@@ -7,8 +7,8 @@ import sys
 import time
 from contextlib import suppress
 from importlib.resources import files
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from streamlab.hub.errors import StoreRefused, StoreUnwritable
 from streamlab.hub.hub import Notice
@@ -122,11 +122,11 @@ def is_damage(error: BaseException) -> bool:
 _ELSEWHERE = "Processes that are to share what they keep need one REDIS_URL, others a LAB_STORE each."
 
 
-def _locked(path: Path) -> BinaryIO:
+def _locked(path: Path) -> FileIO:
     """Lock the file for this process; the lock goes when the process does, however it ends."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = open(path.with_name(f"{path.name}.lock"), "a+b")  # noqa: SIM115 # held for as long as the file is
+        lock = open(path.with_name(f"{path.name}.lock"), "a+b", buffering=0)  # noqa: SIM115 # held for as long as the file is
     except OSError as error:
         raise StoreUnwritable(f"{path} cannot be written ({error.strerror})") from None
     try:
@@ -134,7 +134,6 @@ def _locked(path: Path) -> BinaryIO:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         lock.truncate(0)
         lock.write(str(os.getpid()).encode())
-        lock.flush()
     except BlockingIOError:
         lock.seek(0)
         owner = lock.read(20).decode("ascii", "replace")
