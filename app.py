@@ -19,16 +19,21 @@ from components.content_policy import API, ContentPolicy
 from streamlab.engine import Engine, open_engine
 from streamlab.gateway.http import create_app
 from streamlab.gateway.serving import serving
-from streamlab.settings import SettingsError, load_settings
+from streamlab.hub import StoreRefused
+from streamlab.hub.sqlite.file import check_store
+from streamlab.settings import STORE, SettingsError, load_settings
 
 # The page of several clients has the project's own Python client at work, from where its source lies: who runs the app
 # needs to install no second package. At the end of the path, so that it stands in nobody's way.
 sys.path.append(str(Path(__file__).parent / "clients/python/src"))
 logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 try:
-    settings = load_settings()
+    settings = load_settings(STORE)
+    check_store(settings.store_file)
 except SettingsError as error:
     sys.exit(f"Streaming Lab cannot start. In the environment or .env:\n{error}")
+except StoreRefused as error:
+    sys.exit(f"Streaming Lab cannot start. {error}")
 api = create_app(settings)
 
 

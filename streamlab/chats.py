@@ -29,7 +29,7 @@ from streamlab.models.options import Options, check_question
 from streamlab.runs.chain import ChainAttempt, chat_chain, chat_input
 from streamlab.runs.run import Runs, new_run_id
 
-KEPT = 24 * 3600.0  # seconds after the last use
+KEPT = 24 * 3600.0  # seconds after the last use, where the hub keeps nothing longer
 CAPACITY = 64 * 1024 * 1024  # characters of all conversations together that one process holds
 BEGINNING = 15.0  # seconds after which a run that has been asked for and has no log is none
 IDS = 10_000  # runs of which one process remembers the conversation
@@ -91,9 +91,17 @@ def _decode(written: bytes) -> Chat:
 
 
 CHATS = DocumentType(
-    "chat", _encode, _decode, KEPT, CAPACITY, lambda chat: chat.size, lambda chat: chat.live is not None
+    "chat",
+    _encode,
+    _decode,
+    KEPT,
+    CAPACITY,
+    lambda chat: chat.size,
+    lambda chat: chat.live is not None,
+    lasting=True,
+    holds=lambda chat: (turn.run_id for turn in chat.turns),
 )
-CHAT_IDS = DocumentType("run", str.encode, bytes.decode, KEPT, IDS)
+CHAT_IDS = DocumentType("run", str.encode, bytes.decode, KEPT, IDS, lasting=True)
 
 
 class Chats:
@@ -259,7 +267,7 @@ class Chats:
         try:
             log = await self._hub.open(turn.run_id)
         except UnknownRun:
-            return LOST if time.time() - turn.asked_at > BEGINNING else None
+            return LOST if abs(time.time() - turn.asked_at) > BEGINNING else None
         except HubFull:
             return None
         return _outcome_of(log) if log.done else None

@@ -1,6 +1,7 @@
 """The gateway of one process: what every protocol shares."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from time import monotonic
@@ -17,11 +18,13 @@ from streamlab.gateway.metrics import Metrics, ServerTotals
 from streamlab.gateway.privacy import hide_tokens
 from streamlab.gateway.submissions import ChatRequest, Started, Submissions
 from streamlab.hub import HubFull, HubUnreachable, Log, Position, UnknownRun, parse_token
-from streamlab.hub.shared import Membership
+from streamlab.hub.shared import DocumentType, Membership
 
 TICK = 1.0  # seconds between two looks at what the other processes say
 NOTICE = 1.0  # seconds between "not ready" and the end of the streams, for balancers to look elsewhere
 GRACE = 5.0  # seconds that clients have to take their last event
+
+SECRET = DocumentType("secret", str.encode, bytes.decode, 30 * 86_400.0, 1, lasting=True)
 
 
 class Gateway:
@@ -32,7 +35,7 @@ class Gateway:
     def __init__(self, engine: Engine, pace: Pace | None = None) -> None:
         settings = engine.settings
         self.engine = engine
-        self.access = Access.of(settings)
+        self.access = Access.of(settings, engine.hub.shared.now)
         self.metrics = Metrics(self._totals)
         self.deliveries = Deliveries(self.access, self.metrics.observe, pace)
         self.leaving = False  # whether it was told to end
@@ -107,6 +110,16 @@ class Gateway:
                     await self._limits.renew()
             await asyncio.sleep(TICK)
 
+    async def recall_secret(self) -> None:
+        """Sign by the secret of before, where none is set and this process alone keeps what is kept."""
+        settings = self.engine.settings
+        if settings.gateway_secret or settings.redis_url:
+            return
+        kept = self.engine.hub.shared.documents(SECRET)
+        with suppress(HubUnreachable):
+            if known := await kept.add("follow", secrets.token_urlsafe(32)) or await kept.get("follow"):
+                self.access.sign_with(known.document)
+
     async def learn(self) -> None:
         """Learn what was revoked anywhere, if that can be had."""
         with suppress(HubUnreachable):
@@ -138,6 +151,7 @@ async def open_gateway(engine: Engine, pace: Pace | None = None) -> AsyncIterato
     """Keep a gateway alive on the running loop for as long as the block."""
     hide_tokens()
     gateway = Gateway(engine, pace)
+    await gateway.recall_secret()
     await gateway.learn()  # before anybody is served
     engine.runs.observers.append(gateway.observe)
     works = (gateway.deliveries.watch(), gateway.watch())

@@ -5,7 +5,7 @@ from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
 from streamlab.hub.lru import LRU, Clock
-from streamlab.hub.shared import DocumentType, Membership, MembershipFull, Shared, Versioned
+from streamlab.hub.shared import DocumentType, Membership, MembershipFull, Shared, SteadyClock, Versioned
 
 T = TypeVar("T")
 
@@ -46,7 +46,11 @@ class MemoryShared(Shared):
     def __init__(self, clock: Clock = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
+        self._now = SteadyClock()
         self._memberships: dict[str, dict[str, float]] = {}  # by its name, who is in it until when
+
+    def now(self) -> float:
+        return self._now()
 
     def documents(self, kind: DocumentType[T]) -> MemoryDocuments[T]:
         return MemoryDocuments(kind, self._clock)

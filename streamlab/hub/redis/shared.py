@@ -1,9 +1,8 @@
 """Documents and memberships that Redis keeps for all processes. A call whose answer was lost may be repeated."""
 
 import asyncio
-import hashlib
 import logging
-from collections.abc import Awaitable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from importlib.resources import files
 from typing import Any, Generic, TypeVar
 
@@ -11,7 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from streamlab.hub.errors import HubUnreachable
-from streamlab.hub.shared import DocumentType, Membership, MembershipFull, Shared, Versioned
+from streamlab.hub.shared import DocumentType, Membership, MembershipFull, Shared, Versioned, mark_of
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +53,7 @@ class RedisDocuments(Generic[T]):
         if found is None:
             return None
         try:
-            return Versioned(self._kind.decode(found), _mark(found))
+            return Versioned(self._kind.decode(found), mark_of(found))
         except ValueError:
             logger.exception("a document is of no version that is known here: %s", self._kind.name)
             return None
@@ -75,7 +74,7 @@ class RedisDocuments(Generic[T]):
     async def _swap(self, key: str, mark: str, document: T, seconds: float) -> Versioned[T] | None:
         written = self._kind.encode(document)
         done = await self._calls.answer(self._calls.put([self._key(key)], [mark, written, _ms(seconds)]))
-        return Versioned(document, _mark(written)) if done else None
+        return Versioned(document, mark_of(written)) if done else None
 
     def _key(self, key: str) -> str:
         return f"lab:{self._kind.name}:{key}"
@@ -105,12 +104,6 @@ class RedisShared(Shared):
                 pipe.zrem(_membership_key(membership), name)
             await self._calls.answer(pipe.execute())
 
-    async def finish(self, work: Coroutine[Any, Any, T]) -> T:
-        """Finish `work` even if the caller is cancelled."""
-        task = asyncio.get_running_loop().create_task(work, name="shared")
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be there to be told
-        return await asyncio.shield(task)
-
     async def names(self, membership: Membership) -> Iterable[str]:
         found = await self._calls.answer(self._calls.redis.zrange(_membership_key(membership), 0, -1))
         return [name.decode() for name in found]
@@ -118,10 +111,6 @@ class RedisShared(Shared):
 
 def _membership_key(membership: Membership) -> str:
     return f"lab:membership:{membership.name}"
-
-
-def _mark(written: bytes) -> str:
-    return hashlib.sha1(written, usedforsecurity=False).hexdigest()
 
 
 def _ms(seconds: float) -> int:
