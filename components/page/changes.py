@@ -57,4 +57,5 @@ _component = st.components.v2.component("chat_changes", html="<span></span>", js
 def draw_changes(chat_id: str, chat: Chat | None) -> None:
     """Have the script run again when the conversation of this id is no longer as it is drawn now: `chat`, or none."""
     data = {"chat": chat_id, "version": version_of(chat)}
-    _component(key="chat.changes", data=data, height=0, on_changed_change=lambda: None)
+    with st.sidebar:  # at its end, where what is not seen leaves no space
+        _component(key="chat.changes", data=data, height=0, on_changed_change=lambda: None)

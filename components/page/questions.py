@@ -13,7 +13,7 @@ from components.page.texts import t
 from streamlab.chats import Busy
 from streamlab.hub import HubFull, HubUnreachable
 from streamlab.models.options import QUESTION_CHARACTERS, InvalidQuestion
-from streamlab.runs.run import TooManyRuns
+from streamlab.runs.run import Closing, TooManyRuns
 
 T = TypeVar("T")
 
@@ -32,6 +32,8 @@ def started(models: Iterable[str], start: Callable[[], T]) -> T | None:
         session().notice = t(f"notice.{error.code}", length=f"{error.length:,}", limit=f"{QUESTION_CHARACTERS:,}")
     except Busy:
         session().notice = t("notice.busy")
+    except Closing:
+        session().notice = t("notice.closing")
     except (TooManyRuns, HubFull):
         session().notice = t("notice.too_many")
     except HubUnreachable:
