@@ -23,6 +23,7 @@ BENCHMARKS = (
     "columns",
     "truth",
     "pages",
+    "idle_pages",
 )
 
 

@@ -1,8 +1,8 @@
 """Changes of a conversation, told to the pages that show it: that there is one, and nothing of what it says."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from hashlib import sha256
 
@@ -24,7 +24,7 @@ def version_of(chat: Chat | None) -> str:
     return sha256(repr((replace(chat, turns=()), turns)).encode()).hexdigest()[:16]
 
 
-async def versions(chats: Chats, chat_id: str) -> AsyncIterator[str]:
+async def versions(chats: Chats, chat_id: str) -> AsyncGenerator[str]:
     """Yield the conversation's version as it is now and after each change; none while the hub does not answer."""
     told = None
     with chats.watch(chat_id) as changed:
@@ -62,5 +62,6 @@ async def tell_changes(socket: WebSocket) -> None:
 
 async def _send(socket: WebSocket, chats: Chats, chat_id: str) -> None:
     with suppress(WebSocketDisconnect, OSError):  # which is heard of where the page is listened to
-        async for version in versions(chats, chat_id):
-            await socket.send_text(version)
+        async with aclosing(versions(chats, chat_id)) as told:
+            async for version in told:
+                await socket.send_text(version)
