@@ -16,6 +16,8 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount, WebSocketRoute
 
 from components.content_policy import API, ContentPolicy
+from components.deep_addresses import DeepAddresses
+from components.host_config import HostConfig
 from streamlab.chat_changes import PATH, tell_changes
 from streamlab.engine import Engine, open_engine
 from streamlab.gateway.http import create_app
@@ -48,5 +50,5 @@ app = st.App(
     "components/frame.py",
     lifespan=lifespan,
     routes=[Mount(API, api), WebSocketRoute(PATH, tell_changes)],
-    middleware=[Middleware(ContentPolicy)],
+    middleware=[Middleware(ContentPolicy), Middleware(HostConfig), Middleware(DeepAddresses)],
 )
