@@ -21,7 +21,7 @@ class Note {
     }
 
     told({ type, error, attemptingToReconnect }) {
-        if (type === 'WEBSOCKET_CONNECTED') this.hide();
+        if (type === 'WEBSOCKET_CONNECTED') this.back();
         if (type === 'WEBSOCKET_DISCONNECTED') this.show(attemptingToReconnect ? 'away' : 'gone', PATIENCE);
         if (type === 'CLIENT_ERROR_DIALOG') {
             if (error === 'Connection error') this.show('away', 0);
@@ -38,6 +38,12 @@ class Note {
         }, wait);
     }
 
+    // A server that was started anew knows nothing of what the page shows, nor what its buttons do.
+    back() {
+        this.hide();
+        this.trigger('back', true);
+    }
+
     hide() {
         clearTimeout(this.due);
         this.place.hidePopover();
@@ -49,11 +55,11 @@ class Note {
     }
 }
 
-export default function({ data, parentElement }) {
+export default function({ data, parentElement, setTriggerValue }) {
     const place = parentElement.querySelector('div[popover]');
     const note = notes.get(place) ?? new Note(place);
     notes.set(place, note);
-    note.words = data;
+    Object.assign(note, { words: data, trigger: setTriggerValue });
     return () => { if (!place.isConnected) note.end(); };  // called too when a newer run overtakes this
 }
 """
@@ -73,4 +79,5 @@ _component = st.components.v2.component("connection", html=_HTML, css=_CSS, js=_
 
 def tell_of_connection() -> None:
     """Say that the server is away as long as it is, and what else Streamlit would say in a dialog."""
-    _component(key="connection", data={word: t(f"connection.{word}") for word in WORDS}, height=0)
+    words = {word: t(f"connection.{word}") for word in WORDS}
+    _component(key="connection", data=words, height=0, on_back_change=lambda: None)
