@@ -13,9 +13,12 @@ import pandas  # type: ignore[import-untyped] # noqa: F401
 import pyarrow  # type: ignore[import-untyped] # noqa: F401
 import streamlit as st
 from starlette.middleware import Middleware
-from starlette.routing import Mount
+from starlette.routing import Mount, WebSocketRoute
 
 from components.content_policy import API, ContentPolicy
+from components.deep_addresses import DeepAddresses
+from components.host_config import HostConfig
+from streamlab.chat_changes import PATH, tell_changes
 from streamlab.engine import Engine, open_engine
 from streamlab.gateway.http import create_app
 from streamlab.gateway.serving import serving
@@ -48,4 +51,9 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
             Engine.running = None
 
 
-app = st.App("components/frame.py", lifespan=lifespan, routes=[Mount(API, api)], middleware=[Middleware(ContentPolicy)])
+app = st.App(
+    "components/frame.py",
+    lifespan=lifespan,
+    routes=[Mount(API, api), WebSocketRoute(PATH, tell_changes)],
+    middleware=[Middleware(ContentPolicy), Middleware(HostConfig), Middleware(DeepAddresses)],
+)

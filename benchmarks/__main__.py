@@ -25,6 +25,7 @@ BENCHMARKS = (
     "columns",
     "truth",
     "pages",
+    "idle_pages",
 )
 
 

@@ -4,11 +4,12 @@ A conversation outlives the logs of its runs: when a run ends its outcome is kep
 shared by several processes, so are the conversations.
 """
 
+import asyncio
 import json
 import secrets
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -24,6 +25,7 @@ from streamlab.events.timings import Timings
 from streamlab.hub import Hub, HubFull, HubUnreachable, Log, UnknownRun
 from streamlab.hub.lru import LRU
 from streamlab.hub.shared import DocumentType, Versioned
+from streamlab.hub.watched import WatchedDocuments
 from streamlab.models.catalog import Models
 from streamlab.models.options import Options, check_question
 from streamlab.runs.chain import ChainAttempt, chat_chain, chat_input
@@ -118,7 +120,7 @@ class Chats:
         self._agents = agents
         self._hub = hub
         self._history_tokens = history_tokens
-        self._chats = hub.shared.documents(CHATS)
+        self._chats = WatchedDocuments(CHATS, hub.shared)
         self._chat_ids = hub.shared.documents(CHAT_IDS)
         self._threads = _Threads(agents)
         self._outcomes: dict[str, Outcome | None] = {}  # of runs of this process, until the conversation has them
@@ -127,6 +129,10 @@ class Chats:
     async def get(self, chat_id: str) -> Chat:
         """Return the conversation as it stands. Raises UnknownChat or HubUnreachable."""
         return (await self._get(chat_id)).document
+
+    def watch(self, chat_id: str) -> AbstractContextManager[asyncio.Event]:
+        """Yield an event that is set whenever the conversation may have changed, here or in another process."""
+        return self._chats.watch(chat_id)
 
     async def ask(
         self, chat_id: str | None, question: str, options: Options, told: Iterable[tuple[str, str]] = ()

@@ -22,6 +22,8 @@ from streamlab.hub.shared import DocumentType, Membership
 
 TICK = 1.0  # seconds between two looks at what the other processes say
 NOTICE = 1.0  # seconds between "not ready" and the end of the streams, for balancers to look elsewhere
+FINISHING = 10.0  # seconds that live runs have to end by themselves, where their logs outlive the process
+DRAWING = 1.0  # seconds that pages have to draw the end of what they followed
 GRACE = 5.0  # seconds that clients have to take their last event
 
 SECRET = DocumentType("secret", str.encode, bytes.decode, 30 * 86_400.0, 1, lasting=True)
@@ -133,11 +135,27 @@ class Gateway:
         self.metrics.observe_run(outcome)
 
     async def drain(self, notice: float = NOTICE) -> None:
-        """Be not ready at once; after `notice` seconds serve nobody any more and end every stream politely."""
+        """Be not ready at once; after `notice` seconds serve nobody any more, end the runs, and then every stream.
+
+        So whoever follows a run of this process has its end before the stream's.
+        """
         self.leaving = True
         await asyncio.sleep(notice)
         self._draining = True
+        on_pages = sum(self.engine.hub.followers) > len(self.deliveries)
+        await self.engine.runs.close(FINISHING if self.engine.hub.durable else 0.0)
+        await self._settle()
         await self.deliveries.drain(GRACE)
+        if on_pages:
+            await asyncio.sleep(DRAWING)
+
+    async def _settle(self) -> None:
+        """Wait until the ends of the runs are where their followers read them, as long as clients have for theirs."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GRACE):
+                for run_id in {delivery.log.run_id for delivery in self.deliveries}:
+                    with suppress(UnknownRun, HubFull, HubUnreachable):
+                        await self.engine.hub.open(run_id)
 
     def _totals(self) -> ServerTotals:
         runs, hub = self.engine.runs, self.engine.hub

@@ -35,11 +35,13 @@ class Hub(Protocol):
 
     `log` and `follow` know the logs that this process has; `open` fetches those of other processes too.
 
+    - `durable`: its logs are there for others when this process has ended
     - `shared`: what the processes know of each other besides the logs
     - `notice`: what people are to know of the store, if anything
     - `taken_over`: how many runs of processes that died were ended here, each of which `on_taken_over` is told
     """
 
+    durable: bool
     shared: Shared
     notice: Notice | None
     taken_over: int

@@ -121,6 +121,13 @@ class Shared(ABC):
     @abstractmethod
     def documents(self, kind: DocumentType[T]) -> Documents[T]: ...
 
+    async def marks(self, kind: DocumentType[Any], keys: Sequence[str]) -> Sequence[str]:
+        """Return for each document a mark that is another when another process has changed it; to ask is no use of it.
+
+        Where no other process can, it is always the same.
+        """
+        return [""] * len(keys)
+
     @abstractmethod
     async def enter(self, memberships: Sequence[Membership], *names: str) -> MembershipFull | None:
         """Enter the names in all, or in none when one is full. Renew existing members even when full."""

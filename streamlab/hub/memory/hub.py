@@ -18,6 +18,8 @@ CLOSING = 5.0  # seconds that what is still to be done has
 class MemoryHub:
     """Logs by run id. Finished ones leave `kept` seconds after their end, or earlier when the hub is full."""
 
+    durable = False
+
     def __init__(
         self, *, bounds: Bounds | None = None, kept: float = KEPT_AFTER_DONE, capacity: int = CAPACITY
     ) -> None:

@@ -35,6 +35,7 @@ class RedisHub(MemoryHub):
     One connection reads all that is followed here. A log that is read leaves when nobody follows it any more.
     """
 
+    durable = True
     _logs: dict[str, RedisLog]  # type: ignore[assignment] # a dict is invariant; nothing else is put into this one
 
     def __init__(

@@ -26,8 +26,9 @@ class _Calls:
     def __init__(self, redis: Redis, answer: float) -> None:
         self.redis = redis
         self._answer = answer
-        self.put, self.enter = (
-            redis.register_script((_SCRIPTS / f"{name}.lua").read_text(encoding="utf-8")) for name in ("put", "enter")
+        self.put, self.enter, self.mark = (
+            redis.register_script((_SCRIPTS / f"{name}.lua").read_text(encoding="utf-8"))
+            for name in ("put", "enter", "mark")
         )
 
     async def answer(self, call: Awaitable[Any]) -> Any:
@@ -77,7 +78,7 @@ class RedisDocuments(Generic[T]):
         return Versioned(document, mark_of(written)) if done else None
 
     def _key(self, key: str) -> str:
-        return f"lab:{self._kind.name}:{key}"
+        return _document_key(self._kind, key)
 
 
 class RedisShared(Shared):
@@ -89,6 +90,12 @@ class RedisShared(Shared):
 
     def documents(self, kind: DocumentType[T]) -> RedisDocuments[T]:
         return RedisDocuments(kind, self._calls)
+
+    async def marks(self, kind: DocumentType[Any], keys: Sequence[str]) -> Sequence[str]:
+        async with self._calls.redis.pipeline(transaction=False) as pipe:
+            for key in keys:
+                await self._calls.mark([_document_key(kind, key)], client=pipe)
+            return [mark.decode() for mark in await self._calls.answer(pipe.execute())]
 
     async def enter(self, memberships: Sequence[Membership], *names: str) -> MembershipFull | None:
         args: list[str | int] = []
@@ -107,6 +114,10 @@ class RedisShared(Shared):
     async def names(self, membership: Membership) -> Iterable[str]:
         found = await self._calls.answer(self._calls.redis.zrange(_membership_key(membership), 0, -1))
         return [name.decode() for name in found]
+
+
+def _document_key(kind: DocumentType[Any], key: str) -> str:
+    return f"lab:{kind.name}:{key}"
 
 
 def _membership_key(membership: Membership) -> str:

@@ -43,6 +43,8 @@ class SqliteHub(MemoryHub):
     Raises StoreRefused when the file is another's, StoreUnwritable when nothing can be kept there.
     """
 
+    durable = True
+
     _logs: dict[str, CommittedLog]  # type: ignore[assignment] # a dict is invariant; nothing else is put into this one
 
     def __init__(
