@@ -30,5 +30,6 @@ page = st.navigation({"": [root], t("app.title"): [*pages.values()]})
 sidebar.draw()
 with st.sidebar:
     keep_composition()
-providers.draw()
+# A chat opens at its end, the other pages at their beginning.
+providers.draw((st.bottom if page is pages["chat"] else st).container())
 page.run()
