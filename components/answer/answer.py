@@ -151,7 +151,7 @@ def _draw_figures(outcome: Outcome, model: str | None) -> None:
     figures = {
         "ttft": "–" if timings.ttft is None else f"{timings.ttft:.2f} s",
         "total": f"{timings.total:.2f} s",
-        "rate": t("figures.rate_value", value=f"{about}{rate:.1f}") if rate else "–",
+        "rate": t("figures.rate_value", value=f"{about}{rate:,.1f}") if rate else "–",
         "tokens_in": f"{about}{usage.input_tokens:,}",
         "tokens_out": f"{about}{usage.output_tokens:,}",
     }
