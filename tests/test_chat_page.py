@@ -146,6 +146,15 @@ def test_a_failure_is_said_and_can_be_tried_again(language: str, code: str, name
 
 
 @languages
+@pytest.mark.parametrize(("wait", "unit", "number"), [(864, "minutes", 15), (90, "seconds", 90), (3600, "minutes", 60)])
+def test_a_long_wait_that_the_server_asks_for_is_said(language: str, wait: int, unit: str, number: int) -> None:
+    """Which no run waits for; rounded up, so that to come back then is never too early."""
+    with serving(lab_models=(f"demo?fault=rate_limit&retry_after={wait}&times=9",), lab_attempts=1):
+        said = ask(visit(language), QUESTION[language]).error[0].value
+    assert texts(language)[f"chat.wait_{unit}"].format(number=number) in said
+
+
+@languages
 def test_an_endpoint_that_nobody_serves_is_said(language: str) -> None:
     """Also a closed port is a sentence, and the demo model answers in its place."""
     with closed_port() as address, serving(openai_base_url=address, lab_models=("far", FAST), lab_attempts=1):
