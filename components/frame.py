@@ -51,5 +51,6 @@ sidebar.draw()
 with st.sidebar:
     keep_composition()
     tell_of_connection()
-providers.draw()
+# A chat opens at its end, the other pages at their beginning.
+providers.draw((st.bottom if page is pages["chat"] else st).container())
 page.run()

@@ -146,6 +146,15 @@ def test_a_failure_is_said_and_can_be_tried_again(language: str, code: str, name
 
 
 @languages
+@pytest.mark.parametrize(("wait", "unit", "number"), [(864, "minutes", 15), (90, "seconds", 90), (3600, "minutes", 60)])
+def test_a_long_wait_that_the_server_asks_for_is_said(language: str, wait: int, unit: str, number: int) -> None:
+    """Which no run waits for; rounded up, so that to come back then is never too early."""
+    with serving(lab_models=(f"demo?fault=rate_limit&retry_after={wait}&times=9",), lab_attempts=1):
+        said = ask(visit(language), QUESTION[language]).error[0].value
+    assert texts(language)[f"chat.wait_{unit}"].format(number=number) in said
+
+
+@languages
 def test_an_endpoint_that_nobody_serves_is_said(language: str) -> None:
     """Also a closed port is a sentence, and the demo model answers in its place."""
     with closed_port() as address, serving(openai_base_url=address, lab_models=("far", FAST), lab_attempts=1):
@@ -155,42 +164,6 @@ def test_an_endpoint_that_nobody_serves_is_said(language: str) -> None:
         click(choose(app, FAST), "chat.again")
         assert not app.error
         assert len(answers(app)[0]) > 200
-
-
-@languages
-def test_a_provider_that_names_no_models_is_said(language: str) -> None:
-    """The demo model stays, with the advice to name the models, and the address that was asked."""
-    words = texts(language)
-    with raw_endpoint(http(b"{}", kind="application/json")) as endpoint:
-        with serving(openai_base_url=endpoint.base_url):
-            app = visit(language)
-            said = words["providers.no_models"].format(address=f"`{endpoint.base_url}`")
-            assert warned(app) == [f"{said} {words['providers.only_demo']}"]
-            assert app.selectbox(key="settings.model").options == [words["sidebar.demo_name"]]
-        with serving(openai_base_url=endpoint.base_url, lab_models=("one",)):
-            assert warned(visit(language)) == []
-
-
-@languages
-def test_a_provider_that_does_not_answer_is_said_at_the_top(language: str) -> None:
-    """With its address, but for what may be a secret, whether its models were named or not."""
-    words = texts(language)
-    with closed_port() as address:
-        secret = address.replace("//", "//ada:pass-word@") + "?key=hidden"
-        said = words["providers.fails"].partition("{reason}")[0].format(address=f"`{address}`")
-        for models in ((), ("far", FAST)):
-            with serving(openai_base_url=secret, lab_models=models):
-                app = visit(language)
-            (warning,) = warned(app)
-            assert warning.startswith(said)
-            assert words["error.provider_unavailable"] in warning
-            assert (words["providers.only_demo"] in warning) == (not models)
-            assert not {"ada", "pass-word", "hidden"} & set(re.findall(r"[\w-]+", warning))
-            assert app.main[0].children[0].value == warning  # type: ignore[union-attr]
-
-
-def warned(app: AppTest) -> list[str]:
-    return [warning.value for warning in app.warning]
 
 
 def test_the_providers_own_list_is_offered() -> None:

@@ -146,6 +146,14 @@ def test_text_alone_is_measured_from_its_first(fields: dict[str, Any]) -> None:
     assert time_per_token(streamed([4.0, 5.0], 7.0, ttfe=1.0, tokens=11, **fields)) == pytest.approx(0.1)
 
 
+@pytest.mark.parametrize("times", [[4.0, 4.0001], [4.0, 4.04], [4.0], [4.0, 4.0]])
+def test_a_burst_has_no_speed(times: list[float]) -> None:
+    """What was held back on the way says nothing of how fast it was written; its other figures stay."""
+    found = figures([streamed(times, 7.0, tokens=500), streamed(times, 7.0, tokens=500, pair=2)], "demo", "stream", 5.0)
+    assert found.ttft
+    assert (found.tpot, found.tokens_per_second, found.ttft.median, found.tokens) == (None, None, 4.0, 500)
+
+
 def test_what_is_not_known_to_be_visible_is_not_in_that_figure() -> None:
     """An estimate from the text is none of the server's words."""
     one = streamed([4.0, 5.0], tokens=3, tokens_estimated=True, thought=False, sent_tokens=41)

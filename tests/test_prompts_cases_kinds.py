@@ -100,6 +100,7 @@ FRENCH = [
 GERMAN = ["Straße\r\nGroßer Weg\r\n", "Thema;Ton\r\nÜbung;höflich\r\n", "topic,tone\r\nKäse,dry\r\n"]
 POLISH = ["pytanie,odpowiedź\r\nco to jest źródło?,początek rzeki\r\n", "miasto\r\nŁódź\r\nGdańsk\r\n"]
 RUSSIAN = ["вопрос,ответ\r\nчто такое поток?,данные\r\n", "слово\r\nМосква\r\n"]
+THAI = ["คำถาม,คำตอบ\r\nเมืองหลวงของไทย,กรุงเทพฯ\r\n"]
 KINDS = [
     ("cp932", [*JAPANESE, "①～⑩,㎡\r\n髙橋,﨑\r\n", "topic,x\r\n猫,dry\r\n", "ｶﾅ,x\r\nｱｲｳ,y\r\n"]),
     ("euc_jp", JAPANESE),
@@ -156,7 +157,15 @@ def test_what_is_utf_8_is_read_as_utf_8(text: str) -> None:
     assert found.text == text.removeprefix("\ufeff") or (not found.certain and len(text) < 20)
 
 
-@given(st.sampled_from([*ENCODINGS]), st.sampled_from([*JAPANESE, *FRENCH, *POLISH, *RUSSIAN]))
+@pytest.mark.parametrize("encoding", ["utf-8", "cp932", "cp1252", "utf-16-be"])
+def test_the_end_that_dos_writes_is_no_case(encoding: str) -> None:
+    """Where that byte is one; the last one of a text in UTF-16 stays."""
+    text = "質問,答え\r\n猫,会" if encoding != "cp1252" else "thème,x\r\nété,à"
+    end = b"" if encoding == "utf-16-be" else b"\r\n\x1a"
+    assert read_cases(text.encode(encoding) + end) == read_cases(text)
+
+
+@given(st.sampled_from([*ENCODINGS]), st.sampled_from([*JAPANESE, *FRENCH, *POLISH, *RUSSIAN, *THAI]))
 def test_the_encoding_that_is_chosen_is_taken(encoding: str, text: str) -> None:
     """Also where the bytes would be something in another one."""
     try:
@@ -194,6 +203,17 @@ def test_any_bytes_are_a_text_or_refused(data: bytes) -> None:
 # Delimiters, rows and names
 
 
+MARKDOWN = [
+    "| topic | tone |\n|---|---|\n| tea | dry |\n| coffee | warm |\n",
+    "|topic|tone|\n|:--|:-:|\n|tea|dry|\n|coffee|warm|",
+    "topic | tone\n--- | ---\ntea | dry\ncoffee | warm\n",
+    "\n# Cases\n\n  | topic  | tone |\n  | ------ | ---: |\n  | tea    | dry  |\n\n  | coffee | warm |\n",
+    "| topic | tone |\n|-------+------|\n| tea | dry |\n| coffee | warm |\n",
+    " topic  | tone \n--------+------\n tea    | dry\n coffee | warm\n",
+    "+--------+------+\n| topic  | tone |\n+--------+------+\n| tea    | dry  |\n| coffee | warm |\n+-------+------+\n",
+]
+
+
 @pytest.mark.parametrize(
     ("text", "columns", "rows"),
     [
@@ -211,6 +231,19 @@ def test_any_bytes_are_a_text_or_refused(data: bytes) -> None:
         ("\n\na,b\n\n1,2\n\n", ("a", "b"), (("1", "2"),)),
         ("# x\n# y\na,b\n# later\n1,2\n", ("a", "b"), (("1", "2"),)),
         ("#,topic\n1,tea\n", ("column", "topic"), (("1", "tea"),)),
+        ("a,b\n# note, x\n1,2\n", ("a", "b"), (("1", "2"),)),
+        ("a,b,c\n# note, x\n1,2,3\n", ("a", "b", "c"), (("1", "2", "3"),)),
+        ('a,b\n"# Title, long",x\n#tag,y\n', ("a", "b"), (("# Title, long", "x"), ("#tag", "y"))),
+        ("a,b\n1,2\n\x1a", ("a", "b"), (("1", "2"),)),
+        ("a,b\n1,2\x1a\x1a\n", ("a", "b"), (("1", "2"),)),
+        *((text, *TEA_AND_COFFEE) for text in MARKDOWN),
+        ("| q |\n|---|\n| a \\| b |\n", ("q",), (("a | b",),)),
+        (
+            '| a | b |\n|---|---|\n| - | |\n| | - |\n| 1, 2 | "x |\n',
+            ("a", "b"),
+            (("-", ""), ("", "-"), ("1, 2", '"x')),
+        ),
+        ("a|b\n-|x\n", ("a", "b"), (("-", "x"),)),
         ("q\nWhat, if?\nWhy\n", ("q",), (("What, if?",), ("Why",))),
         ('a, b\n"1", "2, 3"\n', ("a", "b"), (("1", "2, 3"),)),
         ("1st,user.name,user name\na,b,c\n", ("column_1st", "user_name", "user_name_2"), (("a", "b", "c"),)),

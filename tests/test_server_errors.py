@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamlab.models.failures import CODES, RETRIED
-from streamlab.models.server_errors import failure_within, server_failure
+from streamlab.models.server_errors import failure_within, server_failure, told_wait
 from tests.conftest import MakeLab, http, provider, raw_endpoint
 from tests.events import end
 from tests.wire import HI, STOP, events, read
@@ -116,6 +116,7 @@ def test_errors_that_are_no_objects(body: bytes, code: str) -> None:
         ({"error": {"code": 429, "message": "Please retry after 350ms"}}, 0.35),
         ({"error": {"code": 429, "message": "try again in 6m0s"}}, 360),
         ({"error": {"code": 429, "message": "Try again in 7 seconds."}}, 7),
+        ({"error": {"code": 429, "message": "Please try again in 14m24s."}}, 864),
         ({"error": {"code": 429, "message": "wait 2 minutes"}}, 120),
         ({"error": {"code": 429, "message": "try again later, error 500"}}, None),
         ({"error": {"code": 429, "message": "no", "retry_after": 3}}, 3),
@@ -132,6 +133,8 @@ def test_the_wait_that_the_server_asks_for(said: Any, seconds: float | None) -> 
     assert failure is not None
     assert failure.code == "rate_limited"
     assert failure.retry_after == (None if seconds is None else pytest.approx(seconds))
+    if seconds is None or seconds >= 1:  # a run's log has nothing but the words
+        assert told_wait(failure.detail or "") == (None if seconds is None else pytest.approx(seconds, abs=0.5))
 
 
 def test_a_wait_until_a_moment() -> None:

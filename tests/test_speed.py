@@ -49,6 +49,11 @@ SPEEDS: dict[str, tuple[list[StreamEvent], Usage, float | None, int | None]] = {
     "reasoning alone": (thoughts(1.0, 5.0), Usage(7, 41, reasoning_tokens=41), 10.0, 0),
     "estimated": (THOUGHT, Usage(7, 41, estimated=True, reasoning_tokens=30), 10.0, 11),
     "all at one moment": (words(3.0), Usage(7, 41, reasoning_tokens=0), None, 41),
+    "in one burst": (words(3.0, 3.0001, 3.001), Usage(7, 523, reasoning_tokens=0), None, 523),
+    "in one burst, of few tokens": (words(3.0, 3.04), Usage(7, 5, reasoning_tokens=0), None, 5),
+    "in one burst, long and slowly read": (words(3.0, 3.3), Usage(7, 50_001, reasoning_tokens=0), None, 50_001),
+    "thoughts in one burst": ([*thoughts(3.0), *words(3.01)], Usage(7, 41, reasoning_tokens=30), None, 11),
+    "fast and real": (words(3.0, 3.125, 3.25), Usage(7, 501, reasoning_tokens=0), 2000.0, 501),
     "one token": (PLAIN, Usage(7, 1, reasoning_tokens=0), None, 1),
     "nothing": ([], Usage(7, 0, reasoning_tokens=0), None, 0),
     "a call is written too": (

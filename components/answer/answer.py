@@ -1,5 +1,6 @@
 """An answer on the page: live, and finished."""
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +18,11 @@ from components.page.texts import plain, t
 from streamlab.events.event import Retry, TextDelta, Thinking
 from streamlab.events.outcome import UNKNOWN, Outcome
 from streamlab.hub import Item, Snapshot
-from streamlab.models.failures import CODES
+from streamlab.models.failures import CODES, RETRIED
+from streamlab.models.server_errors import told_wait
+
+LONG_WAIT = 10  # seconds; less is over when the sentence is read
+UNITS = {"hours": 3600, "minutes": 60, "seconds": 1}
 
 
 def draw_outcome(outcome: Outcome) -> None:
@@ -132,7 +137,7 @@ class _LiveThinking:
 
 def _draw_error(outcome: Outcome) -> None:
     code = outcome.code if outcome.code in CODES else "internal"
-    lines = [f"**{error_text(code)}** {t(f'error.{code}_next', detail=plain(outcome.detail or ''))}"]
+    lines = [f"**{error_text(code)}** {next_step(code, outcome.detail)}"]
     if outcome.text:
         lines.append(t("chat.partial_kept"))
     st.error("  \n".join(lines), icon=":material/error:")
@@ -143,6 +148,15 @@ def error_text(code: str | None) -> str:
     return t(f"error.{code if code in CODES else 'internal'}")
 
 
+def next_step(code: str | None, detail: str | None) -> str:
+    """Tell what to do after a failure; where the server asked for a long wait, how long that was."""
+    wait = told_wait(detail or "")
+    if code not in RETRIED or wait is None or wait < LONG_WAIT:
+        return t(f"error.{code}_next", detail=plain(detail or ""))
+    unit, seconds = next((unit, seconds) for unit, seconds in UNITS.items() if wait >= 2 * seconds)
+    return t(f"chat.wait_{unit}", number=f"{math.ceil(wait / seconds):,}")
+
+
 def _draw_figures(outcome: Outcome, model: str | None) -> None:
     """Draw the same row under every answer; its tooltip says what the figures mean."""
     usage, timings, rate = outcome.usage, outcome.timings, outcome.tokens_per_second
@@ -151,7 +165,7 @@ def _draw_figures(outcome: Outcome, model: str | None) -> None:
     figures = {
         "ttft": "–" if timings.ttft is None else f"{timings.ttft:.2f} s",
         "total": f"{timings.total:.2f} s",
-        "rate": t("figures.rate_value", value=f"{about}{rate:.1f}") if rate else "–",
+        "rate": t("figures.rate_value", value=f"{about}{rate:,.1f}") if rate else "–",
         "tokens_in": f"{about}{usage.input_tokens:,}",
         "tokens_out": f"{about}{usage.output_tokens:,}",
     }

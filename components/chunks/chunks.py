@@ -14,7 +14,7 @@ from components.page.address import READING, show
 from components.page.lab import engine
 from components.page.session import session
 from components.page.slots import draw_notice
-from components.page.texts import plain, t
+from components.page.texts import t
 from components.page.widgets import button, choice, control
 from streamlab.chunks.capture import Capture, Question
 from streamlab.chunks.captures import CaptureSet, TooManyCaptures
@@ -213,7 +213,7 @@ def _draw_ending(capture: Capture, *, named: bool = False) -> None:
         case "failed":
             lines = [
                 f"**{name}{answer.error_text(capture.code)}**",
-                t(f"error.{capture.code}_next", detail=plain(capture.detail or "")),
+                answer.next_step(capture.code, capture.detail),
             ]
             if capture.views:
                 lines.append(t("chunks.kept"))

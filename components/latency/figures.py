@@ -8,19 +8,20 @@ from components.page.texts import t
 from streamlab.latency.figures import Figures, Spread
 from streamlab.latency.summary import Summary
 
+# What is shown of a measurement: how it is found, and how it is written.
 COLUMNS: dict[str, tuple[Callable[[Figures], float | None], str]] = {
-    "n": (lambda found: found.n, "%d"),
-    "ttfe": (lambda found: _median(found.ttfe), "%.3f"),
-    "ttft": (lambda found: _median(found.ttft), "%.3f"),
-    "gap": (lambda found: _median(found.gap, MILLISECONDS), "%.1f"),
-    "gap_high": (lambda found: found.gap.p95 * MILLISECONDS if found.gap else None, "%.1f"),
-    "tpot": (lambda found: _median(found.tpot, MILLISECONDS), "%.1f"),
-    "last_text": (lambda found: _median(found.last_text), "%.3f"),
-    "e2e": (lambda found: _median(found.e2e), "%.3f"),
-    "rate": (lambda found: _median(found.tokens_per_second), "%.1f"),
-    "tokens": (lambda found: found.tokens, "%.0f"),
-    "visible": (lambda found: found.visible, "%.0f"),
-    "within": (lambda found: None if found.within_target is None else found.within_target * 100, "%.0f %%"),
+    "n": (lambda found: found.n, "{:,d}"),
+    "ttfe": (lambda found: _median(found.ttfe), "{:,.3f}"),
+    "ttft": (lambda found: _median(found.ttft), "{:,.3f}"),
+    "gap": (lambda found: _median(found.gap, MILLISECONDS), "{:,.1f}"),
+    "gap_high": (lambda found: found.gap.p95 * MILLISECONDS if found.gap else None, "{:,.1f}"),
+    "tpot": (lambda found: _median(found.tpot, MILLISECONDS), "{:,.1f}"),
+    "last_text": (lambda found: _median(found.last_text), "{:,.3f}"),
+    "e2e": (lambda found: _median(found.e2e), "{:,.3f}"),
+    "rate": (lambda found: _median(found.tokens_per_second), "{:,.1f}"),
+    "tokens": (lambda found: found.tokens, "{:,.0f}"),
+    "visible": (lambda found: found.visible, "{:,.0f}"),
+    "within": (lambda found: None if found.within_target is None else found.within_target * 100, "{:,.0f} %"),
 }
 
 
@@ -38,7 +39,7 @@ def written_table(summary: Summary) -> list[dict[str, str]]:
     """Return the figures as rows of texts."""
     forms = {column(name, summary.target): form for name, (_, form) in COLUMNS.items()}
     return [
-        {name: "–" if value is None else forms.get(name, "%s") % value for name, value in row.items()}
+        {name: "–" if value is None else forms.get(name, "{}").format(value) for name, value in row.items()}
         for row in table(summary)
     ]
 

@@ -86,12 +86,17 @@ def _draw_tabs(measurement: Measurement, summary: Summary, label: charts.Label) 
 def _draw_figures(summary: Summary) -> None:
     config: dict[str, Any] = {
         column(name, summary.target): st.column_config.NumberColumn(
-            help=t(f"latency.formula_{name}", target=seconds_text(summary.target)), format=form, width="small"
+            help=t(f"latency.formula_{name}", target=seconds_text(summary.target)), format=_printf(form), width="small"
         )
         for name, (_, form) in COLUMNS.items()
     }
     st.dataframe(table(summary), hide_index=True, column_config=config, placeholder="–")
     st.caption(t("latency.definitions"))
+
+
+def _printf(form: str) -> str:
+    """Turn Python's `{:,.1f}` into the browser's `%,.1f`."""
+    return form.replace("%", "%%").replace("{:", "%").replace("}", "")
 
 
 def _draw_truth(summary: Summary) -> None:

@@ -1,26 +1,49 @@
-"""What stands above every page when a provider that is configured cannot be asked."""
+"""What stands on every page when a provider that is configured cannot be asked."""
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from components.page.lab import engine
 from components.page.texts import t
+from streamlab.models.failures import Code, Failure
 from streamlab.models.provider import Unlisted
 
+# What to do where an answer's advice is of no use: to ask again, or to choose another model while there is none.
+ADVICE: dict[Code, str] = {
+    "auth": "check_key",
+    "rate_limited": "wait",
+    "quota": "check_account",
+    "timeout": "check_server",
+    "provider_unavailable": "check_server",
+    "connection_lost": "check_server",
+    "model_not_found": "check_address",
+}
 
-def draw() -> None:
-    """Say which server does not answer, and who answers in its place. It has a container, so nothing below it moves."""
+
+def draw(place: DeltaGenerator) -> None:
+    """Say which server does not answer, and who answers in its stead; why, and what to do, is folded.
+
+    `place` is a container also where nothing comes, so that nothing below it moves.
+    """
     lab = engine()
-    with st.container():
+    with place:
         for unlisted in lab.portal.call(lab.models.unlisted):
-            lines = [_sentence(unlisted)]
+            key = "providers.fails" if unlisted.failure else "providers.no_models"
+            lines = [t(key, address=f"`{unlisted.address}`")]
             if not lab.settings.lab_models:
                 lines.append(t("providers.only_demo"))
-            st.warning(" ".join(lines), icon=":material/cloud_off:")
+            st.warning("  \n".join(lines), icon=":material/cloud_off:")
+            with st.expander(t("providers.why"), type="compact"):
+                st.markdown(_advice(unlisted))
 
 
-def _sentence(unlisted: Unlisted) -> str:
-    address, failure = f"`{unlisted.address}`", unlisted.failure
-    if failure is None:
-        return t("providers.no_models", address=address)
-    reason = t(f"error.{failure.code}"), t(f"error.{failure.code}_next", detail=failure.detail or "")
-    return t("providers.fails", address=address, reason=" ".join(reason))
+def _advice(unlisted: Unlisted) -> str:
+    if unlisted.failure is None:
+        return t("providers.no_models_next")
+    return "  \n".join((t(f"error.{unlisted.failure.code}"), _next(unlisted.failure), t("providers.again")))
+
+
+def _next(failure: Failure) -> str:
+    if advice := ADVICE.get(failure.code):
+        return t(f"providers.{advice}")
+    return t(f"error.{failure.code}_next", detail=failure.detail or "")

@@ -7,6 +7,10 @@ from streamlab.events.event import Retry, StreamEvent, TextDelta, Thinking, Tool
 
 WRITTEN = (Thinking, TextDelta, ToolCall)
 
+# Something on the way may hold an answer back and hand it on in one burst. Its times then say nothing of the writing.
+SHORTEST_WRITING = 0.05  # seconds
+FASTEST_WRITING = 20_000  # tokens a second, more than any hardware is known to write for one reader
+
 
 @dataclass(frozen=True, slots=True)
 class Timings:
@@ -26,12 +30,14 @@ class Timings:
     def tokens_per_second(self, tokens: int) -> float | None:
         """Return (tokens - 1) / (last - first): the first token came with the first event. `tokens` are all of them.
 
+        None for what came in one burst: in less than SHORTEST_WRITING, or faster than FASTEST_WRITING.
         The reciprocal of the inter-token latency of aiperf (`InterTokenLatencyMetric`) and guidellm
         (`inter_token_latency_ms`), who count reasoning as well.
         """
-        if self.first is None or self.last is None or tokens < 2 or self.last <= self.first:
+        if self.first is None or self.last is None or tokens < 2:
             return None
-        return (tokens - 1) / (self.last - self.first)
+        span = self.last - self.first
+        return (tokens - 1) / span if span >= max(SHORTEST_WRITING, (tokens - 1) / FASTEST_WRITING) else None
 
 
 class Stopwatch:

@@ -34,8 +34,9 @@ class Figures:
       TTFT also counts reasoning; vLLM's is the first chunk of any kind, `ttfe` here
     - `gap`: the time between neighbouring chunks, those of all calls pooled, as vLLM's inter-token latency
     - `tpot`: time per output token of a call, (last text - first written) / (tokens - 1), where there are two tokens or
-      more. Where reasoning was sent, the first written is the first event and its tokens count, else the first text.
-      aiperf and guidellm call that inter-token latency; vLLM's TPOT ends with its E2E
+      more that did not come in one burst (`Timings.tokens_per_second`). Where reasoning was sent, the first written is
+      the first event and its tokens count, else the first text. aiperf and guidellm call that inter-token latency;
+      vLLM's TPOT ends with its E2E
     - `last_text`: until the last chunk with text, as aiperf's request latency and, but for the chunk that tells why the
       model stopped, vLLM's E2E
     - `e2e`: until the stream ended, as guidellm's request latency
@@ -102,7 +103,7 @@ def figures(observations: Sequence[Observation], model: str, way: Way, target: f
 
 
 def time_per_token(observation: Observation) -> float | None:
-    """Return TPOT of a call in seconds; None for one token, and for invoke, where the first token's time is unknown."""
+    """Return TPOT of a call in seconds; None for one token, a burst, and invoke: its tokens' times are unknown."""
     tokens = sent_tokens(observation)
     if observation.e2e is None or tokens is None:
         return None

@@ -57,14 +57,14 @@ def _figures(summary: Summary, model: str) -> Table:
 def _cells(row: Figures) -> Iterable[str]:
     yield from (str(row.n), str(row.failures + row.refused))
     yield from (_median(row.ttfe), _median(row.ttft), f"{row.ttft.p95:.3f}" if row.ttft else "-")
-    yield from (_median(row.gap, 1e3, 1), f"{row.gap.p95 * 1e3:.1f}" if row.gap else "-", _median(row.tpot, 1e3, 1))
+    yield from (_median(row.gap, 1e3, 1), f"{row.gap.p95 * 1e3:,.1f}" if row.gap else "-", _median(row.tpot, 1e3, 1))
     yield from (_median(row.last_text), _median(row.e2e), _median(row.tokens_per_second, 1, 1))
-    yield from ("-" if tokens is None else f"{tokens:.0f}" for tokens in (row.tokens, row.visible))
+    yield from ("-" if tokens is None else f"{tokens:,.0f}" for tokens in (row.tokens, row.visible))
     yield "-" if row.within_target is None else f"{row.within_target:.0%}"
 
 
 def _median(spread: Spread | None, factor: float = 1, digits: int = 3) -> str:
-    return f"{spread.median * factor:.{digits}f}" if spread else "-"
+    return f"{spread.median * factor:,.{digits}f}" if spread else "-"
 
 
 def _sentence(comparison: WayComparison, found: Difference, *, several: bool) -> str:

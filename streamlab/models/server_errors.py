@@ -122,8 +122,16 @@ def server_failure(
     wait = _wait(told, headers or {})
     code = _code(told, status or told.status, wait)
     words = " · ".join(dict.fromkeys(" ".join(text.split()) for text in told.sentences if text.strip()))
-    detail = words or " ".join(told.names) or None
-    return Failure(code, wait, detail and redacted(detail, key))
+    detail = redacted(words or " ".join(told.names), key)
+    if wait is not None and wait >= 1 and told_wait(detail) is None:
+        detail += f"{' · ' if detail else ''}try again in {wait:.0f} s"
+    return Failure(code, wait, detail or None)
+
+
+def told_wait(words: str) -> float | None:
+    """Find the seconds to wait in what a server said, such as a failure's `detail`."""
+    found = _WAIT.search(words)
+    return _span(found[1]) if found else None
 
 
 def _error_part(value: Mapping[str, Any]) -> Any:
@@ -212,8 +220,7 @@ def _wait(told: _Told, headers: Mapping[str, str]) -> float | None:
         return told_by_header
     if told.wait is not None:
         return told.wait
-    found = next(filter(None, map(_WAIT.search, told.sentences)), None)
-    return _span(found[1]) if found else None
+    return next((wait for wait in map(told_wait, told.sentences) if wait is not None), None)
 
 
 def _span(value: Any) -> float | None:

@@ -50,6 +50,7 @@ _OTHER_FILES = {
 }
 _HTML = re.compile(r"\s*<(?:!doctype|html|table|\?xml)\b", re.IGNORECASE)
 _NUMBER = re.compile(r"[-+]?[\d.,]+")
+_DOS_END = "\x1a\r\n"  # Ctrl-Z, by which DOS ends a text
 _EXPECTED = re.compile(r"__expected\d*")
 
 
@@ -116,7 +117,7 @@ def read_cases(data: bytes | str, encoding: str | None = None, delimiter: str | 
     """
     if len(data) > MAX_BYTES:
         raise BrokenCases("too_large")
-    decoded = DecodedText(data, "", certain=True) if isinstance(data, str) else _decode(data, encoding)
+    decoded = DecodedText(data.rstrip(_DOS_END), "", certain=True) if isinstance(data, str) else _decode(data, encoding)
     try:
         table = _read(decoded.text.removeprefix("\ufeff"), delimiter)
     except BrokenCases as error:
@@ -129,6 +130,8 @@ def _decode(data: bytes, encoding: str | None) -> DecodedText:
     for beginning, name in _OTHER_FILES.items():
         if data.startswith(beginning):
             raise BrokenCases("other_file", 1, name=name)
+    if b"\0" not in data:  # in UTF-16 it is half a character
+        data = data.rstrip(_DOS_END.encode())
     try:
         return decode(data, encoding)
     except UnknownEncoding as error:
@@ -194,13 +197,18 @@ def _split_remarks(rows: Sequence[Row], remarks: list[CasesRemark]) -> tuple[Row
     if not below:
         raise BrokenCases("no_rows")
     header = rows[above]
-    within = [row for row in below if header.width > len(row.fields) == 1 and row.fields[0].startswith("#")]
+    within = [row for row in below if row.fields[0].startswith("#") and _is_within(row, header)]
     if numbers := tuple(row.number for row in (*rows[:above], *within)):
         remarks.append(CasesRemark("remarks", rows=numbers))
     kept = [row for row in below if row not in within]
     if not kept:
         raise BrokenCases("no_rows")
     return header, kept
+
+
+def _is_within(row: Row, header: Row) -> bool:
+    """Tell whether a row below the header that begins with # is a remark: prose, which may hold commas."""
+    return header.width > len(row.fields) == 1 or (row.width > 1 and is_remark(row, header))
 
 
 def _fit(rows: Sequence[Row], header: Row, remarks: list[CasesRemark]) -> list[list[str]]:

@@ -12,6 +12,8 @@ DELIMITERS = ("\t", ";", "|", ",")  # where two fit alike the former: a comma ma
 NO_DELIMITER = "\x1f"  # "unit separator": of a table with one column, whose texts may hold all of the others
 
 _LOOKED_AT = 50  # rows
+_RULE = re.compile(r"[|+]?(?:\s*:?[-=]+:?\s*[|+])+(?:\s*:?[-=]+:?)?")  # |---|:-:| and such
+_CELL_END = re.compile(r"(?<!\\)\|")
 _SEP = re.compile(r'"?sep=([^\r\n])"?[ \t]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
 
 
@@ -60,21 +62,64 @@ class Rows:
             raise BrokenRow(number + 1, too_long="field limit" in str(error)) from None
 
 
-def split_rows(text: str, delimiter: str | None = None) -> Rows:
+@dataclass(frozen=True, slots=True)
+class RuledRows:
+    """The rows of a table as Markdown has it, or a terminal: under the header stands a rule, `|---|---|`.
+
+    The cells stand between strokes, with spaces around them; `\\|` is a stroke within a cell. `header` is the place of
+    the header's line.
+    """
+
+    lines: list[str]
+    header: int
+    delimiter: str = "|"
+
+    def __iter__(self) -> Iterator[Row]:
+        for place, line in enumerate(self.lines):
+            if place == self.header + 1 or not line.strip() or _is_frame(line):
+                continue
+            yield Row(place + 1, [line] if place < self.header else _cells(line))
+
+
+def split_rows(text: str, delimiter: str | None = None) -> Rows | RuledRows:
     """Split by this delimiter, else by the one that the text names (`sep=;`, as Excel writes it) or seems to have."""
+    if delimiter in (None, "|") and (ruled := _ruled(text)):
+        return ruled
     if named := _SEP.match(text):
         return Rows(text[named.end() :], delimiter or named[1], first=2)
     return Rows(text, delimiter or _guess_delimiter(text))
 
 
 def is_remark(row: Row, following: Row | None) -> bool:
-    """Tell whether a row above the header is a remark: `# exported by …`. A column may be called `#` as well."""
+    """Tell whether a row is a remark, `# exported by …`, beside one that is none. A column may be called `#`, too."""
     if not row.fields[0].lstrip().startswith("#") or not following:
         return False
     if row.width == 1 or row.width != following.width:
         return row.width == 1 or row.fields[0].lstrip().startswith("# ")
     prose, table = (any(field.startswith(" ") for field in each.fields[1:]) for each in (row, following))
     return prose and not table
+
+
+def _ruled(text: str) -> RuledRows | None:
+    """Find the rule under the first line that is no remark and no frame; it has as many parts as the header."""
+    lines = re.split(r"\r\n|\r|\n", text)
+    texts = (place for place, line in enumerate(lines) if line.strip() and not _is_frame(line))
+    header = next((place for place in texts if not lines[place].lstrip().startswith("#")), len(lines))
+    if header + 1 >= len(lines) or "|" not in lines[header] or not _RULE.fullmatch(lines[header + 1].strip()):
+        return None
+    rule = _cells(lines[header + 1].replace("+", "|"))
+    return RuledRows(lines, header) if len(rule) == len(_cells(lines[header])) else None
+
+
+def _is_frame(line: str) -> bool:
+    """Tell whether a line is the frame that a terminal draws around a table: `+----+----+`."""
+    return line.lstrip().startswith("+") and bool(_RULE.fullmatch(line.strip()))
+
+
+def _cells(line: str) -> list[str]:
+    inner = line.strip().removeprefix("|")
+    cells = [cell.strip().replace("\\|", "|") for cell in _CELL_END.split(inner)]
+    return cells[:-1] if len(cells) > 1 and not cells[-1] else cells
 
 
 def _guess_delimiter(text: str) -> str:

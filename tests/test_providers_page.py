@@ -1,0 +1,73 @@
+"""What the pages say of a configured provider that cannot be asked."""
+
+import re
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from components.page.providers import ADVICE
+from components.page.texts import texts
+from streamlab.models.failures import CODES, Code
+from tests import chat_page
+from tests.chat_page import FAST, checked, closed_port, visit
+from tests.conftest import http, raw_endpoint
+from tests.pages import languages, serving
+
+engine = chat_page.engine  # fixtures are found by their names
+
+
+@languages
+def test_a_provider_that_names_no_models_is_said(language: str) -> None:
+    """The demo model stays, with the advice to name the models, and the address that was asked."""
+    words = texts(language)
+    with raw_endpoint(http(b"{}", kind="application/json")) as endpoint:
+        with serving(openai_base_url=endpoint.base_url):
+            app = visit(language)
+            said = words["providers.no_models"].format(address=f"`{endpoint.base_url}`")
+            assert warned(app) == [f"{said}  \n{words['providers.only_demo']}"]
+            assert advice(app, language) == words["providers.no_models_next"]
+            assert app.selectbox(key="settings.model").options == [words["sidebar.demo_name"]]
+        with serving(openai_base_url=endpoint.base_url, lab_models=("one",)):
+            assert warned(visit(language)) == []
+
+
+@languages
+def test_a_provider_that_does_not_answer_is_said_above_the_input(language: str) -> None:
+    """With its address, but for what may be a secret, whether its models were named or not; why is folded.
+
+    A chat opens at its end, where the input is. Another page opens at its top.
+    """
+    words = texts(language)
+    with closed_port() as address:
+        secret = address.replace("//", "//ada:pass-word@") + "?key=hidden"
+        said = words["providers.fails"].format(address=f"`{address}`")
+        for models in ((), ("far", FAST)):
+            with serving(openai_base_url=secret, lab_models=models):
+                app = visit(language)
+                above = checked(visit(language).switch_page("../pages/about.py").run())
+            (warning,) = warned(app)
+            assert warning == (said if models else f"{said}  \n{words['providers.only_demo']}")
+            why = advice(app, language)
+            assert words["error.provider_unavailable"] in why
+            assert words["providers.check_server"] in why
+            assert words["providers.again"] in why
+            assert not {"ada", "pass-word", "hidden"} & set(re.findall(r"[\w-]+", warning + why))
+            assert warning not in [each.value for each in app.main.warning]
+            assert above.main[0].children[0].value == warning  # type: ignore[union-attr]
+
+
+@languages
+@pytest.mark.parametrize("code", CODES)
+def test_nobody_is_told_to_choose_another_model_where_there_is_none(language: str, code: Code) -> None:
+    """Whatever keeps a server from saying its models."""
+    text = texts(language)[f"providers.{ADVICE[code]}" if code in ADVICE else f"error.{code}_next"]
+    assert not re.search("another model|faster model|demo model|別のモデル|速いモデル|デモモデル", text)
+
+
+def advice(app: AppTest, language: str) -> str:
+    (why,) = (each for each in app.expander if each.label == texts(language)["providers.why"])
+    return str(why.markdown[0].value)
+
+
+def warned(app: AppTest) -> list[str]:
+    return [warning.value for warning in app.warning]
