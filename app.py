@@ -15,6 +15,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 
+from components.browser_cookie import BrowserCookie
 from components.content_policy import API, ContentPolicy
 from streamlab.engine import Engine, open_engine
 from streamlab.gateway.http import create_app
@@ -43,4 +44,9 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
             Engine.running = None
 
 
-app = st.App("components/frame.py", lifespan=lifespan, routes=[Mount(API, api)], middleware=[Middleware(ContentPolicy)])
+app = st.App(
+    "components/frame.py",
+    lifespan=lifespan,
+    routes=[Mount(API, api)],
+    middleware=[Middleware(ContentPolicy), Middleware(BrowserCookie)],
+)

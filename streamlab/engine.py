@@ -13,10 +13,12 @@ import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from streamlab.agent.tasks import Agents
+from streamlab.browsers import Browsers
 from streamlab.chats import Chats
 from streamlab.chunks.captures import Captures
 from streamlab.demo_model.process import DemoModel
 from streamlab.faults.trials import Trials
+from streamlab.history import History
 from streamlab.hub import Follower, Hub, Item, MemoryHub
 from streamlab.latency.measurements import Measurements
 from streamlab.models.catalog import Models
@@ -45,6 +47,8 @@ class Engine:
     measurements: Measurements
     captures: Captures
     trials: Trials
+    browsers: Browsers
+    history: History
     portal: BlockingPortal
 
     running: ClassVar[Self | None] = None
@@ -117,7 +121,19 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
                 agents = Agents(runs, models, hub, settings.lab_history_tokens)
                 chats = Chats(runs, models, agents, hub, settings.lab_history_tokens)
                 yield Engine(
-                    settings, models, hub, runs, chats, agents, comparisons, measurements, captures, trials, portal
+                    settings=settings,
+                    models=models,
+                    hub=hub,
+                    runs=runs,
+                    chats=chats,
+                    agents=agents,
+                    comparisons=comparisons,
+                    measurements=measurements,
+                    captures=captures,
+                    trials=trials,
+                    browsers=Browsers(hub.shared),
+                    history=History(chats, hub.shared),
+                    portal=portal,
                 )
             finally:
                 await comparisons.close()
