@@ -25,6 +25,7 @@ from streamlab.models.catalog import Models
 from streamlab.models.network import problems
 from streamlab.open_files import few_open_files, raise_open_files_limit
 from streamlab.prompts.comparisons import Comparisons
+from streamlab.prompts.sets import Sets
 from streamlab.runs.run import RunLimits, Runs
 from streamlab.settings import Settings
 
@@ -49,6 +50,7 @@ class Engine:
     trials: Trials
     browsers: Browsers
     history: History
+    sets: Sets
     portal: BlockingPortal
 
     running: ClassVar[Self | None] = None
@@ -133,6 +135,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
                     trials=trials,
                     browsers=Browsers(hub.shared),
                     history=History(chats, hub.shared),
+                    sets=Sets(hub.shared),
                     portal=portal,
                 )
             finally:

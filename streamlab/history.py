@@ -6,10 +6,9 @@ from dataclasses import replace
 from functools import partial
 
 from streamlab.chats import CHATS, Chat, Chats, UnknownChat
-from streamlab.hub.listing import Entry
+from streamlab.hub.listing import Entry, shortened
 from streamlab.hub.shared import DocumentType, Shared
 
-TITLE_CHARACTERS = 80
 UNDO_SECONDS = 300.0  # for which a deleted conversation can be brought back
 ENDING = 2.0  # seconds that a live answer is given to end when its conversation is deleted
 KEPT = 30 * 86_400.0  # seconds after the last use
@@ -98,9 +97,3 @@ def title_of(chat: Chat) -> str:
 def text_of(chat: Chat) -> str:
     """Return the questions and answers, the newest first: of a very long conversation its end is found."""
     return "\n".join(f"{turn.question}\n{turn.outcome.text if turn.outcome else ''}" for turn in reversed(chat.turns))
-
-
-def shortened(text: str) -> str:
-    """Make one line of a text, which is no longer than a title may be."""
-    line = " ".join(text.split())
-    return line if len(line) <= TITLE_CHARACTERS else f"{line[: TITLE_CHARACTERS - 1].rstrip()}…"

@@ -10,6 +10,7 @@ from components.page import access, sidebar
 from components.page.session import session
 from components.page.slots import draw_notice
 from components.page.texts import t
+from components.page.unsent import keep_unsent
 from streamlab.chats import Busy
 from streamlab.hub import HubFull, HubUnreachable
 from streamlab.models.options import QUESTION_CHARACTERS, InvalidQuestion
@@ -54,6 +55,8 @@ def draw_input(key: str, placeholder: str, ask: Callable[[str], None], notices: 
     draw_notice(notices)
     access.draw([sidebar.options().model], notices)
     st.chat_input(placeholder, key=key, on_submit=submit)
+    with notices:
+        keep_unsent()
 
 
 def draw_suggestions(prefix: str, texts: dict[str, str], ask: Callable[[str], None]) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 MOST = 10_000  # entries of one kind that an owner has listed; then the oldest leave
+TITLE_CHARACTERS = 80
 TEXT_CHARACTERS = 50_000  # of each entry that can be found
 
 
@@ -38,3 +39,9 @@ def as_found(text: str) -> str:
 def searched(entry: Entry, text: str) -> str:
     """Make the text by which an entry is found."""
     return as_found(f"{entry.title}\n{text[:TEXT_CHARACTERS]}")
+
+
+def shortened(text: str) -> str:
+    """Make one line of a text, which is no longer than a title may be."""
+    line = " ".join(text.split())
+    return line if len(line) <= TITLE_CHARACTERS else f"{line[: TITLE_CHARACTERS - 1].rstrip()}…"
