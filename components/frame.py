@@ -4,7 +4,7 @@ from importlib.resources import files
 
 import streamlit as st
 
-from components.page import providers, sidebar
+from components.page import conversations, providers, sidebar
 from components.page.composition import keep_composition
 from components.page.pages import PAGES
 from components.page.texts import t
@@ -27,6 +27,9 @@ def start() -> None:
 
 root = st.Page(start, url_path="start", default=True, visibility="hidden")
 page = st.navigation({"": [root], t("app.title"): [*pages.values()]})
+if page == pages["chat"]:
+    with st.sidebar:
+        conversations.draw()
 sidebar.draw()
 with st.sidebar:
     keep_composition()

@@ -36,24 +36,31 @@ class History:
         """Return what the browser made of a kind that holds all the words, the newest first."""
         return await self._shared.listing.entries(browser, kind, words, limit)
 
-    async def rename(self, chat_id: str, title: str) -> None:
+    async def rename(self, chat_id: str, title: str) -> Chat:
         """Give the conversation another title; without one it has that of its first question. Raises UnknownChat."""
         await self._chats.get(chat_id)
         while known := await self._chats.documents.get(chat_id):
             renamed = replace(known.document, title=shortened(title))
             if await self._chats.documents.replace(chat_id, known, renamed):
                 self._chats.on_changed(renamed)
-                return
+                return renamed
         raise UnknownChat(chat_id)
 
-    async def delete(self, chat_id: str) -> None:
-        """End the conversation's answer and delete it; for some minutes it can be restored. Raises UnknownChat."""
+    async def delete(self, browser: str, chat_id: str) -> Chat:
+        """End the conversation's answer and delete it; for some minutes it can be restored.
+
+        Raises UnknownChat, also for one that the browser did not begin; then it is no longer listed for it.
+        """
+        await self._shared.listing.remove(browser, CONVERSATIONS, chat_id)
+        if (await self._chats.get(chat_id)).browser != browser:
+            raise UnknownChat(chat_id)
         await self._chats.stop(chat_id)
         chat = await self._settled(chat_id)
         await self._deleted.put(chat_id, chat)
         await self._tombstones.put(chat_id, chat.browser)
         await self._chats.documents.remove(chat_id)
-        await self._shared.listing.remove(chat.browser, CONVERSATIONS, chat_id)
+        await self._shared.listing.remove(browser, CONVERSATIONS, chat_id)
+        return chat
 
     async def restore(self, chat_id: str) -> bool:
         """Bring a deleted conversation back; False when it is too late."""
