@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import warnings
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -20,6 +20,7 @@ from streamlab.demo_model.process import DemoModel
 from streamlab.faults.trials import Trials
 from streamlab.history import History
 from streamlab.hub import Follower, Hub, Item, MemoryHub
+from streamlab.items import KINDS, Items
 from streamlab.latency.measurements import Measurements
 from streamlab.models.catalog import Models
 from streamlab.models.network import problems
@@ -51,6 +52,7 @@ class Engine:
     browsers: Browsers
     history: History
     sets: Sets
+    items: Mapping[str, Items]  # by kind
     portal: BlockingPortal
 
     running: ClassVar[Self | None] = None
@@ -136,6 +138,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
                     browsers=Browsers(hub.shared),
                     history=History(chats, hub.shared),
                     sets=Sets(hub.shared),
+                    items={kind: Items(kind, hub.shared) for kind in KINDS},
                     portal=portal,
                 )
             finally:

@@ -3,15 +3,13 @@
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, tzinfo
-from itertools import groupby
 from typing import TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
 from components.page.address import CHAT, show
 from components.page.browser import browser
+from components.page.days import by_day
 from components.page.lab import engine
 from components.page.session import session
 from components.page.texts import plain, t
@@ -78,10 +76,8 @@ def gone_text(chat_id: str) -> str:
 
 
 def _draw_entries(entries: list[Entry]) -> None:
-    zone = _zone()
-    today = datetime.now(zone).date()
-    for day, those in groupby(entries, lambda entry: datetime.fromtimestamp(entry.at, zone).date()):
-        st.caption(_day_text(day, today))
+    for day, those in by_day(entries):
+        st.caption(day)
         for entry in those:
             with st.container(horizontal=True, vertical_alignment="center", gap="xxsmall"):
                 if entry.key == _state().renamed:
@@ -156,22 +152,6 @@ def _show_more() -> None:
 def _state() -> _List:
     state: _List = st.session_state.setdefault("history.list", _List())
     return state
-
-
-def _zone() -> tzinfo:
-    """Return the time zone of the browser."""
-    try:
-        return ZoneInfo(st.context.timezone or "UTC")
-    except (ZoneInfoNotFoundError, ValueError):  # the machine knows no zones, or not this one
-        return UTC
-
-
-def _day_text(day: date, today: date) -> str:
-    if day >= today:
-        return t("history.today")
-    if day == today - timedelta(days=1):
-        return t("history.yesterday")
-    return t("history.day", year=day.year, month=day.month, day=day.day)
 
 
 def _asked(ask: Callable[..., Awaitable[T]], *values: object) -> T | None:
