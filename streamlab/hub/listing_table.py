@@ -7,7 +7,7 @@ from streamlab.hub.listing import MOST, Entry, as_found, searched
 SHORTEST = 3  # characters of a word that the index finds; a shorter one is looked for in the texts themselves
 
 _SECURE_DELETE = (3, 42)  # the version from which nothing of a deleted text stays in the index
-_SCHEMA = """
+SCHEMA = """
 CREATE TABLE listed (
     id INTEGER PRIMARY KEY,
     owner TEXT NOT NULL,
@@ -38,7 +38,7 @@ END;
 
 def prepare(connection: sqlite3.Connection) -> None:
     """Make the tables in a database that has none of them."""
-    connection.executescript(_SCHEMA)
+    connection.executescript(SCHEMA)
     if sqlite3.sqlite_version_info >= _SECURE_DELETE:
         connection.execute("INSERT INTO listed_text (listed_text, rank) VALUES ('secure-delete', 1)")
 
