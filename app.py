@@ -13,23 +13,31 @@ import pandas  # type: ignore[import-untyped] # noqa: F401
 import pyarrow  # type: ignore[import-untyped] # noqa: F401
 import streamlit as st
 from starlette.middleware import Middleware
-from starlette.routing import Mount
+from starlette.routing import Mount, WebSocketRoute
 
 from components.browser_cookie import BrowserCookie
 from components.content_policy import API, ContentPolicy
+from components.deep_addresses import DeepAddresses
+from components.host_config import HostConfig
+from streamlab.chat_changes import PATH, tell_changes
 from streamlab.engine import Engine, open_engine
 from streamlab.gateway.http import create_app
 from streamlab.gateway.serving import serving
-from streamlab.settings import SettingsError, load_settings
+from streamlab.hub import StoreRefused
+from streamlab.hub.sqlite.file import check_store
+from streamlab.settings import STORE, SettingsError, load_settings
 
 # The page of several clients has the project's own Python client at work, from where its source lies: who runs the app
 # needs to install no second package. At the end of the path, so that it stands in nobody's way.
 sys.path.append(str(Path(__file__).parent / "clients/python/src"))
 logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 try:
-    settings = load_settings()
+    settings = load_settings(STORE)
+    check_store(settings.store_file)
 except SettingsError as error:
     sys.exit(f"Streaming Lab cannot start. In the environment or .env:\n{error}")
+except StoreRefused as error:
+    sys.exit(f"Streaming Lab cannot start. {error}")
 api = create_app(settings)
 
 
@@ -47,6 +55,11 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
 app = st.App(
     "components/frame.py",
     lifespan=lifespan,
-    routes=[Mount(API, api)],
-    middleware=[Middleware(ContentPolicy), Middleware(BrowserCookie)],
+    routes=[Mount(API, api), WebSocketRoute(PATH, tell_changes)],
+    middleware=[
+        Middleware(ContentPolicy),
+        Middleware(BrowserCookie),
+        Middleware(HostConfig),
+        Middleware(DeepAddresses),
+    ],
 )

@@ -1,6 +1,7 @@
 """Run all benchmarks, or the named ones, one after the other, and print a table of their claims at the end."""
 
 import argparse
+import os
 from importlib import import_module
 
 from benchmarks.harness import print_claims, write_json
@@ -18,15 +19,18 @@ BENCHMARKS = (
     "catch_up",
     "memory",
     "redis_log",
+    "store",
     "first_text",
     "timeline",
     "columns",
     "truth",
     "pages",
+    "idle_pages",
 )
 
 
 def main() -> None:
+    os.environ["LAB_STORE"] = "memory:"  # unless a benchmark says otherwise
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", help=f"of {', '.join(BENCHMARKS)}; none means all")
     parser.add_argument("--rounds", type=int, help="of each measurement; each benchmark has a number of its own")

@@ -91,7 +91,7 @@ def streamlit_server(
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "streamlit", "run", str(script), f"--server.port={port}", *_SERVER_OPTIONS]
-    variables = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), "LAB_STORE": "memory:", **(environment or {})}
     ready = partial(_healthy, url)
     with running([*command, *options], ready, cwd=folder, env=variables, stdout=subprocess.DEVNULL) as process:
         yield Server(url, process)
@@ -103,7 +103,8 @@ def asgi_server(app: str, environment: Mapping[str, str] | None = None) -> Itera
     port = free_port()
     options = ["--loop=uvloop", "--http=httptools", "--ws=none", "--no-access-log", "--log-level=warning"]
     command = [sys.executable, "-m", "uvicorn", "--factory", app, f"--port={port}", *options]
-    variables = {**os.environ, "PYTHONPATH": str(ROOT), "LAB_GRPC_PORT": "0", **(environment or {})}
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), "LAB_GRPC_PORT": "0", "LAB_STORE": "memory:"}
+    variables |= environment or {}
     with running(command, partial(listens, port), cwd=ROOT, env=variables) as process:
         yield Server(f"http://127.0.0.1:{port}", process)
 

@@ -1,13 +1,17 @@
 """The script that the server runs for every page: page table, language, sidebar, then the page itself."""
 
 from importlib.resources import files
+from urllib.parse import unquote, urlsplit
 
 import streamlit as st
 
+from components.deep_addresses import ADDRESS
 from components.page import conversations, providers, sidebar
 from components.page.composition import keep_composition
+from components.page.connection import tell_of_connection
 from components.page.pages import PAGES
-from components.page.texts import t
+from components.page.session import session
+from components.page.texts import plain, t
 
 ASSETS = files("assets")
 
@@ -21,8 +25,24 @@ pages = {
 
 
 def start() -> None:
-    """Lead from the root to the chat: a default page is served at the root only, and `/chat` must work too."""
-    st.switch_page(pages["chat"], query_params=st.query_params.to_dict())
+    """Lead from the root to the chat: a default page is served at the root only, and `/chat` must work too.
+
+    Streamlit leads here from an address that is no page's, too.
+    """
+    query = st.query_params.to_dict()
+    if nothing_at := query.pop(ADDRESS, None) or unknown_address():
+        session().notice = t("app.no_page", address=plain(nothing_at))
+    st.switch_page(pages["chat"], query_params=query)
+
+
+def unknown_address() -> str | None:
+    """Return the address if it is not the root's, which that of a proxy's folder may be, too.
+
+    Streamlit leads from `/nowhere/` to `/nowhere`.
+    """
+    path = unquote(urlsplit(st.context.url or "").path)
+    known = path.endswith("/") or path.strip("/") == st.get_option("server.baseUrlPath").strip("/")
+    return None if known else path
 
 
 root = st.Page(start, url_path="start", default=True, visibility="hidden")
@@ -33,5 +53,6 @@ if page == pages["chat"]:
 sidebar.draw()
 with st.sidebar:
     keep_composition()
+    tell_of_connection()
 providers.draw()
 page.run()

@@ -9,6 +9,7 @@ from components.answer.export import to_json, to_markdown
 from components.page import conversations, lesson, questions, sidebar
 from components.page.address import CHAT, RUN, find_chat, named, show
 from components.page.browser import browser
+from components.page.changes import draw_changes
 from components.page.lab import engine, following
 from components.page.session import session
 from components.page.texts import t
@@ -75,7 +76,6 @@ def draw_answer(chat: Chat, turn: Turn) -> None:
                         page, icon, query = "../pages/timeline.py", ":material/view_timeline:", {RUN: turn.run_id}
                         st.page_link(page, label=t("chat.timeline"), icon=icon, query_params=query)
         else:
-            button("chat.stop", "stop_circle", stop, chat, place=stop_place)
             with following(turn.run_id) as batches:
                 answer.follow(batches)
             stop_place.empty()
@@ -109,6 +109,10 @@ with st.container(horizontal=True, vertical_alignment="center"):
     sidebar.draw_tools_switch()
 stop_place = st.bottom.empty()
 questions.draw_input("chat.input", t("chat.input"), ask, st.bottom)
+if current and current.live:  # before any text: what a live answer can be told is there first
+    button("chat.stop", "stop_circle", stop, current, place=stop_place)
+if chat_id:
+    draw_changes(chat_id, current)
 if current:
     for turn in current.turns:
         questions.draw_question(turn.question)

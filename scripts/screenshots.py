@@ -40,7 +40,13 @@ THEMES: list[Theme] = ["light", "dark"]
 
 
 def main() -> None:
-    os.environ |= {"OPENAI_API_KEY": "", "OPENAI_BASE_URL": "", "LAB_MODELS": f"demo,{FAILING}", "LAB_LANGUAGE": "auto"}
+    os.environ |= {
+        "OPENAI_API_KEY": "",
+        "OPENAI_BASE_URL": "",
+        "LAB_STORE": "memory:",
+        "LAB_MODELS": f"demo,{FAILING}",
+        "LAB_LANGUAGE": "auto",
+    }
     os.environ["LAB_GRPC_PORT"] = str(free_port())
     expect.set_options(timeout=WAIT)
     FOLDER.mkdir(parents=True, exist_ok=True)

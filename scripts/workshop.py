@@ -19,7 +19,13 @@ Step = Callable[[Page, Words], None]
 
 
 def main() -> None:
-    os.environ |= {"OPENAI_API_KEY": "", "OPENAI_BASE_URL": "", "LAB_MODELS": "demo", "LAB_LANGUAGE": "auto"}
+    os.environ |= {
+        "OPENAI_API_KEY": "",
+        "OPENAI_BASE_URL": "",
+        "LAB_STORE": "memory:",
+        "LAB_MODELS": "demo",
+        "LAB_LANGUAGE": "auto",
+    }
     expect.set_options(timeout=WAIT)
     FOLDER.mkdir(parents=True, exist_ok=True)
     with streamlit_server(ROOT / "app.py") as server, chromium() as browser:

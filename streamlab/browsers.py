@@ -12,7 +12,7 @@ COOKIE = "streamlab_browser"
 SECONDS = 365 * 86_400  # for which a browser is known after its last visit
 RENEWED = 86_400.0  # seconds after which a visit makes the year begin anew
 
-SECRETS = DocumentType("browser_secret", str.encode, bytes.decode, float(SECONDS), 10)
+SECRETS = DocumentType("browser_secret", str.encode, bytes.decode, float(SECONDS), 10, lasting=True)
 
 
 class Browsers:

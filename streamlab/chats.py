@@ -4,11 +4,12 @@ A conversation outlives the logs of its runs: when a run ends its outcome is kep
 shared by several processes, so are the conversations.
 """
 
+import asyncio
 import json
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -24,12 +25,13 @@ from streamlab.events.timings import Timings
 from streamlab.hub import Hub, HubFull, HubUnreachable, Log, UnknownRun
 from streamlab.hub.lru import LRU
 from streamlab.hub.shared import DocumentType, Versioned
+from streamlab.hub.watched import WatchedDocuments
 from streamlab.models.catalog import Models
 from streamlab.models.options import Options, check_question
 from streamlab.runs.chain import ChainAttempt, chat_chain, chat_input
 from streamlab.runs.run import Runs, new_run_id
 
-KEPT = 24 * 3600.0  # seconds after the last use
+KEPT = 24 * 3600.0  # seconds after the last use, where the hub keeps nothing longer
 CAPACITY = 64 * 1024 * 1024  # characters of all conversations together that one process holds
 BEGINNING = 15.0  # seconds after which a run that has been asked for and has no log is none
 IDS = 10_000  # runs of which one process remembers the conversation
@@ -93,9 +95,17 @@ def _decode(written: bytes) -> Chat:
 
 
 CHATS = DocumentType(
-    "chat", _encode, _decode, KEPT, CAPACITY, lambda chat: chat.size, lambda chat: chat.live is not None
+    "chat",
+    _encode,
+    _decode,
+    KEPT,
+    CAPACITY,
+    lambda chat: chat.size,
+    lambda chat: chat.live is not None,
+    lasting=True,
+    holds=lambda chat: (turn.run_id for turn in chat.turns),
 )
-CHAT_IDS = DocumentType("run", str.encode, bytes.decode, KEPT, IDS)
+CHAT_IDS = DocumentType("run", str.encode, bytes.decode, KEPT, IDS, lasting=True)
 
 
 class Chats:
@@ -112,7 +122,7 @@ class Chats:
         self._agents = agents
         self._hub = hub
         self._history_tokens = history_tokens
-        self.documents = self._chats = hub.shared.documents(CHATS)
+        self.documents = self._chats = WatchedDocuments(CHATS, hub.shared)
         self.on_changed: Callable[[Chat], None] = lambda chat: None
         self._chat_ids = hub.shared.documents(CHAT_IDS)
         self._threads = _Threads(agents)
@@ -122,6 +132,10 @@ class Chats:
     async def get(self, chat_id: str) -> Chat:
         """Return the conversation as it stands. Raises UnknownChat or HubUnreachable."""
         return (await self._get(chat_id)).document
+
+    def watch(self, chat_id: str) -> AbstractContextManager[asyncio.Event]:
+        """Yield an event that is set whenever the conversation may have changed, here or in another process."""
+        return self._chats.watch(chat_id)
 
     async def ask(
         self,
@@ -270,7 +284,7 @@ class Chats:
         try:
             log = await self._hub.open(turn.run_id)
         except UnknownRun:
-            return LOST if time.time() - turn.asked_at > BEGINNING else None
+            return LOST if abs(time.time() - turn.asked_at) > BEGINNING else None
         except HubFull:
             return None
         return _outcome_of(log) if log.done else None

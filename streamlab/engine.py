@@ -19,7 +19,10 @@ from streamlab.chunks.captures import Captures
 from streamlab.demo_model.process import DemoModel
 from streamlab.faults.trials import Trials
 from streamlab.history import History
-from streamlab.hub import Follower, Hub, Item, MemoryHub
+from streamlab.hub import Follower, Hub, Item, MemoryHub, StoreUnwritable
+from streamlab.hub.hub import Notice
+from streamlab.hub.sqlite.cleaning import Keeping
+from streamlab.hub.sqlite.hub import SqliteHub
 from streamlab.items import KINDS, Items
 from streamlab.latency.measurements import Measurements
 from streamlab.models.catalog import Models
@@ -113,7 +116,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
     demo = await anyio.to_thread.run_sync(DemoModel().__enter__)
     try:
         models = Models(settings, demo.base_url)
-        hub = make_hub(settings)
+        hub = await anyio.to_thread.run_sync(make_hub, settings)
         runs = Runs(hub, run_limits(settings))
         comparisons = Comparisons(runs, models, hub)
         measurements = Measurements(demo.base_url)
@@ -163,12 +166,24 @@ def engine_in_thread(settings: Settings) -> Iterator[Engine]:
 
 
 def make_hub(settings: Settings) -> Hub:
-    """Make the hub: its logs are in this process's memory, or in Redis."""
-    if settings.redis_url is None:
-        return MemoryHub()
-    from streamlab.hub.redis.hub import RedisHub  # the driver is loaded only where it is used
+    """Make the hub: its logs are in Redis, in a file, or in this process's memory.
 
-    return RedisHub(settings.redis_url.get_secret_value())
+    Where no file can be written nothing is kept, and the hub says so. Raises StoreRefused.
+    """
+    if settings.redis_url is not None:
+        from streamlab.hub.redis.hub import RedisHub  # the driver is loaded only where it is used
+
+        return RedisHub(settings.redis_url.get_secret_value())
+    hub = MemoryHub()
+    if settings.store_file is None:
+        return hub
+    keeping = Keeping(settings.lab_kept_days * 86_400, settings.lab_store_megabytes * 1024 * 1024)
+    try:
+        return SqliteHub(settings.store_file, keeping=keeping)
+    except StoreUnwritable as error:
+        logger.warning("nothing is kept beyond the end of this process: %s", error)
+        hub.notice = Notice("unwritable", str(error))
+        return hub
 
 
 def run_limits(settings: Settings) -> RunLimits:

@@ -16,7 +16,7 @@ KEPT = 30 * 86_400.0  # seconds after the last use
 CONVERSATIONS = CHATS.name  # a kind is named after its documents
 # Of these no log is held, and each is gone when its time is over, whoever is there to see to it.
 _DELETED = DocumentType("deleted_chat", CHATS.encode, CHATS.decode, UNDO_SECONDS, CHATS.capacity, CHATS.size)
-_TOMBSTONES = DocumentType("tombstone", str.encode, bytes.decode, KEPT, 10_000)
+_TOMBSTONES = DocumentType("tombstone", str.encode, bytes.decode, KEPT, 10_000, lasting=True)
 
 
 class History:

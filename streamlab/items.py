@@ -42,7 +42,7 @@ class Items:
         self._kind = kind
         self._listing = shared.listing
         self._items: Documents[Item] = shared.documents(
-            DocumentType(kind, _encode, _decode, KEPT, CAPACITY, lambda item: len(item.body))
+            DocumentType(kind, _encode, _decode, KEPT, CAPACITY, lambda item: len(item.body), lasting=True)
         )
 
     async def keep(self, id: str, item: Item) -> None:

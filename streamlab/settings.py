@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -19,6 +20,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from streamlab.access_code import LONGEST, SHORTEST, as_typed
 
+ROOT = Path(__file__).resolve().parent.parent
+STORE = ROOT / ".streamlab" / "store.sqlite3"
+GATEWAY_STORE = ROOT / ".streamlab" / "gateway.sqlite3"  # of the gateway alone: a file is one process's
+
 # With a scheme; without one localhost, an IPv6 address, a name with a dot, or a name with a port.
 _BASE_URL = re.compile(
     r"https?://[^/]|(localhost|\[[\da-f:.]+\]|[\w-]+(\.[\w-]+)+|[\w.-]+(?=:\d))(:\d+)?([/?]|$)", re.IGNORECASE
@@ -35,6 +40,18 @@ def _split(value: object) -> object:
 
 def _seconds_or_never(value: object) -> object:
     return None if value == "never" else value
+
+
+def _store(value: object) -> object:
+    """Read where the embedded store's file is, if there is one; a path without a root begins beside `app.py`."""
+    if not isinstance(value, str):
+        return value
+    kind, _, path = value.partition(":")
+    if kind == "memory" and not path.strip("/"):
+        return "memory:"
+    if kind != "sqlite" or (path and not re.fullmatch(r"///.*[^/]", path)):
+        raise ValueError("neither memory: nor sqlite:///path")
+    return ROOT / path.removeprefix("///") if path else STORE
 
 
 def _sendable(key: SecretStr) -> SecretStr:
@@ -120,6 +137,11 @@ class Settings(BaseSettings):
     )
     lab_attempts: int = Field(3, ge=1, le=10, description="a whole number from 1 to 10")
     lab_max_runs: int = Field(200, ge=1, le=1_000, description="a whole number from 1 to 1000")
+    lab_store: Annotated[Path | Literal["memory:"] | None, NoDecode, BeforeValidator(_store)] = Field(
+        None, description="memory: or sqlite:///path/to/file"
+    )
+    lab_kept_days: float = Field(30, gt=0, le=36_500, description="days, more than 0 and at most 36500")
+    lab_store_megabytes: int = Field(1024, ge=16, le=1_048_576, description="a whole number from 16 to 1048576")
     redis_url: Annotated[SecretStr, AfterValidator(_redis_address)] | None = Field(
         None, description="an address that begins with redis:// or rediss://"
     )
@@ -167,14 +189,21 @@ class Settings(BaseSettings):
             return ["OPENAI_API_BASE is not used, for OPENAI_BASE_URL is set as well and says something else."]
         return ["OPENAI_API_BASE is the old name of OPENAI_BASE_URL; it is used, but please rename it."]
 
+    @property
+    def store_file(self) -> Path | None:
+        """The file in which everything is kept, None for this process's memory or Redis."""
+        return self.lab_store if isinstance(self.lab_store, Path) and not self.redis_url else None
 
-def load_settings() -> Settings:
-    """Read the settings. Raises SettingsError when a variable is wrong."""
+
+def load_settings(store: Path | None = None) -> Settings:
+    """Read the settings; `store` is the embedded store's file where nothing else is set. Raises SettingsError."""
     try:
-        return Settings()
+        settings = Settings()
     except UnicodeDecodeError:
         problems = [".env must be text in UTF-8."]
     except ValidationError as error:
         names = dict.fromkeys(str(problem["loc"][0]) for problem in error.errors())
         problems = [f"{name.upper()} must be {Settings.model_fields[name].description}." for name in names]
+    else:
+        return settings if settings.lab_store or not store else settings.model_copy(update={"lab_store": store})
     raise SettingsError("\n".join(problems))

@@ -34,6 +34,8 @@ __all__ = ["own_redis", "redis_server"]  # fixtures for every test
 hypothesis_settings.register_profile("laws", deadline=None, max_examples=50)
 hypothesis_settings.load_profile("laws")
 
+os.environ["LAB_STORE"] = "memory:"  # also for what is made before a test, and for the processes that tests start
+
 MakeLab = Callable[..., "Lab"]
 Asked = Callable[..., Awaitable[list[dict[str, Any]]]]
 
@@ -50,6 +52,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the developer's environment and `.env` out of the tests."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("LAB_STORE", "memory:")
     monkeypatch.setitem(Settings.model_config, "env_file", None)
 
 

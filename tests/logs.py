@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ from streamlab.events.event import Done, Event, StreamEvent, TextDelta
 from streamlab.hub import Follower, Item, Log, MemoryHub
 from streamlab.hub.log import Bounds
 from streamlab.hub.redis.hub import RedisHub
+from streamlab.hub.sqlite.hub import SqliteHub
 from tests.events import span
 
 FOREVER = 1e9  # seconds: no follower lags behind an event of this time
@@ -47,13 +49,18 @@ class Engine:
 
     url: str | None
     elsewhere: bool
+    folder: Path | None = None
 
     @property
     def examples(self) -> int:
-        return 30 if self.url else 100
+        return 30 if self.url or self.folder else 100
 
     @asynccontextmanager
     async def written(self, bounds: Bounds | None = None) -> AsyncIterator["Written"]:
+        if self.folder:
+            async with SqliteHub(self.folder / uuid4().hex, bounds=bounds) as hub:
+                yield Written(hub, hub, elsewhere=False)
+            return
         if self.url is None:
             yield Written(MemoryHub(bounds=bounds), MemoryHub(), elsewhere=False)
             return
@@ -75,8 +82,8 @@ class Written:
         return await self._there.open(self.log.run_id) if self._elsewhere else log
 
 
-@pytest.fixture(params=["memory", "redis", "redis, read elsewhere"])
-def engine(request: pytest.FixtureRequest) -> Engine:
-    if request.param == "memory":
-        return Engine(None, elsewhere=False)
+@pytest.fixture(params=["memory", "sqlite", "redis", "redis, read elsewhere"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
+    if request.param in ("memory", "sqlite"):
+        return Engine(None, elsewhere=False, folder=tmp_path if request.param == "sqlite" else None)
     return Engine(request.getfixturevalue("redis_server").url, elsewhere=request.param != "redis")

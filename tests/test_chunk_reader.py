@@ -130,6 +130,9 @@ def choices(*given: Any) -> dict[str, Any]:
         json.dumps({"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}]}, indent=2).encode(),
         json.dumps(HI).encode() + b"\n" + json.dumps(STOP).encode() + b"\n",
         events(HI, STOP, done=False) + b"upstream said something\n\n",
+        events(HI, STOP, done=False) + b'data: {"choices": [], "usage": {"prompt_tok',
+        events(HI, choices({"message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"})),
+        events(choices({"index": 1, "delta": {"role": "assistant"}}), HI, STOP),
         events({**HI, "choices": [HI["choices"][0], {"index": 1, "delta": {"content": "other"}}]}, STOP),
         events(HI, {**HI, "choices": [{"index": 1, "delta": {"content": "other"}, "finish_reason": "stop"}]}, STOP),
     ],
@@ -177,6 +180,8 @@ def calls_of(body: bytes, **options: Any) -> list[tuple[str, Any]]:
         [piece(WHOLE, name=NAME, index=0, id="a"), piece(WHOLE, name=NAME, index=0, id="a")],
         [piece(name=NAME, index=0, id="a"), piece(FIRST, index=0), piece(REST, index=0)],
         [piece(name="calc", index=0, id="a"), piece(WHOLE, name=NAME, index=0)],
+        [piece("", name=NAME, id="a"), piece(FIRST, name=NAME, id="b"), piece(REST, name=NAME, id="c")],
+        [piece(FIRST, name=NAME, index=0, id="a"), piece(FIRST + REST, name=NAME, index=0, id="a")],
     ],
 )
 def test_one_call_in_any_shape(calls: list[Any]) -> None:
@@ -200,6 +205,27 @@ def test_calls_without_arguments_that_are_numbered_alike() -> None:
     """Each is a call, for each has its own name."""
     given = [{"index": 0, "id": name, "function": {"name": name, "arguments": "{}"}} for name in ("f", "g")]
     assert calls_of(calling(*given)) == [("f", {}), ("g", {})]
+
+
+def test_calls_of_one_tool_without_arguments() -> None:
+    """Numbered alike, told apart by their ids."""
+    given = [piece("", name="now", index=0, id=id) for id in ("a", "b")]
+    assert calls_of(calling(*given)) == [("now", {}), ("now", {})]
+
+
+@pytest.mark.parametrize("arguments", [FIRST, WHOLE])
+def test_no_call_of_an_answer_that_was_cut_at_its_length_is_made(arguments: str) -> None:
+    """Half a call is none, and nobody knows whether it is half."""
+    found = read(calling(piece(arguments, name=NAME, index=0, id="a"), finish="length"))
+    assert (found.calls, found.finish, found.failure) == ([], "length", None)
+
+
+@pytest.mark.parametrize(
+    "said", ["length", "MAX_TOKENS", "max_new_tokens", "model_context_window_exceeded", "limit_reached"]
+)
+def test_a_length_by_any_name(said: str) -> None:
+    """What each server calls it."""
+    assert read(events(HI, chunk(finish=said))).finish == "length"
 
 
 def test_a_function_call_of_old() -> None:

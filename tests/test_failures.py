@@ -127,7 +127,10 @@ def test_every_code_that_is_tried_again_is_a_code() -> None:
     assert not RETRIED & {"auth", "quota", "context_too_long", "content_filtered", "model_not_found", "bad_request"}
 
 
-@given(st.from_regex(r"(sk|pk|key|Bearer)[-_ ][A-Za-z0-9*.-]{4,60}", fullmatch=True), st.text("ab :,\n", max_size=5))
+@given(
+    st.from_regex(r"(sk|pk|Bearer)[-_ ][A-Za-z0-9*.-]{4,60}|key[-_ ][a-z]{0,9}[0-9*][a-z]{4,20}", fullmatch=True),
+    st.text("ab :,\n", max_size=5),
+)
 def test_what_looks_like_a_key_is_redacted(key: str, around: str) -> None:
     """Wherever it stands, also where the text is cut."""
     assert key not in redacted(f"{around} {key} {around}")

@@ -73,7 +73,7 @@ def _ready(client: httpx2.Client) -> bool:
 
 @needs_signals
 def test_the_command_serves_and_leaves_in_peace(tmp_path: Path) -> None:
-    """SIGTERM with clients: not ready first, then every stream ends with `drain` and its place, then the process."""
+    """SIGTERM with clients: not ready first, then every stream ends with its run's end, then the process."""
     port = free_port()
     url = f"http://127.0.0.1:{port}/api"
     body = {"message": "What is streaming?", "model": demo_model(chunks=100_000, rate=50)}
@@ -100,19 +100,18 @@ def test_the_command_serves_and_leaves_in_peace(tmp_path: Path) -> None:
             with suppress(ConnectionClosed):
                 while True:
                     messages.append(str(late.recv(LEAVE)))
-            assert '"event":"drain"' in messages[-1]
-            assert late.close_code == 1012
+            assert '"status":"stopped","code":"shutdown"' in messages[-1].replace(" ", "")
+            assert late.close_code == 1000
         for stream in streams:
             sent = stream.result(LEAVE)
-            assert sent[-1].type == "drain"
             events = log_events(sent)
             assert seqs(events) == list(range(1, events[-1].seq + 1))
-            assert not [event for event in events if event.type == "done"]
+            assert (end(events).status, end(events).code) == ("stopped", "shutdown")
         assert process.wait(LEAVE) in (0, -signal.SIGTERM)
         logged = log.read_text()
         assert "Traceback" not in logged
         assert token not in logged
-        assert logged.count("reason=drained") == 21
+        assert logged.count("reason=ended") == 21
 
 
 def _read_to_end(client: httpx2.Client, path: str) -> list[Sent]:
@@ -143,7 +142,7 @@ def test_the_app_serves_pages_and_api_from_one_engine(tmp_path: Path) -> None:
         while 'streamlab_followers{protocol="sse"} 1.0' not in client.get("/metrics").text:
             assert time.monotonic() < deadline
         process.send_signal(signal.SIGTERM)
-        assert stream.result(LEAVE)[-1].type == "drain"
+        assert end(log_events(stream.result(LEAVE))).code == "shutdown"
         assert process.wait(LEAVE) in (0, -signal.SIGTERM)
         assert "Traceback" not in log.read_text()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import anyio
 import pytest
@@ -12,6 +13,7 @@ from streamlab.history import _DELETED, CONVERSATIONS, History
 from streamlab.hub import Hub, MemoryHub
 from streamlab.hub.listing import TITLE_CHARACTERS
 from streamlab.hub.redis.hub import RedisHub
+from streamlab.hub.sqlite.hub import SqliteHub
 from streamlab.models.catalog import Models
 from streamlab.models.options import Options
 from streamlab.runs.run import RunLimits, Runs
@@ -45,9 +47,11 @@ class Shelf:
         return [entry.title for entry in await self.history.entries(browser, CONVERSATIONS)]
 
 
-@pytest.fixture(params=["memory", "redis"])
-async def shelf(request: pytest.FixtureRequest, models: Models) -> AsyncIterator[Shelf]:
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+async def shelf(request: pytest.FixtureRequest, tmp_path: Path, models: Models) -> AsyncIterator[Shelf]:
     hub: Hub = MemoryHub()
+    if request.param == "sqlite":
+        hub = SqliteHub(tmp_path / "store")
     if request.param == "redis":
         hub = RedisHub(request.getfixturevalue("redis_server").url, times=TIMES)
     async with hub:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -16,6 +17,7 @@ from streamlab.engine import Engine
 from streamlab.events.event import Done, FinalAnswer, StreamEvent, TextDelta
 from streamlab.hub import Hub, MemoryHub
 from streamlab.hub.redis.hub import RedisHub
+from streamlab.hub.sqlite.hub import SqliteHub
 from streamlab.items import RECORDING, Item, Items
 from streamlab.latency.measurement import Measurement
 from tests.observations import plan_of, streamed
@@ -37,9 +39,11 @@ def engine() -> Iterator[Engine]:
         yield engine
 
 
-@pytest.fixture(params=["memory", "redis"])
-async def items(request: pytest.FixtureRequest) -> AsyncIterator[Items]:
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+async def items(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Items]:
     hub: Hub = MemoryHub()
+    if request.param == "sqlite":
+        hub = SqliteHub(tmp_path / "store")
     if request.param == "redis":
         hub = RedisHub(request.getfixturevalue("redis_server").url, times=TIMES)
     async with hub:

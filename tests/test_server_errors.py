@@ -41,7 +41,7 @@ def test_an_error_has_the_same_code_by_status_and_within_a_stream(said: Any, sta
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize(("said", "status", "code"), SAID[:8] + SAID[-4:-2])
+@pytest.mark.parametrize(("said", "status", "code"), SAID[:8] + SAID[-8:])
 async def test_over_http(make_lab: MakeLab, said: Any, status: int | None, code: str) -> None:
     """The same through the client, by status as within a stream."""
     by_status = http(json.dumps(said).encode(), f"{status or 400} No", "application/json")
@@ -61,6 +61,7 @@ async def test_over_http(make_lab: MakeLab, said: Any, status: int | None, code:
         {"error": None, "choices": []},
         {"type": "ping"},
         {},
+        {"status": "processing", "message": "queued"},
         {**HI, "type": "message", "status": 200, "code": 0},
         {"base_resp": {"status_code": 0, "status_msg": ""}, "choices": []},
     ],
@@ -84,6 +85,17 @@ def test_what_is_no_error_is_none(value: dict[str, Any]) -> None:
         (events(HI, "what?", done=False), "connection_lost"),
         (events(HI, {"choices": [{"index": 0, "delta": {}, "finish_reason": "abort"}]}), "provider_unavailable"),
         (events(HI, {"choices": [{"index": 0, "error": {"code": 502, "message": "no"}}]}), "provider_unavailable"),
+        (
+            events(HI, {"choices": [{"index": 0, "delta": {}}], "x_groq": {"error": "over capacity"}}),
+            "provider_unavailable",
+        ),
+        (events(HI, {"choices": [{"index": 0, "delta": {"error": {"code": 429}}}]}), "rate_limited"),
+        (events(HI, {"choices": [{"index": 0, "delta": {}, "finish_reason": "ERROR_TOXIC"}]}), "content_filtered"),
+        (events(HI, {"choices": [{"index": 0, "delta": {}, "finish_reason": "timeout"}]}), "provider_unavailable"),
+        (
+            events(HI, {"choices": [{"delta": {}, "finish_reason": "function_call_filter: MALFORMED_FUNCTION_CALL"}]}),
+            "provider_unavailable",
+        ),
         (b"<html><h1>504 Gateway Time-out</h1></html>", "provider_unavailable"),
         (b"", "provider_unavailable"),
         (events(), "provider_unavailable"),

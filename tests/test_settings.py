@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from streamlab.engine import run_limits
 from streamlab.runs.run import RunLimits
-from streamlab.settings import Settings, SettingsError, load_settings
+from streamlab.settings import STORE, Settings, SettingsError, load_settings
 
 ROOT = Path(__file__).parents[1]
 SECRET = "sk-recognisable-0123456789"
@@ -225,3 +225,38 @@ def test_a_key_either_can_be_sent_or_is_refused(key: str) -> None:
     assert taken
     assert taken.get_secret_value().isascii()
     assert len(taken.get_secret_value().split()) == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "file"),
+    [
+        ("memory:", None),
+        ("memory://", None),
+        ("sqlite:", STORE),
+        ("sqlite:///folder/a file.db", ROOT / "folder" / "a file.db"),
+        ("sqlite:////folder/file", Path("/folder/file")),
+    ],
+)
+def test_the_store_is_named_by_an_address(address: str, file: Path | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three slashes and a path from here, four and one from the root; and Redis comes before it."""
+    monkeypatch.setenv("LAB_STORE", address)
+    assert load_settings(STORE).store_file == file
+    monkeypatch.setenv("REDIS_URL", "redis://localhost/0")
+    assert load_settings(STORE).store_file is None
+
+
+def test_without_a_store_who_starts_a_server_says_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others keep nothing."""
+    monkeypatch.delenv("LAB_STORE")
+    assert load_settings().store_file is None
+    assert load_settings(STORE).store_file == STORE
+
+
+@pytest.mark.parametrize(
+    "address", ["sqlite:///", "sqlite:///folder/", "sqlite://file", "memory:x", "redis://x", "/path"]
+)
+def test_what_names_no_store_is_told(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one sentence."""
+    monkeypatch.setenv("LAB_STORE", address)
+    with pytest.raises(SettingsError, match="LAB_STORE must be"):
+        load_settings()

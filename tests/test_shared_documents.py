@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 import anyio
 import pytest
@@ -14,6 +15,7 @@ from streamlab.events.timings import Timings
 from streamlab.hub import Hub, HubUnreachable, MemoryHub
 from streamlab.hub.redis.hub import RedisHub
 from streamlab.hub.shared import DocumentType, Membership, Shared
+from streamlab.hub.sqlite.hub import SqliteHub
 from streamlab.models.options import Options
 from tests.conftest import until
 from tests.redis_server import RedisServer, proxy
@@ -24,9 +26,11 @@ pytestmark = pytest.mark.anyio
 WORDS = DocumentType("word", str.encode, bytes.decode, 60.0, 100)
 
 
-@pytest.fixture(params=["memory", "redis"])
-async def shared(request: pytest.FixtureRequest) -> AsyncIterator[Shared]:
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+async def shared(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Shared]:
     hub: Hub = MemoryHub()
+    if request.param == "sqlite":
+        hub = SqliteHub(tmp_path / "store")
     if request.param == "redis":
         hub = RedisHub(request.getfixturevalue("redis_server").url, times=TIMES)
     async with hub:

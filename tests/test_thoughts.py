@@ -10,13 +10,17 @@ from tests.wire import STOP, chunk, events, read
 texts = st.text(st.sampled_from("ab <>/think\n`\U0001f642あ"), max_size=30)
 
 
-@given(st.sampled_from(sorted(MARKS)), texts, texts | st.just(" <"), st.sampled_from(["", " ", "\n\n"]), st.data())
+TAGS = {f"<{name}>": f"</{name}>" for name in ("think", "thinking", "thought", "reasoning", "seed:think", "mm:think")}
+PAIRS = MARKS | TAGS | {"<think >": "</think>", '<think time="3">': "</think>", "\ufeff<think>": "</think>"}
+
+
+@given(st.sampled_from(sorted(PAIRS)), texts, texts | st.just(" <"), st.sampled_from(["", " ", "\n\n"]), st.data())
 def test_thoughts_are_parted_however_they_are_cut(
     start: str, thought: str, answer: str, space: str, data: st.DataObject
 ) -> None:
     """Into chunks of any length, in any case of letters; white space around a thought belongs to nobody."""
-    end = MARKS[start]
-    if end in thought or any(answer.lstrip().startswith(mark) for mark in MARKS):
+    end = PAIRS[start]
+    if end in thought or any(answer.lstrip().startswith(mark) for mark in PAIRS):
         return
     text = f"{space}{data.draw(st.sampled_from([start, start.upper()]))}{thought}{end}{space}{answer}"
     places = sorted(data.draw(st.sets(st.integers(0, len(text)))))

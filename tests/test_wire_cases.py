@@ -64,8 +64,8 @@ RIGHT = {
     "usage-each": Right(usage=(50, 3)),
 }
 ANSWERS = {name: right for name, right in RIGHT.items() if not right.calls}
-# The stock client breaks on a chunk without `delta`, knows nothing of refusals, and loses an event without its end.
-STOCK = {name: right for name, right in ANSWERS.items() if name not in ("azure-async-filter", "refusal")} | {
+# The stock client knows nothing of refusals, and loses an event without its end.
+STOCK = {name: right for name, right in ANSWERS.items() if name != "refusal"} | {
     "no-last-blank": Right("One two ", code="connection_lost")
 }
 
@@ -138,7 +138,7 @@ async def test_an_agent(make_lab: MakeLab, name: str) -> None:
 def observed(demo: DemoModel, *answers: bytes, **fields: Any) -> list[Observation]:
     with raw_endpoint(*answers) as endpoint:
         settings = Settings(_env_file=None, openai_base_url=HttpUrl(endpoint.base_url))
-        plan = plan_of(models=("any",), pairs=1, warm_ups=0, ways=("stream", "astream"), **fields)
+        plan = plan_of(**{"models": ("any",), "pairs": 1, "warm_ups": 0, "ways": ("stream", "astream")} | fields)
         with closing(measure(plan, settings, demo.base_url)) as stream:
             return list(stream)
 
@@ -212,3 +212,30 @@ async def test_what_broke_off_is_void_when_the_next_attempt_answers(make_lab: Ma
     assert [retry.code for retry in of(events, Retry)] == ["connection_lost"]
     assert [event.content for event in of(events, TextDelta)][-1] == "whole"
     assert of(events, FinalAnswer)[0].content == "whole"
+
+
+def test_a_server_that_streams_whatever_is_asked_is_told_of(demo: DemoModel) -> None:
+    """The stock client breaks on it; that is no fault of this program's."""
+    (seen,) = observed(demo, http(sse("Hi")), ways=("invoke",))
+    assert (seen.error, seen.e2e) == ("client_broke", None)
+
+
+@pytest.mark.anyio
+async def test_usage_of_which_a_step_is_missing_is_no_exact_sum(make_lab: MakeLab) -> None:
+    """It is marked as estimated."""
+    with raw_endpoint(http(case("tool-no-id")), http(sse("done"))) as endpoint, provider(endpoint.base_url) as models:
+        lab = make_lab(models)
+        usage = end(await lab.read(start_agent(lab))).usage
+    assert usage is not None
+    assert (usage.input_tokens, usage.output_tokens, usage.estimated) == (7, 3, True)
+
+
+@pytest.mark.anyio
+async def test_a_call_that_was_cut_at_the_length_is_not_made(make_lab: MakeLab) -> None:
+    """An agent says so instead of working out half a sum."""
+    body = case("tool-name-each").replace(b'"finish_reason": "tool_calls"', b'"finish_reason": "length"')
+    with raw_endpoint(http(body)) as endpoint, provider(endpoint.base_url) as models:
+        lab = make_lab(models)
+        events = await lab.read(start_agent(lab))
+    assert not of(events, ToolCall)
+    assert (end(events).status, end(events).code) == ("completed", "length")

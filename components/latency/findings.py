@@ -117,7 +117,7 @@ def _milliseconds(seconds: float) -> str:
 def reason_text(code: str) -> str:
     if code == "no_text":
         return t("chat.empty")
-    if code.startswith("gateway_"):
+    if code.startswith(("gateway_", "client_")):
         return t(f"latency.error_{code}")
     return answer.error_text(code)
 

@@ -14,7 +14,7 @@ from components.page.unsent import keep_unsent
 from streamlab.chats import Busy
 from streamlab.hub import HubFull, HubUnreachable
 from streamlab.models.options import QUESTION_CHARACTERS, InvalidQuestion
-from streamlab.runs.run import TooManyRuns
+from streamlab.runs.run import Closing, TooManyRuns
 
 T = TypeVar("T")
 
@@ -33,6 +33,8 @@ def started(models: Iterable[str], start: Callable[[], T]) -> T | None:
         session().notice = t(f"notice.{error.code}", length=f"{error.length:,}", limit=f"{QUESTION_CHARACTERS:,}")
     except Busy:
         session().notice = t("notice.busy")
+    except Closing:
+        session().notice = t("notice.closing")
     except (TooManyRuns, HubFull):
         session().notice = t("notice.too_many")
     except HubUnreachable:
@@ -43,20 +45,33 @@ def started(models: Iterable[str], start: Callable[[], T]) -> T | None:
 def draw_input(key: str, placeholder: str, ask: Callable[[str], None], notices: DeltaGenerator) -> None:
     """Draw the question box, and in `notices` the pending notice and the access form.
 
-    A question that was refused is put back into the box.
+    A question that was refused is put back into the box. A server that was started anew knows of no callback of a page
+    that was open before; then the question is only found when the box is drawn.
     """
+    state = session()
 
-    def submit() -> None:
-        question = st.session_state[key]
+    def take(question: str) -> None:
         ask(question)
-        if session().notice:
+        if state.notice:
             st.session_state[key] = question
 
+    def submit() -> None:
+        state.submitted = True
+        take(st.session_state[key])
+
+    if found := state.found:
+        state.found = None
+        take(found)
+        st.rerun()
     draw_notice(notices)
     access.draw([sidebar.options().model], notices)
-    st.chat_input(placeholder, key=key, on_submit=submit)
+    question = st.chat_input(placeholder, key=key, on_submit=submit)
     with notices:
         keep_unsent()
+    if question and not state.submitted:
+        state.found = question
+        st.rerun()
+    state.submitted = False
 
 
 def draw_suggestions(prefix: str, texts: dict[str, str], ask: Callable[[str], None]) -> None:

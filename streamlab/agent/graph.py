@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import anyio
@@ -133,8 +133,8 @@ class AgentAttempt:
 
         Without a report they are estimated from what was sent first and has arrived.
         """
-        if self._translator and self._translator.usage:
-            return self._translator.usage
+        if (translator := self._translator) and translator.usage:
+            return replace(translator.usage, estimated=translator.unreported)
         return estimated_usage(count_tokens(self._thread.messages), "".join(self._text), "".join(self._thoughts))
 
     @property

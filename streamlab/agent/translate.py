@@ -27,6 +27,7 @@ class Translator:
 
     clock: Clock
     usage: Usage | None = None
+    unreported: bool = False  # some step's usage is not in the sum
     final: str | None = None
     step: int = 0
     remark: str | None = None
@@ -82,6 +83,8 @@ class Translator:
         if used := message.usage_metadata:
             reported = reported_usage(used)
             self.usage = added(self.usage, reported) if self.usage else reported
+        else:
+            self.unreported = True
 
     def _called(self, tool: str, arguments: Any) -> Iterator[StreamEvent]:
         """Find the call that this start belongs to: the same tool and arguments, or else the first of this tool."""

@@ -10,7 +10,9 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from streamlab.settings import SettingsError, load_settings
+from streamlab.hub import StoreRefused
+from streamlab.hub.sqlite.file import check_store
+from streamlab.settings import GATEWAY_STORE, SettingsError, load_settings
 
 GOOD, WRONG = 0, 2
 PREFIX = "/api"  # as beside the pages, so that a client need not know which of the two it talks to
@@ -22,9 +24,12 @@ def main(given: Sequence[str] | None = None) -> int:
     """Serve until told to end; return the exit status. Raises SystemExit for --help and unknown arguments."""
     arguments = _parser().parse_args(given)
     try:
-        settings = load_settings()
+        settings = load_settings(GATEWAY_STORE)
+        check_store(settings.store_file)
     except SettingsError as error:
         return _complain(f"The gateway cannot start. In the environment or .env:\n{error}")
+    except StoreRefused as error:
+        return _complain(f"The gateway cannot start. {error}")
     if arguments.workers > 1 and not settings.redis_url:
         return _complain(
             "--workers needs REDIS_URL: without it each worker has runs of its own, and a client that comes back to "
@@ -66,7 +71,7 @@ def _application(*, shared: bool) -> Starlette:
     from streamlab.gateway.serving import serving
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    settings = load_settings()
+    settings = load_settings(GATEWAY_STORE)
     api = create_app(settings)
 
     @asynccontextmanager

@@ -15,6 +15,7 @@ from streamlab.hub import Log, Position
 
 logger = logging.getLogger(__name__)
 
+FAREWELL = 0.5  # seconds that the last word has to those who did not even take the end of their run
 FEEDS_KEPT = 8  # of logs that nobody follows any more; each holds about 2 MiB of frames, and its log
 
 EndReason = Literal["ended", "client", "slow", "drained", "expired", "revoked"]
@@ -203,6 +204,9 @@ class Deliveries:
     def __len__(self) -> int:
         return len(self._under_way)
 
+    def __iter__(self) -> Iterator[Delivery]:
+        return iter(tuple(self._under_way))
+
     def open(self, log: Log, grant: Grant, protocol: str, after: Position | None = None) -> Delivery:
         """Make a delivery, to be entered, which begins after the position or at the beginning."""
         return Delivery(self, log, grant, protocol, after)
@@ -229,17 +233,29 @@ class Deliveries:
         while True:
             await asyncio.sleep(self.pace.check)
             now = time.monotonic()
-            for delivery in list(self._under_way):
+            for delivery in self:
                 delivery.check(now, self.pace, self._access)
 
     async def drain(self, grace: float) -> None:
-        """Send all of them away; return when they have gone, or after `grace` seconds."""
-        for delivery in list(self._under_way):
-            delivery.end("drained")
+        """Send all of them away; return when they have gone, or after `grace` seconds.
+
+        One whose run has ended has as long to end by itself, with the run's end.
+        """
+        for delivery in self:
+            if not delivery.log.done:
+                delivery.end("drained")
+        if not await self._gone(grace):
+            for delivery in self:
+                delivery.end("drained")
+            await self._gone(FAREWELL)
+
+    async def _gone(self, seconds: float) -> bool:
+        """Wait at most so many seconds until none is under way; tell whether that is so."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(grace):
-                while self._under_way:  # noqa: ASYNC110 # at most for `grace`, once in a process's life
+            async with asyncio.timeout(seconds):
+                while self._under_way:  # noqa: ASYNC110 # not for long, once in a process's life
                     await asyncio.sleep(0.02)
+        return not self._under_way
 
 
 @contextlib.contextmanager

@@ -1,4 +1,6 @@
-"""Leaving in peace: a signal that ends the server first ends its streams, so that clients go on elsewhere.
+"""Leaving in peace: a signal that ends the server first ends its runs and then its streams.
+
+So clients have their run's end, or go on elsewhere.
 
 The web server waits for open responses before it tells the application that it ends, and a stream does not end by
 itself. So the signal is taken first, and handed on when everyone has gone.
@@ -39,7 +41,7 @@ def draining_on_signals(gateway: Gateway, notice: float = NOTICE) -> Iterator[No
 
     def leave(number: int) -> None:
         task = asyncio.create_task(gateway.drain(notice), name="drain")
-        task.add_done_callback(lambda _: servers[number](number, None))
+        task.add_done_callback(lambda done: done.cancelled() or servers[number](number, None))
         drains.add(task)
 
     for number in servers:
@@ -47,6 +49,8 @@ def draining_on_signals(gateway: Gateway, notice: float = NOTICE) -> Iterator[No
     try:
         yield
     finally:
+        for drain in drains:  # a second signal did not wait for it
+            drain.cancel()
         for number, server in servers.items():
             if signal.getsignal(number) == take:
                 signal.signal(number, server)

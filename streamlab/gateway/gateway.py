@@ -1,6 +1,7 @@
 """The gateway of one process: what every protocol shares."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from time import monotonic
@@ -17,11 +18,15 @@ from streamlab.gateway.metrics import Metrics, ServerTotals
 from streamlab.gateway.privacy import hide_tokens
 from streamlab.gateway.submissions import ChatRequest, Started, Submissions
 from streamlab.hub import HubFull, HubUnreachable, Log, Position, UnknownRun, parse_token
-from streamlab.hub.shared import Membership
+from streamlab.hub.shared import DocumentType, Membership
 
 TICK = 1.0  # seconds between two looks at what the other processes say
 NOTICE = 1.0  # seconds between "not ready" and the end of the streams, for balancers to look elsewhere
+FINISHING = 10.0  # seconds that live runs have to end by themselves, where their logs outlive the process
+DRAWING = 1.0  # seconds that pages have to draw the end of what they followed
 GRACE = 5.0  # seconds that clients have to take their last event
+
+SECRET = DocumentType("secret", str.encode, bytes.decode, 30 * 86_400.0, 1, lasting=True)
 
 
 class Gateway:
@@ -32,7 +37,7 @@ class Gateway:
     def __init__(self, engine: Engine, pace: Pace | None = None) -> None:
         settings = engine.settings
         self.engine = engine
-        self.access = Access.of(settings)
+        self.access = Access.of(settings, engine.hub.shared.now)
         self.metrics = Metrics(self._totals)
         self.deliveries = Deliveries(self.access, self.metrics.observe, pace)
         self.leaving = False  # whether it was told to end
@@ -107,6 +112,16 @@ class Gateway:
                     await self._limits.renew()
             await asyncio.sleep(TICK)
 
+    async def recall_secret(self) -> None:
+        """Sign by the secret of before, where none is set and this process alone keeps what is kept."""
+        settings = self.engine.settings
+        if settings.gateway_secret or settings.redis_url:
+            return
+        kept = self.engine.hub.shared.documents(SECRET)
+        with suppress(HubUnreachable):
+            if known := await kept.add("follow", secrets.token_urlsafe(32)) or await kept.get("follow"):
+                self.access.sign_with(known.document)
+
     async def learn(self) -> None:
         """Learn what was revoked anywhere, if that can be had."""
         with suppress(HubUnreachable):
@@ -120,11 +135,27 @@ class Gateway:
         self.metrics.observe_run(outcome)
 
     async def drain(self, notice: float = NOTICE) -> None:
-        """Be not ready at once; after `notice` seconds serve nobody any more and end every stream politely."""
+        """Be not ready at once; after `notice` seconds serve nobody any more, end the runs, and then every stream.
+
+        So whoever follows a run of this process has its end before the stream's.
+        """
         self.leaving = True
         await asyncio.sleep(notice)
         self._draining = True
+        on_pages = sum(self.engine.hub.followers) > len(self.deliveries)
+        await self.engine.runs.close(FINISHING if self.engine.hub.durable else 0.0)
+        await self._settle()
         await self.deliveries.drain(GRACE)
+        if on_pages:
+            await asyncio.sleep(DRAWING)
+
+    async def _settle(self) -> None:
+        """Wait until the ends of the runs are where their followers read them, as long as clients have for theirs."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GRACE):
+                for run_id in {delivery.log.run_id for delivery in self.deliveries}:
+                    with suppress(UnknownRun, HubFull, HubUnreachable):
+                        await self.engine.hub.open(run_id)
 
     def _totals(self) -> ServerTotals:
         runs, hub = self.engine.runs, self.engine.hub
@@ -138,6 +169,7 @@ async def open_gateway(engine: Engine, pace: Pace | None = None) -> AsyncIterato
     """Keep a gateway alive on the running loop for as long as the block."""
     hide_tokens()
     gateway = Gateway(engine, pace)
+    await gateway.recall_secret()
     await gateway.learn()  # before anybody is served
     engine.runs.observers.append(gateway.observe)
     works = (gateway.deliveries.watch(), gateway.watch())

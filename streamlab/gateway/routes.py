@@ -1,6 +1,5 @@
 """What can be asked over HTTP: each address, what it takes and what it answers."""
 
-import time
 from importlib.resources import files
 from typing import Annotated, Any, Literal
 
@@ -209,8 +208,8 @@ async def issue_token(run_id: str, gateway: TheGateway, grant: ReadAccess) -> Fo
     A follow token gets one that ends when it does itself.
     """
     log = await gateway.log(run_id)
-    issued = grant.issued or time.time_ns()
-    age = (time.time_ns() - issued) // 10**9
+    issued = grant.issued or gateway.access.now()
+    age = (gateway.access.now() - issued) // 10**9
     return FollowToken(token=gateway.access.issue(log.run_id, issued), expires_in=gateway.access.seconds - age)
 
 

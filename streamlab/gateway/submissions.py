@@ -225,7 +225,7 @@ class Submissions:
         except InvalidQuestion as error:
             raise Refusal(422, "invalid_request", _said(error), "Send a question.") from None
         except UnknownChat:
-            hint = "Leave conversation out to begin a new one; one is kept for a day after its last use."
+            hint = "Leave conversation out to begin a new one; one is kept for some time after its last use."
             raise Refusal(404, "unknown_conversation", "There is no conversation of this id.", hint) from None
         except Busy:
             hint = "Wait for the end of the run, or stop it."

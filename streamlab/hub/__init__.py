@@ -1,6 +1,6 @@
 """Ordered logs of runs, and followers that read them at their own pace."""
 
-from streamlab.hub.errors import HubFull, HubUnreachable, LogFull, UnknownRun
+from streamlab.hub.errors import HubFull, HubUnreachable, LogFull, StoreRefused, StoreUnwritable, UnknownRun
 from streamlab.hub.hub import Hub, Outage, Stop
 from streamlab.hub.log import Follower, Gap, Item, Log, Position, Snapshot, parse_token
 from streamlab.hub.memory.hub import MemoryHub
@@ -19,6 +19,8 @@ __all__ = [
     "Position",
     "Snapshot",
     "Stop",
+    "StoreRefused",
+    "StoreUnwritable",
     "UnknownRun",
     "parse_token",
 ]

@@ -15,3 +15,11 @@ class HubUnreachable(RuntimeError):
 
 class LogFull(ValueError):
     """The event is larger than one event may be."""
+
+
+class StoreRefused(RuntimeError):
+    """The embedded store's file is another process's, another program's or a newer version's: a sentence for people."""
+
+
+class StoreUnwritable(RuntimeError):
+    """Nothing can be kept where the embedded store's file is to be."""

@@ -19,16 +19,31 @@ class Outage:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What people are to know of the store. "damaged": its file was kept aside as `detail` and a new one begun.
+
+    "unwritable": nothing is kept, for what `detail` says.
+    """
+
+    code: Literal["damaged", "unwritable"]
+    detail: str
+
+
 class Hub(Protocol):
     """The logs of runs by id. All of it belongs to one event loop, but for the numbers.
 
     `log` and `follow` know the logs that this process has; `open` fetches those of other processes too.
 
+    - `durable`: its logs are there for others when this process has ended
     - `shared`: what the processes know of each other besides the logs
+    - `notice`: what people are to know of the store, if anything
     - `taken_over`: how many runs of processes that died were ended here, each of which `on_taken_over` is told
     """
 
+    durable: bool
     shared: Shared
+    notice: Notice | None
     taken_over: int
     on_taken_over: Callable[[str], None]
 

@@ -1,7 +1,9 @@
 """What the processes of a hub know of each other besides the logs: small documents, and memberships."""
 
 import asyncio
+import hashlib
 import logging
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
@@ -27,6 +29,8 @@ class DocumentType(Generic[T]):
 
     `decode` raises ValueError. In the memory of one process are at most `capacity` of them, counted by their `size`:
     then the longest unused leave, but for those that `stay`. In Redis only time makes them leave.
+    The embedded store keeps those that are `lasting` for as long as it is told to keep anything, and with each document
+    the logs of the runs that it `holds`.
     """
 
     name: str
@@ -36,6 +40,8 @@ class DocumentType(Generic[T]):
     capacity: int
     size: Callable[[T], int] = lambda document: 1
     stays: Callable[[T], bool] = lambda document: False
+    lasting: bool = False
+    holds: Callable[[T], Iterable[str]] = lambda document: ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,24 @@ class Versioned(Generic[T]):
 
     document: T
     mark: str = ""
+
+
+def mark_of(written: bytes) -> str:
+    """Make the mark of a document that is kept as it was written: its digest."""
+    return hashlib.sha1(written, usedforsecurity=False).hexdigest()
+
+
+class SteadyClock:
+    """Tells seconds since the epoch that pass evenly while the process runs, whatever is done to the machine's clock.
+
+    It begins at the machine's time, or at `earliest` if that is later.
+    """
+
+    def __init__(self, earliest: float = 0.0) -> None:
+        self._offset = max(time.time(), earliest) - time.monotonic()
+
+    def __call__(self) -> float:
+        return self._offset + time.monotonic()
 
 
 class Documents(Protocol[T]):
@@ -93,8 +117,19 @@ class Shared(ABC):
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
+    def now(self) -> float:
+        """Return the seconds since the epoch, by the clock that everything here is kept by."""
+        return time.time()
+
     @abstractmethod
     def documents(self, kind: DocumentType[T]) -> Documents[T]: ...
+
+    async def marks(self, kind: DocumentType[Any], keys: Sequence[str]) -> Sequence[str]:
+        """Return for each document a mark that is another when another process has changed it; to ask is no use of it.
+
+        Where no other process can, it is always the same.
+        """
+        return [""] * len(keys)
 
     @abstractmethod
     async def enter(self, memberships: Sequence[Membership], *names: str) -> MembershipFull | None:
@@ -107,9 +142,11 @@ class Shared(ABC):
     async def names(self, membership: Membership) -> Iterable[str]:
         """List the members; some may have lapsed."""
 
-    @abstractmethod
     async def finish(self, work: Coroutine[Any, Any, T]) -> T:
-        """Finish `work` at the store even if the caller is cancelled."""
+        """Finish `work` even if the caller is cancelled."""
+        task = asyncio.get_running_loop().create_task(work, name="shared")
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be there to be told
+        return await asyncio.shield(task)
 
     def later(self, work: Work) -> None:
         """Do `work` without waiting for it; if the store does not answer, as soon as it does."""

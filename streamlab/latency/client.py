@@ -93,6 +93,8 @@ class Client:
         judgement = self.wire.body.judge()
         if failure := judgement.failure_of(failure):
             record.error, record.retry_after = failure.code, failure.retry_after
+            if failure.code == "internal":  # what the server sent is no failure: others read it
+                record.error = "client_broke"
         record.usage, record.thought = judgement.usage, judgement.thought
         return record
 

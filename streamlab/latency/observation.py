@@ -40,7 +40,8 @@ class Observation:
     - `reading`: how long people take to read the text
     - `streamed`: what went over the wire was an event stream, whatever the program asked for
     - `waits`: how often the next bytes of the body had to be waited for; the rest lay ready
-    - `error`: a code of `models.failures`, one that begins with `gateway_`, or `no_text` for an answer without any
+    - `error`: a code of `models.failures`, one that begins with `gateway_`, `client_broke` where
+      the stock client could not read the answer, or `no_text` for one without any
     - `late`: how late a thread woke that sleeps for 10 ms at a time, 95th percentile over the call
     - `written`: when the server wrote each chunk, or the body, by its own account; None when that is not known. What
       comes through a gateway is late by what the gateway takes, so there it is no measure of error, and None

@@ -8,6 +8,7 @@ What a chain does with a chunk costs the same whether it holds one token or ten,
 read it. So chunks that one read from the network gave, and that only carry on the same text, become one (`join`).
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -25,18 +26,14 @@ Chunk = dict[str, Any]
 
 _REASONING = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thought", "reasoning_text")
 _TEXT_PARTS = ("text", "content", "summary", "thinking", "reasoning", "value")  # where a part of a list has its text
-_FINISH = {
-    **dict.fromkeys(
-        ("length", "max_tokens", "max_length", "model_length", "max_output_tokens", "token_limit"), "length"
-    ),
-    **dict.fromkeys(
-        ("content_filter", "content_filtered", "safety", "sensitive", "blocklist", "prohibited_content", "recitation"),
-        "content_filter",
-    ),
-    "function_call": "tool_calls",
-}
-"""What the field calls it, by what else servers call it, in lower case."""
-_BROKEN = ("error", "abort", "aborted", "cancelled", "canceled", "network_error", "insufficient_system_resource")
+_FINISH: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("tool_calls", re.compile(r"^function_call$|^tool_use$")),
+    ("error", re.compile(r"malformed|unexpected_tool")),
+    ("content_filter", re.compile(r"filter|safety|sensitive|block|prohibit|recitation|toxic|refus|moderat|spii")),
+    ("length", re.compile(r"length|max\w*tokens|token_?limit|limit_?reached|context")),
+    ("error", re.compile(r"error|abort|cancel|timeout|fail|network|insufficient|unavailable|overload|interrupt")),
+)
+"""What the field calls a reason to stop, by what servers call it in lower case; any other is as good as `stop`."""
 
 
 class ChunkReader:
@@ -59,6 +56,7 @@ class ChunkReader:
         self._kind: str | None = None
         self._model: str | None = None
         self._answered = False
+        self._by_deltas = False
         self._written = False
         self.thought = False
         """Whether reasoning was sent."""
@@ -87,6 +85,9 @@ class ChunkReader:
         for value in self._events.close():
             yield from self._chunks(value)
         yield from self._rest()
+        if self.finish != "length":  # at which a call was cut too, and half a call is none
+            for call in self._calls.whole() if self.complete else ():
+                yield {"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}
         if self.usage and self._written and not self.usage["completion_tokens"]:
             self.usage = None  # nobody counted
         failure = self._failure()
@@ -121,10 +122,10 @@ class ChunkReader:
             for each in value:
                 yield from self._chunks(each)
         elif isinstance(value, dict):
-            if failure := failure_within(value, self._key):
+            if not self.finish and (failure := failure_within(value, self._key)):
                 raise failure
             yield from self._read(value)
-        elif value is not None:
+        elif value is not None and not self.finish:  # after the end of the answer nothing can harm it
             raise self._told(str(value), "connection_lost")
 
     def _mere_text(self, value: Any) -> str | None:
@@ -146,8 +147,7 @@ class ChunkReader:
         if not choice:
             return
         self._answered = True
-        delta = _mapping(choice.get("delta")) or _mapping(choice.get("message")) or {"content": choice.get("text")}
-        for each in self._deltas(delta):
+        for each in self._deltas(self._delta(choice)):
             yield {"choices": [{"index": 0, "delta": each}]}
         if not self.finish and (finish := _finish(choice)):
             yield from self._finished(finish)
@@ -159,11 +159,18 @@ class ChunkReader:
         for choice in choices if isinstance(choices, list) else [choices]:
             if isinstance(choice, dict):
                 number = choice.get("index") or 0
-                if self._choice is None:
+                if self._choice is None or (number < self._choice and not self._written):
                     self._choice = number
                 if number == self._choice:
                     return choice
         return {}
+
+    def _delta(self, choice: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Find what a choice brings. A `message` takes the place of deltas; after them it says all of it again."""
+        if delta := _mapping(choice.get("delta")):
+            self._by_deltas = self._by_deltas or bool(delta.get("content"))
+            return delta
+        return {} if self._by_deltas else _mapping(choice.get("message")) or {"content": choice.get("text")}
 
     def _deltas(self, delta: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Give what a delta says, each kind apart, in the order in which it is meant."""
@@ -174,8 +181,7 @@ class ChunkReader:
         yield from self._text("content", answer)
         if not content:
             yield from self._spoken(delta)
-        for piece in self._calls.pieces(delta.get("tool_calls") or _legacy(delta.get("function_call"))):
-            yield {"tool_calls": [piece]}
+        self._calls.gather(delta.get("tool_calls") or _legacy(delta.get("function_call")))
 
     def _spoken(self, delta: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Give the words of an answer that has them elsewhere than in its content."""
@@ -205,8 +211,8 @@ class ChunkReader:
                 yield {"choices": [{"index": 0, "delta": each}]}
 
     def _finished(self, finish: str) -> Iterator[Chunk]:
-        if finish in _BROKEN:
-            raise Failure("provider_unavailable", detail=f"the server ended the answer with finish_reason {finish}")
+        if finish == "error":
+            raise Failure("provider_unavailable", detail="the server ended the answer because of an error")
         self.finish = finish
         yield {"choices": [{"index": 0, "delta": {}, "finish_reason": finish}], "model": self._model}
 
@@ -263,7 +269,9 @@ def _legacy(call: Any) -> list[Any]:
 def _finish(choice: Mapping[str, Any]) -> str | None:
     said = choice.get("finish_reason") or choice.get("finishReason")
     reason = said.lower() if isinstance(said, str) else ""
-    return None if reason in ("", "null", "none") else _FINISH.get(reason, reason)
+    if reason in ("", "null", "none"):
+        return None
+    return next((known for known, pattern in _FINISH if pattern.search(reason)), reason)
 
 
 def _usage(usage: Any) -> dict[str, Any] | None:

@@ -29,6 +29,12 @@ Code = Literal[
 ]
 CODES: tuple[Code, ...] = get_args(Code)
 
+# Not every word after "key" is one: "the key expired" is what the server says.
+_KEY = re.compile(
+    r"\b(?:sk|pk|Bearer)[-_ ][\w\-*.]{4,}|\bkey[-_ ](?=[\w\-.]*[\d*])[\w\-*.]{4,}"
+    r"|\b(?:gsk_|xai-|hf_|AIza|eyJ)[\w\-.]{10,}"
+)
+
 RETRIED: frozenset[Code] = frozenset(("rate_limited", "timeout", "provider_unavailable", "connection_lost", "proxy"))
 
 
@@ -65,7 +71,7 @@ def common_failure(error: Exception) -> Failure:
 def redacted(text: str, key: str = "") -> str:
     """Take out of the text the key that was sent, whatever that looks like, and what looks like one."""
     text = text.replace(key, "[key]") if len(key) > 8 else text
-    return re.sub(r"\b(sk|pk|key|Bearer)[-_ ][\w\-*.]{4,}", "[key]", text)[:500]
+    return _KEY.sub("[key]", text)[:500]
 
 
 def retry_seconds(value: str | None) -> float | None:

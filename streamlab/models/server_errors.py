@@ -131,7 +131,8 @@ def _error_part(value: Mapping[str, Any]) -> Any:
         return value
     choices = value.get("choices")
     if isinstance(choices, list) and choices and isinstance(choices[0], Mapping):
-        return choices[0] if choices[0].get("error") else None
+        inner = (choices[0], choices[0].get("delta"), choices[0].get("message"), value.get("x_groq"))
+        return next((part for part in inner if isinstance(part, Mapping) and part.get("error")), None)
     base = value.get("base_resp")
     if isinstance(base, Mapping) and base.get("status_code"):  # MiniMax
         return base
@@ -140,7 +141,17 @@ def _error_part(value: Mapping[str, Any]) -> Any:
     if choices:
         return None
     told = any(value.get(name) for name in ("detail", "errors", "error_msg", "error_message", "errorMessage"))
-    return value if told or isinstance(value.get("message") or value.get("msg"), str) else None
+    return value if told or _sounds_wrong(value) else None
+
+
+def _sounds_wrong(value: Mapping[str, Any]) -> bool:
+    """Tell whether an event with a message and no choices tells of a failure, and not of a queue."""
+    if not isinstance(value.get("message") or value.get("msg"), str):
+        return False
+    told = _Told()
+    told.read(value)
+    is_named = bool(told.status or _first(_BY_NAME, told.names) or _first(_BY_SENTENCE, told.sentences))
+    return is_named or value.get("success") is False
 
 
 def _code(told: _Told, status: int | None, wait: float | None) -> Code:

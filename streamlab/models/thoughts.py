@@ -2,16 +2,20 @@
 
 import re
 
-_NAMES = ("think", "thinking", "thought", "thoughts", "reasoning", "seed:think")
 MARKS: dict[str, str] = {
-    **{f"<{name}>": f"</{name}>" for name in _NAMES},
     "[think]": "[/think]",  # Mistral
     "◁think▷": "◁/think▷",  # Kimi
     "<|start_thinking|>": "<|end_thinking|>",  # Cohere
     "<|begin_of_thought|>": "<|end_of_thought|>",
+    "<|channel>thought": "<channel|>",
     "<|channel|>analysis<|message|>": "<|end|><|start|>assistant<|channel|>final<|message|>",  # gpt-oss
 }
-"""What ends a thought, by what begins it, in lower case."""
+"""What ends a thought, by what begins it, in lower case; besides tags, which end by their own name."""
+
+_TAG = re.compile(r"<((?:\w{1,20}[:_])?(?:think|thinking|thoughts?|reasoning))(?:\s[^<>]{0,60})?>", re.IGNORECASE)
+_BEGUN_TAG = re.compile(r"<[\w:]{0,40}(?:\s[^<>]{0,60})?\Z")
+_LONGEST = 128  # characters of a mark that begins a thought
+_SKIPPED = "<|start_response|>"  # Cohere's, between a thought and the answer
 
 
 class Thoughts:
@@ -58,14 +62,21 @@ class Thoughts:
 
     def _outside(self) -> str:
         """Look for a mark where the answer might begin; give the answer's text if there is none."""
-        said = self._held.lstrip()
-        low = said[:64].lower()
-        for start, end in MARKS.items():
-            if low.startswith(start):
-                self._held, self._end = said[len(start) :], end
-                return ""
-        if any(start.startswith(low) for start in MARKS):  # also where there is nothing but white space
+        said = self._held.lstrip("\ufeff").lstrip()
+        head = said[:_LONGEST]
+        low = head.lower()
+        if self._after and low.startswith(_SKIPPED):
+            said = said[len(_SKIPPED) :].lstrip()
+        elif tag := _TAG.match(head):
+            self._held, self._end = said[tag.end() :], f"</{tag[1].lower()}>"
             return ""
+        else:
+            for start, end in MARKS.items():
+                if low.startswith(start):
+                    self._held, self._end = said[len(start) :], end
+                    return ""
+            if _may_begin(low, head):  # also where there is nothing but white space
+                return ""
         answer, self._held, self._begun = said if self._after else self._held, "", True
         return answer
 
@@ -82,6 +93,11 @@ class Thoughts:
         self._held = self._held[len(thought) :]
         self._begun = self._begun or bool(thought)
         return thought
+
+
+def _may_begin(low: str, head: str) -> bool:
+    """Tell whether more characters may make a mark of these."""
+    return any(start.startswith(low) for start in (*MARKS, _SKIPPED)) or _BEGUN_TAG.match(head) is not None
 
 
 def _begun_mark(text: str, mark: str) -> int:

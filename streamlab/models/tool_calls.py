@@ -3,7 +3,8 @@
 import json
 import secrets
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Self
 
 _ID_CHARACTERS = 9  # letters and digits: the only form that Mistral takes
@@ -17,47 +18,52 @@ class _Gathered:
     index: Any
     id: str
     name: str = ""
-    arguments: str = ""
+    parts: list[str] = field(default_factory=list)
+
+    @property
+    def arguments(self) -> str:
+        """What the parts amount to: they go on, or each is all there is so far; an empty object was a beginning."""
+        joined = "".join(self.parts)
+        if len(self.parts) < 2 or _is_json(joined):
+            return joined
+        if all(after.startswith(before) for before, after in pairwise(self.parts)):
+            return self.parts[-1]
+        return joined.removeprefix(_NONE_YET)
 
     @property
     def whole(self) -> bool:
         """Whether its arguments are complete, so that more of them would be another call's."""
-        try:
-            json.loads(self.arguments)
-        except ValueError:
+        return _is_json(self.arguments)
+
+    def goes_on(self, piece: "_Piece") -> bool:
+        """Tell whether a piece is of this call, by number, id, name and what this one has already."""
+        numbered = self.index is not None and piece.index is not None
+        if numbered and self.index != piece.index:
             return False
-        return True
+        if not piece.name or (numbered and not piece.id and not piece.arguments):
+            return True
+        if not self.parts:  # its name alone has come
+            is_named = piece.name.startswith(self.name) or not self.name
+            same = self.id == piece.id or (numbered and not piece.id)
+            return same or (is_named and bool(piece.arguments))
+        if self.id == piece.id and (piece.id or numbered) and not piece.arguments:
+            return True
+        return not self.whole or (self.arguments == _NONE_YET and bool(piece.id) and self.id == piece.id)
 
-    def may_have(self, piece: "_Piece") -> bool:
-        """Tell whether nothing speaks against it: numbers, or where there are none ids, that both have and differ."""
-        if self.index is not None and piece.index is not None:
-            return bool(self.index == piece.index)
-        another = self.id and piece.id and piece.name and self.id != piece.id
-        return not another or (bool(self.arguments) and not self.whole)
+    def take(self, piece: "_Piece") -> None:
+        """Add a piece. A name comes once, in every piece, in parts, or ever longer."""
+        if piece.name != self.name and not (self.name and self.parts):
+            self.name += piece.name.removeprefix(self.name)
+        if piece.arguments:
+            self.parts.append(piece.arguments)
 
-    def is_followed_by(self, piece: "_Piece") -> bool:
-        """Tell whether a piece that it may have begins another call: it brings a name although this one is whole."""
-        if not piece.name:
-            return False
-        if self.arguments in ("", _NONE_YET) and self.id == piece.id:
-            return False
-        if not self.arguments:  # as good as whole if the other is another tool
-            return bool(self.id and piece.id and self.name != piece.name)
-        return self.whole and bool(piece.arguments or piece.id != self.id)
 
-    def take_name(self, given: str) -> str:
-        """Add to the name what is new of it, and give that: it comes once, in every piece, in parts, or ever longer."""
-        if given == self.name or (self.name and self.arguments):
-            return ""
-        new = given.removeprefix(self.name)
-        self.name += new
-        return new
-
-    def take_arguments(self, given: str) -> str:
-        """Add to the arguments, and give what is to be passed on: an empty object may be a mere beginning."""
-        begun = "" if self.arguments == _NONE_YET else self.arguments
-        self.arguments = begun + given
-        return "" if self.arguments == _NONE_YET else given
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,7 @@ class _Piece:
 
 
 class ToolCalls:
-    """Gives each piece its call: numbered 0, 1, 2 …, with an id that no other call has, and a name that comes once.
+    """Gathers the calls of an answer, each with a number, an id that no other call has, and its whole name.
 
     `taken` are the ids of calls that were made before in the conversation.
     """
@@ -98,43 +104,36 @@ class ToolCalls:
         self._calls: list[_Gathered] = []
         self._ids = set(taken)
 
-    def __bool__(self) -> bool:
-        return bool(self._calls)
-
-    def pieces(self, given: Any) -> Iterator[dict[str, Any]]:
-        """Give the pieces of a delta's `tool_calls`, each in the one form; what says nothing is left out."""
+    def gather(self, given: Any) -> None:
+        """Take the pieces of a delta's `tool_calls`; what says nothing is left out."""
         for each in given if isinstance(given, list) else [given]:
             piece = _Piece.read(each)
             if piece and (piece.name or piece.arguments) and not self._is_repeated(piece):
-                yield self._placed(piece)
+                call = self._find(piece)
+                if call is None:
+                    call = _Gathered(piece.index, piece.id)
+                    self._calls.append(call)
+                call.take(piece)
+
+    def whole(self) -> Iterator[dict[str, Any]]:
+        """Give each call, in the one form. They are whole only when the answer is: until then one may be half."""
+        for number, call in enumerate(self._calls):
+            function = {"name": call.name or None, "arguments": call.arguments}
+            yield {"index": number, "id": self._unique(call.id), "type": "function", "function": function}
 
     def _is_repeated(self, piece: _Piece) -> bool:
         """Tell whether it is a whole call that came before: some servers send each again at the end."""
         return any(
-            call.whole and (call.index, call.id, call.name, call.arguments)
-            == (piece.index, piece.id, piece.name, piece.arguments)
+            call.whole
+            and (call.index, call.id, call.name, call.arguments) == (piece.index, piece.id, piece.name, piece.arguments)
             for call in self._calls
-        )  # fmt: skip
-
-    def _placed(self, piece: _Piece) -> dict[str, Any]:
-        call = self._find(piece)
-        first = call is None
-        if call is None:
-            call = _Gathered(piece.index, piece.id)
-            self._calls.append(call)
-        name = call.take_name(piece.name)
-        return {
-            "index": self._calls.index(call),
-            "id": self._unique(piece.id) if first else None,
-            "type": "function",
-            "function": {"name": name or None, "arguments": call.take_arguments(piece.arguments)},
-        }
+        )
 
     def _find(self, piece: _Piece) -> _Gathered | None:
         """Find the call that a piece goes on with; None for the first of another."""
-        open_calls = [call for call in self._calls if call.may_have(piece)]
-        same = [call for call in open_calls if piece.id and call.id == piece.id] or open_calls
-        return same[-1] if same and not same[-1].is_followed_by(piece) else None
+        going_on = [call for call in self._calls if call.goes_on(piece)]
+        same = [call for call in going_on if piece.id and call.id == piece.id] or going_on
+        return same[-1] if same else None
 
     def _unique(self, id: str) -> str:
         while not id or id in self._ids:

@@ -40,9 +40,15 @@ class Latest:
 Known = Versioned[SavedSet]
 _SET, _LATEST = TypeAdapter(SavedSet), TypeAdapter(Latest)
 SETS = DocumentType(
-    KIND, _SET.dump_json, _SET.validate_json, KEPT, CAPACITY, lambda saved: sum(map(len, _texts(saved.prompts)))
+    KIND,
+    _SET.dump_json,
+    _SET.validate_json,
+    KEPT,
+    CAPACITY,
+    lambda saved: sum(map(len, _texts(saved.prompts))),
+    lasting=True,
 )
-LATEST = DocumentType("latest_prompts", _LATEST.dump_json, _LATEST.validate_json, KEPT, 10_000)
+LATEST = DocumentType("latest_prompts", _LATEST.dump_json, _LATEST.validate_json, KEPT, 10_000, lasting=True)
 
 
 class Sets:

@@ -48,6 +48,10 @@ class TooManyRuns(RuntimeError):
     """As many runs are live as may be."""
 
 
+class Closing(TooManyRuns):
+    """The process is about to end, and begins nothing any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunLimits:
     """Seconds, but for `attempts` and `live` (runs at the same time). `unwatched` None: a run needs no follower.
@@ -136,6 +140,7 @@ class Runs:
         self.observers: list[Observer] = []
         self._live: dict[str, _Live] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
 
     @property
     def live(self) -> int:
@@ -151,8 +156,10 @@ class Runs:
         """Begin a run and answer its id. `begin` makes each attempt; `ended` hears what became of the run.
 
         `limits` are the run's own, but for `live`; `run_id` is one of `new_run_id` that the caller needed before.
-        Raises TooManyRuns or HubFull when there is no room.
+        Raises TooManyRuns or HubFull when there is no room, and Closing when the process is about to end.
         """
+        if self._closing:
+            raise Closing("no more runs begin here")
         if len(self._live) >= self.limits.live:
             raise TooManyRuns(f"{self.limits.live} runs are live")
         id = run_id or new_run_id()
@@ -186,8 +193,11 @@ class Runs:
                 if limit is not None and not run.log.followers and now - run.log.unfollowed_since > limit:
                     self.stop(run_id, "unwatched")
 
-    async def close(self) -> None:
-        """Stop every run and wait until each log has its end."""
+    async def close(self, finishing: float = 0.0) -> None:
+        """Begin no more runs, give the live ones so many seconds, stop the rest, and wait for each log's end."""
+        self._closing = True
+        if self._tasks and finishing:
+            await asyncio.wait(self._tasks, timeout=finishing)
         for run_id in list(self._live):
             self.stop(run_id, "shutdown")
         if self._tasks:

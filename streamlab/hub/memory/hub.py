@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Self
 
 from streamlab.hub.errors import HubFull, UnknownRun
-from streamlab.hub.hub import Outage, Stop
+from streamlab.hub.hub import Notice, Outage, Stop
 from streamlab.hub.log import Bounds, Follower, Log, Position
 from streamlab.hub.memory.shared import MemoryShared
 from streamlab.hub.shared import Shared
@@ -18,6 +18,8 @@ CLOSING = 5.0  # seconds that what is still to be done has
 class MemoryHub:
     """Logs by run id. Finished ones leave `kept` seconds after their end, or earlier when the hub is full."""
 
+    durable = False
+
     def __init__(
         self, *, bounds: Bounds | None = None, kept: float = KEPT_AFTER_DONE, capacity: int = CAPACITY
     ) -> None:
@@ -26,6 +28,7 @@ class MemoryHub:
         self._capacity = capacity
         self._logs: dict[str, Log] = {}
         self.shared: Shared = MemoryShared()
+        self.notice: Notice | None = None
         self.taken_over = 0
         self.on_taken_over: Callable[[str], None] = lambda run_id: None
 
@@ -87,7 +90,7 @@ class MemoryHub:
         """Let go of the finished runs whose time is over and that nobody follows."""
         now = time.monotonic()
         for log in list(self._logs.values()):
-            if log.done and not log.followers and now - log.began - log.done.at > self._kept:
+            if log.done and not log.followers and self._is_over(log, now - log.began - log.done.at):
                 self._drop(log)
 
     def _make_room(self) -> None:
@@ -103,6 +106,10 @@ class MemoryHub:
 
     def _drop(self, log: Log) -> None:
         del self._logs[log.run_id]
+
+    def _is_over(self, log: Log, ended: float) -> bool:
+        """Tell whether the time of a run that `ended` so many seconds ago is over."""
+        return ended > self._kept
 
     def _may_leave(self, log: Log) -> bool:
         return log.done is not None

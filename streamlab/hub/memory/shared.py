@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from streamlab.hub.lru import LRU, Clock
 from streamlab.hub.memory.listing import MemoryListing
-from streamlab.hub.shared import DocumentType, Membership, MembershipFull, Shared, Versioned
+from streamlab.hub.shared import DocumentType, Membership, MembershipFull, Shared, SteadyClock, Versioned
 
 T = TypeVar("T")
 
@@ -48,7 +48,11 @@ class MemoryShared(Shared):
         super().__init__()
         self.listing = MemoryListing()
         self._clock = clock
+        self._now = SteadyClock()
         self._memberships: dict[str, dict[str, float]] = {}  # by its name, who is in it until when
+
+    def now(self) -> float:
+        return self._now()
 
     def documents(self, kind: DocumentType[T]) -> MemoryDocuments[T]:
         return MemoryDocuments(kind, self._clock)

@@ -35,6 +35,7 @@ class RedisHub(MemoryHub):
     One connection reads all that is followed here. A log that is read leaves when nobody follows it any more.
     """
 
+    durable = True
     _logs: dict[str, RedisLog]  # type: ignore[assignment] # a dict is invariant; nothing else is put into this one
 
     def __init__(
@@ -104,7 +105,7 @@ class RedisHub(MemoryHub):
         if log is None or (log.read and not log.writer):
             return await self._shared_look(run_id)
         if writer := self._writers.get(run_id):
-            await writer.settled()
+            await writer.settled(self._times.answer)
         return log
 
     async def _shared_look(self, run_id: str) -> RedisLog:
@@ -176,7 +177,7 @@ class RedisHub(MemoryHub):
     # Writing
 
     def _write(self, log: RedisLog, fence: int = 0) -> RedisWriter:
-        def lost(writer: RedisWriter, taken: bool) -> None:
+        def lost(taken: bool) -> None:
             log.writer, log.lost, log.loaded, log.due = None, True, False, 0.0
             self._writers.pop(log.run_id, None)
             if not taken:

@@ -1,9 +1,8 @@
 """Documents and memberships that Redis keeps for all processes. A call whose answer was lost may be repeated."""
 
 import asyncio
-import hashlib
 import logging
-from collections.abc import Awaitable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from importlib.resources import files
 from typing import Any, Generic, TypeVar
 
@@ -12,7 +11,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from streamlab.hub.errors import HubUnreachable
 from streamlab.hub.redis.listing import RedisListing
-from streamlab.hub.shared import DocumentType, Membership, MembershipFull, Shared, Versioned
+from streamlab.hub.shared import DocumentType, Membership, MembershipFull, Shared, Versioned, mark_of
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +27,9 @@ class _Calls:
     def __init__(self, redis: Redis, answer: float) -> None:
         self.redis = redis
         self._answer = answer
-        self.put, self.enter = (
-            redis.register_script((_SCRIPTS / f"{name}.lua").read_text(encoding="utf-8")) for name in ("put", "enter")
+        self.put, self.enter, self.mark = (
+            redis.register_script((_SCRIPTS / f"{name}.lua").read_text(encoding="utf-8"))
+            for name in ("put", "enter", "mark")
         )
 
     async def answer(self, call: Awaitable[Any]) -> Any:
@@ -55,7 +55,7 @@ class RedisDocuments(Generic[T]):
         if found is None:
             return None
         try:
-            return Versioned(self._kind.decode(found), _mark(found))
+            return Versioned(self._kind.decode(found), mark_of(found))
         except ValueError:
             logger.exception("a document is of no version that is known here: %s", self._kind.name)
             return None
@@ -76,10 +76,10 @@ class RedisDocuments(Generic[T]):
     async def _swap(self, key: str, mark: str, document: T, seconds: float) -> Versioned[T] | None:
         written = self._kind.encode(document)
         done = await self._calls.answer(self._calls.put([self._key(key)], [mark, written, _ms(seconds)]))
-        return Versioned(document, _mark(written)) if done else None
+        return Versioned(document, mark_of(written)) if done else None
 
     def _key(self, key: str) -> str:
-        return f"lab:{self._kind.name}:{key}"
+        return _document_key(self._kind, key)
 
 
 class RedisShared(Shared):
@@ -92,6 +92,12 @@ class RedisShared(Shared):
 
     def documents(self, kind: DocumentType[T]) -> RedisDocuments[T]:
         return RedisDocuments(kind, self._calls)
+
+    async def marks(self, kind: DocumentType[Any], keys: Sequence[str]) -> Sequence[str]:
+        async with self._calls.redis.pipeline(transaction=False) as pipe:
+            for key in keys:
+                await self._calls.mark([_document_key(kind, key)], client=pipe)
+            return [mark.decode() for mark in await self._calls.answer(pipe.execute())]
 
     async def enter(self, memberships: Sequence[Membership], *names: str) -> MembershipFull | None:
         args: list[str | int] = []
@@ -107,23 +113,17 @@ class RedisShared(Shared):
                 pipe.zrem(_membership_key(membership), name)
             await self._calls.answer(pipe.execute())
 
-    async def finish(self, work: Coroutine[Any, Any, T]) -> T:
-        """Finish `work` even if the caller is cancelled."""
-        task = asyncio.get_running_loop().create_task(work, name="shared")
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be there to be told
-        return await asyncio.shield(task)
-
     async def names(self, membership: Membership) -> Iterable[str]:
         found = await self._calls.answer(self._calls.redis.zrange(_membership_key(membership), 0, -1))
         return [name.decode() for name in found]
 
 
+def _document_key(kind: DocumentType[Any], key: str) -> str:
+    return f"lab:{kind.name}:{key}"
+
+
 def _membership_key(membership: Membership) -> str:
     return f"lab:membership:{membership.name}"
-
-
-def _mark(written: bytes) -> str:
-    return hashlib.sha1(written, usedforsecurity=False).hexdigest()
 
 
 def _ms(seconds: float) -> int:

@@ -4,53 +4,38 @@ import asyncio
 import logging
 import random
 import time
-from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
 from itertools import islice
 
 from redis.exceptions import RedisError
 
-from streamlab.events.event import StreamEvent, numbered
-from streamlab.hub.log import Bounds, new_epoch
+from streamlab.hub.committed import LogWriter, Lost
+from streamlab.hub.log import new_epoch
 from streamlab.hub.redis.log import RedisLog
 from streamlab.hub.redis.store import Store, Times, WriteReply
 
 logger = logging.getLogger(__name__)
 
 BATCH_EVENTS = 1_000
-BUFFER = Bounds()  # what may wait for Redis; a run that writes more is given up
 FIRST_DELAY = 0.02  # seconds until a failed call is repeated
-_ENDINGS = ("tool_result", "final_answer", "error", "done")  # a run is not given up in its last moment
-
-Lost = Callable[["RedisWriter", bool], None]
-"""Told that the log is no longer written here; the flag: another process has it, otherwise it was given up."""
 
 
-class RedisWriter:
+class RedisWriter(LogWriter):
     """Numbers a run's events and commits them; what gathers while a call is under way goes with the next one.
 
-    The log has an event once Redis has it. While Redis is away up to BUFFER is held back; beyond that, or after
-    `Times.away` seconds, the run is given up. If Redis comes back without the log, it is written anew from memory.
+    A run whose events Redis has not taken for `Times.away` seconds is given up. If Redis comes back without the log, it
+    is written anew from memory.
     """
 
     def __init__(self, log: RedisLog, store: Store, times: Times, lost: Lost, fence: int = 0) -> None:
+        super().__init__(log, lost)
         self.fence = fence  # 0: not begun
-        self.tail = log.seq
-        self._log = log
         self._store = store
         self._times = times
-        self._lost = lost
         self._stored = log.seq  # of the newest event that Redis is known to have
-        self._queue: deque[tuple[StreamEvent, int]] = deque()
-        self._queued = 0  # bytes
-        self._ended = False
         self._reached = time.monotonic()
-        self._begun = asyncio.Event()
         if fence:
             self._begun.set()
         self._task: asyncio.Task[None] | None = None
-        self._closed = False
         self._restored = 0  # how often the log was written anew; what was asked before that is answered too late
         self._start()
 
@@ -58,30 +43,6 @@ class RedisWriter:
     def task(self) -> asyncio.Task[None] | None:
         """Return the writing that is under way, if any is."""
         return self._task
-
-    def put(self, event: StreamEvent) -> StreamEvent:
-        """Give the event its number and have it committed. Raises LogFull, and RuntimeError after `done`."""
-        if self._ended:
-            raise RuntimeError("nothing is appended after done")
-        event = numbered(event, self.tail + 1)
-        size = self._log.admitted(event)
-        self.tail = event.seq
-        self._ended = event.type == "done"
-        self._queue.append((event, size))
-        self._queued += size
-        if event.type not in _ENDINGS and (len(self._queue) > BUFFER.events or self._queued > BUFFER.size):
-            self._close("more waits for Redis than may", taken=False)
-        self._start()
-        return event
-
-    async def settled(self) -> None:
-        """Wait until the log holds all that Redis may hold at this moment, but not for long."""
-        tail = self.tail
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._times.answer):
-                await self._begun.wait()
-                while self._log.seq < tail and not self._closed:
-                    await self._log.grown()
 
     async def renew(self) -> None:
         """Tell that the producer lives, and learn whether anybody else follows."""
@@ -125,7 +86,7 @@ class RedisWriter:
         if first:
             logger.warning("run %s: Redis does not take its events (%s)", self._log.run_id, type(error).__name__)
         if time.monotonic() - self._reached > self._times.away:
-            self._close("Redis was away for too long", taken=False)
+            self._give_up("Redis was away for too long", taken=False)
 
     async def _begin(self) -> None:
         log = self._log
@@ -134,7 +95,7 @@ class RedisWriter:
         if self._closed:
             return
         if not fence:
-            self._close("another process produces it", taken=True)
+            self._give_up("another process produces it", taken=True)
             return
         self.fence, self._stored = fence, sum_.seq
         self._reached = time.monotonic()
@@ -153,17 +114,14 @@ class RedisWriter:
         self._heed(answer)
         if answer == "ok":
             self._stored = events[-1].seq
-            for event, size in [] if again else batch:
-                self._queue.popleft()
-                self._queued -= size
-                log.commit(event, size)
+            self._committed(0 if again else len(batch))
 
     def _heed(self, answer: WriteReply) -> None:
         match answer:
             case "ok":
                 self._reached = time.monotonic()
             case "fenced":
-                self._close("another process has ended it", taken=True)
+                self._give_up("another process has ended it", taken=True)
             case "missing" | "behind":
                 self._restore(missing=answer == "missing")
 
@@ -174,9 +132,3 @@ class RedisWriter:
             self._log.rename(new_epoch())
         self.fence, self._restored = 0, self._restored + 1
         self._start()
-
-    def _close(self, why: str, *, taken: bool) -> None:
-        logger.warning("run %s is lost: %s", self._log.run_id, why)
-        self._closed = True
-        self._queue.clear()
-        self._lost(self, taken)

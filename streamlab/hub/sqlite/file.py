@@ -1,0 +1,224 @@
+"""The file of the embedded store: one process has it, its version is known, and a damaged one is kept aside."""
+
+import logging
+import os
+import sqlite3
+import sys
+import time
+from contextlib import suppress
+from importlib.resources import files
+from io import FileIO
+from pathlib import Path
+
+from streamlab.hub import listing_table
+from streamlab.hub.errors import StoreRefused, StoreUnwritable
+from streamlab.hub.hub import Notice
+
+if sys.platform != "win32":
+    import fcntl
+
+logger = logging.getLogger(__name__)
+
+APPLICATION = 0x53_4C_41_42  # "SLAB": the file says whose it is
+VERSION = 1
+BUSY = 2.0  # seconds that another program's lock is waited for
+CHECKED = 64 * 1024 * 1024  # bytes up to which the whole file is checked at start
+CHECKPOINT = 4_096  # pages of the write-ahead log after which it is moved into the file, without waiting for a pause
+
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_HELD = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_COMPANIONS = ("", "-wal", "-shm", "-journal")
+_BEFORE = """
+    PRAGMA auto_vacuum = INCREMENTAL;
+    PRAGMA secure_delete = ON;
+    PRAGMA locking_mode = EXCLUSIVE;
+"""
+_PRAGMAS = f"""
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = NORMAL;
+    PRAGMA wal_autocheckpoint = {CHECKPOINT};
+"""
+
+
+class StoreFile:
+    """Holds the file from its making until it is closed, and the one connection to it.
+
+    Raises StoreRefused when the file is not to be touched, StoreUnwritable when nothing can be kept there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.notice: Notice | None = None
+        self._lock = _locked(path)
+        try:
+            self.connection = self._opened()
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def close(self) -> None:
+        """Move everything into the file itself, and let go of it."""
+        self.connection.close()
+        self._lock.close()
+
+    def renew(self) -> None:
+        """Keep the file aside, which turned out to be damaged, and begin a new one."""
+        with suppress(sqlite3.Error):
+            self.connection.close()
+        self._keep_aside()
+        self.connection = self._connected()
+
+    def _opened(self) -> sqlite3.Connection:
+        try:
+            try:
+                return self._connected()
+            except sqlite3.DatabaseError as error:
+                if not is_damage(error):
+                    raise
+                self._keep_aside()
+                return self._connected()
+        except sqlite3.OperationalError as error:
+            if _code(error) in _HELD:
+                raise StoreRefused(f"{self.path} is locked by another program. {_ELSEWHERE}") from None
+            raise StoreUnwritable(f"{self.path} cannot be written ({error})") from None
+        except OSError as error:
+            raise StoreUnwritable(f"{self.path} cannot be written ({error.strerror})") from None
+
+    def _connected(self) -> sqlite3.Connection:
+        new = _check_owner(self.path)
+        connection = sqlite3.connect(self.path, timeout=BUSY, isolation_level=None, check_same_thread=False)
+        try:
+            connection.executescript(_BEFORE)
+            if new:  # whose it is stands in the file before anything else does
+                connection.execute(f"PRAGMA application_id = {APPLICATION}")
+            connection.executescript(_PRAGMAS)
+            _check_whole(connection, self.path)
+            _prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _keep_aside(self) -> None:
+        aside = self.path.with_name(f"{self.path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+        for companion in _COMPANIONS:
+            with suppress(FileNotFoundError):
+                os.replace(f"{self.path}{companion}", f"{aside}{companion}")
+        logger.warning("%s is damaged: it is kept as %s, and a new one is begun", self.path, aside)
+        self.notice = Notice("damaged", str(aside))
+
+
+def check_store(path: Path | None) -> None:
+    """Look whether the file may be had, if there is to be one, before anything else is begun. Raises StoreRefused."""
+    if path:
+        with suppress(StoreUnwritable):
+            StoreFile(path).close()
+
+
+def is_damage(error: BaseException) -> bool:
+    """Tell whether SQLite says of the file that it is none of its own, or not whole."""
+    return isinstance(error, sqlite3.DatabaseError) and _code(error) in _DAMAGED
+
+
+_ELSEWHERE = "Processes that are to share what they keep need one REDIS_URL, others a LAB_STORE each."
+
+
+def _locked(path: Path) -> FileIO:
+    """Lock the file for this process; the lock goes when the process does, however it ends."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = open(path.with_name(f"{path.name}.lock"), "a+b", buffering=0)  # noqa: SIM115 # held for as long as the file is
+    except OSError as error:
+        raise StoreUnwritable(f"{path} cannot be written ({error.strerror})") from None
+    try:
+        if sys.platform != "win32":
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock.truncate(0)
+        lock.write(str(os.getpid()).encode())
+    except BlockingIOError:
+        lock.seek(0)
+        owner = lock.read(20).decode("ascii", "replace")
+        lock.close()
+        raise StoreRefused(f"{path} belongs to another process that runs (pid {owner}). {_ELSEWHERE}") from None
+    except OSError as error:
+        lock.close()
+        raise StoreUnwritable(f"{path} cannot be written ({error.strerror})") from None
+    return lock
+
+
+def _check_owner(path: Path) -> bool:
+    """Leave alone what another program or a newer version has written; tell whether there is nothing yet.
+
+    Reads the file's head, for SQLite may write when it opens a file. https://www.sqlite.org/fileformat.html
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(100)
+    except FileNotFoundError:
+        return True
+    if not head.startswith(b"SQLite format 3\0"):  # nothing, or damaged
+        return not head
+    version, application = (int.from_bytes(head[place : place + 4], "big") for place in (60, 68))
+    if application != APPLICATION:
+        raise StoreRefused(f"{path} is a file of another program. Name another one in LAB_STORE.")
+    if version > VERSION:
+        raise StoreRefused(
+            f"{path} was written by a newer version (its format is {version}, this version knows {VERSION}). "
+            "Start that version, or name another file in LAB_STORE."
+        )
+    return False
+
+
+def _check_whole(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise DatabaseError where the file is not whole, as far as can be told in a moment."""
+    if path.stat().st_size <= CHECKED:
+        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise _damage(found)
+
+
+_LISTED_LEAVE = """
+CREATE TRIGGER document_left_list AFTER DELETE ON documents BEGIN
+    DELETE FROM listed WHERE kind = old.kind AND key = old.key;
+END;
+"""
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Make the tables of a new file, and see whether one can be written."""
+    connection.execute("BEGIN IMMEDIATE")
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if not version:
+        for statement in _statements((files("streamlab.hub.sqlite") / "schema.sql").read_text(encoding="utf-8")):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'listed'").fetchone():
+        for statement in _statements(listing_table.SCHEMA + _LISTED_LEAVE):
+            connection.execute(statement)
+    connection.execute("INSERT OR IGNORE INTO meta VALUES ('clock', 0)")
+    connection.execute("UPDATE meta SET value = value WHERE name = 'clock'")
+    connection.execute("COMMIT")
+    if not version:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _statements(script: str) -> list[str]:
+    """Split a script; `executescript` would end the transaction."""
+    found, rest = [], ""
+    for line in script.splitlines(keepends=True):
+        rest += line
+        if sqlite3.complete_statement(rest):
+            found.append(rest)
+            rest = ""
+    return found
+
+
+def _damage(found: str) -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError(found)
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
+
+
+def _code(error: sqlite3.Error) -> int:
+    """Return the primary result code; the upper bytes are its details."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF

@@ -1,0 +1,138 @@
+"""A server that goes and comes back under open pages, and addresses that are no page's: told in the page's words."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from benchmarks.harness import ROOT, chromium
+from components.host_config import SWITCH
+from components.page.texts import texts
+from tests.browser import PATIENCE, Site, button, needs_chromium, site
+from tests.pages import LOCALE
+from tests.redis_server import RedisServer
+from tests.test_gateway_command import LEAVE, free_port, needs_signals, running
+
+pytestmark = needs_chromium
+
+both = pytest.mark.parametrize("language", ["en", "ja"])
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE)
+    with chromium() as browser:
+        yield browser
+
+
+def serve(folder: Path, port: int, **settings: str) -> AbstractContextManager[Any]:
+    """Serve the app at this port."""
+    options = [f"--server.port={port}", "--server.headless=true", "--browser.gatherUsageStats=false"]
+    variables = {"LAB_GRPC_PORT": "0", **settings}
+    return running("streamlit", "run", str(ROOT / "app.py"), *options, port=port, cwd=folder, **variables)
+
+
+def open_chat(browser: Browser, port: int, language: str, width: int = 1280) -> Page:
+    page = browser.new_page(locale=LOCALE[language], viewport={"width": width, "height": 860})
+    page.set_default_timeout(PATIENCE)
+    page.goto(f"http://localhost:{port}/chat")
+    return page
+
+
+def ask(page: Page, question: str) -> None:
+    page.get_by_test_id("stChatInputTextArea").fill(question)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text(question, exact=True)).to_be_visible()
+
+
+def is_away(page: Page, words: dict[str, str]) -> None:
+    """Expect our sentence, and no dialog of Streamlit's."""
+    expect(page.get_by_role("alert").filter(has_text=words["connection.away"])).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+@needs_signals
+@pytest.mark.parametrize(("language", "width"), [("en", 1280), ("ja", 390)])
+def test_the_page_goes_on_where_it_was(
+    browser: Browser, tmp_path: Path, redis_server: RedisServer, language: str, width: int
+) -> None:
+    """The server is killed and started again at the same address: the conversation is there and goes on, untouched."""
+    words, port = texts(language), free_port()
+    settings = {"REDIS_URL": redis_server.url, "LAB_MODELS": "demo?first=0&rate=2000"}
+    with serve(tmp_path, port, **settings) as (process, _):
+        page = open_chat(browser, port, language, width)
+        ask(page, "one?")
+        expect(button(page, words["chat.regenerate"])).to_be_visible()
+        address = page.url
+        process.send_signal(signal.SIGKILL)
+        is_away(page, words)
+        expect(page.get_by_text("one?", exact=True)).to_be_visible()
+    with serve(tmp_path, port, **settings):
+        expect(page.get_by_role("alert").filter(has_text=words["connection.away"])).to_be_hidden()
+        expect(page.get_by_text("one?", exact=True)).to_be_visible()
+        ask(page, "two?")
+        expect(page.get_by_text("one?", exact=True)).to_be_visible()
+        expect(button(page, words["chat.regenerate"])).to_be_visible()
+        assert page.url == address
+        page.close()
+
+
+@needs_signals
+@both
+def test_a_page_has_the_end_of_its_answer_before_the_server_goes(
+    browser: Browser, tmp_path: Path, language: str
+) -> None:
+    """SIGTERM while an answer arrives: it says why it ended, and the text so far stays."""
+    words, port = texts(language), free_port()
+    with serve(tmp_path, port, LAB_MODELS="demo?first=0&rate=50&chunks=100000") as (process, _):
+        page = open_chat(browser, port, language)
+        ask(page, "one?")
+        expect(page.get_by_text("word1 ").first).to_be_visible()
+        process.send_signal(signal.SIGTERM)
+        expect(page.get_by_text(words["chat.shutdown"])).to_be_visible()
+        assert process.wait(LEAVE) in (0, -signal.SIGTERM)
+        is_away(page, words)
+        expect(page.get_by_text(words["chat.shutdown"])).to_be_visible()
+        expect(page.get_by_text("word1 ").first).to_be_visible()
+        page.close()
+
+
+@pytest.fixture(scope="module")
+def app() -> Iterator[Site]:
+    with site(LAB_MODELS="demo") as served:
+        yield served
+
+
+@both
+@pytest.mark.parametrize("address", ["/nowhere", "/chatt", "/どこ", "/a*b*", "/chat/x", "/a/b/c", "/nowhere/"])
+def test_an_address_that_is_no_page_s_is_told(app: Site, language: str, address: str) -> None:
+    """By its name, on the chat, without Streamlit's dialog; and what else the address says is kept."""
+    with app.opened(f"{address}?lang={language}", language) as page:
+        expect(page.get_by_text(texts(language)["app.no_page"].format(address=address.rstrip("/")))).to_be_visible()
+        expect(page.get_by_test_id("stChatInputTextArea")).to_be_visible()
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        assert page.url == f"{app.url}/chat?lang={language}"
+
+
+@pytest.mark.parametrize("address", ["/", "", "/chat", "/chat?chat=unknown", "/timeline", "/?lang=en"])
+def test_nothing_is_said_of_an_address_that_is_one(app: Site, address: str) -> None:
+    with app.opened(address) as page:
+        expect(page.get_by_test_id("stChatInputTextArea")).to_be_visible()
+        expect(page.get_by_text(texts("en")["app.no_page"].partition("{")[0])).to_have_count(0)
+
+
+def test_streamlit_s_dialogs_are_off_and_its_folders_served(app: Site) -> None:
+    """The seam is where it was: one value of the host's configuration, compressed or not. Files are no addresses."""
+    people = {"accept": "text/html"}
+    for encoding in ("identity", "gzip"):
+        answer = httpx2.get(f"{app.url}/_stcore/host-config", headers={"accept-encoding": encoding})
+        assert answer.json()[SWITCH] is True
+        assert len(answer.json()) > 1
+    for path, status in (("/_stcore/health", 200), ("/chat/_stcore/health", 307), ("/api/healthz", 200), ("/a/b", 307)):
+        assert httpx2.get(app.url + path, headers=people).status_code == status
+    assert httpx2.get(f"{app.url}/chat/_stcore/health").status_code == 404, "where the page looks for its server"
