@@ -15,6 +15,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import Mount, WebSocketRoute
 
+from components.browser_cookie import BrowserCookie
 from components.content_policy import API, ContentPolicy
 from components.deep_addresses import DeepAddresses
 from components.host_config import HostConfig
@@ -55,5 +56,10 @@ app = st.App(
     "components/frame.py",
     lifespan=lifespan,
     routes=[Mount(API, api), WebSocketRoute(PATH, tell_changes)],
-    middleware=[Middleware(ContentPolicy), Middleware(HostConfig), Middleware(DeepAddresses)],
+    middleware=[
+        Middleware(ContentPolicy),
+        Middleware(BrowserCookie),
+        Middleware(HostConfig),
+        Middleware(DeepAddresses),
+    ],
 )

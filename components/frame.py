@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 import streamlit as st
 
 from components.deep_addresses import ADDRESS
-from components.page import providers, sidebar
+from components.page import conversations, providers, sidebar
 from components.page.composition import keep_composition
 from components.page.connection import tell_of_connection
 from components.page.pages import PAGES
@@ -47,6 +47,9 @@ def unknown_address() -> str | None:
 
 root = st.Page(start, url_path="start", default=True, visibility="hidden")
 page = st.navigation({"": [root], t("app.title"): [*pages.values()]})
+if page == pages["chat"]:
+    with st.sidebar:
+        conversations.draw()
 sidebar.draw()
 with st.sidebar:
     keep_composition()

@@ -6,8 +6,9 @@ import streamlit as st
 
 from components.answer import answer
 from components.answer.export import to_json, to_markdown
-from components.page import lesson, questions, sidebar
+from components.page import conversations, lesson, questions, sidebar
 from components.page.address import CHAT, RUN, find_chat, named, show
+from components.page.browser import browser
 from components.page.changes import draw_changes
 from components.page.lab import engine, following
 from components.page.session import session
@@ -31,7 +32,7 @@ def ask(question: str) -> None:
 
     def answer() -> Chat:
         known = find_chat()
-        return lab.portal.call(lab.chats.ask, known.id if known else None, question, options)
+        return lab.portal.call(lab.chats.ask, known.id if known else None, question, options, (), browser() or "")
 
     if chat := questions.started([options.model], answer):
         show(CHAT, chat.id)
@@ -99,7 +100,7 @@ except HubUnreachable:
 if not current and not away:
     st.markdown(t("chat.what"))
     if chat_id:
-        st.warning(t("chat.unknown"), icon=":material/link_off:")
+        st.warning(conversations.gone_text(chat_id), icon=":material/link_off:")
     draw_suggestions()
 with st.container(horizontal=True, vertical_alignment="center"):
     if current:

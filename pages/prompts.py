@@ -11,10 +11,9 @@ from components.page.session import session
 from components.page.slots import draw_notice, fresh_container
 from components.page.texts import t
 from components.page.widgets import button
-from components.prompts import comparison
+from components.prompts import comparison, saved
 from components.prompts import editor as prompt_editor
 from components.prompts import files as prompt_files
-from components.prompts.draft import draft, load
 from streamlab.prompts.checks import run_check
 from streamlab.prompts.comparisons import MAX_ANSWERS, Comparison, Comparisons, TooManyAnswers, count_answers
 from streamlab.prompts.prompt_set import PromptSet
@@ -129,18 +128,18 @@ def choose_page(found: Comparison) -> int:
 comparison_id = named(COMPARISON)
 found = comparison.find(comparison_id)
 lesson.draw_title("prompts", (fill, Comparisons.start, run_check), tried=tells_apart(found))
-if "draft" not in st.session_state and found:
-    load(found.prompts)
-draft()
+saved.open_first(found)
 prompt_files.open_shared()
 draw_notice(st.container())
-with st.container():
-    if comparison_id and not found:
-        st.warning(t("prompts.gone"), icon=":material/link_off:")
+gone_place = st.container()
 st.markdown(t("prompts.what"))
 files_place = st.container()
 with st.container(border=True):
     prompts = prompt_editor.draw()
+saved.keep(comparison_id)
+if comparison_id and not found:
+    gone = "prompts.gone_example" if saved.is_example() else "prompts.gone"
+    gone_place.warning(t(gone), icon=":material/link_off:")
 access.draw(models_of(prompts) if prompts else [], st.container())
 draw_run(prompts, running=found is not None and found.live)
 with files_place:

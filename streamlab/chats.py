@@ -8,7 +8,7 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -64,6 +64,8 @@ class Chat:
 
     id: str
     turns: tuple[Turn, ...] = ()
+    browser: str = ""  # the one that began it
+    title: str = ""  # if it was given one
 
     @property
     def live(self) -> Turn | None:
@@ -120,7 +122,8 @@ class Chats:
         self._agents = agents
         self._hub = hub
         self._history_tokens = history_tokens
-        self._chats = WatchedDocuments(CHATS, hub.shared)
+        self.documents = self._chats = WatchedDocuments(CHATS, hub.shared)
+        self.on_changed: Callable[[Chat], None] = lambda chat: None
         self._chat_ids = hub.shared.documents(CHAT_IDS)
         self._threads = _Threads(agents)
         self._outcomes: dict[str, Outcome | None] = {}  # of runs of this process, until the conversation has them
@@ -135,7 +138,12 @@ class Chats:
         return self._chats.watch(chat_id)
 
     async def ask(
-        self, chat_id: str | None, question: str, options: Options, told: Iterable[tuple[str, str]] = ()
+        self,
+        chat_id: str | None,
+        question: str,
+        options: Options,
+        told: Iterable[tuple[str, str]] = (),
+        browser: str = "",
     ) -> Chat:
         """Start answering a question in a conversation, or in a new one, which then begins with the questions and
         answers that are `told`.
@@ -144,7 +152,7 @@ class Chats:
         """
         check_question(question)
         known = await self._get(chat_id) if chat_id else None
-        chat = known.document if known else Chat(secrets.token_urlsafe(16), tuple(_told(told, options)))
+        chat = known.document if known else Chat(secrets.token_urlsafe(16), tuple(_told(told, options)), browser)
         return await self._answer(known, chat, chat.turns, question, options)
 
     async def regenerate(self, chat_id: str, options: Options) -> Chat:
@@ -192,6 +200,7 @@ class Chats:
             raise
         self._threads.keep(chat, before)
         self._hub.shared.later(partial(self._chat_ids.put, turn.run_id, chat.id))
+        self.on_changed(chat)
         return chat
 
     async def _undo(self, chat: Chat, known: Versioned[Chat] | None) -> None:
@@ -264,7 +273,9 @@ class Chats:
         chat = known.document
         *before, last = chat.turns
         closed = replace(chat, turns=(*before, replace(last, outcome=outcome)))
-        return await self._chats.replace(chat.id, known, closed)
+        if written := await self._chats.replace(chat.id, known, closed):
+            self.on_changed(closed)
+        return written
 
     async def _outcome(self, turn: Turn) -> Outcome | None:
         """Return what became of the turn's run, None for as long as it is live. Raises HubUnreachable."""

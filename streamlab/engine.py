@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import warnings
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -13,19 +13,23 @@ import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from streamlab.agent.tasks import Agents
+from streamlab.browsers import Browsers
 from streamlab.chats import Chats
 from streamlab.chunks.captures import Captures
 from streamlab.demo_model.process import DemoModel
 from streamlab.faults.trials import Trials
+from streamlab.history import History
 from streamlab.hub import Follower, Hub, Item, MemoryHub, StoreUnwritable
 from streamlab.hub.hub import Notice
 from streamlab.hub.sqlite.cleaning import Keeping
 from streamlab.hub.sqlite.hub import SqliteHub
+from streamlab.items import KINDS, Items
 from streamlab.latency.measurements import Measurements
 from streamlab.models.catalog import Models
 from streamlab.models.network import problems
 from streamlab.open_files import few_open_files, raise_open_files_limit
 from streamlab.prompts.comparisons import Comparisons
+from streamlab.prompts.sets import Sets
 from streamlab.runs.run import RunLimits, Runs
 from streamlab.settings import Settings
 
@@ -48,6 +52,10 @@ class Engine:
     measurements: Measurements
     captures: Captures
     trials: Trials
+    browsers: Browsers
+    history: History
+    sets: Sets
+    items: Mapping[str, Items]  # by kind
     portal: BlockingPortal
 
     running: ClassVar[Self | None] = None
@@ -120,7 +128,21 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
                 agents = Agents(runs, models, hub, settings.lab_history_tokens)
                 chats = Chats(runs, models, agents, hub, settings.lab_history_tokens)
                 yield Engine(
-                    settings, models, hub, runs, chats, agents, comparisons, measurements, captures, trials, portal
+                    settings=settings,
+                    models=models,
+                    hub=hub,
+                    runs=runs,
+                    chats=chats,
+                    agents=agents,
+                    comparisons=comparisons,
+                    measurements=measurements,
+                    captures=captures,
+                    trials=trials,
+                    browsers=Browsers(hub.shared),
+                    history=History(chats, hub.shared),
+                    sets=Sets(hub.shared),
+                    items={kind: Items(kind, hub.shared) for kind in KINDS},
+                    portal=portal,
                 )
             finally:
                 await comparisons.close()

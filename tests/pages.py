@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from benchmarks.harness import ROOT
+from components.page.session import Session
 from components.page.texts import LANGUAGE_KEY
 from streamlab.engine import Engine, engine_in_thread
 from streamlab.settings import Settings
@@ -33,19 +34,23 @@ def serving(**settings: Any) -> Iterator[Engine]:
             Engine.running = before
 
 
-def new_session(language: str, **address: str) -> AppTest:
-    """Open the app in a new session of a browser of this language, at an address; nothing has run yet."""
+def new_session(language: str, browser: str | None = None, **address: str) -> AppTest:
+    """Open the app in a new session of a browser of this language, at an address; nothing has run yet.
+
+    A browser that has an id keeps cookies.
+    """
     app = AppTest.from_file(ROOT / "components" / "frame.py", default_timeout=LIMIT)
     st.session_state[LANGUAGE_KEY] = language  # AppTest labels the options of a picker outside of the script, too
     app.context = {"locale": LOCALE[language]}
+    app.session_state["session"] = Session(browser=browser)
     for name, value in address.items():
         app.query_params[name] = value
     return app
 
 
-def visit(page: str, language: str, **address: str) -> AppTest:
+def visit(page: str, language: str, browser: str | None = None, **address: str) -> AppTest:
     """Run a page in a new session."""
-    app = new_session(language, **address)
+    app = new_session(language, browser, **address)
     return checked(app.switch_page(f"../pages/{page}.py").run())
 
 

@@ -273,7 +273,7 @@ def test_a_live_answer_of_the_chat_shows_its_tools(page: Page) -> None:
     page.get_by_text(words["chat.tools"], exact=True).click()
     page.get_by_role("button", name=words["timeline.suggestion_two_tools"]).click()
     expect(page.get_by_role("button", name=words["chat.stop"])).to_be_visible()
-    tools = page.get_by_test_id("stExpander")
+    tools = page.get_by_test_id("stMain").get_by_test_id("stExpander")
     expect(tools).to_have_count(2)
     page.reload()
     expect(tools).to_have_count(2)

@@ -7,10 +7,11 @@ import streamlit as st
 from components.latency.report import report
 from components.page import sidebar
 from components.page.address import MEASUREMENT, show
-from components.page.history import History
+from components.page.history import Codec, History
 from components.page.session import session
 from components.page.texts import LANGUAGE_KEY, t
 from components.page.widgets import button, download
+from streamlab import items
 from streamlab.latency.measurement import BrokenMeasurement, Measurement, read_measurement, write_measurement
 from streamlab.latency.observation import write_csv, write_lines
 
@@ -27,7 +28,19 @@ class SavedMeasurement:
     measurement: Measurement
 
 
-HISTORY: History[SavedMeasurement] = History("latency", MEASUREMENT)
+def _written(saved: SavedMeasurement) -> bytes:
+    """Write all that is known of a measurement; of one that was opened as JSON lines there is no plan."""
+    measurement = saved.measurement
+    seen, plan, made_at = measurement.observations, measurement.plan, measurement.made_at
+    if plan and made_at:
+        return write_measurement(seen, plan, made_at, complete=bool(measurement.complete))
+    return write_lines(seen)
+
+
+CODEC: Codec[SavedMeasurement] = Codec(
+    items.MEASUREMENT, _written, lambda name, file: SavedMeasurement(name, read_measurement(file))
+)
+HISTORY: History[SavedMeasurement] = History("latency", MEASUREMENT, CODEC)
 
 
 def name_of(measurement: Measurement) -> str:

@@ -10,6 +10,7 @@ from components.page import access, sidebar
 from components.page.session import session
 from components.page.slots import draw_notice
 from components.page.texts import t
+from components.page.unsent import keep_unsent
 from streamlab.chats import Busy
 from streamlab.hub import HubFull, HubUnreachable
 from streamlab.models.options import QUESTION_CHARACTERS, InvalidQuestion
@@ -65,6 +66,8 @@ def draw_input(key: str, placeholder: str, ask: Callable[[str], None], notices: 
     draw_notice(notices)
     access.draw([sidebar.options().model], notices)
     question = st.chat_input(placeholder, key=key, on_submit=submit)
+    with notices:
+        keep_unsent()
     if question and not state.submitted:
         state.found = question
         st.rerun()

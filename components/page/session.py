@@ -20,6 +20,7 @@ class Session:
     admitted: bool = False  # the access code was given, here or before in the same browser
     ticket: str | None = None  # for the browser to keep, if it was given here
     refusal: CodeRefusal | None = None  # why the last code that was entered did not open anything
+    browser: str | None = None  # its id, once it is known
     submitted: bool = False  # the question box has given its question to its callback
     found: str | None = None  # a question that no callback heard of
     restored: bool = False  # the sidebar was set to the options of the conversation that the address names

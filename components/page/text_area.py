@@ -1,4 +1,4 @@
-"""Text areas that send their text while it is typed; Streamlit sends it when the area is left, or at Ctrl+Enter."""
+"""Text fields that send their text while it is typed; Streamlit sends it when the field is left, or at Ctrl+Enter."""
 
 import streamlit as st
 
@@ -9,12 +9,12 @@ _JS = f"""
 export default function({{ data }}) {{
     const timers = new WeakMap();
     const typed = event => {{
-        const area = event.target;
-        if (area.tagName !== 'TEXTAREA' || area.getAttribute('aria-label') !== data) return;
-        clearTimeout(timers.get(area));
+        const field = event.target;
+        if (!['TEXTAREA', 'INPUT'].includes(field.tagName) || !data.includes(field.getAttribute('aria-label'))) return;
+        clearTimeout(timers.get(field));
         if (event.isComposing || event.type === 'compositionstart') return;
         const commit = {{ key: 'Enter', code: 'Enter', keyCode: 13, ctrlKey: true, bubbles: true }};
-        timers.set(area, setTimeout(() => area.dispatchEvent(new KeyboardEvent('keydown', commit)), {PAUSE_MS}));
+        timers.set(field, setTimeout(() => field.dispatchEvent(new KeyboardEvent('keydown', commit)), {PAUSE_MS}));
     }};
     const kinds = ['input', 'compositionstart', 'compositionend'];
     kinds.forEach(kind => document.addEventListener(kind, typed));
@@ -25,6 +25,6 @@ export default function({{ data }}) {{
 _component = st.components.v2.component("read_while_typing", js=_JS)
 
 
-def read_while_typing(label: str) -> None:
-    """Send the text of every text area with this label while it is typed, as long as this is on the page."""
-    _component(data=label, height=0)
+def read_while_typing(*labels: str) -> None:
+    """Send the text of every field with one of these labels while it is typed, as long as this is on the page."""
+    _component(data=list(labels), height=0)

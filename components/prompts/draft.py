@@ -108,9 +108,7 @@ class Draft:
 
 
 def draft() -> Draft:
-    if not isinstance(st.session_state.get("draft"), Draft):
-        st.session_state["draft"] = Draft()
-        load(_example_set())
+    """Return the session's draft, which `load` makes."""
     found: Draft = st.session_state["draft"]
     return found
 
@@ -156,7 +154,7 @@ def check_key(number: int, name: str) -> str:
     return f"prompts.check.{number}.{name}"
 
 
-def _example_set() -> PromptSet:
+def example_set() -> PromptSet:
     """Return a set that runs at once and shows what a set has."""
     now = options()
     variants = tuple(

@@ -24,12 +24,13 @@ def draw() -> PromptSet | None:
     variants, cases, checks = st.tabs([t(f"prompts.tab_{name}") for name in ("variants", "cases", "checks")])
     with variants:
         _draw_variants(found)
-        read_while_typing(t("prompts.template"))
     found.fit_columns()
     with cases:
         cases_table.draw(found)
     with checks:
         _draw_checks(found)
+    values = [t("prompts.check_value", number=place) for place in range(1, len(found.checks) + 1)]
+    read_while_typing(t("prompts.template"), t("sidebar.system"), t("prompts.name"), *values)
     prompts = found.read()
     if prompts is None:
         st.error(t("prompts.too_large"), icon=":material/error:")

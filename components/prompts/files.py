@@ -6,8 +6,8 @@ from components.page.session import session
 from components.page.sidebar import options
 from components.page.texts import plain, t
 from components.page.widgets import download
-from components.prompts import comparison
-from components.prompts.draft import draft, load
+from components.prompts import comparison, saved
+from components.prompts.draft import draft
 from components.prompts.left_out import left_out_lines
 from streamlab.prompts.comparisons import Comparison
 from streamlab.prompts.exports import to_csv, to_markdown
@@ -23,13 +23,15 @@ def open_shared() -> None:
     """Load the set that the address holds into the editor, and remove it from the address."""
     if shared := st.query_params.pop(SHARED, None):
         try:
-            load(from_address(shared))
+            saved.take(from_address(shared), "shared")
         except BrokenSet as error:
             _refuse(error)
 
 
 def draw(prompts: PromptSet | None, found: Comparison | None) -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    place = st.container(horizontal=True, vertical_alignment="bottom")
+    with place:
+        saved.draw(place)
         with st.popover(t("prompts.open"), icon=":material/upload:"):
             st.file_uploader(t("prompts.open_what"), type=["yaml", "yml", "json"], key=UPLOAD, on_change=_upload)
         if prompts:
@@ -38,6 +40,7 @@ def draw(prompts: PromptSet | None, found: Comparison | None) -> None:
         if found and found.done:
             with st.popover(t("prompts.export"), icon=":material/download:"):
                 _draw_exports(found)
+    st.caption(saved.describe())
     if left_out := draft().left_out:
         with st.expander(t("prompts.left_out", number=len(left_out)), icon=":material/rule:", expanded=True):
             st.markdown("\n".join(f"- {line}" for line in left_out_lines(left_out)))
@@ -66,7 +69,7 @@ def _upload() -> None:
     if file := st.session_state[UPLOAD]:
         try:
             opened = open_set(file.getvalue(), options().model)
-            load(opened.prompts, opened.left_out)
+            saved.take(opened.prompts, "file", opened.left_out)
         except BrokenSet as error:
             _refuse(error)
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import streamlit as st
 
 from components.page.address import RUN, show
-from components.page.history import History
+from components.page.history import Codec, History
 from components.page.session import session
 from components.page.texts import t
 from components.page.widgets import button, download
 from streamlab.events.event import StreamEvent
 from streamlab.events.recording import BrokenRecording, read_recording, write_recording
+from streamlab.items import RECORDING
 
 UPLOAD_KEY = "timeline.upload"
 
@@ -23,7 +24,12 @@ class Recording:
     events: list[StreamEvent]
 
 
-HISTORY: History[Recording] = History("timeline", RUN)
+CODEC: Codec[Recording] = Codec(
+    RECORDING,
+    lambda recording: write_recording(recording.events),
+    lambda name, file: Recording(name, read_recording(file)),
+)
+HISTORY: History[Recording] = History("timeline", RUN, CODEC)
 
 
 def draw_list(current: str | None) -> None:

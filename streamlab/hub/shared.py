@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from streamlab.hub.errors import HubUnreachable
+from streamlab.hub.listing import Listing
 
 logger = logging.getLogger(__name__)
 
@@ -109,6 +110,8 @@ class Shared(ABC):
 
     What must not get lost is tried again while the store does not answer.
     """
+
+    listing: Listing
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()

@@ -5,6 +5,7 @@ from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
 from streamlab.hub.lru import LRU, Clock
+from streamlab.hub.memory.listing import MemoryListing
 from streamlab.hub.shared import DocumentType, Membership, MembershipFull, Shared, SteadyClock, Versioned
 
 T = TypeVar("T")
@@ -45,6 +46,7 @@ class MemoryShared(Shared):
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         super().__init__()
+        self.listing = MemoryListing()
         self._clock = clock
         self._now = SteadyClock()
         self._memberships: dict[str, dict[str, float]] = {}  # by its name, who is in it until when

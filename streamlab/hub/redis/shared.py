@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from streamlab.hub.errors import HubUnreachable
+from streamlab.hub.redis.listing import RedisListing
 from streamlab.hub.shared import DocumentType, Membership, MembershipFull, Shared, Versioned, mark_of
 
 logger = logging.getLogger(__name__)
@@ -87,6 +88,7 @@ class RedisShared(Shared):
     def __init__(self, redis: Redis, answer: float) -> None:
         super().__init__()
         self._calls = _Calls(redis, answer)
+        self.listing = RedisListing(redis, self._calls.answer)
 
     def documents(self, kind: DocumentType[T]) -> RedisDocuments[T]:
         return RedisDocuments(kind, self._calls)

@@ -10,6 +10,7 @@ from importlib.resources import files
 from io import FileIO
 from pathlib import Path
 
+from streamlab.hub import listing_table
 from streamlab.hub.errors import StoreRefused, StoreUnwritable
 from streamlab.hub.hub import Notice
 
@@ -176,6 +177,13 @@ def _check_whole(connection: sqlite3.Connection, path: Path) -> None:
             raise _damage(found)
 
 
+_LISTED_LEAVE = """
+CREATE TRIGGER document_left_list AFTER DELETE ON documents BEGIN
+    DELETE FROM listed WHERE kind = old.kind AND key = old.key;
+END;
+"""
+
+
 def _prepare(connection: sqlite3.Connection) -> None:
     """Make the tables of a new file, and see whether one can be written."""
     connection.execute("BEGIN IMMEDIATE")
@@ -184,6 +192,9 @@ def _prepare(connection: sqlite3.Connection) -> None:
         for statement in _statements((files("streamlab.hub.sqlite") / "schema.sql").read_text(encoding="utf-8")):
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {VERSION}")
+    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'listed'").fetchone():
+        for statement in _statements(listing_table.SCHEMA + _LISTED_LEAVE):
+            connection.execute(statement)
     connection.execute("INSERT OR IGNORE INTO meta VALUES ('clock', 0)")
     connection.execute("UPDATE meta SET value = value WHERE name = 'clock'")
     connection.execute("COMMIT")

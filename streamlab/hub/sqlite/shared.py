@@ -7,6 +7,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from streamlab.hub.shared import DocumentType, Membership, MembershipFull, Shared, SteadyClock, Versioned, mark_of
 from streamlab.hub.sqlite.cleaning import release
+from streamlab.hub.sqlite.listing import SqliteListing
 from streamlab.hub.sqlite.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ class SqliteShared(Shared):
 
     def __init__(self, worker: Worker, clock: SteadyClock, kept: float) -> None:
         super().__init__()
+        self.listing = SqliteListing(worker)
         self._worker = worker
         self._clock = clock
         self._kept = kept

@@ -1,0 +1,165 @@
+"""The conversations of this browser, in the sidebar of the chat: found, opened, named, deleted and brought back."""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import streamlit as st
+
+from components.page.address import CHAT, show
+from components.page.browser import browser
+from components.page.days import by_day
+from components.page.lab import engine
+from components.page.session import session
+from components.page.texts import plain, t
+from components.page.widgets import button
+from streamlab.chats import UnknownChat
+from streamlab.history import CONVERSATIONS, UNDO_SECONDS
+from streamlab.hub import HubUnreachable
+from streamlab.hub.listing import TITLE_CHARACTERS, Entry
+
+FEW, MORE = 5, 50  # conversations that are listed at first, and that come with each click
+WIDTH = 190  # pixels of a title, which leave room for its menu in a sidebar as wide as it is at first
+WORDS, TITLE = "history.words", "history.title"
+
+T = TypeVar("T")
+
+
+@dataclass
+class _List:
+    """What a session does with the list. `deleted` is what was deleted last, and when by a monotonic clock."""
+
+    number: int = FEW
+    renamed: str | None = None
+    deleted: Entry | None = None
+    deleted_at: float = 0.0
+
+    @property
+    def can_undo(self) -> bool:
+        return self.deleted is not None and time.monotonic() - self.deleted_at < UNDO_SECONDS
+
+
+def draw() -> None:
+    """Draw the list; nothing for a browser that keeps no cookies, or has no conversation."""
+    me, state = browser(), _state()
+    words = st.session_state.get("history.words") or ""
+    if not me:
+        return
+    entries = _asked(engine().history.entries, me, CONVERSATIONS, words, state.number + 1)
+    if not (entries or entries is None or words or state.can_undo):
+        return
+    with st.expander(t("history.heading"), icon=":material/history:", expanded=True, type="compact"):
+        st.text_input(
+            t("history.words"),
+            key=WORDS,
+            type="search",
+            placeholder=t("history.words"),
+            label_visibility="collapsed",
+            live=True,
+            persist_state="session",
+        )
+        if state.can_undo and state.deleted:
+            with st.container(border=True):
+                st.markdown(t("history.deleted", title=plain(state.deleted.title)))
+                button("history.undo", "undo", _undo, type="primary")
+        if not entries:
+            st.caption(t("history.unreachable" if entries is None else "history.nothing"))
+        _draw_entries((entries or [])[: state.number])
+        if len(entries or ()) > state.number:
+            button("history.more", "expand_more", _show_more, type="tertiary")
+
+
+def gone_text(chat_id: str) -> str:
+    """Say why there is no conversation of this id."""
+    return t("history.gone" if _asked(engine().history.is_deleted, chat_id) else "chat.unknown")
+
+
+def _draw_entries(entries: list[Entry]) -> None:
+    for day, those in by_day(entries):
+        st.caption(day)
+        for entry in those:
+            with st.container(horizontal=True, vertical_alignment="center", gap="xxsmall"):
+                if entry.key == _state().renamed:
+                    _draw_naming(entry)
+                else:
+                    _draw_entry(entry)
+
+
+def _draw_entry(entry: Entry) -> None:
+    is_current = entry.key == st.query_params.get(CHAT)
+    label, key = plain(entry.title), f"history.edit.{entry.key}"
+    st.button(
+        label,
+        f"history.open.{entry.key}",
+        on_click=show,
+        args=(CHAT, entry.key),
+        icon=":material/chat_bubble:" if is_current else None,
+        type="secondary" if is_current else "tertiary",
+        width=WIDTH,
+    )
+    st.menu_button(
+        "",
+        ("rename", "delete"),
+        key=key,
+        help=t("history.edit", title=label),
+        type="tertiary",
+        icon=":material/more_vert:",
+        format_func=lambda option: t(f"history.{option}"),
+        on_click=lambda: _edit(entry, st.session_state[key]),
+    )
+
+
+def _draw_naming(entry: Entry) -> None:
+    st.session_state.setdefault(TITLE, entry.title)
+    st.text_input(
+        t("history.title"), key=TITLE, max_chars=TITLE_CHARACTERS, on_change=_rename, label_visibility="collapsed"
+    )
+    button("history.done", "check", _rename, type="tertiary")
+
+
+def _edit(entry: Entry, option: str) -> None:
+    state = _state()
+    if option == "rename":
+        state.renamed = entry.key
+        st.session_state[TITLE] = entry.title
+    elif _asked(engine().history.delete, browser(), entry.key):
+        state.deleted, state.deleted_at = entry, time.monotonic()
+        if st.query_params.get(CHAT) == entry.key:
+            show(CHAT, None)
+
+
+def _rename() -> None:
+    state, title = _state(), st.session_state[TITLE]
+    if state.renamed:
+        _asked(engine().history.rename, state.renamed, title)
+    state.renamed = None
+
+
+def _undo() -> None:
+    state = _state()
+    if state.deleted and _asked(engine().history.restore, state.deleted.key):
+        show(CHAT, state.deleted.key)
+    else:
+        session().notice = t("history.too_late")
+    state.deleted = None
+
+
+def _show_more() -> None:
+    _state().number += MORE
+
+
+def _state() -> _List:
+    state: _List = st.session_state.setdefault("history.list", _List())
+    return state
+
+
+def _asked(ask: Callable[..., Awaitable[T]], *values: object) -> T | None:
+    """Ask the history; None when the store does not answer, or what is asked about is gone."""
+    try:
+        return engine().portal.call(ask, *values)
+    except HubUnreachable:
+        session().notice = t("notice.unreachable")
+    except UnknownChat:
+        session().notice = t("history.not_there")
+    return None

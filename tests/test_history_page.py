@@ -1,0 +1,80 @@
+"""The list of conversations in the sidebar, over AppTest."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from components.page.conversations import FEW
+from components.page.texts import LANGUAGES, texts
+from streamlab.engine import Engine
+from streamlab.history import CONVERSATIONS
+from streamlab.hub.listing import Entry
+from tests import chat_page
+from tests.chat_page import FAST, ask, checked, choose, click
+from tests.pages import new_question, new_session
+from tests.shared import name
+
+engine = chat_page.engine  # a fixture is found by its name
+languages = pytest.mark.parametrize("language", LANGUAGES)
+
+
+def visit(language: str, browser: str | None, **address: str) -> AppTest:
+    return checked(new_session(language, browser, **address).run())
+
+
+def asked(language: str, browser: str | None, question: str) -> AppTest:
+    return ask(choose(visit(language, browser), FAST), question)
+
+
+def listed(app: AppTest) -> list[str]:
+    return [each.label for each in app.button if str(each.key).startswith("history.open.")]
+
+
+def address_of(app: AppTest) -> str:
+    found = app.query_params["chat"]
+    return found if isinstance(found, str) else found[0]
+
+
+@languages
+def test_a_browser_finds_its_conversations_again(language: str) -> None:
+    """In another tab and after a reload, by day; another browser and one without cookies see none."""
+    me, question = name(), new_question(language)
+    app = asked(language, me, question)
+    assert listed(app) == [question]
+    for _ in range(2):
+        app = visit(language, me)
+        assert listed(app) == [question]
+        assert texts(language)["history.today"] in [each.value for each in app.caption]
+    key = next(str(each.key) for each in app.button if each.label == question)
+    click(app, key)
+    assert [each.value for each in app.text if each.value == question] == [question]
+    chat = address_of(app)
+    for browser in (name(), None):
+        assert listed(visit(language, browser)) == []
+        app = visit(language, browser, chat=chat)
+        assert [each.value for each in app.text if each.value == question] == [question]
+        assert listed(app) == []
+    assert listed(asked(language, None, question)) == []
+
+
+@languages
+def test_conversations_are_listed_by_day(language: str, engine: Engine) -> None:
+    """The newest first; few at first, more when they are asked for, and as they are searched."""
+    me, now, words = name(), datetime.now(UTC), texts(language)
+    days = [now - timedelta(days=number) for number in (0, 0, 1, 1, 40, 41, 42)]
+    for number, day in enumerate(days):
+        entry = Entry(f"key-{number}", f"title {number}", day.timestamp() - number)
+        engine.portal.call(engine.hub.shared.listing.put, me, CONVERSATIONS, entry, f"text {number} 東京")
+    app = visit(language, me)
+    assert listed(app) == [f"title {number}" for number in range(FEW)]
+    click(app, "history.more")
+    assert listed(app) == [f"title {number}" for number in range(len(days))]
+    old = [words["history.day"].format(year=day.year, month=day.month, day=day.day) for day in days[4:]]
+    captions = [each.value for each in app.caption]
+    shown = [words["history.today"], words["history.yesterday"], *old]
+    assert [each for each in captions if each in shown] == shown
+    for typed, expected in (("東京 3", ["title 3"]), ("大阪", []), ("", [f"title {number}" for number in range(7)])):
+        checked(app.text_input(key="history.words").set_value(typed).run())
+        assert listed(app) == expected
+        assert (words["history.nothing"] in [each.value for each in app.caption]) == (not expected)
