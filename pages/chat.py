@@ -97,11 +97,13 @@ try:
 except HubUnreachable:
     away = True
     st.warning(t("chat.unreachable"), icon=":material/cloud_off:")
+invitation = st.empty()  # also in a chat: otherwise what stands below would be there twice while an answer arrives
 if not current and not away:
-    st.markdown(t("chat.what"))
-    if chat_id:
-        st.warning(conversations.gone_text(chat_id), icon=":material/link_off:")
-    draw_suggestions()
+    with invitation.container():
+        st.markdown(t("chat.what"))
+        if chat_id:
+            st.warning(conversations.gone_text(chat_id), icon=":material/link_off:")
+        draw_suggestions()
 with st.container(horizontal=True, vertical_alignment="center"):
     if current:
         button("chat.new", "add_comment", show, CHAT, None)

@@ -60,6 +60,7 @@ def test_an_answer_is_seen_from_the_question_to_its_figures(visit: Visit, locale
     picture(page, "1-thinking")
     expect(page.get_by_role("button", name=words["suggestions.one"])).to_have_count(0)
     expect(answer(page).get_by_text("word1 ")).to_be_visible()
+    expect(page.get_by_text(words["chat.tools"])).to_have_count(1)
     expect(answer(page).get_by_text(words["chat.thinking"])).to_have_count(0)
     text = ""
     for _ in range(4):

@@ -86,7 +86,7 @@ def _draw_tabs(measurement: Measurement, summary: Summary, label: charts.Label) 
 def _draw_figures(summary: Summary) -> None:
     config: dict[str, Any] = {
         column(name, summary.target): st.column_config.NumberColumn(
-            help=t(f"latency.formula_{name}", target=seconds_text(summary.target)), format=_printf(form), width="small"
+            help=t(f"latency.formula_{name}", target=seconds_text(summary.target)), format=_printf(form)
         )
         for name, (_, form) in COLUMNS.items()
     }
