@@ -48,9 +48,9 @@ def rewrite(text: str, *, unfinished: bool = False) -> list[Part]:
     env: dict[str, object] = {}
     tokens = PARSER.parse(text, env)
     document = _Document(text.split("\n"), env)
+    last = max((number for number, token in enumerate(tokens) if token.type == "inline"), default=0)
     for number, token in enumerate(tokens):
-        last = unfinished and not any(later.type == "inline" for later in tokens[number + 1 :])
-        document.rewrite(token, tokens[number - 1].type, unfinished=last)
+        document.rewrite(token, tokens[number - 1].type, unfinished=unfinished and number >= last)
     return list(document.parts())
 
 

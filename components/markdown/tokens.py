@@ -32,10 +32,19 @@ def write(tokens: Sequence[Token], source: str) -> str:
             out.append(token.text)
         else:
             out.append(_write_token(token, links))
+            if out[-1][:1] == "[":
+                _part_from_exclamation(out)
     pair(tokens, source)
     for place, token in runs:
         out[place] = _flanked(out, place, token)
     return re.sub(rf"({re.escape(BREAK)})(?=\{{)", r"\1\\", "".join(out))
+
+
+def _part_from_exclamation(out: list[str]) -> None:
+    """Keep the last of these from being a picture: escape what would make it one."""
+    place = next((other for other in range(len(out) - 2, -1, -1) if out[other]), -1)
+    if place >= 0 and re.search(r"(?<!\\)(?:\\\\)*!\Z", out[place]):
+        out[place] = out[place][:-1] + "\\!"
 
 
 def _write_token(token: Token, links: list[str]) -> str:
