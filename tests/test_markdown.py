@@ -123,8 +123,8 @@ def test_what_would_hold_up_a_page_is_plain_text(text: str) -> None:
 
 @pytest.mark.parametrize(("source", "_right"), [*INLINE, *BLOCKS])
 def test_what_people_read_is_not_too_much(source: str, _right: str) -> None:
-    """A long answer of ordinary parts, and long code, stay Markdown."""
-    assert not is_too_much("\n\n".join([source] * 100))
+    """A long answer of ordinary parts, some hundred formulas among them, and long code, stay Markdown."""
+    assert not is_too_much("\n\n".join([source] * (240 // max(3, source.count("$")))))
     code = "x_y = [a * b for a, b in z]  # note | $x$\n"
     assert not is_too_much(f"```python\n{code * 1_000}```\n")
     assert not is_too_much(f"```python\n{code * 10}```\n\nSo:\n\n" * 100)

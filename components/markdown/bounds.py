@@ -29,7 +29,7 @@ _TABLE = re.compile(
     r"^(?=[^\n]*-)(?=[^\n]*[|:])(?P<head>[-:| \t>]+)$(?P<rows>(?:\n[ \t>]*+[^\s>][^\n]*)*)", re.MULTILINE
 )
 _COSTS = [  # milliseconds of each
-    (_MARK, 0.15),
+    (_MARK, 0.2),
     (re.compile(r"\n[ \t>]*\n"), 0.6),  # paragraphs
     (re.compile(r"\n[ \t]*\n[ \t]*>"), 1.2),  # quotes
     (re.compile(r"^[ \t>]*(?:[-+*]|\d{1,9}[.)])[ \t]", re.MULTILINE), 1.2),  # items
@@ -37,10 +37,10 @@ _COSTS = [  # milliseconds of each
     # Formulas, but for what is between two sums of money.
     (
         re.compile(r"\$\$[^$]+\$\$|\\[(\[]|\\begin\{|\$(?=\S)(?!\d[\d,.]*(?![\w\\^{}])[^$\\^_={}]*\$)[^$]*\$"),
-        8.0,
+        7.0,
     ),
 ]
-_COST_OF_A_CELL = 1.0
+_COST_OF_A_CELL = 0.8
 _COST_OF_CODE = 8.0
 # 40 containers that begin on one line, or a list that is indented as deep as so many.
 _DEEP = re.compile(
