@@ -72,6 +72,17 @@ def without_code(text: str) -> str:
         "\n".join(">" * depth for depth in range(1, 300)),
         "word " * 2_000_000,
         "| a | b |\n|---|---|\n" + "| 1 | 2 |\n" * 20_000,
+        "1|2\n-|-\n" + "1|2\n" * 1_500,
+        "|" + "a|" * 100 + "\n|" + "-|" * 100 + "\n" + "|\n" * 100,
+        "> - |a|b|c|\n>   |-|-|-|\n" + ">   |1|2|3|\n" * 1_000,
+        "```\ncode\n```\n\n" + "|1|2|\n|-|-|\n" + "|1|2|\n" * 1_500,
+        "> ```\n\n" + "|1|2|\n|-|-|\n" + "|1|2|\n" * 1_500,
+        "$$\nx\n$$\n\n" * 300,
+        "So $5x$ is.\n\n" * 300,
+        "- a\n" * 2_000,
+        "# a\n\n" * 500,
+        "a\n=\n\n" * 500,
+        "```\na\n```\n" * 300,
         "*a " * 20_000,
         "$x$ " * 5_000,
         "[" * 20_000,
@@ -84,6 +95,17 @@ def without_code(text: str) -> str:
         "quotes on lines",
         "10 MB",
         "table",
+        "cells",
+        "columns",
+        "cells in a list",
+        "cells after code",
+        "cells after a quote",
+        "displayed",
+        "begin as prices",
+        "items",
+        "headings",
+        "underlined headings",
+        "fences",
         "stars",
         "formulas",
         "brackets",
@@ -101,9 +123,28 @@ def test_what_would_hold_up_a_page_is_plain_text(text: str) -> None:
 
 @pytest.mark.parametrize(("source", "_right"), [*INLINE, *BLOCKS])
 def test_what_people_read_is_not_too_much(source: str, _right: str) -> None:
-    """A long answer of ordinary parts, and long code, stay Markdown."""
-    assert not is_too_much("\n\n".join([source] * 300))
-    assert not is_too_much(f"```python\n{'x_y = [a * b for a, b in z]  # note' * 2}\n```\n" * 500)
+    """A long answer of ordinary parts, some hundred formulas among them, and long code, stay Markdown."""
+    assert not is_too_much("\n\n".join([source] * (240 // max(3, source.count("$")))))
+    code = "x_y = [a * b for a, b in z]  # note | $x$\n"
+    assert not is_too_much(f"```python\n{code * 1_000}```\n")
+    assert not is_too_much(f"```python\n{code * 10}```\n\nSo:\n\n" * 100)
+
+
+def test_an_answer_about_money_is_not_too_much() -> None:
+    """A sum of money is no formula, however many there are, in a table too."""
+    assert not is_too_much("It costs $5 and $6, then US$1,000.\n\n" * 800)
+    assert not is_too_much("| a | b |\n|---|---|\n" + "| one | $1,234 |\n" * 500)
+
+
+def test_a_long_table_is_rewritten_in_linear_time() -> None:
+    """Each frame of it while it arrives, too."""
+    costs = []
+    for rows in (1_000, 8_000):
+        text = "|a|b|\n|-|-|\n" + "|1|2|\n" * rows
+        began = time.process_time()
+        rewrite(text, unfinished=True)
+        costs.append(time.process_time() - began)
+    assert costs[1] < 24 * costs[0]
 
 
 def test_an_export_has_the_text_as_it_was_sent() -> None:

@@ -25,6 +25,8 @@ ARRIVING = [
     ("see ![a pic", "see ![a pic"),
     ("a:b[c", "a:b[c"),
     ("Title\n=", "Title"),
+    ("So \\[\nx = 1\n- ", "So [ x = 1"),
+    ("__「重", "<B>「重</B>"),
 ]
 
 pytestmark = needs_chromium
@@ -53,6 +55,9 @@ READ = """() => [...document.querySelectorAll('[class*="st-key-document"]')].map
     const around = (name, before, after) => element.querySelectorAll(name).forEach(found => {
         found.prepend(before(found)); found.append(after(found));
     });
+    element.querySelectorAll('a[aria-label="Link to heading"]').forEach(found => found.remove());
+    for (const found of element.querySelectorAll('br')) found.replaceWith('⏎ ');
+    for (const found of element.querySelectorAll('.katex')) if (found.querySelector('.newline')) found.replaceWith('⏎');
     element.querySelectorAll('.katex').forEach(found =>
         found.replaceWith(`⟦${found.querySelector('annotation').textContent}⟧`));
     for (const [name, mark] of [['strong', 'B'], ['em', 'I'], ['del', 'S']]) {
@@ -136,11 +141,33 @@ def test_a_label_shows_a_name_as_it_is(page: Page, folder: Path) -> None:
         ">" * 20_000 + " quoted",
         "word " * 2_000_000,
         "| a | b |\n|---|---|\n" + "| 1 | 2 |\n" * 20_000,
+        "|1|2|\n|-|-|\n" + "|1|2|\n" * 1_000,
+        "|1|2|\n|-|-|\n" + "|1|2|\n" * 9_900,
+        "|**1**|`2`|\n" + "|-|-|\n" + "|**1**|`2`|\n" * 500,
+        "$$\nx = \\frac{a}{b}\n$$\n\n" * 200,
+        "So $x_1$ is.\n\n" * 210,
+        "- a\n" * 1_400,
+        "# a\n\n" * 340,
         "".join(f"Words **and** `code` of [number]({number}).\n\n" for number in range(980)),
         "```python\n" + "x = foo(1, 'a')\n" * 6_200 + "```",
         "**Words** in a paragraph. " * 300 + "\n\n" + "日本語の文章です。" * 8_000,
     ],
-    ids=["lists", "quotes", "10 MB", "table", "marks", "code", "words"],
+    ids=[
+        "lists",
+        "quotes",
+        "10 MB",
+        "table",
+        "cells",
+        "more cells",
+        "bold cells",
+        "displayed",
+        "formulas",
+        "items",
+        "headings",
+        "marks",
+        "code",
+        "words",
+    ],
 )
 def test_no_text_costs_a_page_more_than_two_seconds(page: Page, folder: Path, text: str) -> None:
     """The time that the browser's main thread is busy, the page's own included."""

@@ -4,6 +4,7 @@ import re
 
 from components.markdown.bounds import is_too_much
 from components.markdown.document import PARSER
+from components.markdown.mask import masked
 
 _SHORT_FRAME = 0.04
 _LONG_FRAME = 0.1
@@ -73,5 +74,6 @@ def _last_start(lines: list[str], shown: int) -> int:
     if is_too_much(whole):
         return 0
     # The 0-based lines where top-level blocks begin. Link definitions count with what follows them.
-    blocks = [token.map[0] for token in PARSER.parse(whole, {"open": True}) if token.map and token.level == 0]
+    tokens = PARSER.parse(masked(whole, unfinished=True), {"open": True})
+    blocks = [token.map[0] for token in tokens if token.map and token.level == 0]
     return max((offsets[number] for number in blocks[1:] if number in offsets), default=0)

@@ -1,7 +1,7 @@
 """What would cost a page too much as Markdown, and is shown as plain text.
 
-Measured in Chromium with streamlit 1.67, beside the page itself: 100,000 characters of code or of paragraphs full of
-marks take about a second; what is nested, and marks within one paragraph, cost by their square.
+Measured in Chromium with streamlit 1.67, beside the page itself: each part costs what `_COSTS` says; what is nested,
+marks within one paragraph, and rows of one table beyond these bounds, cost by their square.
 """
 
 import re
@@ -10,15 +10,38 @@ LONGEST = 100_000  # characters, and so the most that is parsed at once
 LONGEST_UNIT = 20_000  # characters of a paragraph, an item or a row
 MOST_LINES = 10_000
 MOST_MARKS = 1_500  # in a paragraph, an item or a row
-MOST_MARKS_IN_ALL = 8_000  # outside of code
-MOST_FORMULAS = 2_000
+MOST_COST = 1_800  # milliseconds
 MOST_HIGHLIGHTED = 20_000  # characters of code in colours
 SHOWN = 500_000  # characters of plain text that a page shows
 
-_FENCED = re.compile(r"^[ \t>]*(```|~~~)[^\n]*(?:\n(?![ \t>]*\1)[^\n]*)*", re.MULTILINE)
+_CONTAINERS = r"(?:[ \t>]|[-+*][ \t]|\d{1,9}[.)][ \t])*+"
+# Within a quote, code ends with the quote at the latest.
+_FENCED = re.compile(
+    rf"^(?=(?P<quote>[ \t]*>)?){_CONTAINERS}(?P<fence>`{{3,}}(?![^\n]*`)|~{{3,}})[^\n]*"
+    r"(?:\n(?(quote)(?=[ \t]*>))(?![ \t>]*(?P=fence)[`~]*[ \t]*$)[^\n]*)*"
+    r"(?:\n[ \t>]*(?P=fence)[`~]*[ \t]*$)?",
+    re.MULTILINE,
+)
 _UNIT = re.compile(r"\n[ \t]*(?=\n|[-+*>|#]|\d+[.)])")
-_MARK = re.compile(r"[*_`~\[\]<:!&\\$]")
-_FORMULA = re.compile(r"\$|\\[(\[]")
+_MARK = re.compile(r"[*_`~\[\]<>:!&\\$]")
+# The line beneath a table's head, and all that may be its rows: each has as many cells as that line.
+_TABLE = re.compile(
+    r"^(?=[^\n]*-)(?=[^\n]*[|:])(?P<head>[-:| \t>]+)$(?P<rows>(?:\n[ \t>]*+[^\s>][^\n]*)*)", re.MULTILINE
+)
+_COSTS = [  # milliseconds of each
+    (_MARK, 0.2),
+    (re.compile(r"\n[ \t>]*\n"), 0.6),  # paragraphs
+    (re.compile(r"\n[ \t]*\n[ \t]*>"), 1.2),  # quotes
+    (re.compile(r"^[ \t>]*(?:[-+*]|\d{1,9}[.)])[ \t]", re.MULTILINE), 1.2),  # items
+    (re.compile(rf"^{_CONTAINERS}#{{1,6}}[ \t]|(?<=\S\n)[ \t>]*+(?:=+|-+)[ \t]*$", re.MULTILINE), 4.5),  # headings
+    # Formulas, but for what is between two sums of money.
+    (
+        re.compile(r"\$\$[^$]+\$\$|\\[(\[]|\\begin\{|\$(?=\S)(?!\d[\d,.]*(?![\w\\^{}])[^$\\^_={}]*\$)[^$]*\$"),
+        7.0,
+    ),
+]
+_COST_OF_A_CELL = 0.8
+_COST_OF_CODE = 8.0
 # 40 containers that begin on one line, or a list that is indented as deep as so many.
 _DEEP = re.compile(
     r"^(?:(?:[ \t]*+(?:>|(?:[-+*]|\d{1,9}[.)])(?=[ \t]))){40}"
@@ -31,14 +54,20 @@ def is_too_much(text: str) -> bool:
     """Tell whether a page should show this as plain text; linear in its length."""
     if len(text) > LONGEST or text.count("\n") > MOST_LINES:
         return True
-    prose = _FENCED.sub("", text)
-    if len(prose) > MOST_MARKS_IN_ALL and len(_MARK.findall(prose)) > MOST_MARKS_IN_ALL:
-        return True
+    prose, codes = _FENCED.subn("", text)
     return (
         bool(_DEEP.search(prose))
-        or len(_FORMULA.findall(prose)) > MOST_FORMULAS
         or any(map(_is_full, _UNIT.split(prose)))
+        or _cost(prose) + codes * _COST_OF_CODE > MOST_COST
     )
+
+
+def _cost(prose: str) -> float:
+    cells = sum(
+        (found["rows"].count("\n") + 1) * (found["head"].strip("| \t>").count("|") + 1)
+        for found in _TABLE.finditer(prose)
+    )
+    return cells * _COST_OF_A_CELL + sum(cost * len(part.findall(prose)) for part, cost in _COSTS)
 
 
 def _is_full(unit: str) -> bool:

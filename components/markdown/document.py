@@ -13,6 +13,7 @@ from mdit_py_plugins.footnote import footnote_plugin
 from components.markdown.bounds import MOST_HIGHLIGHTED
 from components.markdown.formulas import LONGEST
 from components.markdown.inline import Line, Targets, rewrite_lines
+from components.markdown.mask import masked
 
 DEEPEST = 40  # blocks within blocks
 _MARKER = re.compile(r"(?:[ \t]*(?:>|(?:[-+*]|\d{1,9}[.)])(?=[ \t]|$)))+")
@@ -46,22 +47,23 @@ def rewrite(text: str, *, unfinished: bool = False) -> list[Part]:
     if unfinished and (found := _UNDECIDED.search(text)):
         text = text[: found.start()]
     env: dict[str, object] = {}
-    tokens = PARSER.parse(text, env)
-    document = _Document(text.split("\n"), env)
+    parsed = masked(text)
+    tokens = PARSER.parse(parsed, env)
+    document = _Document(text.split("\n"), parsed.split("\n"), env)
+    last = max((number for number, token in enumerate(tokens) if token.type == "inline"), default=0)
     for number, token in enumerate(tokens):
-        last = unfinished and not any(later.type == "inline" for later in tokens[number + 1 :])
-        document.rewrite(token, tokens[number - 1].type, unfinished=last)
+        document.rewrite(token, tokens[number - 1].type, unfinished=unfinished and number >= last)
     return list(document.parts())
 
 
 class _Document:
     """The lines of a document, rewritten block by block."""
 
-    def __init__(self, lines: list[str], env: EnvType) -> None:
+    def __init__(self, lines: list[str], parsed: list[str], env: EnvType) -> None:
         links = {label: str(found["href"]) for label, found in env.get("references", {}).items()}
         notes = frozenset(f"^{label[1:]}" for label in env.get("footnotes", {}).get("refs", {}))
         self._lines: list[str | None] = list(lines)
-        self._source = lines
+        self._source, self._parsed = lines, parsed
         self._targets = Targets(links, notes)
         self._codes: list[tuple[int, int, Code]] = []
         self._highlighted = 0
@@ -106,8 +108,8 @@ class _Document:
         """Find a block's text in its lines: what stands before it is of the containers."""
         lines = []
         for number, content in enumerate(token.content.split("\n"), first):
-            source = self._source[number]
-            at = max(source.rfind(content.lstrip()), 0) if content else len(source)
+            source, parsed = self._source[number], self._parsed[number]
+            at = max(parsed.rfind(content.lstrip()), 0) if content else len(parsed)
             lines.append(Line(source[:at], source[at:]))
         return lines
 

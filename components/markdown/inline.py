@@ -4,19 +4,21 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from components.markdown.formulas import Formula, Formulas
+from components.markdown.formulas import Formula, Formulas, in_text
 from components.markdown.literal import BREAK
-from components.markdown.tokens import Token, needs_label, pair, write
+from components.markdown.tokens import Token, is_beside_cjk, is_literal, needs_label, pair, write
 
 _SPECIAL = re.compile(
-    r"(?P<escape>\\[!-/:-@\[-`{-~])"
+    r"(?P<environment>\\begin\{)"
+    r"|(?P<escape>\\[!-/:-@\[-`{-~])"
     r"|(?P<code_span>`+)"
     r"|(?P<autolink><(?:[A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>]*|[\w.!#$%&'*+/=?^`{|}~-]+@[A-Za-z0-9.-]+)>)"
     r"|(?P<url>(?<![A-Za-z])https?://[^\s<]{1,2000}|(?<![^\s*_~(\[\]])www\.[^\s<]{1,2000})"
     r"|(?P<dollars>\$+)"
     r"|(?P<open>!?\[)"
     r"|(?P<close>\])"
-    r"|(?P<run>\*+|~+)"
+    r"|(?P<break>(?i:<br[ \t]*/?>))"
+    r"|(?P<run>\*+|~+|(?<!_)__(?!_))"
     r"|(?P<newline>\n)"
 )
 _DESTINATION = re.compile(
@@ -26,6 +28,8 @@ _DESTINATION = re.compile(
 _UNFINISHED = re.compile(r"\((?:<[^<>\n]*|[^\s()<>]*|[^\s()<>]+\s+[\"'][^\"'\n]*)\Z|\[[^\[\]]*\Z")
 _LABEL = re.compile(r"\[(?P<label>(?:\\.|[^\[\]\\]){0,999}+)\]")
 _URL_END = re.compile(r"[、。「」『』（）【】！？，；：]|\*\*|[?!.,:*_~'\"]+\Z|&\w+;\Z")
+_SPACES = re.compile(r"[ \t]*")
+_BEGINS = re.compile(r"[-+*#>=|~`:\d]")
 _BACKTICKS = re.compile(r"`+")
 _LONGEST_LABEL = 999
 _PICTURE_HERE = re.compile(r"<?data:image/", re.IGNORECASE)
@@ -93,7 +97,7 @@ class _Scanner:
             self.tokens[-1].text = self.tokens[-1].text.rstrip()
         for token in opened:
             token.role = "opens"
-        self.tokens += [Token("opaque", token.text) for token in reversed(opened)]
+        self.tokens += [Token("opaque", token.text.replace("_", "*")) for token in reversed(opened)]
 
     def _plain(self, start: int, end: int) -> None:
         if start < end:
@@ -117,6 +121,9 @@ class _Scanner:
         self._add("text", text, start)
         return start + len(text)
 
+    def _environment(self, start: int, text: str) -> int:
+        return self._dollars(start, text)
+
     def _formula(self, start: int, formula: Formula) -> int:
         first = self._line
         self._line += self.text.count("\n", start, formula.end)
@@ -127,7 +134,7 @@ class _Scanner:
                 "opaque", _display(formula.body, _continued(self._prefixes[first]), more=bool(rest.strip())), start
             )
             return formula.end + len(rest) - len(rest.lstrip())
-        body = " ".join(formula.body.split("\n"))
+        body = in_text(formula.body)
         style = "\\displaystyle " if formula.displayed and self.text[start] == "\\" else ""
         # Within two dollars one is a dollar, as in \text{\$5}; alone on a line, they would begin a block.
         mark = "$$" if "$" in body else "$"
@@ -186,11 +193,30 @@ class _Scanner:
     def _run(self, start: int, text: str) -> int:
         if text[0] == "~" and len(text) != 2:
             self._add("text", text if len(text) == 1 else "\\~" * len(text), start)
-        elif text == "*" and self.text[start - 1 : start].isdigit() and self.text[start + 1 : start + 2].isdigit():
-            self._add("text", "\\*", start)  # a product
+        elif text[0] == "*" and is_literal(self.text, start, start + len(text)):
+            self._add("text", "\\*" * len(text), start)
+        elif text == "__" and not is_beside_cjk(self.text, start, start + 2):
+            self._add("text", text, start)
         else:
             self._add("run", text, start)
         return start + len(text)
+
+    def _break(self, start: int, text: str) -> int:
+        """Write what models write for the end of a line, as such an end; in a cell or a heading by a formula."""
+        end = _SPACES.match(self.text, start + len(text)).end()  # type: ignore[union-attr]
+        before = self.text[self.text.rfind("\n", 0, start) + 1 : start].strip()
+        after = self.text[end : end + 1]
+        if not before or not after:
+            self._add("text", " ", start)
+        elif not self._flow:
+            self._add("opaque", " $\\newline$ ", start)
+        elif after == "\n":
+            self._add("opaque", "\\", start)
+        else:
+            # Nothing that follows begins a block.
+            part = BREAK if _BEGINS.match(after) else ""
+            self._add("opaque", f"\\\n{_continued(self._prefixes[self._line])}{part}", start)
+        return end
 
     def _newline(self, start: int, _text: str) -> int:
         self._line += 1

@@ -32,10 +32,22 @@ def write(tokens: Sequence[Token], source: str) -> str:
             out.append(token.text)
         else:
             out.append(_write_token(token, links))
+            if out[-1][:1] == "[":
+                _part_from_exclamation(out)
     pair(tokens, source)
     for place, token in runs:
+        if token.role:
+            # Underscores need more around them than stars do.
+            token.text = token.text.replace("_", "*")
         out[place] = _flanked(out, place, token)
     return re.sub(rf"({re.escape(BREAK)})(?=\{{)", r"\1\\", "".join(out))
+
+
+def _part_from_exclamation(out: list[str]) -> None:
+    """Keep the last of these from being a picture: escape what would make it one."""
+    place = next((other for other in range(len(out) - 2, -1, -1) if out[other]), -1)
+    if place >= 0 and re.search(r"(?<!\\)(?:\\\\)*!\Z", out[place]):
+        out[place] = out[place][:-1] + "\\!"
 
 
 def _write_token(token: Token, links: list[str]) -> str:
@@ -81,19 +93,58 @@ def pair(tokens: Sequence[Token], source: str) -> list[Token]:
     for token in tokens:
         if token.kind == "run":
             before, after = source[token.start - 1 : token.start], source[token.end : token.end + 1]
-            if places.get(token.text) and _opens(after, before):
+            if places.get(token.text) and _closes(opened[places[token.text][-1]], token, source):
                 token.role, first = "closes", places[token.text][-1]
                 opened[first].role = "opens"
                 while len(opened) > first:
                     places[opened.pop().text].pop()
-            elif _opens(before, after):
+            elif _opens(before, after, token.text):
                 places.setdefault(token.text, []).append(len(opened))
                 opened.append(token)
     return opened
 
 
-def _opens(before: str, after: str) -> bool:
-    return _left_flanking(before, after) or (_kind(after) != "space" and (_is_cjk(before) or _is_cjk(after)))
+def _opens(before: str, after: str, mark: str) -> bool:
+    """Tell whether the mark may open emphasis between these; with the two exchanged, whether it may close it."""
+    if mark == "__":  # elsewhere CommonMark decides, which leaves ``a__init__`` alone
+        return _is_cjk(after) and not after.isspace()
+    if _left_flanking(before, after):
+        return True
+    # A single star between another letter and a bracket points to a note, as in ``A*（注）``.
+    return _kind(after) != "space" and (_is_cjk(before) or (mark != "*" and _is_cjk(after)))
+
+
+def _closes(opener: Token, token: Token, source: str) -> bool:
+    before, after = source[token.start - 1 : token.start], source[token.end : token.end + 1]
+    if not _opens(after, before, token.text):
+        return False
+    if token.text != "*" or _kind(before) != "letter" or _kind(after) != "mark":
+        return True
+    # Two stars that each stand before a bracket point to notes.
+    return _left_flanking(source[opener.start - 1 : opener.start], source[opener.end : opener.end + 1])
+
+
+def is_literal(source: str, start: int, end: int) -> bool:
+    """Tell stars that multiply, or are cheeks of a face as in ``(*^^*)``, from marks of emphasis."""
+    before, after = source[max(start - 1, 0) : start], source[end : end + 1]
+    if after.isdigit() and before.isdigit():
+        return True
+    if end - start == 2:
+        return after.isdigit() and before.isascii() and (before.isalnum() or before in (")", "]"))
+    return end - start == 1 and (
+        (before in ("(", "（") and _is_of_a_face(after)) or (after in (")", "）") and _is_of_a_face(before))
+    )
+
+
+def _is_of_a_face(character: str) -> bool:
+    if not character:
+        return False
+    return character in "^`・ﾟ゜゚；;" or (not character.isascii() and unicodedata.category(character)[0] == "S")
+
+
+def is_beside_cjk(source: str, start: int, end: int) -> bool:
+    """Tell whether a mark of underscores stands beside Japanese text, where CommonMark may see no emphasis."""
+    return _is_cjk(source[max(start - 1, 0) : start]) or _is_cjk(source[end : end + 1])
 
 
 def needs_label(url: str) -> bool:
