@@ -15,7 +15,7 @@ _TEX = re.compile(r"\\(?:[A-Za-z]|[%&#{},;:!|])|(?:(?<![A-Za-z])[A-Za-z]|[)\]}])
 _EQUALS = re.compile(r"\w\)?\s*[=<>]\s*[-\w(]")
 _INDEX = re.compile(r"_(?:\{|\\|\w(?![A-Za-z]))[\s\S]*(?<!\.)\Z")
 ENVIRONMENT = re.compile(
-    r"\\begin\{((?:align|aligned|alignat|alignedat|equation|gather|gathered|split|multline|array|cases|rcases|CD"
+    r"\\begin\{((?:align|aligned|alignat|alignedat|equation|gather|gathered|split|array|cases|rcases|CD"
     r"|[bBpvV]?(?:small)?matrix)\*?)\}"
 )
 _ORDINAL = re.compile(r"(?:th|st|nd|rd|s)\b")
@@ -151,8 +151,8 @@ def in_text(body: str) -> str:
     return _DISPLAYED.sub(_within_text, " ".join(body.split()) if "\n" in body else body)
 
 
-_DISPLAYED = re.compile(r"\\(?:begin|end)\{(align|gather|equation|alignat|multline)\*?\}")
-_WITHIN_TEXT = {"align": "aligned", "alignat": "alignedat", "gather": "gathered", "multline": "gathered"}
+_DISPLAYED = re.compile(r"\\(?:begin|end)\{(align|gather|equation|alignat)\*?\}")
+_WITHIN_TEXT = {"align": "aligned", "alignat": "alignedat", "gather": "gathered"}
 
 
 def _within_text(found: re.Match[str]) -> str:
