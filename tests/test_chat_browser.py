@@ -111,7 +111,7 @@ def test_regenerate_new_chat_and_export(visit: Visit, demo: DemoModel) -> None:
     finished(page)
     assert len(asked(demo, "What can be exported?")) == 2
     expect(page.get_by_test_id("stChatMessage")).to_have_count(2)
-    page.get_by_role("button", name=EN["chat.export"]).click()
+    page.get_by_test_id("stMainBlockContainer").get_by_role("button", name=EN["chat.export"]).click()
     markdown = download(page, EN["chat.export_markdown"])
     picture(page, "2-export")
     data = json.loads(download(page, EN["chat.export_json"]))

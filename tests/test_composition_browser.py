@@ -67,23 +67,6 @@ def test_the_enter_of_a_composition_sends_no_question(lab: Site, events: list[tu
         expect(box).to_have_value("")
 
 
-@browsers
-def test_the_enter_of_a_composition_commits_no_field(lab: Site, events: list[tuple[str, dict[str, Any]]]) -> None:
-    """A name that is being composed is not taken before it is finished."""
-    words = texts("ja")
-    taken = words["prompts.first_vivid"]
-    with lab.opened("/prompts", "ja") as page:
-        expect(page.get_by_role("button", name=words["prompts.run"], exact=True)).to_be_visible()
-        name = page.get_by_role("textbox", name=words["prompts.name"], exact=True).first
-        name.fill(taken)
-        compose(name, events)
-        page.wait_for_timeout(500)
-        problem = page.get_by_text(words["prompts.problem_duplicate_name"].format(names=taken))
-        expect(problem).to_have_count(0)
-        name.press("Enter")
-        expect(problem).to_be_visible()
-
-
 @pytest.mark.parametrize("page_name", PAGES)
 @pytest.mark.soak
 def test_every_page_keeps_compositions(lab: Site, page_name: str) -> None:

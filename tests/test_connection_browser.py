@@ -8,12 +8,12 @@ from typing import Any
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from benchmarks.harness import ROOT, chromium
+from benchmarks.harness import ROOT, chromium, streamlit_server
 from components.host_config import SWITCH
 from components.page.texts import texts
-from tests.browser import PATIENCE, Site, button, needs_chromium, site
+from tests.browser import PATIENCE, Site, button, needs_chromium
 from tests.pages import LOCALE
 from tests.redis_server import RedisServer
 from tests.test_gateway_command import LEAVE, free_port, needs_signals, running
@@ -47,7 +47,12 @@ def open_chat(browser: Browser, port: int, language: str, width: int = 1280) -> 
 def ask(page: Page, question: str) -> None:
     page.get_by_test_id("stChatInputTextArea").fill(question)
     page.keyboard.press("Enter")
-    expect(page.get_by_text(question, exact=True)).to_be_visible()
+    expect(asked(page, question)).to_be_visible()
+
+
+def asked(page: Page, question: str) -> Locator:
+    """The question in the conversation; the sidebar lists it as well."""
+    return page.get_by_test_id("stChatMessage").get_by_text(question, exact=True)
 
 
 def is_away(page: Page, words: dict[str, str]) -> None:
@@ -71,12 +76,12 @@ def test_the_page_goes_on_where_it_was(
         address = page.url
         process.send_signal(signal.SIGKILL)
         is_away(page, words)
-        expect(page.get_by_text("one?", exact=True)).to_be_visible()
+        expect(asked(page, "one?")).to_be_visible()
     with serve(tmp_path, port, **settings):
         expect(page.get_by_role("alert").filter(has_text=words["connection.away"])).to_be_hidden()
-        expect(page.get_by_text("one?", exact=True)).to_be_visible()
+        expect(asked(page, "one?")).to_be_visible()
         ask(page, "two?")
-        expect(page.get_by_text("one?", exact=True)).to_be_visible()
+        expect(asked(page, "one?")).to_be_visible()
         expect(button(page, words["chat.regenerate"])).to_be_visible()
         assert page.url == address
         page.close()
@@ -103,9 +108,9 @@ def test_a_page_has_the_end_of_its_answer_before_the_server_goes(
 
 
 @pytest.fixture(scope="module")
-def app() -> Iterator[Site]:
-    with site(LAB_MODELS="demo") as served:
-        yield served
+def app(browser: Browser) -> Iterator[Site]:
+    with streamlit_server(ROOT / "app.py", environment={"LAB_GRPC_PORT": "0", "LAB_MODELS": "demo"}) as server:
+        yield Site(browser, server.url)
 
 
 @both

@@ -36,6 +36,10 @@ class Shelf:
         async def found() -> bool:
             return asked.id in await self.found(asked.browser, answer)
 
+        async def answered() -> bool:
+            return (await self.chats.get(asked.id)).live is None
+
+        await soon(answered)
         if asked.browser:
             await soon(found)
         return await self.chats.get(asked.id)

@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 from streamlab_client import Client
 
+from components.page.texts import texts
 from tests.browser import button, site
 from tests.proxies import VARIABLES, free_port
 from tests.python_client import PROTOCOLS
@@ -17,7 +18,9 @@ def test_the_app_answers_behind_a_dead_proxy(monkeypatch: pytest.MonkeyPatch) ->
     with site(OPENAI_API_KEY="sk-test", LAB_GRPC_PORT=str(port), **DEAD) as found:
         page = found.browser.new_page()
         page.goto(f"{found.url}/chat")
-        expect(page.get_by_test_id("stAlert").first).to_contain_text("HTTPS_PROXY")
+        expect(page.get_by_test_id("stAlert").first).to_contain_text("cannot be asked")
+        page.get_by_text(texts("en")["providers.why"], exact=True).first.click()
+        expect(page.get_by_text("HTTPS_PROXY").first).to_be_visible()
         page.get_by_test_id("stChatInputTextArea").fill("What is streaming?")
         page.keyboard.press("Enter")
         expect(button(page, "Regenerate")).to_be_visible(timeout=30_000)

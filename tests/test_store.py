@@ -14,7 +14,7 @@ import pytest
 
 from streamlab.agent.tasks import Agents
 from streamlab.chats import CHATS, Chat, Chats, Turn
-from streamlab.events.event import Done, FinalAnswer, StreamEvent, TextDelta, ToolCall, ToolResult
+from streamlab.events.event import Done, FinalAnswer, StreamEvent, TextDelta, ToolCall, ToolResult, merge_deltas
 from streamlab.events.outcome import outcome_of
 from streamlab.gateway.access import Access, Grant
 from streamlab.hub import Gap, Log, Position, Snapshot, UnknownRun
@@ -120,7 +120,8 @@ async def test_of_a_long_log_the_file_holds_what_the_memory_does(path: Path, bou
         gap, snapshot, *rest = await drain(again.follow())
         assert isinstance(gap, Gap)
         assert snapshot == whole[0]
-        assert rest == whole[1]
+        read = [event for event in rest if isinstance(event, StreamEvent)]
+        assert merge_deltas(read) == merge_deltas(whole[1])  # for who lags they may be merged already
     async with SqliteHub(copy, bounds=bounds) as hub:
         lost = await hub.open("run")
         assert isinstance(lost.snapshot(), Snapshot)

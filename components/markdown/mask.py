@@ -31,11 +31,16 @@ def masked(text: str, *, unfinished: bool = False) -> str:
     while found := _OPENER.search(text, at):
         start, end = found.span()
         parts.append(text[at:start])
-        if found["formula"]:
-            end = _end(text, start, formulas, unfinished=unfinished) or end
-        parts.append(_hidden(text, start, end) if found["formula"] else text[start:end])
-        at = end
+        ends = _end(text, start, formulas, unfinished=unfinished) if found["formula"] else 0
+        at = ends or _past(text, start, end)
+        parts.append(_hidden(text, start, at) if ends else text[start:at])
     return "".join([*parts, text[at:]])
+
+
+def _past(text: str, start: int, end: int) -> int:
+    """Return where to look on: behind the closing mark of what is no formula, for that opens none either."""
+    closing = text.find("$$", end) if text.startswith("$$", start) else -1
+    return end if closing < 0 else closing + 2
 
 
 def _end(text: str, start: int, formulas: Formulas, *, unfinished: bool) -> int:
@@ -48,7 +53,8 @@ def _end(text: str, start: int, formulas: Formulas, *, unfinished: bool) -> int:
     formula = formulas.match(start)
     if formula and "\n" not in text[start : formula.end]:
         return formula.end
-    opens = unfinished and displayed and len(text) - start <= LONGEST
+    is_closed = mark == "$$" and text.find(mark, start + 2) >= 0  # and is no formula nevertheless
+    opens = unfinished and displayed and not is_closed and len(text) - start <= LONGEST
     end = formula.end if formula else len(text) if opens else 0
     body = text[start:end]
     if (dollar and not _COMMAND.search(body)) or _FENCE.search(body):
@@ -80,5 +86,5 @@ def _hidden(text: str, start: int, end: int) -> str:
     for line in lines:
         kept = inside.match(line)[0]  # type: ignore[index]
         rest = line[len(kept) :]
-        out.append(kept + re.sub(r"\S", "x", rest) if rest else blank)
+        out.append(kept + re.sub(r"\S", "x", rest) if rest.strip() else blank)
     return "\n".join(out)

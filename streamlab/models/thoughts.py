@@ -62,7 +62,7 @@ class Thoughts:
 
     def _outside(self) -> str:
         """Look for a mark where the answer might begin; give the answer's text if there is none."""
-        said = self._held.lstrip("\ufeff").lstrip()
+        said = self._held.lstrip().lstrip("\ufeff").lstrip()
         head = said[:_LONGEST]
         low = head.lower()
         if self._after and low.startswith(_SKIPPED):
