@@ -15,12 +15,12 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import Mount, WebSocketRoute
 
-from components.browser_cookie import BrowserCookie
-from components.content_policy import API, ContentPolicy
-from components.deep_addresses import DeepAddresses
-from components.host_config import HostConfig
-from streamlab.chat_changes import PATH, tell_changes
+from components.middleware.browser_cookie import BrowserCookie
+from components.middleware.content_policy import API, ContentPolicy
+from components.middleware.deep_addresses import DeepAddresses
+from components.middleware.host_config import HostConfig
 from streamlab.engine import Engine, open_engine
+from streamlab.gateway.changes import PATH, tell_changes
 from streamlab.gateway.http import create_app
 from streamlab.gateway.serving import serving
 from streamlab.hub import StoreRefused

@@ -18,7 +18,7 @@ import uvloop
 from benchmarks.apps.bare import bare_model
 from benchmarks.harness import Claim, Result, by_turns, middles, print_table
 from streamlab.agent.tasks import Agents
-from streamlab.chats import Chats
+from streamlab.chats.chats import Chats
 from streamlab.demo_model.process import DemoModel
 from streamlab.events.event import TextDelta
 from streamlab.hub import MemoryHub

@@ -26,7 +26,8 @@ from benchmarks.apps.workload import Workload
 from benchmarks.harness import GATEWAY, Claim, Result, asgi_server, by_turns, middles, percentile, print_table
 from benchmarks.sse_clients import PreparedRun
 from streamlab.agent.tasks import Agents
-from streamlab.chats import CHATS, Chat, Chats, Turn
+from streamlab.chats.chat import CHATS, Chat, Turn
+from streamlab.chats.chats import Chats
 from streamlab.demo_model.process import DemoModel
 from streamlab.events.event import Done, TextDelta
 from streamlab.events.outcome import UNKNOWN, Outcome

@@ -5,7 +5,7 @@ from urllib.parse import unquote, urlsplit
 
 import streamlit as st
 
-from components.deep_addresses import ADDRESS
+from components.middleware.deep_addresses import ADDRESS
 from components.page import conversations, providers, sidebar
 from components.page.composition import keep_composition
 from components.page.connection import tell_of_connection

@@ -15,7 +15,7 @@ from components.page.session import session
 from components.page.texts import t
 from components.page.widgets import button, download
 from streamlab.agent.graph import chat_agent
-from streamlab.chats import Busy, Chat, Turn
+from streamlab.chats.chat import Busy, Chat, Turn
 from streamlab.engine import Engine
 from streamlab.hub import HubUnreachable
 from streamlab.runs.chain import chat_chain

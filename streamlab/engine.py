@@ -13,17 +13,17 @@ import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from streamlab.agent.tasks import Agents
-from streamlab.browsers import Browsers
-from streamlab.chats import Chats
+from streamlab.browsers.browsers import Browsers
+from streamlab.browsers.history import History
+from streamlab.browsers.items import KINDS, Items
+from streamlab.chats.chats import Chats
 from streamlab.chunks.captures import Captures
 from streamlab.demo_model.process import DemoModel
 from streamlab.faults.trials import Trials
-from streamlab.history import History
 from streamlab.hub import Follower, Hub, Item, MemoryHub, StoreUnwritable
 from streamlab.hub.hub import Notice
 from streamlab.hub.sqlite.cleaning import Keeping
 from streamlab.hub.sqlite.hub import SqliteHub
-from streamlab.items import KINDS, Items
 from streamlab.latency.measurements import Measurements
 from streamlab.models.catalog import Models
 from streamlab.models.network import problems

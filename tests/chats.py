@@ -2,7 +2,8 @@
 
 import anyio
 
-from streamlab.chats import Chat, Chats
+from streamlab.chats.chat import Chat
+from streamlab.chats.chats import Chats
 from streamlab.models.options import Options
 from tests.conftest import PATIENCE
 

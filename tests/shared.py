@@ -13,7 +13,8 @@ from pydantic import SecretStr
 from streamlit.testing.v1 import AppTest
 
 from streamlab.agent.tasks import Agents
-from streamlab.chats import Chat, Chats
+from streamlab.chats.chat import Chat
+from streamlab.chats.chats import Chats
 from streamlab.hub.redis.hub import RedisHub
 from streamlab.hub.redis.store import Times
 from streamlab.models.catalog import Models

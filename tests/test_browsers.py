@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from benchmarks.harness import ROOT, streamlit_server
-from streamlab.browsers import RENEWED, SECONDS, Browsers, cookie_name
+from streamlab.browsers.browsers import RENEWED, SECONDS, Browsers, cookie_name
 from streamlab.hub import MemoryHub
 from streamlab.hub.shared import Shared
 

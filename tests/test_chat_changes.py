@@ -7,8 +7,9 @@ from contextlib import aclosing
 import anyio
 import pytest
 
-from streamlab.chat_changes import version_of, versions
-from streamlab.chats import Chat, Chats
+from streamlab.chats.chat import Chat
+from streamlab.chats.chats import Chats
+from streamlab.gateway.changes import version_of, versions
 from streamlab.models.catalog import Models
 from streamlab.models.options import Options
 from tests.chats import settled

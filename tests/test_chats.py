@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from streamlab import chats as module
 from streamlab.agent.tasks import Agents
-from streamlab.chats import Busy, Chat, Chats, UnknownChat
+from streamlab.chats import chats as module
+from streamlab.chats.chat import CHATS, KEPT, Busy, Chat, UnknownChat
+from streamlab.chats.chats import Chats
 from streamlab.hub import UnknownRun
 from streamlab.hub.memory.shared import MemoryShared
 from streamlab.models.options import QUESTION_CHARACTERS, InvalidQuestion, Options
@@ -245,7 +246,7 @@ async def test_a_conversation_goes_a_day_after_its_last_use(lab: Lab, bounds: Bo
     for chat in (old, used):
         await chats.stop(chat.id)
         await settled(chats, chat)
-    bounds.now += module.KEPT - 1
+    bounds.now += KEPT - 1
     await chats.get(used.id)
     bounds.now += 2
     assert await known(chats, old, used, live) == [False, True, True]
@@ -255,7 +256,7 @@ async def test_the_longest_unused_go_when_all_grows_too_large(
     lab: Lab, bounds: Bounds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only as many as must, never a live one nor the one that is asked."""
-    monkeypatch.setattr(module, "CHATS", replace(module.CHATS, capacity=750))
+    monkeypatch.setattr(module, "CHATS", replace(CHATS, capacity=750))
     chats = make(lab)
     live = await chats.ask(None, "q" * 100, Options(demo_model(**ENDLESS)))
     first, second, third = [await ask(chats, None, "q" * 100, says("a" * 100)) for _ in range(3)]
@@ -263,7 +264,7 @@ async def test_the_longest_unused_go_when_all_grows_too_large(
     await chats.get(first.id)  # now the second is the longest unused
     await chats.ask(first.id, "q" * 100, says("a"))
     assert await known(chats, second, live, first, third) == [False, True, True, True]
-    monkeypatch.setattr(module, "CHATS", replace(module.CHATS, capacity=0))
+    monkeypatch.setattr(module, "CHATS", replace(CHATS, capacity=0))
     chats = make(lab)
     live = await chats.ask(None, "q" * 100, Options(demo_model(**ENDLESS)))
     first = await ask(chats, None, "q", says("a"))

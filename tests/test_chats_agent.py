@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from streamlab.agent.tasks import Agents
-from streamlab.chats import Chat, Chats
+from streamlab.chats.chat import Chat
+from streamlab.chats.chats import Chats
 from streamlab.models.options import Options
 from tests.chats import HISTORY, ask, settled
 from tests.conftest import Asked, Lab, demo_model, until

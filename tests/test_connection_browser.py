@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from benchmarks.harness import ROOT, chromium, streamlit_server
-from components.host_config import SWITCH
+from components.middleware.host_config import SWITCH
 from components.page.texts import texts
 from tests.browser import PATIENCE, Site, button, needs_chromium
 from tests.pages import LOCALE

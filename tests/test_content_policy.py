@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import ConsoleMessage, Page, expect
 
 from benchmarks.harness import ROOT
-from components.content_policy import POLICY
+from components.middleware.content_policy import POLICY
 from components.page.texts import texts
 from tests.browser import Site, button, is_error, needs_chromium, site
 

@@ -8,8 +8,9 @@ import anyio
 import pytest
 
 from streamlab.agent.tasks import Agents
-from streamlab.chats import Chat, Chats, UnknownChat
-from streamlab.history import _DELETED, CONVERSATIONS, History
+from streamlab.browsers.history import _DELETED, CONVERSATIONS, History
+from streamlab.chats.chat import Chat, UnknownChat
+from streamlab.chats.chats import Chats
 from streamlab.hub import Hub, MemoryHub
 from streamlab.hub.listing import TITLE_CHARACTERS
 from streamlab.hub.redis.hub import RedisHub
@@ -139,7 +140,7 @@ async def test_a_deleted_conversation_is_gone_and_can_be_restored(shelf: Shelf) 
 
 async def test_it_is_deleted_for_good_some_time_later(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its address says so all the same."""
-    monkeypatch.setattr("streamlab.history._DELETED", replace(_DELETED, seconds=0.2))
+    monkeypatch.setattr("streamlab.browsers.history._DELETED", replace(_DELETED, seconds=0.2))
     shelf.history, me = History(shelf.chats, shelf.hub.shared), name()
     chat = await shelf.ask(me, "question")
     await shelf.history.delete(me, chat.id)

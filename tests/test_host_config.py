@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from components.host_config import PATH, SWITCH, HostConfig
+from components.middleware.host_config import PATH, SWITCH, HostConfig
 
 
 def answered(body: bytes, status: int = 200) -> httpx2.Response:

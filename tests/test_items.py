@@ -13,12 +13,12 @@ from components.latency.measurements import SavedMeasurement
 from components.page.texts import LANGUAGES, texts
 from components.timeline import recordings
 from components.timeline.recordings import Recording
+from streamlab.browsers.items import RECORDING, Item, Items
 from streamlab.engine import Engine
 from streamlab.events.event import Done, FinalAnswer, StreamEvent, TextDelta
 from streamlab.hub import Hub, MemoryHub
 from streamlab.hub.redis.hub import RedisHub
 from streamlab.hub.sqlite.hub import SqliteHub
-from streamlab.items import RECORDING, Item, Items
 from streamlab.latency.measurement import Measurement
 from tests.observations import plan_of, streamed
 from tests.pages import checked, serving, visit

@@ -11,7 +11,7 @@ from components.markdown.blocks import MarkdownBlocks
 from components.markdown.bounds import is_too_much
 from components.markdown.document import Code, rewrite
 from components.page.texts import plain
-from streamlab.chats import Chat, Turn
+from streamlab.chats.chat import Chat, Turn
 from streamlab.events.outcome import UNKNOWN, Outcome
 from streamlab.events.timings import Timings
 from streamlab.models.options import Options

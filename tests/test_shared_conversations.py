@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import anyio
 import pytest
 
-from streamlab import chats as conversations
-from streamlab.chats import Busy, Chat, Turn, UnknownChat
+from streamlab.chats import chats as conversations
+from streamlab.chats.chat import LOST, Busy, Chat, Turn, UnknownChat
 from streamlab.models.catalog import Models
 from streamlab.models.options import Options
 from streamlab.runs.run import TooManyRuns, new_run_id
@@ -181,7 +181,7 @@ async def test_a_run_without_a_log_is_lost(sides: tuple[Side, Side]) -> None:
     late = await dead_turn(here, new_run_id(), time.time() - conversations.BEGINNING - 1)
     early = await dead_turn(here, new_run_id())
     (turn,) = (await here.chats.get(late.id)).turns
-    assert turn.outcome == conversations.LOST
+    assert turn.outcome == LOST
     assert (await here.chats.get(early.id)).live
 
 
@@ -191,7 +191,7 @@ async def test_what_the_producer_says_counts_over_what_others_concluded(sides: t
     chat = await here.chats.ask(None, "q", Options(demo_model(chunks=20, rate=50)))
     known = await there.chats._chats.get(chat.id)
     assert known
-    assert await there.chats._close(known, conversations.LOST)
+    assert await there.chats._close(known, LOST)
     await until(lambda: not here.chats._outcomes)
     (turn,) = (await there.chats.get(chat.id)).turns
     assert turn.outcome

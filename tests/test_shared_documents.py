@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from streamlab.chats import CHATS, Chat, Turn
+from streamlab.chats.chat import CHATS, Chat, Turn
 from streamlab.events.event import Usage
 from streamlab.events.outcome import Outcome, ToolUse
 from streamlab.events.timings import Timings

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
-from streamlab.chats import Chat
+from streamlab.chats.chat import Chat
 from streamlab.engine import engine_in_thread
 from streamlab.gateway import submissions as asking
 from streamlab.gateway.access import Caller

@@ -13,7 +13,8 @@ import anyio
 import pytest
 
 from streamlab.agent.tasks import Agents
-from streamlab.chats import CHATS, Chat, Chats, Turn
+from streamlab.chats.chat import CHATS, Chat, Turn
+from streamlab.chats.chats import Chats
 from streamlab.events.event import Done, FinalAnswer, StreamEvent, TextDelta, ToolCall, ToolResult, merge_deltas
 from streamlab.events.outcome import outcome_of
 from streamlab.gateway.access import Access, Grant

@@ -7,7 +7,7 @@ from typing import Any
 
 from components.page.sidebar import model_label
 from components.page.texts import t
-from streamlab.chats import Chat, Turn
+from streamlab.chats.chat import Chat, Turn
 
 
 def to_markdown(chat: Chat) -> str:

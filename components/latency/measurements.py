@@ -11,7 +11,7 @@ from components.page.history import Codec, History
 from components.page.session import session
 from components.page.texts import LANGUAGE_KEY, t
 from components.page.widgets import button, download
-from streamlab import items
+from streamlab.browsers import items
 from streamlab.latency.measurement import BrokenMeasurement, Measurement, read_measurement, write_measurement
 from streamlab.latency.observation import write_csv, write_lines
 

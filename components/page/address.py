@@ -4,7 +4,7 @@ import streamlit as st
 
 from components.page.lab import engine
 from components.page.session import session
-from streamlab.chats import Chat, UnknownChat
+from streamlab.chats.chat import Chat, UnknownChat
 
 CHAT, RUN, MEASUREMENT, COMPARISON = "chat", "run", "measurement", "comparison"  # parameters
 TRIAL, READING = "trial", "reading"

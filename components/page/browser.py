@@ -4,7 +4,7 @@ import streamlit as st
 
 from components.page.lab import engine
 from components.page.session import session
-from streamlab.browsers import cookie_name
+from streamlab.browsers.browsers import cookie_name
 from streamlab.hub import HubUnreachable
 
 

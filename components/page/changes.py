@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from streamlab.chat_changes import PATH, version_of
-from streamlab.chats import Chat
+from streamlab.chats.chat import Chat
+from streamlab.gateway.changes import PATH, version_of
 
 # A page that is idle has no script running. So it waits for word of a change itself, over a WebSocket: a browser opens
 # six connections to one server, but not counting these. The page that made the change, or that followed the answer to

@@ -7,7 +7,7 @@ from components.page.texts import t
 WORDS = ("away", "gone", "failed")
 
 # Streamlit tells the window whenever its connection is lost or back, and of an error that it would have shown in a
-# dialog (see components/host_config.py). A popover is above everything and needs no place on the page.
+# dialog (see components/middleware/host_config.py). A popover is above everything and needs no place on the page.
 _JS = """
 const PATIENCE = 400;  // milliseconds: a connection that is back before that was not missed
 const notes = new WeakMap();

@@ -14,8 +14,8 @@ from components.page.lab import engine
 from components.page.session import session
 from components.page.texts import plain, t
 from components.page.widgets import button
-from streamlab.chats import UnknownChat
-from streamlab.history import CONVERSATIONS, UNDO_SECONDS
+from streamlab.browsers.history import CONVERSATIONS, UNDO_SECONDS
+from streamlab.chats.chat import UnknownChat
 from streamlab.hub import HubUnreachable
 from streamlab.hub.listing import TITLE_CHARACTERS, Entry
 

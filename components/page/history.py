@@ -14,9 +14,9 @@ from components.page.lab import engine
 from components.page.session import session
 from components.page.texts import plain, t
 from components.page.widgets import button
+from streamlab.browsers.items import Item
 from streamlab.hub import HubUnreachable
 from streamlab.hub.listing import Entry
-from streamlab.items import Item
 
 KEPT = 20  # in a session
 SHOWN = 50  # of those that a browser has kept

@@ -11,7 +11,7 @@ from components.page.session import session
 from components.page.slots import draw_notice
 from components.page.texts import t
 from components.page.unsent import keep_unsent
-from streamlab.chats import Busy
+from streamlab.chats.chat import Busy
 from streamlab.hub import HubFull, HubUnreachable
 from streamlab.models.options import QUESTION_CHARACTERS, InvalidQuestion
 from streamlab.runs.run import Closing, TooManyRuns

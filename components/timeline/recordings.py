@@ -9,9 +9,9 @@ from components.page.history import Codec, History
 from components.page.session import session
 from components.page.texts import t
 from components.page.widgets import button, download
+from streamlab.browsers.items import RECORDING
 from streamlab.events.event import StreamEvent
 from streamlab.events.recording import BrokenRecording, read_recording, write_recording
-from streamlab.items import RECORDING
 
 UPLOAD_KEY = "timeline.upload"
 

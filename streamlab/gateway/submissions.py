@@ -14,7 +14,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-from streamlab.chats import Busy, UnknownChat
+from streamlab.chats.chat import Busy, UnknownChat
 from streamlab.demo_model import is_demo
 from streamlab.engine import Engine
 from streamlab.gateway.errors import Refusal, models_unknown, unavailable

@@ -65,11 +65,6 @@ class Models:
     def close(self) -> None:
         self._http.close()
 
-    @property
-    def has_provider(self) -> bool:
-        """Whether a provider can be asked whose answers may cost money."""
-        return any(provider.configured and not provider.free for provider in self._providers.values())
-
     async def names(self) -> tuple[str, ...]:
         """List what the picker offers, the default first. Without LAB_MODELS, the providers are asked for it."""
         if self._settings.lab_models:

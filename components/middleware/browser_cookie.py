@@ -8,8 +8,8 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from components.content_policy import API
-from streamlab.browsers import SECONDS, cookie_name
+from components.middleware.content_policy import API
+from streamlab.browsers.browsers import SECONDS, cookie_name
 from streamlab.engine import Engine
 from streamlab.hub import HubUnreachable
 

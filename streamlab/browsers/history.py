@@ -5,7 +5,8 @@ import time
 from dataclasses import replace
 from functools import partial
 
-from streamlab.chats import CHATS, Chat, Chats, UnknownChat
+from streamlab.chats.chat import CHATS, Chat, UnknownChat
+from streamlab.chats.chats import Chats
 from streamlab.hub.listing import Entry, shortened
 from streamlab.hub.shared import DocumentType, Shared
 

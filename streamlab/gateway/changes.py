@@ -8,7 +8,8 @@ from hashlib import sha256
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from streamlab.chats import Chat, Chats, UnknownChat
+from streamlab.chats.chat import Chat, UnknownChat
+from streamlab.chats.chats import Chats
 from streamlab.engine import Engine
 from streamlab.hub import HubUnreachable
 

@@ -1,0 +1,86 @@
+"""A conversation as a document: its questions, and what the runs that answer them came to."""
+
+import json
+from dataclasses import asdict, dataclass
+
+from pydantic import TypeAdapter
+
+from streamlab.events.outcome import UNKNOWN, Outcome
+from streamlab.events.timings import Timings
+from streamlab.hub.shared import DocumentType
+from streamlab.models.options import Options
+
+KEPT = 24 * 3600.0  # seconds after the last use, where the hub keeps nothing longer
+CAPACITY = 64 * 1024 * 1024  # characters of all conversations together that one process holds
+IDS = 10_000  # runs of which one process remembers the conversation
+
+LOST = Outcome("lost", "producer_lost", None, "", "", UNKNOWN, Timings(None, 0.0), 0)
+
+
+class UnknownChat(KeyError):
+    """No conversation of this id is here: it never was, or its time is over."""
+
+
+class Busy(RuntimeError):
+    """The conversation's last question is still being answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A question and the run that answers it; `outcome` is None for as long as the run is live."""
+
+    question: str
+    options: Options
+    run_id: str
+    asked_at: float  # seconds since the epoch, for people
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A conversation as it stood at one moment; it is replaced, never changed, so any thread may read it."""
+
+    id: str
+    turns: tuple[Turn, ...] = ()
+    browser: str = ""  # the one that began it
+    title: str = ""  # if it was given one
+
+    @property
+    def live(self) -> Turn | None:
+        """Return the turn that is being answered."""
+        return self.turns[-1] if self.turns and self.turns[-1].outcome is None else None
+
+    @property
+    def size(self) -> int:
+        return sum(len(turn.question) + len(turn.options.system) + _outcome_size(turn.outcome) for turn in self.turns)
+
+
+def _outcome_size(outcome: Outcome | None) -> int:
+    if outcome is None:
+        return 0
+    return len(outcome.text) + len(outcome.thinking) + sum(len(str(tool.result)) for tool in outcome.tools)
+
+
+_CHAT = TypeAdapter(Chat)
+
+
+def _encode(chat: Chat) -> bytes:
+    return json.dumps(asdict(chat), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+
+
+def _decode(written: bytes) -> Chat:
+    return _CHAT.validate_python(json.loads(written.decode("utf-8", "surrogatepass")))
+
+
+CHATS = DocumentType(
+    "chat",
+    _encode,
+    _decode,
+    KEPT,
+    CAPACITY,
+    lambda chat: chat.size,
+    lambda chat: chat.live is not None,
+    lasting=True,
+    holds=lambda chat: (turn.run_id for turn in chat.turns),
+)
+CHAT_IDS = DocumentType("run", str.encode, bytes.decode, KEPT, IDS, lasting=True)
