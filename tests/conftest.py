@@ -6,6 +6,7 @@ import socketserver
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -20,7 +21,10 @@ from streamlab.demo_model.process import DemoModel
 from streamlab.engine import Engine, engine_in_thread
 from streamlab.events.event import Retry, StreamEvent, TextDelta, ToolCall, ToolResult
 from streamlab.events.outcome import Outcome
-from streamlab.hub import Gap, MemoryHub, Snapshot
+from streamlab.hub import Gap, Hub, MemoryHub, Snapshot
+from streamlab.hub.redis.hub import RedisHub
+from streamlab.hub.redis.store import Times
+from streamlab.hub.sqlite.hub import SqliteHub
 from streamlab.models.catalog import Models
 from streamlab.runs.chain import ChainAttempt, chat_chain, chat_input
 from streamlab.runs.run import RunLimits, Runs
@@ -129,6 +133,18 @@ class Lab:
         with anyio.fail_after(PATIENCE):
             while sum(event.type == type for event in log.since(0)) < count:
                 await log.grown()
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+async def any_hub(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Hub]:
+    """A hub of each engine."""
+    hub: Hub = MemoryHub()
+    if request.param == "sqlite":
+        hub = SqliteHub(tmp_path / "store")
+    if request.param == "redis":
+        hub = RedisHub(request.getfixturevalue("redis_server").url, times=Times(lease=1.0))
+    async with hub:
+        yield hub
 
 
 @pytest.fixture

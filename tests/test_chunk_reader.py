@@ -12,19 +12,9 @@ from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from tests.conftest import http, provider, raw_endpoint
-from tests.wire import CASES, HI, STOP, calling, case, chunk, events, read
+from tests.wire import CASES, HI, STOP, call_piece, chunk, events, piece, read
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
-
-
-def piece(arguments: Any = "", **members: Any) -> dict[str, Any]:
-    """Make a piece of a tool call; what is not given is not there."""
-    function = {name: members.pop(name) for name in ("name",) if name in members} | {"arguments": arguments}
-    return {**members, "function": function}
-
-
-def call_piece(*pieces: dict[str, Any]) -> dict[str, Any]:
-    return chunk({"tool_calls": list(pieces)})
 
 
 # What the stock client takes, we take
@@ -73,8 +63,8 @@ SHAPES: dict[str, bytes] = {
 
 def heard(model: Any) -> AIMessageChunk:
     message: AIMessageChunk | None = None
-    for piece in model.stream("hi"):
-        message = piece if message is None else message + piece
+    for part in model.stream("hi"):
+        message = part if message is None else message + part
     assert message is not None
     return message
 
@@ -141,107 +131,6 @@ def test_text_in_any_shape(body: bytes) -> None:
     """No or null `delta`, `choices`, `index`; a `message` instead; lists; lines that end otherwise; several choices."""
     found = read(body)
     assert (found.text, found.failure, found.calls) == ("Hi", None, [])
-
-
-NAME = "calculate"
-CALL = [(NAME, {"expression": "6*7"})]
-WHOLE = '{"expression": "6*7"}'
-FIRST, REST = '{"express', 'ion": "6*7"}'
-
-
-def calls_of(body: bytes, **options: Any) -> list[tuple[str, Any]]:
-    found = read(body, **options)
-    assert found.failure is None
-    assert len(set(found.ids)) == len(found.ids)
-    assert all(found.ids)
-    return [(name, json.loads(arguments or "{}")) for name, arguments in found.calls]
-
-
-@pytest.mark.parametrize(
-    "calls",
-    [
-        [piece(WHOLE, name=NAME, index=0, id="a")],
-        [piece(WHOLE, name=NAME)],
-        [piece(WHOLE, name=NAME, index=None, id=None, type=None)],
-        [piece(WHOLE, name=NAME, index="0", id="")],
-        [piece(WHOLE, name=NAME, index=3, id=17)],
-        [{"index": 0, "id": "a", "name": "calculate", "arguments": WHOLE}],
-        [piece(json.loads(WHOLE), name=NAME, index=0, id="a")],
-        [piece(FIRST, name=NAME, id="a"), piece(REST)],
-        [piece(FIRST, name=NAME, id="a"), piece(REST, id="a")],
-        [piece(FIRST, name=NAME, index=0, id="a"), piece(REST, index=0, id="b")],
-        [piece(FIRST, name=NAME, index=0, id="a"), piece(REST, name=NAME, index=0, id="b")],
-        [piece(FIRST, name=NAME, id="a"), piece(REST, name=NAME, id="b")],
-        [piece(FIRST, name=NAME, index=0, id="a"), piece(REST, name=NAME, index=0, id="a")],
-        [piece("", name=NAME, index=0, id="a"), piece(WHOLE, name=NAME, index=0, id="a")],
-        [piece("{}", name=NAME, index=0, id="a"), piece(WHOLE, index=0)],
-        [piece(None, name=NAME, index=0, id="a"), piece(WHOLE, name=None, index=0, id=None)],
-        [piece(WHOLE, name=NAME, index=0, id="a"), {"index": 0, "id": None, "function": None}, None, {}, {"index": 0}],
-        [piece(WHOLE, name=NAME, index=0, id="a"), piece(WHOLE, name=NAME, index=0, id="a")],
-        [piece(name=NAME, index=0, id="a"), piece(FIRST, index=0), piece(REST, index=0)],
-        [piece(name="calc", index=0, id="a"), piece(WHOLE, name=NAME, index=0)],
-        [piece("", name=NAME, id="a"), piece(FIRST, name=NAME, id="b"), piece(REST, name=NAME, id="c")],
-        [piece(FIRST, name=NAME, index=0, id="a"), piece(FIRST + REST, name=NAME, index=0, id="a")],
-    ],
-)
-def test_one_call_in_any_shape(calls: list[Any]) -> None:
-    """Without index or id, with changing ones, the name again, an object, nulls anywhere: it is one call."""
-    assert calls_of(calling(*calls)) == CALL
-
-
-@pytest.mark.parametrize("index", [{}, {"index": 0}, {"index": None}])
-@pytest.mark.parametrize("ids", [("a", "b"), ("", ""), (None, None), ("a", "a")])
-def test_two_calls_that_are_numbered_alike(index: dict[str, Any], ids: tuple[Any, Any]) -> None:
-    """A name after whole arguments begins another call."""
-    arguments = [WHOLE, '{"expression": "1+1"}']
-    given = [
-        {**index, "id": id, "function": {"name": "calculate", "arguments": each}}
-        for id, each in zip(ids, arguments, strict=True)
-    ]
-    assert [call["expression"] for _, call in calls_of(calling(*given))] == ["6*7", "1+1"]
-
-
-def test_calls_without_arguments_that_are_numbered_alike() -> None:
-    """Each is a call, for each has its own name."""
-    given = [{"index": 0, "id": name, "function": {"name": name, "arguments": "{}"}} for name in ("f", "g")]
-    assert calls_of(calling(*given)) == [("f", {}), ("g", {})]
-
-
-def test_calls_of_one_tool_without_arguments() -> None:
-    """Numbered alike, told apart by their ids."""
-    given = [piece("", name="now", index=0, id=id) for id in ("a", "b")]
-    assert calls_of(calling(*given)) == [("now", {}), ("now", {})]
-
-
-@pytest.mark.parametrize("arguments", [FIRST, WHOLE])
-def test_no_call_of_an_answer_that_was_cut_at_its_length_is_made(arguments: str) -> None:
-    """Half a call is none, and nobody knows whether it is half."""
-    found = read(calling(piece(arguments, name=NAME, index=0, id="a"), finish="length"))
-    assert (found.calls, found.finish, found.failure) == ([], "length", None)
-
-
-@pytest.mark.parametrize(
-    "said", ["length", "MAX_TOKENS", "max_new_tokens", "model_context_window_exceeded", "limit_reached"]
-)
-def test_a_length_by_any_name(said: str) -> None:
-    """What each server calls it."""
-    assert read(events(HI, chunk(finish=said))).finish == "length"
-
-
-def test_a_function_call_of_old() -> None:
-    """One call, in pieces."""
-    pieces = [{"name": "calculate", "arguments": ""}, {"arguments": FIRST}, {"name": None, "arguments": REST}]
-    body = events(*(chunk({"function_call": piece}) for piece in pieces), chunk(finish="function_call"))
-    assert calls_of(body) == CALL
-    assert read(body).finish == "tool_calls"
-
-
-def test_an_id_that_was_taken_is_not_given_again() -> None:
-    """The conversation has it already; the new one is such as every server takes."""
-    (id,) = read(case("tool-name-each"), taken=["a1"]).ids
-    assert id != "a1"
-    assert len(id) == 9
-    assert id.isalnum()
 
 
 @pytest.mark.parametrize(
@@ -326,6 +215,14 @@ def test_tokens_of_the_reasoning(told: Any, kept: int | None) -> None:
     assert found.get("completion_tokens_details", {}).get("reasoning_tokens") == kept
 
 
+@pytest.mark.parametrize(
+    "said", ["length", "MAX_TOKENS", "max_new_tokens", "model_context_window_exceeded", "limit_reached"]
+)
+def test_a_length_by_any_name(said: str) -> None:
+    """What each server calls it."""
+    assert read(events(HI, chunk(finish=said))).finish == "length"
+
+
 # However it is cut
 
 
@@ -356,3 +253,18 @@ def test_a_long_line_costs_no_more_than_its_length() -> None:
     body = events(chunk({"content": "x" * 10_000_000}), STOP)
     found = read(*(body[at : at + 16_384] for at in range(0, len(body), 16_384)))
     assert len(found.text) == 10_000_000
+
+
+@pytest.mark.parametrize("index", ["0", None, 1.5, [], {}])
+def test_a_choice_with_an_odd_number_is_the_first(index: Any) -> None:
+    """What is no number stands for none."""
+    first = choices({"index": index, "delta": {"content": "Hi"}})
+    assert read(events(first, choices({"index": 1, "delta": {"content": "other"}}), STOP)).text == "Hi"
+
+
+@pytest.mark.parametrize("words", [{"error": {"message": "[" * 100_000}}, "[" * 100_000])
+def test_json_that_is_too_deep_is_a_failure_like_any_other(words: Any) -> None:
+    """Wherever it stands: in the words of an error, or alone."""
+    failure = read(events(HI, words)).failure
+    assert failure is not None
+    assert failure.code in ("provider_unavailable", "connection_lost")

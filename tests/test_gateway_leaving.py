@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 from pathlib import Path
+from subprocess import Popen
 from typing import Any
 from uuid import uuid4
 
@@ -36,6 +37,17 @@ class Clients:
         self.url = f"http://127.0.0.1:{port}/api"
         self._grpc = f"127.0.0.1:{grpc_port}"
         self.begun: list[str] = []
+
+    async def ends(self, run_id: str, process: Popen[str]) -> list[Names]:
+        """Follow the run over each protocol, tell the server to end when all have text, and return what each heard."""
+        following = self.follow(run_id)
+        async with asyncio.timeout(LEAVE):
+            while len(self.begun) < len(following):  # noqa: ASYNC110 # they are other tasks' clients
+                await asyncio.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        heard = await asyncio.gather(*following)
+        assert await asyncio.to_thread(process.wait, LEAVE) in (0, -signal.SIGTERM)
+        return heard
 
     async def over_sse(self, run_id: str) -> Names:
         body = b""
@@ -112,13 +124,7 @@ async def test_every_client_has_the_end_of_the_run(
         clients = Clients(port, grpc_port)
         async with httpx2.AsyncClient(timeout=LEAVE) as client:
             answer = await client.post(f"{clients.url}/runs", json={"message": "hi", "model": model})
-        following = clients.follow(answer.json()["id"])
-        async with asyncio.timeout(LEAVE):
-            while len(clients.begun) < len(following):  # noqa: ASYNC110 # they are other tasks' clients
-                await asyncio.sleep(0.02)
-        process.send_signal(signal.SIGTERM)
-        ends = await asyncio.gather(*following)
-        assert await asyncio.to_thread(process.wait, LEAVE) in (0, -signal.SIGTERM)
+        ends = await clients.ends(answer.json()["id"], process)
         assert "Traceback" not in log.read_text()
     assert [names[-1] for names, _ in ends] == [end] * 3
     assert [how for _, how in ends] == ["whole", "1000", "OK"]
@@ -135,14 +141,7 @@ async def test_a_run_of_another_process_goes_on_elsewhere(tmp_path: Path, redis_
         log.append(delta("begun"))
         await hub.open(log.run_id)
         with running(*command, port=port, cwd=tmp_path, **variables) as (process, logged):
-            clients = Clients(port, grpc_port)
-            following = clients.follow(log.run_id)
-            async with asyncio.timeout(LEAVE):
-                while len(clients.begun) < len(following):  # noqa: ASYNC110 # they are other tasks' clients
-                    await asyncio.sleep(0.02)
-            process.send_signal(signal.SIGTERM)
-            ends = await asyncio.gather(*following)
-            assert await asyncio.to_thread(process.wait, LEAVE) in (0, -signal.SIGTERM)
+            ends = await Clients(port, grpc_port).ends(log.run_id, process)
             assert "Traceback" not in logged.read_text()
     assert [names for names, _ in ends] == [["open", "text_delta", "drain"]] * 3
     assert [how for _, how in ends] == ["whole", "1012", "UNAVAILABLE"]

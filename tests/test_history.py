@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import anyio
 import pytest
@@ -11,15 +10,13 @@ from streamlab.agent.tasks import Agents
 from streamlab.browsers.history import _DELETED, CONVERSATIONS, History
 from streamlab.chats.chat import Chat, UnknownChat
 from streamlab.chats.chats import Chats
-from streamlab.hub import Hub, MemoryHub
+from streamlab.hub import Hub
 from streamlab.hub.listing import TITLE_CHARACTERS
-from streamlab.hub.redis.hub import RedisHub
-from streamlab.hub.sqlite.hub import SqliteHub
 from streamlab.models.catalog import Models
 from streamlab.models.options import Options
 from streamlab.runs.run import RunLimits, Runs
 from tests.conftest import demo_model
-from tests.shared import HISTORY, PATIENCE, TIMES, name, says, soon
+from tests.shared import HISTORY, PATIENCE, name, says, soon
 
 pytestmark = pytest.mark.anyio
 
@@ -52,18 +49,12 @@ class Shelf:
         return [entry.title for entry in await self.history.entries(browser, CONVERSATIONS)]
 
 
-@pytest.fixture(params=["memory", "sqlite", "redis"])
-async def shelf(request: pytest.FixtureRequest, tmp_path: Path, models: Models) -> AsyncIterator[Shelf]:
-    hub: Hub = MemoryHub()
-    if request.param == "sqlite":
-        hub = SqliteHub(tmp_path / "store")
-    if request.param == "redis":
-        hub = RedisHub(request.getfixturevalue("redis_server").url, times=TIMES)
-    async with hub:
-        runs = Runs(hub, RunLimits(backoff=0.01, total=PATIENCE))
-        chats = Chats(runs, models, Agents(runs, models, hub, HISTORY), hub, HISTORY)
-        yield Shelf(hub, chats, History(chats, hub.shared))
-        await runs.close()
+@pytest.fixture
+async def shelf(any_hub: Hub, models: Models) -> AsyncIterator[Shelf]:
+    runs = Runs(any_hub, RunLimits(backoff=0.01, total=PATIENCE))
+    chats = Chats(runs, models, Agents(runs, models, any_hub, HISTORY), any_hub, HISTORY)
+    yield Shelf(any_hub, chats, History(chats, any_hub.shared))
+    await runs.close()
 
 
 async def test_what_a_browser_began_is_listed_for_it(shelf: Shelf) -> None:

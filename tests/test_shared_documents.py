@@ -1,9 +1,7 @@
 """Documents and memberships that several processes share, wherever they are kept."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import anyio
 import pytest
@@ -12,10 +10,9 @@ from streamlab.chats.chat import CHATS, Chat, Turn
 from streamlab.events.event import Usage
 from streamlab.events.outcome import Outcome, ToolUse
 from streamlab.events.timings import Timings
-from streamlab.hub import Hub, HubUnreachable, MemoryHub
+from streamlab.hub import Hub, HubUnreachable
 from streamlab.hub.redis.hub import RedisHub
 from streamlab.hub.shared import DocumentType, Membership, Shared
-from streamlab.hub.sqlite.hub import SqliteHub
 from streamlab.models.options import Options
 from tests.conftest import until
 from tests.redis_server import RedisServer, proxy
@@ -26,15 +23,9 @@ pytestmark = pytest.mark.anyio
 WORDS = DocumentType("word", str.encode, bytes.decode, 60.0, 100)
 
 
-@pytest.fixture(params=["memory", "sqlite", "redis"])
-async def shared(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Shared]:
-    hub: Hub = MemoryHub()
-    if request.param == "sqlite":
-        hub = SqliteHub(tmp_path / "store")
-    if request.param == "redis":
-        hub = RedisHub(request.getfixturevalue("redis_server").url, times=TIMES)
-    async with hub:
-        yield hub.shared
+@pytest.fixture
+async def shared(any_hub: Hub) -> Shared:
+    return any_hub.shared
 
 
 async def test_of_many_that_add_one_document_one_does(shared: Shared) -> None:

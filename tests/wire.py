@@ -86,3 +86,13 @@ def calling(*calls: Any, finish: str = "tool_calls") -> bytes:
 
 HI = chunk({"content": "Hi"})
 STOP = chunk(finish="stop")
+
+
+def piece(arguments: Any = "", **members: Any) -> dict[str, Any]:
+    """Make a piece of a tool call; what is not given is not there."""
+    function = {name: members.pop(name) for name in ("name",) if name in members} | {"arguments": arguments}
+    return {**members, "function": function}
+
+
+def call_piece(*pieces: dict[str, Any]) -> dict[str, Any]:
+    return chunk({"tool_calls": list(pieces)})

@@ -52,7 +52,7 @@ class ChunkReader:
         self._thoughts = Thoughts()
         self._halves = {name: Halves() for name in TEXTS}
         self._key = key
-        self._choice: Any = None  # the number of the first choice
+        self._choice: int | None = None  # the number of the first choice
         self._kind: str | None = None
         self._model: str | None = None
         self._answered = False
@@ -158,7 +158,7 @@ class ChunkReader:
         """Find the choice that is read: of several the first, which keeps its number."""
         for choice in choices if isinstance(choices, list) else [choices]:
             if isinstance(choice, dict):
-                number = choice.get("index") or 0
+                number = index if isinstance(index := choice.get("index"), int) else 0
                 if self._choice is None or (number < self._choice and not self._written):
                     self._choice = number
                 if number == self._choice:

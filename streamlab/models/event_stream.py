@@ -53,7 +53,7 @@ class EventStream:
         yield from self._line(b"")
         if self._stray and not self.done:
             try:
-                value = _value(self.stray)
+                value = parse_json(self.stray)
             except ValueError:
                 return
             self._stray, self.document = [], True
@@ -82,7 +82,7 @@ class EventStream:
             self._pending.append(data)
         elif data:
             try:
-                value = _value(data)
+                value = parse_json(data)
             except ValueError:
                 self._pending.append(data)
             else:
@@ -92,7 +92,7 @@ class EventStream:
         pending, self._pending = b"\n".join(self._pending), []
         if pending:
             try:
-                value = _value(pending)
+                value = parse_json(pending)
             except ValueError:
                 value = quoted(pending)
             yield self._named(value)
@@ -116,7 +116,7 @@ class EventStream:
     def _strayed(self, line: bytes) -> Iterator[Any]:
         if not self._stray and line.lstrip().startswith((b"{", b"[")):
             try:
-                value = _value(line)
+                value = parse_json(line)
             except ValueError:
                 pass
             else:
@@ -128,8 +128,11 @@ class EventStream:
             self._stray_size += len(line)
 
 
-def _value(data: bytes) -> Any:
-    """Parse JSON, three times as fast as the standard library, which takes what no standard has: half a character."""
+def parse_json(data: bytes | str) -> Any:
+    """Parse JSON, three times as fast as the standard library, which takes what no standard has: half a character.
+
+    Raises ValueError.
+    """
     try:
         return from_json(data)
     except ValueError:

@@ -4,7 +4,6 @@ An error may be the body of an HTTP error, an event in a stream that began with 
 a text, or an object within a text; its code a number, a word or a number in a text. What it means is decided here.
 """
 
-import json
 import re
 import tomllib
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from itertools import islice
 from time import time
 from typing import Any
 
+from streamlab.models.event_stream import parse_json
 from streamlab.models.failures import Code, Failure, redacted, retry_seconds
 
 _DEPTH = 6  # of errors within errors
@@ -204,7 +204,7 @@ def _within(text: str) -> Any:
     if start < 0:
         return None
     try:
-        inner = json.loads(text[start:])
+        inner = parse_json(text[start:])
     except ValueError:
         return None
     return inner if isinstance(inner, dict | list) else None

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Self
 
+from streamlab.models.event_stream import parse_json
+
 _ID_CHARACTERS = 9  # letters and digits: the only form that Mistral takes
 _NONE_YET = "{}"
 
@@ -60,7 +62,7 @@ class _Gathered:
 
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text)
+        parse_json(text)
     except ValueError:
         return False
     return True
@@ -123,9 +125,10 @@ class ToolCalls:
 
     def _is_repeated(self, piece: _Piece) -> bool:
         """Tell whether it is a whole call that came before: some servers send each again at the end."""
-        return any(
-            call.whole
-            and (call.index, call.id, call.name, call.arguments) == (piece.index, piece.id, piece.name, piece.arguments)
+        return bool(piece.name) and any(
+            (call.index, call.id, call.name) == (piece.index, piece.id, piece.name)
+            and call.arguments == piece.arguments
+            and call.whole  # which costs the most
             for call in self._calls
         )
 
