@@ -123,6 +123,9 @@ def choices(*given: Any) -> dict[str, Any]:
         events(HI, STOP, done=False) + b'data: {"choices": [], "usage": {"prompt_tok',
         events(HI, choices({"message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"})),
         events(choices({"index": 1, "delta": {"role": "assistant"}}), HI, STOP),
+        events(
+            choices({"index": 1, "delta": {"content": "B"}}, {"index": 0, "delta": {"content": "Hi"}}), STOP, done=False
+        ),
         events({**HI, "choices": [HI["choices"][0], {"index": 1, "delta": {"content": "other"}}]}, STOP),
         events(HI, {**HI, "choices": [{"index": 1, "delta": {"content": "other"}, "finish_reason": "stop"}]}, STOP),
     ],
@@ -182,6 +185,7 @@ def test_what_is_no_count_counts_as_not_reported(bad: Any, name: str) -> None:
     [
         ([USAGE], (7, 3)),
         ([{"prompt_tokens": 7.0, "completion_tokens": 3.0}], (7, 3)),
+        ([{"input_tokens": 7, "output_tokens": 3}], (7, 3)),
         ([{**USAGE, "completion_tokens": 1}, {**USAGE, "completion_tokens": 2}, USAGE], (7, 3)),
         ([USAGE, None, {}], (7, 3)),
         ([USAGE, {**USAGE, "completion_tokens": -1}], None),

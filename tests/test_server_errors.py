@@ -118,6 +118,7 @@ def test_errors_that_are_no_objects(body: bytes, code: str) -> None:
         ({"error": {"code": 429, "message": "Try again in 7 seconds."}}, 7),
         ({"error": {"code": 429, "message": "Please try again in 14m24s."}}, 864),
         ({"error": {"code": 429, "message": "wait 2 minutes"}}, 120),
+        ({"error": {"code": 429, "message": "Please wait 1 minute and 30 seconds."}}, 90),
         ({"error": {"code": 429, "message": "try again later, error 500"}}, None),
         ({"error": {"code": 429, "message": "no", "retry_after": 3}}, 3),
         ({"error": {"code": 429, "message": "no", "retryAfter": "3"}}, 3),

@@ -44,6 +44,7 @@ def calls_of(body: bytes, **options: Any) -> list[tuple[str, Any]]:
         [piece(WHOLE, name=NAME, index=0, id="a"), piece(WHOLE, name=NAME, index=0, id="a")],
         [piece(name=NAME, index=0, id="a"), piece(FIRST, index=0), piece(REST, index=0)],
         [piece(name="calc", index=0, id="a"), piece(WHOLE, name=NAME, index=0)],
+        [piece(json.dumps(WHOLE), name=NAME, index=0, id="a")],
         [piece("", name=NAME, id="a"), piece(FIRST, name=NAME, id="b"), piece(REST, name=NAME, id="c")],
         [piece(FIRST, name=NAME, index=0, id="a"), piece(FIRST + REST, name=NAME, index=0, id="a")],
     ],

@@ -10,6 +10,7 @@ read it. So chunks that one read from the network gave, and that only carry on t
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from operator import itemgetter
 from typing import Any
 
 from streamlab.models.event_stream import EventStream, quoted
@@ -155,15 +156,14 @@ class ChunkReader:
             yield from self._finished("stop")  # a whole answer in one document
 
     def _first_choice(self, choices: Any) -> Mapping[str, Any]:
-        """Find the choice that is read: of several the first, which keeps its number."""
-        for choice in choices if isinstance(choices, list) else [choices]:
-            if isinstance(choice, dict):
-                number = index if isinstance(index := choice.get("index"), int) else 0
-                if self._choice is None or (number < self._choice and not self._written):
-                    self._choice = number
-                if number == self._choice:
-                    return choice
-        return {}
+        """Find the choice that is read: of several the first by its number, which it keeps."""
+        given = choices if isinstance(choices, list) else [choices]
+        numbered = sorted(
+            ((_number(choice), choice) for choice in given if isinstance(choice, dict)), key=itemgetter(0)
+        )
+        if numbered and (self._choice is None or (numbered[0][0] < self._choice and not self._written)):
+            self._choice = numbered[0][0]
+        return next((choice for number, choice in numbered if number == self._choice), {})
 
     def _delta(self, choice: Mapping[str, Any]) -> Mapping[str, Any]:
         """Find what a choice brings. A `message` takes the place of deltas; after them it says all of it again."""
@@ -239,6 +239,11 @@ def _only_text(chunk: Chunk) -> tuple[str, str] | None:
     return None
 
 
+def _number(choice: Mapping[str, Any]) -> int:
+    index = choice.get("index")
+    return index if isinstance(index, int) else 0
+
+
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
@@ -276,12 +281,16 @@ def _finish(choice: Mapping[str, Any]) -> str | None:
 
 def _usage(usage: Any) -> dict[str, Any] | None:
     """Keep of a report what can be a count of tokens; None unless both directions are."""
-    counts = {name: _count(_mapping(usage).get(name)) for name in ("prompt_tokens", "completion_tokens")}
+    told = _mapping(usage)
+    counts = {
+        "prompt_tokens": _count(told.get("prompt_tokens", told.get("input_tokens"))),
+        "completion_tokens": _count(told.get("completion_tokens", told.get("output_tokens"))),
+    }
     if None in counts.values():
         return None
-    total = _count(_mapping(usage).get("total_tokens"))
+    total = _count(told.get("total_tokens"))
     kept: dict[str, Any] = {**counts, "total_tokens": sum(filter(None, counts.values())) if total is None else total}
-    hidden = _count(_mapping(_mapping(usage).get("completion_tokens_details")).get("reasoning_tokens"))
+    hidden = _count(_mapping(told.get("completion_tokens_details")).get("reasoning_tokens"))
     if hidden is not None:
         kept["completion_tokens_details"] = {"reasoning_tokens": hidden}
     return kept

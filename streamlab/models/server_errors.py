@@ -34,7 +34,7 @@ _SPAN = re.compile(
     r"(\d+(?:\.\d+)?) ?(ms|milliseconds?|h|hours?|m|min(?:utes?)?|s|sec(?:onds?)?)(?![a-z])", re.IGNORECASE
 )
 _WAIT = re.compile(
-    rf"(?:try again|retry(?:ing)?|wait)\s+(?:in |after |for |at least |about )*((?:{_SPAN.pattern} ?)+)", re.I
+    rf"(?:try again|retry(?:ing)?|wait)\s+(?:in |after |for |at least |about )*((?:{_SPAN.pattern} ?(?:and )?)+)", re.I
 )
 _MODEL = re.compile(r"model|deployment", re.IGNORECASE)
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}

@@ -60,6 +60,14 @@ class _Gathered:
             self.parts.append(piece.arguments)
 
 
+def _unwrapped(arguments: str) -> str:
+    """Take out of its quotes an object that was written as JSON twice."""
+    if not arguments.startswith('"') or not _is_json(arguments):
+        return arguments
+    inner: str = parse_json(arguments)
+    return inner if inner.lstrip().startswith("{") and _is_json(inner) else arguments
+
+
 def _is_json(text: str) -> bool:
     try:
         parse_json(text)
@@ -120,7 +128,7 @@ class ToolCalls:
     def whole(self) -> Iterator[dict[str, Any]]:
         """Give each call, in the one form. They are whole only when the answer is: until then one may be half."""
         for number, call in enumerate(self._calls):
-            function = {"name": call.name or None, "arguments": call.arguments}
+            function = {"name": call.name or None, "arguments": _unwrapped(call.arguments)}
             yield {"index": number, "id": self._unique(call.id), "type": "function", "function": function}
 
     def _is_repeated(self, piece: _Piece) -> bool:
