@@ -135,8 +135,9 @@ async def test_a_caller_that_leaves_does_not_leave_half_of_it_done(gateways: Pai
     grant = here.gateway.access.identify(caller)
     leaving = asyncio.create_task(here.gateway.ask(asked, grant, key))
     before = here.engine.runs.started
-    await asyncio.sleep(0)
-    await until(lambda: any(task.get_name() == "shared" for task in asyncio.all_tasks()))
+    async with asyncio.timeout(PATIENCE):
+        while not any(task.get_name() == "shared" for task in asyncio.all_tasks()):
+            await asyncio.sleep(0)  # each turn of the loop, for the task may live for a few of them only
     leaving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await leaving
