@@ -15,7 +15,8 @@ from components.prompts import comparison, saved
 from components.prompts import editor as prompt_editor
 from components.prompts import files as prompt_files
 from streamlab.prompts.checks import run_check
-from streamlab.prompts.comparisons import MAX_ANSWERS, Comparison, Comparisons, TooManyAnswers, count_answers
+from streamlab.prompts.comparison import Comparison, count_answers
+from streamlab.prompts.comparisons import MAX_ANSWERS, Comparisons, TooManyAnswers
 from streamlab.prompts.prompt_set import PromptSet
 from streamlab.prompts.template import fill
 

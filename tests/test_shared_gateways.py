@@ -136,7 +136,7 @@ async def test_a_caller_that_leaves_does_not_leave_half_of_it_done(gateways: Pai
     leaving = asyncio.create_task(here.gateway.ask(asked, grant, key))
     before = here.engine.runs.started
     async with asyncio.timeout(PATIENCE):
-        while not any(task.get_name() == "shared" for task in asyncio.all_tasks()):
+        while not any(task.get_name() == "shared" for task in asyncio.all_tasks()):  # noqa: ASYNC110
             await asyncio.sleep(0)  # each turn of the loop, for the task may live for a few of them only
     leaving.cancel()
     with pytest.raises(asyncio.CancelledError):

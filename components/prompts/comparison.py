@@ -13,7 +13,7 @@ from components.page.sidebar import model_label
 from components.page.slots import grid
 from components.page.texts import plain, t
 from streamlab.prompts.checks import Verdict
-from streamlab.prompts.comparisons import CellKey, CellRun, Comparison
+from streamlab.prompts.comparison import CellKey, CellRun, Comparison
 from streamlab.prompts.diff import Change, word_diff
 from streamlab.prompts.prices import price_of
 from streamlab.prompts.results import CRITERIA, Cell, SummaryRow, summary

@@ -9,7 +9,7 @@ from components.page.widgets import download
 from components.prompts import comparison, saved
 from components.prompts.draft import draft
 from components.prompts.left_out import left_out_lines
-from streamlab.prompts.comparisons import Comparison
+from streamlab.prompts.comparison import Comparison
 from streamlab.prompts.exports import to_csv, to_markdown
 from streamlab.prompts.prompt_set import PromptSet
 from streamlab.prompts.promptfoo import to_promptfoo

@@ -14,7 +14,7 @@ from components.page.texts import plain, t
 from components.page.widgets import button
 from components.prompts.draft import draft, example_set, load
 from streamlab.hub import HubUnreachable
-from streamlab.prompts.comparisons import Comparison
+from streamlab.prompts.comparison import Comparison
 from streamlab.prompts.left_out import LeftOut
 from streamlab.prompts.prompt_set import PromptSet
 from streamlab.prompts.sets import Known, Latest, SavedSet

@@ -1,13 +1,10 @@
 """A conversation as a document: its questions, and what the runs that answer them came to."""
 
-import json
-from dataclasses import asdict, dataclass
-
-from pydantic import TypeAdapter
+from dataclasses import dataclass
 
 from streamlab.events.outcome import UNKNOWN, Outcome
 from streamlab.events.timings import Timings
-from streamlab.hub.shared import DocumentType
+from streamlab.hub.shared import DocumentType, json_form
 from streamlab.models.options import Options
 
 KEPT = 24 * 3600.0  # seconds after the last use, where the hub keeps nothing longer
@@ -61,21 +58,9 @@ def _outcome_size(outcome: Outcome | None) -> int:
     return len(outcome.text) + len(outcome.thinking) + sum(len(str(tool.result)) for tool in outcome.tools)
 
 
-_CHAT = TypeAdapter(Chat)
-
-
-def _encode(chat: Chat) -> bytes:
-    return json.dumps(asdict(chat), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-
-
-def _decode(written: bytes) -> Chat:
-    return _CHAT.validate_python(json.loads(written.decode("utf-8", "surrogatepass")))
-
-
 CHATS = DocumentType(
     "chat",
-    _encode,
-    _decode,
+    *json_form(Chat),
     KEPT,
     CAPACITY,
     lambda chat: chat.size,

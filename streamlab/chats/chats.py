@@ -18,10 +18,9 @@ from langchain_core.runnables import Runnable
 
 from streamlab.agent.tasks import Agents
 from streamlab.chats.chat import CAPACITY, CHAT_IDS, CHATS, KEPT, LOST, Busy, Chat, Turn, UnknownChat
-from streamlab.events.event import StepText
-from streamlab.events.outcome import UNKNOWN, Account, Outcome
+from streamlab.events.outcome import UNKNOWN, Outcome
 from streamlab.events.timings import Timings
-from streamlab.hub import Hub, HubFull, HubUnreachable, Log, UnknownRun
+from streamlab.hub import Hub, HubFull, HubUnreachable, UnknownRun
 from streamlab.hub.lru import LRU
 from streamlab.hub.shared import Versioned
 from streamlab.hub.watched import WatchedDocuments
@@ -212,7 +211,7 @@ class Chats:
             return LOST if abs(time.time() - turn.asked_at) > BEGINNING else None
         except HubFull:
             return None
-        return _outcome_of(log) if log.done else None
+        return log.outcome() if log.done else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,15 +247,6 @@ class _Threads:
 
     def _forget(self, remembered: _Remembered) -> None:
         self._agents.forget(remembered.threads.values())
-
-
-def _outcome_of(log: Log) -> Outcome:
-    """Sum up a log that has its end, with the text that left it."""
-    account, left = Account(), log.snapshot()
-    account.text = StepText(left.step, left.text)
-    for event in log.since(0):
-        account.observe(event)
-    return account.outcome
 
 
 def _told(exchanges: Iterable[tuple[str, str]], options: Options) -> Iterator[Turn]:

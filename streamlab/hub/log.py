@@ -25,6 +25,7 @@ from streamlab.events.event import (
     numbered,
     wire_size,
 )
+from streamlab.events.outcome import Account, Outcome
 from streamlab.hub.errors import LogFull
 
 LAG_EVENTS = 64
@@ -194,6 +195,14 @@ class Log:
         """Sum up the events that left."""
         left = self._evicted
         return Snapshot(self.first - 1, left.text.step, str(left.text), tuple(left.tools))
+
+    def outcome(self) -> Outcome:
+        """Sum up all events, with the text of those that left; a log without its end is that of a lost run."""
+        account, left = Account(), self.snapshot()
+        account.text = StepText(left.step, left.text)
+        for event in self.since(0):
+            account.observe(event)
+        return account.outcome
 
     async def grown(self) -> None:
         """Return at the next append."""

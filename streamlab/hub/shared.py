@@ -2,13 +2,16 @@
 
 import asyncio
 import hashlib
+import json
 import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from dataclasses import asdict, dataclass
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+from pydantic import TypeAdapter
 
 from streamlab.hub.errors import HubUnreachable
 from streamlab.hub.listing import Listing
@@ -42,6 +45,20 @@ class DocumentType(Generic[T]):
     stays: Callable[[T], bool] = lambda document: False
     lasting: bool = False
     holds: Callable[[T], Iterable[str]] = lambda document: ()
+
+
+def json_form(kind: type[T]) -> tuple[Callable[[T], bytes], Callable[[bytes], T]]:
+    """Make what writes and reads a dataclass as JSON. Any text is kept, also one that no encoding can write."""
+    read = TypeAdapter(kind).validate_python
+
+    def encode(document: T) -> bytes:
+        written = json.dumps(asdict(cast(Any, document)), ensure_ascii=False, separators=(",", ":"))
+        return written.encode("utf-8", "surrogatepass")
+
+    def decode(written: bytes) -> T:
+        return read(json.loads(written.decode("utf-8", "surrogatepass")))
+
+    return encode, decode
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,32 +3,31 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import product, starmap
-from typing import Any, Literal, NamedTuple
+from functools import partial
+from typing import Any
 
 import anyio
 import anyio.to_thread
 
-from streamlab.events.outcome import UNKNOWN, Outcome
-from streamlab.hub import Hub, HubFull
-from streamlab.hub.registry import Registry
+from streamlab.events.outcome import Outcome
+from streamlab.hub import Hub, HubFull, HubUnreachable
+from streamlab.hub.shared import PAUSE
 from streamlab.models.catalog import Models
-from streamlab.prompts.checks import Verdict, run_check
-from streamlab.prompts.prices import cost
+from streamlab.prompts.checks import run_check
+from streamlab.prompts.comparison import CellKey, CellRun, Comparison, ComparisonState, cell_keys, count_answers
+from streamlab.prompts.comparison_documents import BEAT, ComparisonDocuments, Deleted, Head, group_of
 from streamlab.prompts.prompt_set import PromptSet
-from streamlab.prompts.results import Cell, Thumb
+from streamlab.prompts.results import Thumb
 from streamlab.prompts.template import fill
 from streamlab.runs.chain import ChainAttempt, chat_chain, chat_input
-from streamlab.runs.run import Runs, TooManyRuns
+from streamlab.runs.run import Runs, TooManyRuns, new_run_id
 
-KEPT = 20
 MAX_ANSWERS = 5_000
 RATE_LIMIT_WAITS = (5.0, 10.0, 20.0, 40.0, 60.0)  # seconds after a run whose own retries all met a 429
 FULL_WAIT = 1.0  # seconds to wait when no run can be started
-
-ComparisonState = Literal["running", "completed", "stopped", "unwatched"]
 
 
 class TooManyAnswers(ValueError):
@@ -39,78 +38,24 @@ class TooManyAnswers(ValueError):
         self.answers = answers
 
 
-class CellKey(NamedTuple):
-    """The coordinates of an answer in a comparison; each counts from 0."""
+@dataclass
+class _Active:
+    """A comparison while it runs here.
 
-    case: int
-    repeat: int
-    variant: int
-
-
-@dataclass(frozen=True, slots=True)
-class CellRun:
-    """The run of one cell. `waits` is true while it is to be tried again after a rate limit.
-
-    `verdicts` has one for each check of the set, and is empty until they are done.
+    `planned` are runs that are written down and have not begun; `unsaved` groups of answers that are not written yet.
     """
-
-    run_id: str
-    outcome: Outcome | None = None
-    verdicts: tuple[Verdict, ...] = ()
-    thumb: Thumb | None = None
-    waits: bool = False
-
-    @property
-    def ended(self) -> bool:
-        return self.outcome is not None and not self.waits
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """A snapshot of a comparison. A cell without an answer waits for its turn, or never had one."""
 
     id: str
     prompts: PromptSet
-    state: ComparisonState
-    answers: Mapping[CellKey, CellRun]
-
-    @property
-    def expected(self) -> int:
-        return count_answers(self.prompts)
-
-    @property
-    def live(self) -> bool:
-        """Tell whether something may still arrive; also for a moment after a stop."""
-        return self.state == "running" or not all(answer.ended for answer in self.answers.values())
-
-    @property
-    def done(self) -> int:
-        return sum(answer.ended for answer in self.answers.values())
-
-    def cells(self) -> list[Cell]:
-        """Return every cell's result, case by case."""
-        return [_cell(self.prompts, key, self.answers.get(key)) for key in cell_keys(self.prompts)]
-
-
-def count_answers(prompts: PromptSet) -> int:
-    """Count the answers that a set asks for."""
-    return len(prompts.variants) * len(prompts.inputs()) * prompts.repeats
-
-
-def cell_keys(prompts: PromptSet) -> Iterator[CellKey]:
-    """Yield every cell's key, case by case, so that what is compared is answered at the same time."""
-    return starmap(CellKey, product(range(len(prompts.inputs())), range(prompts.repeats), range(len(prompts.variants))))
-
-
-@dataclass
-class _ActiveComparison:
-    """The mutable state of a comparison while it runs."""
-
-    prompts: PromptSet
+    browser: str = ""
     state: ComparisonState = "running"
     answers: dict[CellKey, CellRun] = field(default_factory=dict)
+    planned: dict[CellKey, CellRun] = field(default_factory=dict)
     live: set[str] = field(default_factory=set)  # run ids
+    unsaved: set[int] = field(default_factory=set)
+    saving: asyncio.Lock = field(default_factory=asyncio.Lock)
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    deleted: bool = False
 
     @property
     def at_once(self) -> int:
@@ -118,88 +63,183 @@ class _ActiveComparison:
         alone = len(self.prompts.inputs()) * self.prompts.repeats == 1
         return max(self.prompts.at_once, len(self.prompts.variants)) if alone else self.prompts.at_once
 
+    @property
+    def snapshot(self) -> Comparison:
+        return Comparison(self.id, self.prompts, self.state, dict(self.answers), self.browser)
+
     def change(self, key: CellKey, **values: Any) -> None:
         self.answers[key] = replace(self.answers[key], **values)
 
+    def cancel(self, state: ComparisonState) -> None:
+        if self.state == "running":
+            self.state = state
+            self.scope.cancel()
+
 
 class Comparisons:
-    """Runs comparisons on one event loop and keeps the newest `KEPT`."""
+    """Runs comparisons on one event loop, and keeps each as a document from its beginning.
+
+    The run of a cell is written down before it begins, so that a process which dies leaves nothing that nobody knows.
+    Every method that waits raises HubUnreachable when the store does not answer.
+    """
 
     def __init__(self, runs: Runs, models: Models, hub: Hub) -> None:
         self._runs = runs
         self._models = models
         self._hub = hub
-        self._known: Registry[_ActiveComparison] = Registry(KEPT, lambda active: active.state == "running")
+        self._documents = ComparisonDocuments(hub)
+        self.entries = self._documents.entries
+        self.restore = self._documents.restore
+        self._active: dict[str, _Active] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, prompts: PromptSet) -> str:
-        """Start a comparison of a set without problems and return its id. Raise TooManyAnswers."""
+    async def start(self, prompts: PromptSet, browser: str = "") -> str:
+        """Start a comparison of a set without problems and return its id. Raises TooManyAnswers."""
         if (answers := count_answers(prompts)) > MAX_ANSWERS:
             raise TooManyAnswers(answers)
-        active = _ActiveComparison(prompts)
-        comparison_id = secrets.token_urlsafe(16)
-        self._known.keep(comparison_id, active)
-        task = asyncio.get_running_loop().create_task(self._run_cells(active), name=f"comparison {comparison_id}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return comparison_id
+        active = _Active(secrets.token_urlsafe(16), prompts, browser)
+        await self._documents.begin(active.id, Head(prompts, browser))
+        self._begin(active, cell_keys(prompts))
+        return active.id
 
-    def find(self, comparison_id: str | None) -> Comparison | None:
+    async def go_on(self, comparison_id: str) -> None:
+        """Ask for what has no whole answer yet, in a comparison that has ended; nothing else is asked again."""
+        found = await self.find(comparison_id)
+        if not found or found.live or not await self._documents.take(comparison_id):
+            return
+        active = _Active(found.id, found.prompts, found.browser, answers=dict(found.answers))
+        for key in found.left:
+            if key in active.answers:
+                active.change(key, waits=True)
+        self._begin(active, found.left)
+
+    async def find(self, comparison_id: str | None) -> Comparison | None:
         """Return a snapshot of the comparison, or None.
 
         Looking counts as following: it keeps the comparison's runs from being stopped as unwatched.
         """
-        active = self._known.find(comparison_id)
-        if not active or not comparison_id:
+        if not comparison_id:
             return None
-        for run_id in active.live:
-            self._hub.log(run_id).unfollowed_since = time.monotonic()
-        return Comparison(comparison_id, active.prompts, active.state, dict(active.answers))
+        if active := self._active.get(comparison_id):
+            for run_id in active.live:
+                self._hub.log(run_id).unfollowed_since = time.monotonic()
+            return active.snapshot
+        return await self._documents.read(comparison_id)
 
-    def stop(self, comparison_id: str, key: CellKey | None = None) -> None:
-        """Stop one cell, or the whole comparison. What has arrived stays."""
-        active = self._known.find(comparison_id)
-        if not active:
+    async def stop(self, comparison_id: str, key: CellKey | None = None) -> None:
+        """Stop one cell, or the whole comparison, in whichever process it runs. What has arrived stays."""
+        active = self._active.get(comparison_id)
+        found = await self.find(comparison_id)
+        if not found or not found.live:
             return
-        if key is None:
-            self._cancel(active, "stopped")
-        elif answer := active.answers.get(key):
+        if active and key in active.answers:
             active.change(key, waits=False)
-            self._runs.stop(answer.run_id)
+        elif active and key is None:
+            active.cancel("stopped")
+        elif key is None:
+            await self._documents.note(comparison_id, "stopped")
+        for each, answer in found.answers.items():
+            if answer.outcome is None and key in (each, None):
+                self._runs.stop(answer.run_id)
 
-    def rate(self, comparison_id: str, key: CellKey, thumb: Thumb | None) -> None:
+    async def rate(self, comparison_id: str, key: CellKey, thumb: Thumb | None) -> None:
         """Rate one answer, or take its rating back with None."""
-        if active := self._known.find(comparison_id):
+        if (active := self._active.get(comparison_id)) and key in active.answers:
             active.change(key, thumb=thumb)
+            active.unsaved.add(group := group_of(active.prompts, key))
+            await self._save_group(active, group)
+        elif (found := await self.find(comparison_id)) and key in found.answers:
+            answers = {**found.answers, key: replace(found.answers[key], thumb=thumb)}
+            await self._documents.change(comparison_id, replace(found, answers=answers), key)
+
+    async def delete(self, browser: str, comparison_id: str) -> Deleted | None:
+        """Stop and delete a comparison that is the browser's, and return what `restore` brings back."""
+        active = self._active.get(comparison_id)
+        if active and active.browser == browser:
+            active.deleted = True
+            active.cancel("stopped")
+            del self._active[comparison_id]
+            async with active.saving:  # what was being written is there then, and goes too
+                return await self._documents.delete(browser, comparison_id)
+        return await self._documents.delete(browser, comparison_id)
 
     async def close(self) -> None:
-        """Stop all comparisons, and wait up to 5 s for their tasks."""
-        for active in self._known:
-            self._cancel(active, "stopped")
+        """Interrupt all comparisons, and wait up to 5 s until it is written down."""
+        for active in self._active.values():
+            active.cancel("interrupted")
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5)
 
-    def _cancel(self, active: _ActiveComparison, state: ComparisonState) -> None:
-        if active.state == "running":
-            active.state = state
-            active.scope.cancel()
+    def _begin(self, active: _Active, keys: Iterable[CellKey]) -> None:
+        self._active[active.id] = active
+        task = asyncio.create_task(self._run(active, keys), name=f"comparison {active.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    async def _run_cells(self, active: _ActiveComparison) -> None:
-        limiter = anyio.CapacityLimiter(active.at_once)
+    async def _run(self, active: _Active, keys: Iterable[CellKey]) -> None:
         with active.scope:
             async with anyio.create_task_group() as group:
-                for key in cell_keys(active.prompts):
-                    await limiter.acquire_on_behalf_of(key)
-                    group.start_soon(self._run_cell, active, key, limiter)
+                group.start_soon(self._beat, active)
+                await self._run_cells(active, keys)
+                group.cancel_scope.cancel()
         if active.state == "running":
             active.state = "completed"
+        while not active.deleted:
+            try:
+                await self._finish(active)
+                break
+            except HubUnreachable:
+                await asyncio.sleep(PAUSE)
+        self._active.pop(active.id, None)
 
-    async def _run_cell(self, active: _ActiveComparison, key: CellKey, limiter: anyio.CapacityLimiter) -> None:
+    async def _finish(self, active: _Active) -> None:
+        """Write down what it came to."""
+        for group in tuple(active.unsaved):
+            await self._save_group(active, group)
+        async with active.saving:
+            await self._documents.finish(active.snapshot)
+
+    async def _beat(self, active: _Active) -> None:
+        """Show that it is running, and hear when another process has stopped or deleted it."""
+        while True:
+            await anyio.sleep(BEAT)
+            with suppress(HubUnreachable):
+                state = await self._documents.beat(active.id)
+                if state != "running":
+                    active.deleted = state is None
+                    active.cancel(state or "stopped")
+
+    async def _plan(self, active: _Active, key: CellKey, run: CellRun) -> None:
+        """Write down which run is about to answer a cell."""
+        active.planned[key] = run
+        active.unsaved.add(group := group_of(active.prompts, key))
+        await self._save_group(active, group)
+
+    async def _save_group(self, active: _Active, group: int) -> None:
+        """Write down the answers of a group, unless somebody else has meanwhile."""
+        async with active.saving:
+            if group not in active.unsaved or active.deleted:
+                return
+            active.unsaved.discard(group)
+            try:
+                await self._documents.write(active.id, active.prompts, active.answers | active.planned, group)
+            except BaseException:
+                active.unsaved.add(group)
+                raise
+
+    async def _run_cells(self, active: _Active, keys: Iterable[CellKey]) -> None:
+        limiter = anyio.CapacityLimiter(active.at_once)
+        async with anyio.create_task_group() as group:
+            for key in keys:
+                await limiter.acquire_on_behalf_of(key)
+                group.start_soon(self._run_cell, active, key, limiter)
+
+    async def _run_cell(self, active: _Active, key: CellKey, limiter: anyio.CapacityLimiter) -> None:
         try:
             for wait in (*RATE_LIMIT_WAITS, None):
-                outcome = await self._run_once(active, key)
+                outcome = await self._answered(active, key)
                 if outcome.code == "unwatched":
-                    self._cancel(active, "unwatched")
+                    active.cancel("unwatched")
                 if outcome.code != "rate_limited" or wait is None:
                     break
                 active.change(key, waits=True)
@@ -209,17 +249,15 @@ class Comparisons:
         finally:
             if key in active.answers:
                 active.change(key, waits=False)
+                active.unsaved.add(group := group_of(active.prompts, key))
+                self._hub.shared.later(partial(self._save_group, active, group))
             limiter.release_on_behalf_of(key)
 
-    async def _run_once(self, active: _ActiveComparison, key: CellKey) -> Outcome:
-        """Run the cell once and check its answer; stop the run when this is cancelled."""
-        ended = asyncio.Event()
-        run_id = await self._start(active, key, ended)
-        try:
-            await ended.wait()
-        finally:
-            self._runs.stop(run_id)
-        outcome = active.answers[key].outcome
+    async def _answered(self, active: _Active, key: CellKey) -> Outcome:
+        """Ask, unless that was answered before, and check the answer."""
+        known = active.answers.get(key)
+        asked = known is None or known.waits or known.outcome is None or known.outcome.status != "completed"
+        outcome = await self._asked(active, key) if asked or known is None else known.outcome
         assert outcome
         if active.prompts.checks and outcome.status == "completed":
             case = active.prompts.inputs()[key.case]
@@ -228,8 +266,23 @@ class Comparisons:
             active.change(key, verdicts=await anyio.to_thread.run_sync(tuple, checks))
         return outcome
 
-    async def _start(self, active: _ActiveComparison, key: CellKey, ended: asyncio.Event) -> str:
-        """Start the cell's run as soon as the limits allow, and return its id."""
+    async def _asked(self, active: _Active, key: CellKey) -> Outcome | None:
+        """Run the cell once; stop the run when this is cancelled."""
+        ended = asyncio.Event()
+        run_id = await self._start(active, key, ended)
+        try:
+            await ended.wait()
+        finally:
+            self._runs.stop(run_id)
+            with anyio.CancelScope(shield=True):
+                await ended.wait()
+        return active.answers[key].outcome
+
+    async def _start(self, active: _Active, key: CellKey, ended: asyncio.Event) -> str:
+        """Write the cell's run down, start it as soon as the limits allow, and return its id."""
+        known = active.answers.get(key)
+        run_id = new_run_id()
+        run, planned = CellRun(run_id, thumb=known.thumb if known else None), False
 
         def keep(outcome: Outcome) -> None:
             active.live.discard(run_id)
@@ -238,13 +291,15 @@ class Comparisons:
 
         while True:
             try:
-                run_id = self._runs.start(self._attempt(active.prompts, key), keep)
-            except (TooManyRuns, HubFull):
+                if not planned:
+                    await self._plan(active, key, run)
+                    planned = True
+                self._runs.start(self._attempt(active.prompts, key), keep, run_id=run_id)
+            except (TooManyRuns, HubFull, HubUnreachable):
                 await anyio.sleep(FULL_WAIT)
                 continue
             active.live.add(run_id)
-            before = active.answers.get(key)
-            active.answers[key] = CellRun(run_id, thumb=before.thumb if before else None)
+            active.answers[key] = active.planned.pop(key)
             return run_id
 
     def _attempt(self, prompts: PromptSet, key: CellKey) -> Callable[[], ChainAttempt]:
@@ -252,27 +307,3 @@ class Comparisons:
         question = fill(variant.template, prompts.inputs()[key.case])
         inputs, model = chat_input(variant.system, [], question, 0), self._models.chat_model
         return lambda: ChainAttempt(lambda: chat_chain(model(variant.model, variant.temperature)), inputs)
-
-
-def _cell(prompts: PromptSet, key: CellKey, answer: CellRun | None) -> Cell:
-    at = Cell(key.variant, key.case, key.repeat)
-    if answer is None:
-        return at
-    outcome = answer.outcome
-    if outcome is None or answer.waits:
-        return replace(at, status="running", thumb=answer.thumb)
-    usage, known = outcome.usage, outcome.usage != UNKNOWN
-    return replace(
-        at,
-        text=outcome.text,
-        status=outcome.status,
-        code=outcome.code,
-        ttft=outcome.timings.ttft,
-        total=outcome.timings.total,
-        input_tokens=usage.input_tokens if known else None,
-        output_tokens=usage.output_tokens if known else None,
-        estimated=usage.estimated,
-        cost=cost(prompts.variants[key.variant].model, usage) if known else None,
-        verdicts=answer.verdicts,
-        thumb=answer.thumb,
-    )

@@ -62,9 +62,14 @@ class PromptSet(_FrozenModel):
             raise ValueError("columns with different names")
         if any(set(case) != set(self.columns) for case in self.cases):
             raise ValueError("cases with the columns of the set and no other")
-        if sum(map(len, _texts(self))) > MAX_CHARACTERS:
+        if self.size > MAX_CHARACTERS:
             raise ValueError(f"at most {MAX_CHARACTERS} characters in all")
         return self
+
+    @property
+    def size(self) -> int:
+        """Count the characters of all texts."""
+        return sum(map(len, _texts(self)))
 
     def inputs(self) -> tuple[dict[str, str], ...]:
         """Return the values of each case, in order: one without any when there are no cases."""

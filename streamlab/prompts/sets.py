@@ -45,7 +45,7 @@ SETS = DocumentType(
     _SET.validate_json,
     KEPT,
     CAPACITY,
-    lambda saved: sum(map(len, _texts(saved.prompts))),
+    lambda saved: saved.prompts.size,
     lasting=True,
 )
 LATEST = DocumentType("latest_prompts", _LATEST.dump_json, _LATEST.validate_json, KEPT, 10_000, lasting=True)
@@ -99,8 +99,3 @@ class Sets:
         saved = written.document
         await self._listing.put(saved.browser, KIND, Entry(saved.id, saved.title, time.time()))
         return written
-
-
-def _texts(prompts: PromptSet) -> list[str]:
-    cases = [value for case in prompts.cases for value in case.values()]
-    return [*(variant.system + variant.template for variant in prompts.variants), *cases]

@@ -1,0 +1,227 @@
+"""Comparisons as documents: what is compared, how far it has come, and the answers, some of them in each document."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from pydantic import TypeAdapter
+
+from streamlab.events.outcome import Outcome
+from streamlab.hub import Hub, HubFull, UnknownRun
+from streamlab.hub.listing import Entry, shortened
+from streamlab.hub.lru import LRU
+from streamlab.hub.shared import DocumentType, json_form
+from streamlab.prompts.comparison import CellKey, CellRun, Comparison, ComparisonState, cell_keys, count_answers
+from streamlab.prompts.prompt_set import PromptSet
+
+KIND = "comparison"
+KEPT = 30 * 86_400.0  # seconds after the last use
+CAPACITY = 64 * 1024 * 1024  # characters of all answers, and of all sets, that one process holds
+GROUP = 40  # answers in a document, which is written anew for each of them
+BEAT = 5.0  # seconds between two signs of life of who runs a comparison
+SILENT = 15.0  # seconds without one after which nobody does
+RECENT = 20  # comparisons that are not read anew each time
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is compared, and for which browser."""
+
+    prompts: PromptSet
+    browser: str
+
+    @property
+    def title(self) -> str:
+        return shortened(self.prompts.variants[0].template)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How it stood at `at`, in seconds since the epoch; `changes` counts what was changed since it ended."""
+
+    state: ComparisonState
+    at: float
+    changes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Some of the answers, in the order of the cells."""
+
+    keys: tuple[CellKey, ...]
+    runs: tuple[CellRun, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """A comparison that was deleted, as it is needed to bring it back."""
+
+    head: Head
+    progress: Progress
+    groups: Mapping[str, Answers]
+
+
+def _size(answers: Answers) -> int:
+    outcomes = (run.outcome for run in answers.runs)
+    return sum(len(outcome.text) + len(outcome.thinking) for outcome in outcomes if outcome)
+
+
+def _without_end(answers: Answers) -> Iterator[str]:
+    return (run.run_id for run in answers.runs if run.outcome is None)
+
+
+_HEAD = TypeAdapter(Head)
+_HEADS = DocumentType(
+    KIND, _HEAD.dump_json, _HEAD.validate_json, KEPT, CAPACITY, lambda head: head.prompts.size, lasting=True
+)
+_PROGRESS = DocumentType("comparison_progress", *json_form(Progress), KEPT, 10_000, lasting=True)
+_ANSWERS = DocumentType(
+    "comparison_answers", *json_form(Answers), KEPT, CAPACITY, _size, lasting=True, holds=_without_end
+)
+
+
+class ComparisonDocuments:
+    """Belongs to one event loop. Every method raises HubUnreachable when the store does not answer."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._listing = hub.shared.listing
+        self._heads = hub.shared.documents(_HEADS)
+        self._progress = hub.shared.documents(_PROGRESS)
+        self._answers = hub.shared.documents(_ANSWERS)
+        self._recent: LRU[tuple[Progress, Comparison]] = LRU(RECENT, lambda known: 1)
+
+    async def begin(self, id: str, head: Head) -> None:
+        """Write a new comparison, and list it for its browser."""
+        await self._heads.put(id, head)
+        await self.note(id, "running")
+        await self._list(id, head)
+
+    async def note(self, id: str, state: ComparisonState) -> None:
+        """Note how it stands now."""
+        await self._progress.put(id, Progress(state, time.time()))
+
+    async def finish(self, comparison: Comparison) -> None:
+        """Note how it ended, and list it with its answers."""
+        await self.note(comparison.id, comparison.state)
+        await self._list(comparison.id, Head(comparison.prompts, comparison.browser), comparison.answers.values())
+
+    async def take(self, id: str) -> bool:
+        """Note that it runs from now on; False where somebody else was faster."""
+        known = await self._progress.get(id)
+        running = Progress("running", time.time())
+        if known is None:
+            return await self._progress.add(id, running) is not None
+        return await self._progress.replace(id, known, running) is not None
+
+    async def beat(self, id: str) -> ComparisonState | None:
+        """Show that who runs it is alive, and return how it stood until now; None when it is gone."""
+        known = await self._progress.get(id)
+        if known and known.document.state == "running":
+            await self._progress.replace(id, known, replace(known.document, at=time.time()))
+        return known.document.state if known else None
+
+    async def write(self, id: str, prompts: PromptSet, runs: Mapping[CellKey, CellRun], group: int) -> None:
+        """Write one group of the answers."""
+        cells = islice(cell_keys(prompts), group * GROUP, (group + 1) * GROUP)
+        keys = tuple(key for key in cells if key in runs)
+        await self._answers.put(f"{id}.{group}", Answers(keys, tuple(runs[key] for key in keys)))
+
+    async def change(self, id: str, comparison: Comparison, key: CellKey) -> None:
+        """Write one answer of a comparison that has ended anew."""
+        await self.write(id, comparison.prompts, comparison.answers, group_of(comparison.prompts, key))
+        if known := await self._progress.get(id):
+            await self._progress.put(id, replace(known.document, changes=known.document.changes + 1))
+
+    async def read(self, id: str) -> Comparison | None:
+        """Read a comparison as it stands; None when there is none of this id."""
+        known, progress = await self._heads.get(id), await self._progress.get(id)
+        if not known or not progress:
+            return None
+        recent = self._recent.get(id)
+        if recent and recent[0] == progress.document:
+            return recent[1]
+        head = known.document
+        groups = await self._groups(id, head.prompts)
+        answers = dict(pair for group in groups.values() for pair in zip(group.keys, group.runs, strict=True))
+        found = await self._as_it_stands(Comparison(id, head.prompts, progress.document.state, answers, head.browser))
+        if found.state == "running" and time.time() - progress.document.at > SILENT:
+            found = replace(found, state="interrupted")
+        if not found.live:
+            self._recent.put(id, (progress.document, found), KEPT)
+        return found
+
+    async def entries(self, browser: str, words: str, limit: int) -> list[Entry]:
+        """Return the browser's comparisons that hold all the words, the newest first."""
+        return await self._listing.entries(browser, KIND, words, limit)
+
+    async def delete(self, browser: str, id: str) -> Deleted | None:
+        """Delete a comparison that is the browser's, and return what `restore` brings back."""
+        await self._listing.remove(browser, KIND, id)
+        known, progress = await self._heads.get(id), await self._progress.get(id)
+        if not known or not progress or known.document.browser != browser:
+            return None
+        groups = await self._groups(id, known.document.prompts)
+        await self._heads.remove(id)
+        await self._progress.remove(id)
+        for key in groups:
+            await self._answers.remove(key)
+        state: ComparisonState = "stopped" if progress.document.state == "running" else progress.document.state
+        return Deleted(known.document, replace(progress.document, state=state), groups)
+
+    async def restore(self, id: str, deleted: Deleted) -> None:
+        """Bring a deleted comparison back."""
+        for key, answers in deleted.groups.items():
+            await self._answers.put(key, answers)
+        await self._progress.put(id, deleted.progress)
+        await self._heads.put(id, deleted.head)
+        await self._list(id, deleted.head, (run for answers in deleted.groups.values() for run in answers.runs))
+
+    async def _list(self, id: str, head: Head, answers: Iterable[CellRun] = ()) -> None:
+        """List it for its browser, to be found by what it asks and by what was answered."""
+        if not head.browser:
+            return
+        prompts = head.prompts
+        asked = [text for variant in prompts.variants for text in (variant.name, variant.system, variant.template)]
+        cases = [value for case in prompts.cases for value in case.values()]
+        texts = [answer.outcome.text for answer in answers if answer.outcome]
+        entry = Entry(id, head.title, time.time())
+        await self._listing.put(head.browser, KIND, entry, "\n".join([*asked, *cases, *texts]))
+
+    async def _groups(self, id: str, prompts: PromptSet) -> dict[str, Answers]:
+        keys = [f"{id}.{number}" for number in range(-(-count_answers(prompts) // GROUP))]
+        found = await asyncio.gather(*map(self._answers.get, keys))
+        return {key: known.document for key, known in zip(keys, found, strict=True) if known}
+
+    async def _as_it_stands(self, comparison: Comparison) -> Comparison:
+        """Complete the answers by what became of the runs whose end was not written down."""
+        answers, state = dict(comparison.answers), comparison.state
+        for key, run in comparison.answers.items():
+            if run.outcome is None:
+                begun, outcome = await self._outcome(run.run_id)
+                if not begun:
+                    del answers[key]
+                elif outcome:
+                    answers[key] = replace(run, outcome=outcome)
+                    # Its process is dead: runs and comparison were one process's.
+                    state = "interrupted" if outcome.status == "lost" and state == "running" else state
+        if state != "running":  # nobody will ask again by itself
+            answers = {key: replace(run, waits=False) for key, run in answers.items()}
+        return replace(comparison, answers=answers, state=state)
+
+    async def _outcome(self, run_id: str) -> tuple[bool, Outcome | None]:
+        """Tell whether the run has begun, and what became of it; None while it is live."""
+        try:
+            log = await self._hub.open(run_id)
+        except UnknownRun:
+            return False, None
+        except HubFull:
+            return True, None
+        return True, log.outcome() if log.done else None
+
+
+def group_of(prompts: PromptSet, key: CellKey) -> int:
+    """Return the number of the document that holds this answer."""
+    return ((key.case * prompts.repeats + key.repeat) * len(prompts.variants) + key.variant) // GROUP
