@@ -6,6 +6,7 @@ import streamlit as st
 
 from components.page import access, lesson, questions
 from components.page.address import COMPARISON, named, show
+from components.page.browser import browser
 from components.page.lab import engine, sleep
 from components.page.session import session
 from components.page.slots import draw_notice, fresh_container
@@ -14,6 +15,7 @@ from components.page.widgets import button
 from components.prompts import comparison, saved
 from components.prompts import editor as prompt_editor
 from components.prompts import files as prompt_files
+from streamlab.hub import HubUnreachable
 from streamlab.prompts.checks import run_check
 from streamlab.prompts.comparison import Comparison, count_answers
 from streamlab.prompts.comparisons import MAX_ANSWERS, Comparisons, TooManyAnswers
@@ -27,12 +29,17 @@ lab = engine()
 
 def run(prompts: PromptSet) -> None:
     try:
-        comparison_id = questions.started(models_of(prompts), lambda: lab.portal.call(lab.comparisons.start, prompts))
+        asked = prompts, browser() or ""
+        comparison_id = questions.started(models_of(prompts), lambda: lab.portal.call(lab.comparisons.start, *asked))
     except TooManyAnswers as error:
         session().notice = t("prompts.too_many", answers=f"{error.answers:,}", limit=f"{MAX_ANSWERS:,}")
         return
     if comparison_id:
         show(COMPARISON, comparison_id)
+
+
+def go_on(found: Comparison) -> None:
+    questions.started(models_of(found.prompts), lambda: lab.portal.call(lab.comparisons.go_on, found.id))
 
 
 def models_of(prompts: PromptSet) -> list[str]:
@@ -78,8 +85,8 @@ def choose_case(found: Comparison) -> tuple[int, int]:
 
 def draw_comparison(found: Comparison) -> None:
     progress_place = st.container(horizontal=True, vertical_alignment="center")
-    if not found.live and found.state != "completed":
-        st.info(t(f"prompts.state_{found.state}", done=found.done, expected=found.expected), icon=":material/info:")
+    if not found.live:
+        draw_left(found)
     several = found.expected > len(found.prompts.variants)
     summary_place, grid_place = st.empty(), st.empty()
     first = choose_page(found) if several else 0
@@ -106,6 +113,15 @@ def draw_comparison(found: Comparison) -> None:
     comparison.draw_difference(found, case)
 
 
+def draw_left(found: Comparison) -> None:
+    """Say why it is not whole, and offer to ask for what is missing."""
+    if found.state != "completed":
+        st.info(t(f"prompts.state_{found.state}", done=found.done, expected=found.expected), icon=":material/info:")
+    if found.left:
+        label, icon = t("prompts.go_on", number=len(found.left)), ":material/resume:"
+        st.button(label, "prompts.go_on", t("prompts.go_on_help"), on_click=go_on, args=(found,), icon=icon)
+
+
 def watch(found: Comparison, draw: Callable[[Comparison], None]) -> None:
     """Redraw what is known until all has ended; the columns follow their answers meanwhile."""
     button("prompts.stop", "stop_circle", lab.portal.call, lab.comparisons.stop, found.id)
@@ -117,7 +133,7 @@ def watch(found: Comparison, draw: Callable[[Comparison], None]) -> None:
             done = now.done
             draw(now)
         sleep(POLL_SECONDS)
-        now = comparison.find(found.id)
+        now = comparison.find(found.id, now)
 
 
 def choose_page(found: Comparison) -> int:
@@ -127,7 +143,11 @@ def choose_page(found: Comparison) -> int:
 
 
 comparison_id = named(COMPARISON)
-found = comparison.find(comparison_id)
+found, away = None, False
+try:
+    found = lab.portal.call(lab.comparisons.find, comparison_id)
+except HubUnreachable:
+    away = True
 lesson.draw_title("prompts", (fill, Comparisons.start, run_check), tried=tells_apart(found))
 saved.open_first(found)
 prompt_files.open_shared()
@@ -138,7 +158,9 @@ files_place = st.container()
 with st.container(border=True):
     prompts = prompt_editor.draw()
 saved.keep(comparison_id)
-if comparison_id and not found:
+if away:
+    gone_place.warning(t("prompts.unreachable"), icon=":material/cloud_off:")
+elif comparison_id and not found:
     gone = "prompts.gone_example" if saved.is_example() else "prompts.gone"
     gone_place.warning(t(gone), icon=":material/link_off:")
 access.draw(models_of(prompts) if prompts else [], st.container())

@@ -33,7 +33,8 @@ def draw(place: DeltaGenerator) -> None:
             if not lab.settings.lab_models:
                 lines.append(t("providers.only_demo"))
             st.warning("  \n".join(lines), icon=":material/cloud_off:")
-            with st.expander(t("providers.why"), type="compact"):
+            # By its key it is the same one, and stays open, when the page is drawn anew.
+            with st.expander(t("providers.why"), type="compact", key=f"providers.why.{unlisted.address}"):
                 st.markdown(_advice(unlisted))
 
 

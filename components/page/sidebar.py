@@ -95,7 +95,6 @@ def _restore_options() -> None:
     state = session()
     if state.restored:
         return
-    state.restored = True
     chat = None
     with suppress(HubUnreachable):
         chat = find_chat()
@@ -103,3 +102,4 @@ def _restore_options() -> None:
     options = chat.turns[-1].options if chat else Options("", "", DEFAULT_TEMPERATURE)
     for key, value in zip((MODEL_KEY, SYSTEM_KEY, TEMPERATURE_KEY, TOOLS_KEY), astuple(options), strict=True):
         st.session_state[key] = value
+    state.restored = True  # last: a script may be interrupted anywhere

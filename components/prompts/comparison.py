@@ -12,6 +12,7 @@ from components.page.lab import engine, following, sleep
 from components.page.sidebar import model_label
 from components.page.slots import grid
 from components.page.texts import plain, t
+from streamlab.hub import HubUnreachable
 from streamlab.prompts.checks import Verdict
 from streamlab.prompts.comparison import CellKey, CellRun, Comparison
 from streamlab.prompts.diff import Change, word_diff
@@ -34,10 +35,13 @@ THUMBS: Mapping[int, Literal["up", "down"]] = {0: "down", 1: "up"}
 StopButtons = dict[CellKey, DeltaGenerator]
 
 
-def find(comparison_id: str | None) -> Comparison | None:
-    """Return the comparison as it stands. Looking keeps it running."""
+def find(comparison_id: str | None, known: Comparison | None = None) -> Comparison | None:
+    """Return the comparison as it stands, or as it is known if the store does not answer. Looking keeps it running."""
     lab = engine()
-    return lab.portal.call(lab.comparisons.find, comparison_id)
+    try:
+        return lab.portal.call(lab.comparisons.find, comparison_id)
+    except HubUnreachable:
+        return known
 
 
 def draw_columns(found: Comparison, case: int, repeat: int) -> StopButtons:
@@ -74,7 +78,8 @@ def _draw_column(found: Comparison, cell_key: CellKey, stops: StopButtons) -> No
 def _follow(comparison_id: str, cell_key: CellKey) -> None:
     """Draw an answer from before its beginning to its end, across retries."""
     notice, followed = st.empty(), None
-    while found := find(comparison_id):
+    found: Comparison | None = None
+    while found := find(comparison_id, found):
         run = found.answers.get(cell_key)
         if run is None and found.state == "running":
             notice.caption(f":shimmer[{t('prompts.waiting')} …]")
@@ -82,7 +87,8 @@ def _follow(comparison_id: str, cell_key: CellKey) -> None:
             notice.caption(t("prompts.not_answered"))
             return
         elif run.waits:
-            notice.caption(f":shimmer[{t('prompts.rate_limited')} …]")
+            limited = run.outcome and run.outcome.code == "rate_limited"
+            notice.caption(f":shimmer[{t('prompts.rate_limited' if limited else 'prompts.waiting')} …]")
         elif run.ended:
             notice.empty()
             _draw_ending(found, cell_key, run)

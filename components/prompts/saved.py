@@ -43,7 +43,7 @@ class _Current:
 
 def open_first(found: Comparison | None) -> None:
     """Begin a session with the set that this browser wrote at last, or with that of the comparison in the address."""
-    if "draft" in st.session_state:
+    if "prompts.current" in st.session_state:  # what is set last, for a script may be interrupted anywhere
         return
     sets, me = engine().sets, browser()
     latest = (_asked(sets.latest, me) if me else None) or Latest(None)

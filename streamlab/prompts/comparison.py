@@ -40,10 +40,14 @@ class CellRun:
     def ended(self) -> bool:
         return self.outcome is not None and not self.waits
 
+    @property
+    def answered(self) -> Outcome | None:
+        """Return what it came to if that is a whole answer."""
+        return self.outcome if self.outcome and self.outcome.status == "completed" and not self.waits else None
+
     def is_whole(self, checks: int) -> bool:
         """Tell whether nothing is left to be done: it was answered, and so many checks were made."""
-        done = self.outcome is not None and self.outcome.status == "completed"
-        return done and not self.waits and len(self.verdicts) == checks
+        return self.answered is not None and len(self.verdicts) == checks
 
 
 @dataclass(frozen=True, slots=True)

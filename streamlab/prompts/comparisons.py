@@ -13,7 +13,7 @@ import anyio
 import anyio.to_thread
 
 from streamlab.events.outcome import Outcome
-from streamlab.hub import Hub, HubFull, HubUnreachable
+from streamlab.hub import Hub, HubFull, HubUnreachable, UnknownRun
 from streamlab.hub.shared import PAUSE
 from streamlab.models.catalog import Models
 from streamlab.prompts.checks import run_check
@@ -54,6 +54,7 @@ class _Active:
     live: set[str] = field(default_factory=set)  # run ids
     unsaved: set[int] = field(default_factory=set)
     saving: asyncio.Lock = field(default_factory=asyncio.Lock)
+    written: asyncio.Event = field(default_factory=asyncio.Event)  # how it ended, too
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     deleted: bool = False
 
@@ -104,12 +105,14 @@ class Comparisons:
 
     async def go_on(self, comparison_id: str) -> None:
         """Ask for what has no whole answer yet, in a comparison that has ended; nothing else is asked again."""
+        if (ending := self._active.get(comparison_id)) and ending.state != "running":
+            await ending.written.wait()
         found = await self.find(comparison_id)
         if not found or found.live or not await self._documents.take(comparison_id):
             return
         active = _Active(found.id, found.prompts, found.browser, answers=dict(found.answers))
         for key in found.left:
-            if key in active.answers:
+            if key in active.answers and not active.answers[key].answered:  # what lacks its checks only is not asked
                 active.change(key, waits=True)
         self._begin(active, found.left)
 
@@ -191,6 +194,7 @@ class Comparisons:
             except HubUnreachable:
                 await asyncio.sleep(PAUSE)
         self._active.pop(active.id, None)
+        active.written.set()
 
     async def _finish(self, active: _Active) -> None:
         """Write down what it came to."""
@@ -256,9 +260,8 @@ class Comparisons:
     async def _answered(self, active: _Active, key: CellKey) -> Outcome:
         """Ask, unless that was answered before, and check the answer."""
         known = active.answers.get(key)
-        asked = known is None or known.waits or known.outcome is None or known.outcome.status != "completed"
-        outcome = await self._asked(active, key) if asked or known is None else known.outcome
-        assert outcome
+        outcome = known.answered if known else None
+        outcome = outcome or await self._asked(active, key)
         if active.prompts.checks and outcome.status == "completed":
             case = active.prompts.inputs()[key.case]
             checks = (run_check(check, outcome.text, case) for check in active.prompts.checks)
@@ -266,35 +269,33 @@ class Comparisons:
             active.change(key, verdicts=await anyio.to_thread.run_sync(tuple, checks))
         return outcome
 
-    async def _asked(self, active: _Active, key: CellKey) -> Outcome | None:
-        """Run the cell once; stop the run when this is cancelled."""
-        ended = asyncio.Event()
-        run_id = await self._start(active, key, ended)
+    async def _asked(self, active: _Active, key: CellKey) -> Outcome:
+        """Run the cell once; stop the run when this is cancelled. What it came to shows when its log is committed."""
+        ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        run_id = await self._start(active, key, ended.set_result)
         try:
-            await ended.wait()
+            await asyncio.shield(ended)
         finally:
             self._runs.stop(run_id)
             with anyio.CancelScope(shield=True):
-                await ended.wait()
-        return active.answers[key].outcome
+                outcome = await ended
+                with suppress(UnknownRun, HubFull, HubUnreachable):
+                    await self._hub.open(run_id)
+                active.live.discard(run_id)
+                active.change(key, outcome=outcome)
+        return outcome
 
-    async def _start(self, active: _Active, key: CellKey, ended: asyncio.Event) -> str:
+    async def _start(self, active: _Active, key: CellKey, ended: Callable[[Outcome], None]) -> str:
         """Write the cell's run down, start it as soon as the limits allow, and return its id."""
         known = active.answers.get(key)
         run_id = new_run_id()
         run, planned = CellRun(run_id, thumb=known.thumb if known else None), False
-
-        def keep(outcome: Outcome) -> None:
-            active.live.discard(run_id)
-            active.change(key, outcome=outcome)
-            ended.set()
-
         while True:
             try:
                 if not planned:
                     await self._plan(active, key, run)
                     planned = True
-                self._runs.start(self._attempt(active.prompts, key), keep, run_id=run_id)
+                self._runs.start(self._attempt(active.prompts, key), ended, run_id=run_id)
             except (TooManyRuns, HubFull, HubUnreachable):
                 await anyio.sleep(FULL_WAIT)
                 continue

@@ -49,13 +49,14 @@ class MemoryShared(Shared):
         self.listing = MemoryListing()
         self._clock = clock
         self._now = SteadyClock()
+        self._documents: dict[str, MemoryDocuments[Any]] = {}  # by their kind's name
         self._memberships: dict[str, dict[str, float]] = {}  # by its name, who is in it until when
 
     def now(self) -> float:
         return self._now()
 
     def documents(self, kind: DocumentType[T]) -> MemoryDocuments[T]:
-        return MemoryDocuments(kind, self._clock)
+        return self._documents.setdefault(kind.name, MemoryDocuments(kind, self._clock))
 
     async def enter(self, memberships: Sequence[Membership], *names: str) -> MembershipFull | None:
         for membership in memberships:
