@@ -6,6 +6,7 @@ from itertools import product, starmap
 from typing import Literal, NamedTuple
 
 from streamlab.events.outcome import UNKNOWN, Outcome
+from streamlab.hub.listing import shortened
 from streamlab.prompts.checks import Verdict
 from streamlab.prompts.prices import cost
 from streamlab.prompts.prompt_set import PromptSet
@@ -62,6 +63,11 @@ class Comparison:
     state: ComparisonState
     answers: Mapping[CellKey, CellRun]
     browser: str = ""
+
+    @property
+    def name(self) -> str:
+        """What it asks, in a line."""
+        return shortened(self.prompts.variants[0].template)
 
     @property
     def expected(self) -> int:

@@ -2,15 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 
 from pydantic import TypeAdapter
 
 from streamlab.events.outcome import Outcome
 from streamlab.hub import Hub, HubFull, UnknownRun
-from streamlab.hub.listing import Entry, shortened
+from streamlab.hub.listing import Entry
 from streamlab.hub.lru import LRU
 from streamlab.hub.shared import DocumentType, json_form
 from streamlab.prompts.comparison import CellKey, CellRun, Comparison, ComparisonState, cell_keys, count_answers
@@ -32,10 +32,6 @@ class Head:
     prompts: PromptSet
     browser: str
 
-    @property
-    def title(self) -> str:
-        return shortened(self.prompts.variants[0].template)
-
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -52,15 +48,6 @@ class Answers:
 
     keys: tuple[CellKey, ...]
     runs: tuple[CellRun, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Deleted:
-    """A comparison that was deleted, as it is needed to bring it back."""
-
-    head: Head
-    progress: Progress
-    groups: Mapping[str, Answers]
 
 
 def _size(answers: Answers) -> int:
@@ -93,20 +80,21 @@ class ComparisonDocuments:
         self._answers = hub.shared.documents(_ANSWERS)
         self._recent: LRU[tuple[Progress, Comparison]] = LRU(RECENT, lambda known: 1)
 
-    async def begin(self, id: str, head: Head) -> None:
+    async def begin(self, comparison: Comparison) -> None:
         """Write a new comparison, and list it for its browser."""
-        await self._heads.put(id, head)
-        await self.note(id, "running")
-        await self._list(id, head)
+        await self._heads.put(comparison.id, Head(comparison.prompts, comparison.browser))
+        await self.finish(comparison)
 
     async def note(self, id: str, state: ComparisonState) -> None:
         """Note how it stands now."""
         await self._progress.put(id, Progress(state, time.time()))
 
     async def finish(self, comparison: Comparison) -> None:
-        """Note how it ended, and list it with its answers."""
+        """Note how it stands, and list it for its browser, to be found by what it asks and by what was answered."""
         await self.note(comparison.id, comparison.state)
-        await self._list(comparison.id, Head(comparison.prompts, comparison.browser), comparison.answers.values())
+        if comparison.browser:
+            entry = Entry(comparison.id, comparison.name, time.time())
+            await self._listing.put(comparison.browser, KIND, entry, "\n".join(_texts(comparison)))
 
     async def take(self, id: str) -> bool:
         """Note that it runs from now on; False where somebody else was faster."""
@@ -144,9 +132,8 @@ class ComparisonDocuments:
         if recent and recent[0] == progress.document:
             return recent[1]
         head = known.document
-        groups = await self._groups(id, head.prompts)
-        answers = dict(pair for group in groups.values() for pair in zip(group.keys, group.runs, strict=True))
-        found = await self._as_it_stands(Comparison(id, head.prompts, progress.document.state, answers, head.browser))
+        runs = await self._runs(id, head.prompts)
+        found = await self._as_it_stands(Comparison(id, head.prompts, progress.document.state, runs, head.browser))
         if found.state == "running" and time.time() - progress.document.at > SILENT:
             found = replace(found, state="interrupted")
         if not found.live:
@@ -157,43 +144,28 @@ class ComparisonDocuments:
         """Return the browser's comparisons that hold all the words, the newest first."""
         return await self._listing.entries(browser, KIND, words, limit)
 
-    async def delete(self, browser: str, id: str) -> Deleted | None:
-        """Delete a comparison that is the browser's, and return what `restore` brings back."""
+    async def delete(self, browser: str, id: str) -> Comparison | None:
+        """Delete a comparison that is the browser's, and return it."""
         await self._listing.remove(browser, KIND, id)
-        known, progress = await self._heads.get(id), await self._progress.get(id)
-        if not known or not progress or known.document.browser != browser:
+        found = await self.read(id)
+        if not found or found.browser != browser:
             return None
-        groups = await self._groups(id, known.document.prompts)
         await self._heads.remove(id)
         await self._progress.remove(id)
-        for key in groups:
+        for key in _keys(id, found.prompts):
             await self._answers.remove(key)
-        state: ComparisonState = "stopped" if progress.document.state == "running" else progress.document.state
-        return Deleted(known.document, replace(progress.document, state=state), groups)
+        return found if found.state != "running" else replace(found, state="stopped")
 
-    async def restore(self, id: str, deleted: Deleted) -> None:
+    async def restore(self, id: str, comparison: Comparison) -> None:
         """Bring a deleted comparison back."""
-        for key, answers in deleted.groups.items():
-            await self._answers.put(key, answers)
-        await self._progress.put(id, deleted.progress)
-        await self._heads.put(id, deleted.head)
-        await self._list(id, deleted.head, (run for answers in deleted.groups.values() for run in answers.runs))
+        for group in range(len(_keys(id, comparison.prompts))):
+            await self.write(id, comparison.prompts, comparison.answers, group)
+        await self.begin(comparison)
 
-    async def _list(self, id: str, head: Head, answers: Iterable[CellRun] = ()) -> None:
-        """List it for its browser, to be found by what it asks and by what was answered."""
-        if not head.browser:
-            return
-        prompts = head.prompts
-        asked = [text for variant in prompts.variants for text in (variant.name, variant.system, variant.template)]
-        cases = [value for case in prompts.cases for value in case.values()]
-        texts = [answer.outcome.text for answer in answers if answer.outcome]
-        entry = Entry(id, head.title, time.time())
-        await self._listing.put(head.browser, KIND, entry, "\n".join([*asked, *cases, *texts]))
-
-    async def _groups(self, id: str, prompts: PromptSet) -> dict[str, Answers]:
-        keys = [f"{id}.{number}" for number in range(-(-count_answers(prompts) // GROUP))]
-        found = await asyncio.gather(*map(self._answers.get, keys))
-        return {key: known.document for key, known in zip(keys, found, strict=True) if known}
+    async def _runs(self, id: str, prompts: PromptSet) -> dict[CellKey, CellRun]:
+        groups = await asyncio.gather(*map(self._answers.get, _keys(id, prompts)))
+        pairs = (zip(known.document.keys, known.document.runs, strict=True) for known in groups if known)
+        return dict(chain.from_iterable(pairs))
 
     async def _as_it_stands(self, comparison: Comparison) -> Comparison:
         """Complete the answers by what became of the runs whose end was not written down."""
@@ -220,6 +192,19 @@ class ComparisonDocuments:
         except HubFull:
             return True, None
         return True, log.outcome() if log.done else None
+
+
+def _keys(id: str, prompts: PromptSet) -> list[str]:
+    """List the keys of the documents that hold the answers."""
+    return [f"{id}.{group}" for group in range(-(-count_answers(prompts) // GROUP))]
+
+
+def _texts(comparison: Comparison) -> Iterator[str]:
+    for variant in comparison.prompts.variants:
+        yield from (variant.name, variant.system, variant.template)
+    for case in comparison.prompts.cases:
+        yield from case.values()
+    yield from (run.outcome.text for run in comparison.answers.values() if run.outcome)
 
 
 def group_of(prompts: PromptSet, key: CellKey) -> int:

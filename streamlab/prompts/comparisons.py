@@ -18,7 +18,7 @@ from streamlab.hub.shared import PAUSE
 from streamlab.models.catalog import Models
 from streamlab.prompts.checks import run_check
 from streamlab.prompts.comparison import CellKey, CellRun, Comparison, ComparisonState, cell_keys, count_answers
-from streamlab.prompts.comparison_documents import BEAT, ComparisonDocuments, Deleted, Head, group_of
+from streamlab.prompts.comparison_documents import BEAT, ComparisonDocuments, group_of
 from streamlab.prompts.prompt_set import PromptSet
 from streamlab.prompts.results import Thumb
 from streamlab.prompts.template import fill
@@ -99,7 +99,7 @@ class Comparisons:
         if (answers := count_answers(prompts)) > MAX_ANSWERS:
             raise TooManyAnswers(answers)
         active = _Active(secrets.token_urlsafe(16), prompts, browser)
-        await self._documents.begin(active.id, Head(prompts, browser))
+        await self._documents.begin(active.snapshot)
         self._begin(active, cell_keys(prompts))
         return active.id
 
@@ -155,15 +155,12 @@ class Comparisons:
             answers = {**found.answers, key: replace(found.answers[key], thumb=thumb)}
             await self._documents.change(comparison_id, replace(found, answers=answers), key)
 
-    async def delete(self, browser: str, comparison_id: str) -> Deleted | None:
-        """Stop and delete a comparison that is the browser's, and return what `restore` brings back."""
+    async def delete(self, browser: str, comparison_id: str) -> Comparison | None:
+        """Stop and delete a comparison that is the browser's, and return it; `restore` brings it back."""
         active = self._active.get(comparison_id)
         if active and active.browser == browser:
-            active.deleted = True
             active.cancel("stopped")
-            del self._active[comparison_id]
-            async with active.saving:  # what was being written is there then, and goes too
-                return await self._documents.delete(browser, comparison_id)
+            await active.written.wait()
         return await self._documents.delete(browser, comparison_id)
 
     async def close(self) -> None:
