@@ -1,9 +1,8 @@
 """Runs, trials and measurements as they are kept: from when each is asked for, wherever that is."""
 
 import json
-import sqlite3
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import anyio
@@ -77,7 +76,9 @@ def desk(hub: Hub, models: Models, kind: str, live: int = 100) -> Desk:
 
         return Desk(hub, runs, trials.items, ask)
     agents = Agents(runs, models, hub, HISTORY)
-    return Desk(hub, runs, agents.recordings, lambda browser, options, question=QUESTION: agents.ask(question, options, browser))
+    return Desk(
+        hub, runs, agents.recordings, lambda browser, options, question=QUESTION: agents.ask(question, options, browser)
+    )
 
 
 @pytest.fixture(params=["recording", "trial"])
@@ -114,7 +115,11 @@ async def test_an_item_is_its_browsers(items: Items) -> None:
 
 @pytest.mark.parametrize(
     "item",
-    [Item("me", "\ud800 \n 東京", b"\nbody\n\xff"), Item("", "", b"", "run", 1.5), Item("me", "name", b"{}\n", until=7.0)],
+    [
+        Item("me", "\ud800 \n 東京", b"\nbody\n\xff"),
+        Item("", "", b"", "run", 1.5),
+        Item("me", "name", b"{}\n", until=7.0),
+    ],
 )
 def test_what_is_written_is_read_as_it_was(item: Item) -> None:
     """Also what was written when an item was no more than a file."""
@@ -252,7 +257,7 @@ async def test_what_ends_while_the_store_is_away_is_kept_when_it_is_back(
         with pytest.raises(HubUnreachable):
             await made.started(me)
         await anyio.sleep(2.5)
-        own_redis.go_on()
+        own_redis.resume()
         assert outcome_of(await made.events(run_id)).status == "completed"
         assert [entry.key for entry in await made.items.entries(me, "", 10)] == [run_id]
         await made.runs.close()
@@ -261,9 +266,11 @@ async def test_what_ends_while_the_store_is_away_is_kept_when_it_is_back(
 # What is let go
 
 
-def logs(path: Path) -> list[str]:
-    with sqlite3.connect(path) as connection:
-        return [run_id for (run_id,) in connection.execute("SELECT run_id FROM logs")]
+async def logs(hub: SqliteHub) -> list[str]:
+    """The runs whose logs are in the file."""
+    return await hub._worker.call(
+        lambda connection: [run_id for (run_id,) in connection.execute("SELECT run_id FROM logs ORDER BY id")]
+    )
 
 
 @pytest.mark.parametrize("kind", ["recording", "trial"])
@@ -275,7 +282,7 @@ async def test_the_log_goes_with_what_holds_it(tmp_path: Path, models: Models, k
         for each in (run_id, other):
             await made.events(each)
         await made.items.delete(me, run_id)
-        assert logs(tmp_path / "store") == [other]
+        assert await logs(hub) == [other]
         await made.runs.close()
 
 
@@ -284,8 +291,8 @@ async def test_a_deleted_conversation_lets_go_of_its_logs(
 ) -> None:
     """When it cannot be restored any more; restored, it has them."""
     monkeypatch.setattr("streamlab.hub.sqlite.hub.TICK", 0.05)
-    path, me = tmp_path / "store", name()
-    async with SqliteHub(path, keeping=Keeping(unheld=0.0)) as hub:
+    me = name()
+    async with SqliteHub(tmp_path / "store", keeping=Keeping(unheld=0.0)) as hub:
         runs = Runs(hub, RunLimits(total=PATIENCE))
         chats = Chats(runs, models, Agents(runs, models, hub, HISTORY), hub, HISTORY)
 
@@ -301,14 +308,14 @@ async def test_a_deleted_conversation_lets_go_of_its_logs(
         history = History(chats, hub.shared)
         await history.delete(me, asked_now[1])
         await anyio.sleep(0.3)
-        assert sorted(logs(path)) == sorted([kept, gone])
+        assert await logs(hub) == [kept, gone]
         assert await history.restore(asked_now[1])
-        assert sorted(logs(path)) == sorted([kept, gone])
-        monkeypatch.setattr("streamlab.chats.history._DELETED", _DELETED.__class__(**{**vars(_DELETED), "seconds": 0.2}))
+        assert await logs(hub) == [kept, gone]
+        monkeypatch.setattr("streamlab.chats.history._DELETED", replace(_DELETED, seconds=0.2))
         await History(chats, hub.shared).delete(me, asked_now[1])
 
         async def let_go() -> bool:
-            return logs(path) == [kept]
+            return await logs(hub) == [kept]
 
         await soon(let_go)
         assert await chats.chat_of(gone) == asked_now[1]

@@ -123,6 +123,8 @@ class Items:
         if item.live:
             self._stop(id)
             item = await self._settled(id, ENDING) or item
+        if not item.run_id:
+            item = replace(item, until=0.0)  # nobody goes on with it
         await self._tombstones.put(id, browser)
         await self.documents.remove(id)
         return item
