@@ -41,7 +41,7 @@ def ask(page: Page, words: Words) -> None:
 
 
 def seen_words(page: Page, words: Words) -> Locator:
-    return page.get_by_test_id("stChatMessage").get_by_text("word1 ").first
+    return page.get_by_test_id("stMain").get_by_text("word1 ").first
 
 
 def seen_calls(page: Page, words: Words) -> Locator:
