@@ -15,7 +15,7 @@ from components.page.excerpts import case_excerpts, entry_excerpts
 from components.page.texts import texts
 from streamlab.demo_model.process import DemoModel
 from streamlab.engine import Engine
-from streamlab.faults.trials import Policy
+from streamlab.faults.trials import Policy, Trial
 from streamlab.models.catalog import CLASSIFIERS
 from streamlab.models.failures import CODES
 from streamlab.models.options import QUESTION_CHARACTERS, Options
@@ -192,10 +192,10 @@ def test_where_there_is_no_room_nothing_starts(language: str) -> None:
     with serving(lab_models=(FAST,), lab_max_runs=1) as engine:
         app = visit("faults", language)
         policy = Policy(silence=60)
-        taken = engine.portal.call(engine.trials.start, "Why?", Options(FAST), "stall", None, policy)
+        taken = engine.portal.call(engine.trials.start, Trial("Why?", Options(FAST), "stall", None, policy))
         start(choose(app, "key"))
         assert [warning.value for warning in app.warning] == [words["notice.too_many"]]
-        engine.portal.call(engine.runs.stop, taken.run_id)
+        engine.portal.call(engine.runs.stop, taken)
         deadline = time.monotonic() + LIMIT
         while engine.portal.call(lambda: engine.runs.live):
             assert time.monotonic() < deadline

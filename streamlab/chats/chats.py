@@ -51,7 +51,7 @@ class Chats:
         self._chat_ids = hub.shared.documents(CHAT_IDS)
         self._threads = _Threads(agents)
         self._outcomes: dict[str, Outcome | None] = {}  # of runs of this process, until the conversation has them
-        hub.on_taken_over = lambda run_id: hub.shared.later(partial(self._taken_over, run_id))
+        hub.on_taken_over.append(lambda run_id: hub.shared.later(partial(self._taken_over, run_id)))
 
     async def get(self, chat_id: str) -> Chat:
         """Return the conversation as it stands. Raises UnknownChat or HubUnreachable."""
@@ -89,6 +89,11 @@ class Chats:
         """End the answer that is live, if one is. Raises as `get` does."""
         if live := (await self.get(chat_id)).live:
             self._runs.stop(live.run_id)
+
+    async def chat_of(self, run_id: str) -> str | None:
+        """Return the id of the conversation in which the run answers, None for a run of no conversation."""
+        known = await self._chat_ids.get(run_id)
+        return known.document if known else None
 
     async def _get(self, chat_id: str) -> Versioned[Chat]:
         """Read the conversation as it stands, closed if its run has its end."""
@@ -156,10 +161,10 @@ class Chats:
         after = threads[before[remembered].run_id] if remembered >= 0 else None
 
         def ended(outcome: Outcome) -> None:
-            self._ended(chat, turn, outcome, task.thread_id)
+            self._ended(chat, turn, outcome, thread_id)
 
         since = list(_messages(before[remembered + 1 :]))
-        task = self._agents.go_on(turn.question, turn.options, after, since, ended, turn.run_id)
+        thread_id = self._agents.go_on(turn.question, turn.options, after, since, ended, turn.run_id)
         self._outcomes[turn.run_id] = None
 
     # What became of it
@@ -188,9 +193,9 @@ class Chats:
 
     async def _taken_over(self, run_id: str) -> None:
         """Close the conversation of a run whose producer is dead and whose log was ended here."""
-        if chat_id := await self._chat_ids.get(run_id):
+        if chat_id := await self.chat_of(run_id):
             with suppress(UnknownChat):
-                await self.get(chat_id.document)
+                await self.get(chat_id)
 
     async def _close(self, known: Versioned[Chat], outcome: Outcome) -> Versioned[Chat] | None:
         """Write what became of the last turn, unless the conversation has changed meanwhile."""
