@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 import streamlit as st
 
 from components.middleware.deep_addresses import ADDRESS
-from components.page import conversations, providers, sidebar
+from components.page import conversations, providers, sidebar, storage
 from components.page.composition import keep_composition
 from components.page.connection import tell_of_connection
 from components.page.pages import PAGES
@@ -55,5 +55,7 @@ with st.sidebar:
     keep_composition()
     tell_of_connection()
 # A chat opens at its end, the other pages at their beginning.
-providers.draw((st.bottom if page is pages["chat"] else st).container())
+above = st.bottom if page is pages["chat"] else st
+providers.draw(above.container())
+storage.draw(above.container())
 page.run()
