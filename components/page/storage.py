@@ -10,6 +10,7 @@ from components.page.widgets import button
 from streamlab.gateway.access import FORWARDING, Caller, is_here
 from streamlab.hub.hub import Notice
 
+LOOKS = 2.0  # seconds between two looks at whether it is back
 SHOWN = "storage.reachable"  # whether the page said that everything is saved
 
 
@@ -22,11 +23,18 @@ def draw(place: DeltaGenerator) -> None:
     reachable = st.session_state[SHOWN] = hub.reachable
     with place:
         if not reachable:
-            st.warning(f"{t('storage.away')} {_advice('away', _store())}", icon=":material/save_clock:")
+            _draw_away()
         if hub.notice and hub.notice.code == "unwritable":
             st.caption(f":material/warning: {t('storage.unwritable')} {_advice('unwritable', _store())}")
         elif hub.notice and hub.notice.detail != session().read_notice:
             _draw_damaged(hub.notice)
+
+
+@st.fragment(run_every=LOOKS)
+def _draw_away() -> None:
+    """Say it for as long as it is so, also on a page where nobody clicks."""
+    redraw_when_changed()
+    st.warning(f"{t('storage.away')} {_advice('away', _store())}", icon=":material/save_clock:")
 
 
 def redraw_when_changed() -> None:

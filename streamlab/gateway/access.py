@@ -227,7 +227,7 @@ def named(tokens: Sequence[SecretStr]) -> dict[str, str]:
 
 def is_here(caller: Caller) -> bool:
     """Tell whether somebody at this machine asks: from it, by its own names, and through no proxy."""
-    page = urlsplit(caller.origin).netloc if caller.origin else caller.host
+    page = caller.host if caller.origin is None else caller.origin.partition("//")[2]
     names = all(map(_names_loopback, (caller.host, page)))
     return names and _is_loopback(caller.client) and not caller.forwarded
 
