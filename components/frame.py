@@ -9,6 +9,7 @@ from components.middleware.deep_addresses import ADDRESS
 from components.page import conversations, providers, sidebar, storage
 from components.page.composition import keep_composition
 from components.page.connection import tell_of_connection
+from components.page.folder import folder
 from components.page.pages import PAGES
 from components.page.session import session
 from components.page.texts import plain, t
@@ -41,8 +42,7 @@ def unknown_address() -> str | None:
     Streamlit leads from `/nowhere/` to `/nowhere`.
     """
     path = unquote(urlsplit(st.context.url or "").path)
-    known = path.endswith("/") or path.strip("/") == st.get_option("server.baseUrlPath").strip("/")
-    return None if known else path
+    return None if path.endswith("/") or path == folder() else path
 
 
 root = st.Page(start, url_path="start", default=True, visibility="hidden")
