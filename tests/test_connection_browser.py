@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -30,17 +31,22 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-def serve(folder: Path, port: int, **settings: str) -> AbstractContextManager[Any]:
-    """Serve the app at this port."""
-    options = [f"--server.port={port}", "--server.headless=true", "--browser.gatherUsageStats=false"]
+def serve(folder: Path, port: int, base: str = "", **settings: str) -> AbstractContextManager[Any]:
+    """Serve the app at this port, beneath `base`."""
+    options = [
+        f"--server.port={port}",
+        f"--server.baseUrlPath={base.strip('/')}",
+        "--server.headless=true",
+        "--browser.gatherUsageStats=false",
+    ]
     variables = {"LAB_GRPC_PORT": "0", **settings}
     return running("streamlit", "run", str(ROOT / "app.py"), *options, port=port, cwd=folder, **variables)
 
 
-def open_chat(browser: Browser, port: int, language: str, width: int = 1280) -> Page:
+def open_chat(browser: Browser, port: int, language: str, width: int = 1280, folder: str = "") -> Page:
     page = browser.new_page(locale=LOCALE[language], viewport={"width": width, "height": 860})
     page.set_default_timeout(PATIENCE)
-    page.goto(f"http://localhost:{port}/chat")
+    page.goto(f"http://localhost:{port}{folder}/chat")
     return page
 
 
@@ -84,6 +90,76 @@ def test_the_page_goes_on_where_it_was(
         expect(asked(page, "one?")).to_be_visible()
         expect(button(page, words["chat.regenerate"])).to_be_visible()
         assert page.url == address
+        page.close()
+
+
+@needs_signals
+@pytest.mark.parametrize("language", ["en", pytest.param("ja", marks=pytest.mark.soak)])
+def test_pages_in_a_folder_work_as_at_the_root(browser: Browser, tmp_path: Path, language: str) -> None:
+    """Unknown addresses, the history, two tabs, and a server that goes and comes back; all beneath the folder."""
+    words, port, folder = texts(language), free_port(), "/lab"
+    settings = {"LAB_STORE": f"sqlite:///{tmp_path / 'store'}", "LAB_MODELS": "demo?first=0&rate=2000"}
+    with serve(tmp_path, port, folder, **settings) as (process, _):
+        page = open_chat(browser, port, language, folder=folder)
+        sockets: list[str] = []
+        page.on("websocket", lambda socket: sockets.append(socket.url))
+        ask(page, "one?")
+        expect(button(page, words["chat.regenerate"])).to_be_visible()
+        page.reload()
+        expect(page.get_by_test_id("stSidebar").get_by_role("button", name="one?", exact=True)).to_be_visible()
+        address = page.url
+        other = browser.new_page(locale=LOCALE[language])
+        other.goto(f"http://localhost:{port}{folder}/chat/x?{urlsplit(address).query}")
+        expect(other.get_by_text(words["app.no_page"].format(address=f"{folder}/chat/x"))).to_be_visible()
+        assert urlsplit(other.url).path == f"{folder}/chat"
+        ask(other, "two?")
+        expect(asked(page, "two?")).to_be_visible()
+        process.send_signal(signal.SIGKILL)
+        is_away(page, words)
+    with serve(tmp_path, port, folder, **settings):
+        expect(page.get_by_role("alert").filter(has_text=words["connection.away"])).to_be_hidden()
+        ask(page, "three?")
+        expect(asked(other, "three?")).to_be_visible()
+        assert page.url == address
+        assert {urlsplit(each).path for each in sockets} == {f"{folder}/changes", f"{folder}/_stcore/stream"}
+        assert httpx2.get(f"http://localhost:{port}{folder}/api/healthz").status_code == 200
+        other.close()
+        page.close()
+
+
+@needs_signals
+@pytest.mark.parametrize(("language", "width"), [("en", 1280), ("ja", 390)])
+def test_a_killed_server_s_answer_is_there_when_it_is_back(
+    browser: Browser, tmp_path: Path, language: str, width: int
+) -> None:
+    """With its text and *Try again*, at the same address and untouched; then nothing of its end stands any more."""
+    words, port = texts(language), free_port()
+    settings = {"LAB_STORE": f"sqlite:///{tmp_path / 'store'}", "LAB_MODELS": "demo?first=0&rate=30&chunks=100000"}
+    with serve(tmp_path, port, **settings) as (process, _):
+        page = open_chat(browser, port, language, width)
+        ask(page, "one?")
+        expect(page.get_by_text("word20 ")).to_be_visible()
+        address = page.url
+        process.send_signal(signal.SIGKILL)
+        is_away(page, words)
+        answer = page.get_by_test_id("stChatMessage").nth(1)
+        seen = answer.inner_text().split()[:-1]
+    with serve(tmp_path, port, **settings):
+        again = button(page, words["chat.retry"])
+        expect(again).to_be_visible()
+        expect(page.get_by_role("alert").filter(has_text=words["connection.away"])).to_be_hidden()
+        assert page.url == address
+        assert answer.inner_text().split()[: len(seen)] == seen
+        expect(answer.get_by_text(words["error.producer_lost"])).to_be_visible()
+        for ended, clicked in ((words["error.producer_lost"], again), (words["chat.stopped"], None)):
+            (clicked or button(page, words["chat.regenerate"])).click()
+            expect(button(page, words["chat.stop"])).to_be_visible()
+            expect(answer.get_by_text("word9 ")).to_be_visible()
+            expect(answer.get_by_text(ended)).to_have_count(0)
+            expect(answer.get_by_text(words["figures.total"])).to_have_count(0)
+            expect(answer.get_by_role("button")).to_have_count(0)
+            button(page, words["chat.stop"]).click()
+            expect(answer.get_by_text(words["chat.stopped"])).to_be_visible()
         page.close()
 
 

@@ -96,15 +96,27 @@ class Chats:
         return known.document if known else None
 
     async def _get(self, chat_id: str) -> Versioned[Chat]:
-        """Read the conversation as it stands, closed if its run has its end."""
+        """Read the conversation as it stands, closed if its run has its end.
+
+        While that cannot be written it is as who follows the run sees it: nothing is shown that may be gone later.
+        """
         while known := await self._chats.get(chat_id):
             live = known.document.live
             outcome = await self._outcome(live) if live else None
-            if outcome is None:
+            if live is None or outcome is None:
                 return known
-            if closed := await self._close(known, outcome):
-                return closed
+            try:
+                if closed := await self._close(known, outcome):
+                    return closed
+            except HubUnreachable:
+                return self._as_followed(known, live.run_id)
         raise UnknownChat(chat_id)
+
+    def _as_followed(self, known: Versioned[Chat], run_id: str) -> Versioned[Chat]:
+        """Return the conversation with its last turn closed if the run's log in this process has its end."""
+        if run_id in self._hub and (log := self._hub.log(run_id)).done:
+            return replace(known, document=_closed(known.document, _outcome_of(log)))
+        return known
 
     # Answering
 
@@ -199,10 +211,8 @@ class Chats:
 
     async def _close(self, known: Versioned[Chat], outcome: Outcome) -> Versioned[Chat] | None:
         """Write what became of the last turn, unless the conversation has changed meanwhile."""
-        chat = known.document
-        *before, last = chat.turns
-        closed = replace(chat, turns=(*before, replace(last, outcome=outcome)))
-        if written := await self._chats.replace(chat.id, known, closed):
+        closed = _closed(known.document, outcome)
+        if written := await self._chats.replace(closed.id, known, closed):
             self.on_changed(closed)
         return written
 
@@ -252,6 +262,12 @@ class _Threads:
 
     def _forget(self, remembered: _Remembered) -> None:
         self._agents.forget(remembered.threads.values())
+
+
+def _closed(chat: Chat, outcome: Outcome) -> Chat:
+    """Write into the last turn what became of it."""
+    *before, last = chat.turns
+    return replace(chat, turns=(*before, replace(last, outcome=outcome)))
 
 
 def _told(exchanges: Iterable[tuple[str, str]], options: Options) -> Iterator[Turn]:
