@@ -16,7 +16,6 @@ from components.page.widgets import button
 from components.prompts import comparison, saved
 from components.prompts import editor as prompt_editor
 from components.prompts import files as prompt_files
-from streamlab.hub import HubUnreachable
 from streamlab.prompts.checks import run_check
 from streamlab.prompts.comparison import Comparison, count_answers
 from streamlab.prompts.comparisons import MAX_ANSWERS, Comparisons, TooManyAnswers
@@ -150,11 +149,7 @@ def choose_page(found: Comparison) -> int:
 
 
 comparison_id = named(COMPARISON)
-found, away = None, False
-try:
-    found = lab.portal.call(lab.comparisons.find, comparison_id)
-except HubUnreachable:
-    away = True
+found = comparison.HISTORY.find(comparison_id)
 lesson.draw_title("prompts", (fill, Comparisons.start, run_check), tried=tells_apart(found))
 saved.open_first(found)
 prompt_files.open_shared()
@@ -165,11 +160,9 @@ files_place = st.container()
 with st.container(border=True):
     prompts = prompt_editor.draw()
 saved.keep(comparison_id)
-if away:
-    gone_place.warning(t("prompts.unreachable"), icon=":material/cloud_off:")
-elif comparison_id and not found:
-    gone = "prompts.gone_example" if saved.is_example() else "prompts.gone"
-    gone_place.warning(t(gone), icon=":material/link_off:")
+if comparison_id and not found:
+    with gone_place:
+        comparison.HISTORY.draw_missing(comparison_id)
 if found and not found.live and found.state != "completed":
     with gone_place:
         draw_end(found)

@@ -115,7 +115,7 @@ class Chats:
     def _as_followed(self, known: Versioned[Chat], run_id: str) -> Versioned[Chat]:
         """Return the conversation with its last turn closed if the run's log in this process has its end."""
         if run_id in self._hub and (log := self._hub.log(run_id)).done:
-            return replace(known, document=_closed(known.document, _outcome_of(log)))
+            return replace(known, document=_closed(known.document, log.outcome()))
         return known
 
     # Answering
