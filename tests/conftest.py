@@ -29,10 +29,11 @@ from streamlab.models.catalog import Models
 from streamlab.runs.chain import ChainAttempt, chat_chain, chat_input
 from streamlab.runs.run import RunLimits, Runs
 from streamlab.settings import Settings
+from tests.browser import shared_app
 from tests.events import answer, end
 from tests.redis_server import own_redis, redis_server
 
-__all__ = ["own_redis", "redis_server"]  # fixtures for every test
+__all__ = ["own_redis", "redis_server", "shared_app"]  # fixtures for every test
 
 # Times on a shared machine say nothing about the laws.
 hypothesis_settings.register_profile("laws", deadline=None, max_examples=50)

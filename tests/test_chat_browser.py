@@ -12,11 +12,10 @@ from benchmarks.harness import wait_until
 from streamlab.demo_model.chunks import synthetic
 from streamlab.demo_model.process import DemoModel
 from tests import chat
-from tests.browser import needs_chromium
+from tests.browser import MODELS, needs_chromium
 from tests.chat import (
     EN,
     JA,
-    MODELS,
     PATIENCE,
     Visit,
     answer,
@@ -31,7 +30,7 @@ from tests.chat import (
     write,
 )
 
-browser, server, visit = chat.browser, chat.server, chat.visit  # fixtures are found by their names
+browser, visit = chat.browser, chat.visit  # fixtures are found by their names
 
 pytestmark = needs_chromium
 

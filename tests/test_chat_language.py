@@ -9,7 +9,7 @@ from tests import chat
 from tests.browser import needs_chromium
 from tests.chat import EN, JA, Visit, answer, ask, back, both, choose, finished, grown, picture
 
-browser, server, visit = chat.browser, chat.server, chat.visit  # fixtures are found by their names
+browser, visit = chat.browser, chat.visit  # fixtures are found by their names
 
 pytestmark = needs_chromium
 

@@ -8,11 +8,9 @@ from playwright.sync_api import Locator, Page, expect
 
 from components.page.pages import PAGES
 from components.page.texts import texts
-from tests.browser import Site, needs_chromium, site
+from tests.browser import Site, browsing, needs_chromium
 
 pytestmark = needs_chromium
-
-FAST = "demo?first=0&rate=2000"
 
 # What browsers send at the Enter that chooses a word: Safari ends the composition first, Chromium and Firefox after it.
 SAFARI = [
@@ -39,9 +37,9 @@ DISPATCH = """(field, events) => events.map(([kind, values]) => {
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[Site]:
-    with site(LAB_MODELS=FAST) as lab:
-        yield lab
+def lab(shared_app: str) -> Iterator[Site]:
+    with browsing(shared_app) as found:
+        yield found
 
 
 def compose(field: Locator, events: list[tuple[str, dict[str, Any]]]) -> None:

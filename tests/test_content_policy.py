@@ -8,7 +8,7 @@ from playwright.sync_api import ConsoleMessage, Page, expect
 from benchmarks.harness import ROOT
 from components.middleware.content_policy import POLICY
 from components.page.texts import texts
-from tests.browser import Site, button, is_error, needs_chromium, site
+from tests.browser import Site, browsing, button, is_error, needs_chromium
 
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
 
@@ -16,9 +16,9 @@ pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
-def app() -> Iterator[Site]:
-    with site(LAB_MODELS="demo?first=0&rate=500") as served:
-        yield served
+def app(shared_app: str) -> Iterator[Site]:
+    with browsing(shared_app) as found:
+        yield found
 
 
 class Watch:
