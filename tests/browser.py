@@ -26,6 +26,7 @@ MODELS = {
     "key": "demo-key?fault=key",
     "odd": "demo-odd?first=0&rate=150&usage=0&empty_first=1&crlf=1&comments=1&blocks=1&reasoning=1&split=1",
     "scripted": "demo?rate=200",
+    "steady": "demo?first=0.2&rate=100",
 }
 
 needs_chromium = pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"needs {CHROMIUM}")
@@ -92,6 +93,13 @@ def opened(script: Path) -> Iterator[Page]:
 
 def button(place: Page | Locator, text: str) -> Locator:
     return place.get_by_role("button", name=text, exact=True)
+
+
+def choose_variant(page: Page, words: dict[str, str], name: str) -> None:
+    """Pick one of the demo model's variants among MODELS in the sidebar."""
+    options = MODELS[name].partition("?")[2].replace("&", ", ")
+    page.get_by_test_id("stSidebar").get_by_role("combobox").first.click()
+    page.get_by_role("option", name=words["sidebar.demo_variant"].format(options=options), exact=True).click()
 
 
 def is_error(message: ConsoleMessage) -> bool:

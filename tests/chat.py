@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from benchmarks.harness import ROOT, chromium, wait_until
+from benchmarks.harness import chromium, wait_until
 from components.page.texts import texts
 from tests.browser import MODELS, is_error
 
-ARTIFACTS = ROOT / "artifacts"
 PATIENCE = 30.0  # seconds until a test that waits in vain gives up
 EN, JA = texts("en"), texts("ja")
 THINKING = {"".join(f"{words['chat.thinking']}…".split()) for words in (EN, JA)}
@@ -97,15 +96,6 @@ def grown(page: Page, before: str) -> str:
 def finished(page: Page, texts: dict[str, str] = EN) -> None:
     expect(page.get_by_role("button", name=texts["chat.regenerate"])).to_be_visible()
     expect(page.get_by_role("button", name=texts["chat.stop"])).to_have_count(0)
-
-
-def picture(page: Page, point: str) -> None:
-    """Take a screenshot for people to look at."""
-    language, dark = page.evaluate("[navigator.language, matchMedia('(prefers-color-scheme: dark)').matches]")
-    width, height = page.evaluate("[innerWidth, innerHeight]")
-    name = f"{point}-{language[:2]}-{'dark' if dark else 'light'}-{width}x{height}.png"
-    ARTIFACTS.mkdir(exist_ok=True)
-    page.screenshot(path=ARTIFACTS / name)
 
 
 def back(page: Page, before: str) -> str:

@@ -9,6 +9,7 @@ from benchmarks.harness import ROOT
 from components.middleware.content_policy import POLICY
 from components.page.texts import texts
 from tests.browser import Site, browsing, button, is_error, needs_chromium
+from tests.pages import languages
 
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
 
@@ -56,7 +57,7 @@ def use(page: Page, name: str, words: dict[str, str]) -> None:
         expect(page.get_by_text(words["figures.total"]).first).to_be_visible()
 
 
-@pytest.mark.parametrize("language", ["en", "ja"])
+@languages
 def test_no_page_loads_anything_from_another_host(app: Site, language: str) -> None:
     """And nothing that a page needs is against the policy, in either language, also when the page is used."""
     words = texts(language)
