@@ -17,7 +17,7 @@ PATIENCE = 30_000  # milliseconds
 # What the shared app offers, the default first. All are models of its provider but `demo?…`, which are its own.
 MODELS = {
     "fast": "demo?first=0&rate=500",
-    "short": "demo-short?chunks=120&rate=40&first=1&paragraph=150",
+    "short": "demo-short?chunks=120&rate=40&first=2&paragraph=150",
     "quick": "demo-quick?chunks=120&rate=200&first=0.3&paragraph=150",
     "long": "demo-long?chunks=4000&rate=40&first=0&paragraph=400",
     "cut": "demo-cut?chunks=120&rate=40&first=0&fault=cut&after=60&times=1",

@@ -100,7 +100,7 @@ def test_regenerate_new_chat_and_export(visit: Visit, demo: DemoModel) -> None:
     ask(page, "What can be exported?")
     finished(page)
     page.get_by_role("button", name=EN["chat.regenerate"]).click()
-    expect(answer(page).get_by_text(EN["chat.thinking"])).to_be_visible()
+    expect(page.get_by_role("button", name=EN["chat.stop"])).to_be_visible()
     finished(page)
     assert len(asked(demo, "What can be exported?")) == 2
     expect(page.get_by_test_id("stChatMessage")).to_have_count(2)

@@ -12,23 +12,25 @@ from tests.browser import Site, browsing, button, needs_chromium
 
 pytestmark = needs_chromium
 
+Events = list[tuple[str, dict[str, Any]]]
+
 # What browsers send at the Enter that chooses a word: Safari ends the composition first, Chromium and Firefox after it.
-SAFARI = [
+SAFARI: Events = [
     ("compositionstart", {}),
     ("compositionend", {"data": "天気"}),
     ("keydown", {"key": "Enter", "code": "Enter", "keyCode": 229}),
 ]
-CHROMIUM = [
+CHROMIUM: Events = [
     ("compositionstart", {}),
     ("keydown", {"key": "Enter", "code": "Enter", "keyCode": 229, "isComposing": True}),
     ("compositionend", {"data": "天気"}),
 ]
-FIREFOX = [
+FIREFOX: Events = [
     ("compositionstart", {}),
     ("keydown", {"key": "Process", "code": "Enter", "keyCode": 229, "isComposing": True}),
     ("compositionend", {"data": "天気"}),
 ]
-BROWSERS: dict[str, list[tuple[str, dict[str, Any]]]] = {"Safari": SAFARI, "Chromium": CHROMIUM, "Firefox": FIREFOX}
+BROWSERS = {"Safari": SAFARI, "Chromium": CHROMIUM, "Firefox": FIREFOX}
 
 DISPATCH = """(field, events) => events.map(([kind, values]) => {
     const type = kind.startsWith('composition') ? CompositionEvent : KeyboardEvent;
@@ -42,7 +44,7 @@ def lab(shared_app: str) -> Iterator[Site]:
         yield found
 
 
-def compose(field: Locator, events: list[tuple[str, dict[str, Any]]]) -> None:
+def compose(field: Locator, events: Events) -> None:
     field.evaluate(DISPATCH, [list(event) for event in events])
 
 
