@@ -34,17 +34,6 @@ def test_every_page_runs(language: str, page: str) -> None:
     assert [heading.value for heading in app.header] == [texts(language)[f"{page}.title"]]
 
 
-def test_a_page_that_was_interrupted_while_its_session_began_is_whole_the_next_time(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """As by a browser that comes back and sends what it knows meanwhile: nothing is taken as done too early."""
-    with monkeypatch.context() as patched:
-        patched.setattr("components.page.sidebar.find_chat", st.stop)
-        app = visit("en")
-    checked(app.switch_page("../pages/chat.py").run())
-    assert app.selectbox(key="settings.model").value
-
-
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_the_sidebar_reaches_the_model(language: Language) -> None:
     """A system prompt that wants it brief gets one paragraph; temperature 0 always the same answer."""
