@@ -8,19 +8,15 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from components.page.conversations import NAMED, WIDTH
 from components.page.texts import texts
-from streamlab.demo_model.process import DemoModel
-from tests.browser import Site, button, needs_chromium, site
+from tests.browser import Site, browsing, button, needs_chromium
 from tests.pages import languages, new_question
 
 pytestmark = needs_chromium
 
-FAST = "demo?first=0&rate=2000"
-
 
 @pytest.fixture(scope="module")
-def lab(demo: DemoModel) -> Iterator[Site]:
-    variables = {"OPENAI_BASE_URL": demo.base_url, "OPENAI_API_KEY": "test", "LAB_MODELS": FAST}
-    with site(LAB_LANGUAGE="auto", **variables) as found:
+def lab(shared_app: str) -> Iterator[Site]:
+    with browsing(shared_app) as found:
         yield found
 
 
