@@ -4,7 +4,6 @@ import re
 import signal
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Browser, expect
 
 from components.page.texts import texts
