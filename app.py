@@ -19,6 +19,7 @@ from components.middleware.browser_cookie import BrowserCookie
 from components.middleware.content_policy import API, ContentPolicy
 from components.middleware.deep_addresses import DeepAddresses
 from components.middleware.host_config import HostConfig
+from components.page.folder import folder
 from streamlab.engine import Engine, open_engine
 from streamlab.gateway.changes import PATH, tell_changes
 from streamlab.gateway.http import create_app
@@ -39,6 +40,7 @@ except SettingsError as error:
 except StoreRefused as error:
     sys.exit(f"Streaming Lab cannot start. {error}")
 api = create_app(settings)
+folders = {"", folder()}  # a proxy may hand this server nothing but what is beneath the pages' folder
 
 
 @asynccontextmanager
@@ -55,7 +57,7 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
 app = st.App(
     "components/frame.py",
     lifespan=lifespan,
-    routes=[Mount(API, api), WebSocketRoute(PATH, tell_changes)],
+    routes=[route for base in folders for route in (Mount(base + API, api), WebSocketRoute(base + PATH, tell_changes))],
     middleware=[
         Middleware(ContentPolicy),
         Middleware(BrowserCookie),

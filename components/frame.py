@@ -6,9 +6,10 @@ from urllib.parse import unquote, urlsplit
 import streamlit as st
 
 from components.middleware.deep_addresses import ADDRESS
-from components.page import conversations, providers, sidebar
+from components.page import conversations, providers, sidebar, storage
 from components.page.composition import keep_composition
 from components.page.connection import tell_of_connection
+from components.page.folder import folder
 from components.page.pages import PAGES
 from components.page.session import session
 from components.page.texts import plain, t
@@ -41,8 +42,7 @@ def unknown_address() -> str | None:
     Streamlit leads from `/nowhere/` to `/nowhere`.
     """
     path = unquote(urlsplit(st.context.url or "").path)
-    known = path.endswith("/") or path.strip("/") == st.get_option("server.baseUrlPath").strip("/")
-    return None if known else path
+    return None if path.endswith("/") or path == folder() else path
 
 
 root = st.Page(start, url_path="start", default=True, visibility="hidden")
@@ -55,5 +55,7 @@ with st.sidebar:
     keep_composition()
     tell_of_connection()
 # A chat opens at its end, the other pages at their beginning.
-providers.draw((st.bottom if page is pages["chat"] else st).container())
+above = st.bottom if page is pages["chat"] else st
+providers.draw(above.container())
+storage.draw(above.container())
 page.run()

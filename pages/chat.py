@@ -10,7 +10,7 @@ from components.page import conversations, lesson, questions, sidebar
 from components.page.address import CHAT, RUN, find_chat, named, show
 from components.page.browser import browser
 from components.page.changes import draw_changes
-from components.page.lab import engine, following
+from components.page.lab import engine, find_log, following
 from components.page.session import session
 from components.page.texts import t
 from components.page.widgets import button, download
@@ -72,7 +72,7 @@ def draw_answer(chat: Chat, turn: Turn) -> None:
             if turn.run_id == chat.turns[-1].run_id:
                 with again_place.container(horizontal=True, vertical_alignment="center"):
                     draw_again(chat, failed=turn.outcome.status in ("failed", "lost"))
-                    if lab.agents.find(turn.run_id):  # as long as the run's log is there
+                    if turn.options.tools and find_log(turn.run_id):  # as long as the run's log is there
                         page, icon, query = "../pages/timeline.py", ":material/view_timeline:", {RUN: turn.run_id}
                         st.page_link(page, label=t("chat.timeline"), icon=icon, query_params=query)
         else:

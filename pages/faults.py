@@ -12,7 +12,7 @@ from components.faults.handlers import draw_handlers
 from components.page import access, lesson, questions, sidebar
 from components.page.address import TRIAL, named
 from components.page.excerpts import SourceObject
-from components.page.lab import engine, following
+from components.page.lab import await_log, engine, following
 from components.page.slots import draw_notice, fresh_container
 from components.page.texts import t
 from components.page.widgets import button
@@ -20,31 +20,11 @@ from components.timeline import replay
 from streamlab.events.event import StreamEvent
 from streamlab.events.outcome import outcome_of
 from streamlab.faults.trials import Trial, Trials, phases
-from streamlab.hub import UnknownRun
 from streamlab.models.catalog import CLASSIFIERS
 from streamlab.runs.chain import ChainAttempt
 from streamlab.runs.run import RunLimits, Runs
 
 lab = engine()
-
-
-def update_history(run_id: str | None) -> None:
-    """Keep the trial that the address names, and the events of every trial that has ended."""
-    if run_id not in faults.HISTORY.items and (trial := lab.trials.find(run_id)):
-        faults.HISTORY.keep(trial.run_id, SavedTrial(trial))
-    for saved in list(faults.HISTORY.items.values()):
-        if saved.events is None:
-            keep_ended(saved.trial)
-
-
-def keep_ended(trial: Trial) -> None:
-    try:
-        log = lab.portal.call(lab.hub.log, trial.run_id)
-    except UnknownRun:  # it ended while this session looked elsewhere, and its time is over
-        del faults.HISTORY.items[trial.run_id]
-        return
-    if log.done:
-        faults.HISTORY.keep(trial.run_id, SavedTrial(trial, lab.portal.call(log.since, 0)))
 
 
 def recovered(saved: SavedTrial) -> bool:
@@ -66,19 +46,19 @@ def draw_columns(trial: Trial) -> tuple[DeltaGenerator, DeltaGenerator]:
     return left, right
 
 
-def draw_live(trial: Trial) -> None:
+def draw_live(run_id: str, trial: Trial) -> None:
     """Follow the run to its end."""
-    button("faults.stop", "stop_circle", lab.portal.call, lab.runs.stop, trial.run_id, place=stop_place)
+    button("faults.stop", "stop_circle", lab.portal.call, lab.runs.stop, run_id, place=stop_place)
     left, right = draw_columns(trial)
     chart, table = right.empty(), right.empty()
-    log = lab.portal.call(lab.hub.log, trial.run_id)
+    log = await_log(run_id)
 
     def draw() -> None:
         events = lab.portal.call(log.since, 0)
         attempts.draw_phases(chart, "live", phases(events, time.monotonic() - log.began))
         attempts.draw_log(table, events)
 
-    with left.chat_message("assistant", avatar=":material/smart_toy:"), following(trial.run_id) as batches:
+    with left.chat_message("assistant", avatar=":material/smart_toy:"), following(run_id) as batches:
         answer.follow(replay.observe(batches, [], draw))
     stop_place.empty()
     st.rerun()
@@ -90,6 +70,8 @@ def draw_ended(trial: Trial, events: list[StreamEvent]) -> None:
     with left.chat_message("assistant", avatar=":material/smart_toy:"):
         answer.draw_outcome(outcome)
         answer.draw_ending(outcome, trial.options.model)
+        if outcome.status == "lost":
+            button("faults.again", "refresh", faults.start_trial, trial, type="primary")
     attempts.draw_phases(right.empty(), "ended", phases(events))
     attempts.draw_log(right, events)
     with st.expander(t("faults.lines"), icon=":material/code:"):
@@ -97,7 +79,7 @@ def draw_ended(trial: Trial, events: list[StreamEvent]) -> None:
 
 
 run_id = named(TRIAL)
-update_history(run_id)
+saved = faults.HISTORY.find(run_id)
 code: list[SourceObject] = [
     Trials.start,
     ChainAttempt,
@@ -110,13 +92,14 @@ lesson.draw_title("faults", code, tried=any(map(recovered, faults.HISTORY.items.
 draw_notice(st.container())
 access.draw([sidebar.options().model], st.container())
 stop_place = faults.draw_form()
-saved = faults.HISTORY.find(run_id)
+faults.HISTORY.draw(run_id)
 place = fresh_container("faults", (run_id, bool(saved and saved.events)))
 faults.draw_difference(run_id)
 with place:
-    if saved and saved.events:
-        draw_ended(saved.trial, saved.events)
-    elif saved:
-        draw_live(saved.trial)
+    if run_id and saved:
+        if saved.events is None:
+            draw_live(run_id, saved.trial)
+        else:
+            draw_ended(saved.trial, saved.events)
     elif run_id:
-        st.warning(t("faults.unknown"), icon=":material/link_off:")
+        faults.HISTORY.draw_missing(run_id)

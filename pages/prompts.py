@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from components.page import access, lesson, questions
 from components.page.address import COMPARISON, named, show
@@ -15,7 +16,6 @@ from components.page.widgets import button
 from components.prompts import comparison, saved
 from components.prompts import editor as prompt_editor
 from components.prompts import files as prompt_files
-from streamlab.hub import HubUnreachable
 from streamlab.prompts.checks import run_check
 from streamlab.prompts.comparison import Comparison, count_answers
 from streamlab.prompts.comparisons import MAX_ANSWERS, Comparisons, TooManyAnswers
@@ -85,8 +85,8 @@ def choose_case(found: Comparison) -> tuple[int, int]:
 
 def draw_comparison(found: Comparison) -> None:
     progress_place = st.container(horizontal=True, vertical_alignment="center")
-    if not found.live:
-        draw_left(found)
+    if found.state == "completed" and found.left and not found.live:
+        draw_go_on(found, progress_place)
     several = found.expected > len(found.prompts.variants)
     summary_place, grid_place = st.empty(), st.empty()
     first = choose_page(found) if several else 0
@@ -113,13 +113,19 @@ def draw_comparison(found: Comparison) -> None:
     comparison.draw_difference(found, case)
 
 
-def draw_left(found: Comparison) -> None:
-    """Say why it is not whole, and offer to ask for what is missing."""
-    if found.state != "completed":
-        st.info(t(f"prompts.state_{found.state}", done=found.done, expected=found.expected), icon=":material/info:")
+def draw_end(found: Comparison) -> None:
+    """Say why it ended before its end, where one looks first, and offer to go on."""
+    whole = found.expected - len(found.left)
+    told = t(f"prompts.state_{found.state}", done=whole, expected=found.expected)
+    st.info(told, icon=":material/info:")
     if found.left:
-        label, icon = t("prompts.go_on", number=len(found.left)), ":material/resume:"
-        st.button(label, "prompts.go_on", t("prompts.go_on_help"), on_click=go_on, args=(found,), icon=icon)
+        draw_go_on(found, st.container())
+
+
+def draw_go_on(found: Comparison, place: DeltaGenerator) -> None:
+    """Draw the button that asks for what is missing."""
+    label, icon = t("prompts.go_on", number=len(found.left)), ":material/resume:"
+    place.button(label, "prompts.go_on", t("prompts.go_on_help"), on_click=go_on, args=(found,), icon=icon)
 
 
 def watch(found: Comparison, draw: Callable[[Comparison], None]) -> None:
@@ -143,11 +149,7 @@ def choose_page(found: Comparison) -> int:
 
 
 comparison_id = named(COMPARISON)
-found, away = None, False
-try:
-    found = lab.portal.call(lab.comparisons.find, comparison_id)
-except HubUnreachable:
-    away = True
+found = comparison.HISTORY.find(comparison_id)
 lesson.draw_title("prompts", (fill, Comparisons.start, run_check), tried=tells_apart(found))
 saved.open_first(found)
 prompt_files.open_shared()
@@ -158,11 +160,12 @@ files_place = st.container()
 with st.container(border=True):
     prompts = prompt_editor.draw()
 saved.keep(comparison_id)
-if away:
-    gone_place.warning(t("prompts.unreachable"), icon=":material/cloud_off:")
-elif comparison_id and not found:
-    gone = "prompts.gone_example" if saved.is_example() else "prompts.gone"
-    gone_place.warning(t(gone), icon=":material/link_off:")
+if comparison_id and not found:
+    with gone_place:
+        comparison.HISTORY.draw_missing(comparison_id)
+if found and not found.live and found.state != "completed":
+    with gone_place:
+        draw_end(found)
 access.draw(models_of(prompts) if prompts else [], st.container())
 draw_run(prompts, running=found is not None and found.live)
 with files_place:

@@ -8,13 +8,13 @@ import streamlit as st
 from components.answer import answer
 from components.page import lesson, questions, sidebar
 from components.page.address import RUN, named, show
-from components.page.lab import engine, following
+from components.page.browser import browser
+from components.page.lab import await_log, engine, following
 from components.page.texts import plain, t
 from components.page.widgets import button
 from components.timeline import recordings, replay, timeline
 from components.timeline.recordings import Recording
 from streamlab.agent.graph import chat_agent
-from streamlab.agent.tasks import Task
 from streamlab.agent.translate import Translator
 from streamlab.events.event import StreamEvent
 from streamlab.events.outcome import outcome_of
@@ -26,35 +26,32 @@ lab = engine()
 
 
 def ask(question: str) -> None:
-    options = sidebar.options()
-    if task := questions.started([options.model], lambda: lab.portal.call(lab.agents.ask, question, options)):
-        show(RUN, task.run_id)
+    options, me = sidebar.options(), browser() or ""
+    if run_id := questions.started([options.model], lambda: lab.portal.call(lab.agents.ask, question, options, me)):
+        show(RUN, run_id)
 
 
-def draw_live(task: Task) -> None:
+def draw_live(run_id: str) -> None:
     """Follow the run to its end: the answer on the left, the chart on the right."""
-    stop = lab.portal.call, lab.runs.stop, task.run_id
+    stop = lab.portal.call, lab.runs.stop, run_id
     button("chat.stop", "stop_circle", *stop, key="timeline.stop", place=stop_place)
     left, right = st.columns([2, 3], gap="large")
     place, events = right.empty(), list[StreamEvent]()
-    log = lab.portal.call(lab.hub.log, task.run_id)
+    log = await_log(run_id)
 
     def draw() -> None:
         timeline.draw_chart(place, "live", spans(events, time.monotonic() - log.began))
 
-    with left.container(), following(task.run_id) as batches:
+    with left.container(), following(run_id) as batches:
         answer.follow(replay.observe(batches, events, draw))
-    if log.done:  # all of its events: who came late was given merged ones
-        recordings.HISTORY.keep(task.run_id, Recording(task.question, lab.portal.call(log.since, 0)))
     stop_place.empty()
     st.rerun()
 
 
-def draw_recording(run_id: str, recording: Recording) -> None:
-    events = recording.events
+def draw_recording(run_id: str, recording: Recording, events: list[StreamEvent]) -> None:
     speed = replay.draw_controls(run_id, events)
     other = recordings.HISTORY.choose_other(run_id)
-    made, others = spans(events), spans(other.events) if other else []
+    made, others = spans(events), spans(other.events or []) if other else []
     axis = timeline.axis_of(made, max((span.end for span in others), default=0.1))
     left, right = st.columns([2, 3], gap="large")
     if other:
@@ -78,6 +75,8 @@ def draw_recording(run_id: str, recording: Recording) -> None:
     if whole:
         with ending.container():
             answer.draw_ending(outcome)
+            if recording.asked and outcome.status in ("failed", "lost"):
+                button("timeline.again", "refresh", ask, recording.name, type="primary")
 
 
 def play(events: list[StreamEvent], speed: float, draw: Callable[[float], None]) -> None:
@@ -90,28 +89,28 @@ def play(events: list[StreamEvent], speed: float, draw: Callable[[float], None])
 
 
 run_id = named(RUN)
-recorded = recordings.HISTORY.find(run_id)
+recorded = recordings.find(run_id)
 lesson.draw_title(
     "timeline",
     (chat_agent, Translator.translate),
-    tried=recorded is not None and overlapping_calls(spans(recorded.events)),
+    tried=recorded is not None and overlapping_calls(spans(recorded.events or [])),
 )
 notice_place = st.container()
 with st.container():  # at the top, as the page is read from there: a box at the bottom would draw the view to the end
     questions.draw_input("timeline.input", t("timeline.input"), ask, notice_place)
-recordings.draw_list(run_id)
+recordings.draw_list(run_id, recorded)
 stop_place = st.empty()
 start_place = st.empty()  # also where nothing comes: the suggestions go as soon as one was chosen
 if run_id and recorded:
     questions.draw_question(recorded.name)
-    draw_recording(run_id, recorded)
-elif task := lab.agents.find(run_id):
-    questions.draw_question(task.question)
-    draw_live(task)
+    if recorded.events is None:
+        draw_live(run_id)
+    else:
+        draw_recording(run_id, recorded, recorded.events)
 else:
     with start_place.container():
         st.markdown(t("timeline.what"))
         if run_id:
-            st.warning(t("timeline.unknown"), icon=":material/link_off:")
+            recordings.draw_missing(run_id)
         texts = {name: t(f"timeline.suggestion_{name}") for name in SUGGESTIONS}
         questions.draw_suggestions("timeline.suggestion", texts, ask)

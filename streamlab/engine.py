@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import warnings
-from collections.abc import AsyncIterator, Generator, Iterator, Mapping
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -14,9 +14,9 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from streamlab.agent.tasks import Agents
 from streamlab.browsers.browsers import Browsers
-from streamlab.browsers.history import History
-from streamlab.browsers.items import KINDS, Items
+from streamlab.browsers.tombstones import Tombstones
 from streamlab.chats.chats import Chats
+from streamlab.chats.history import History
 from streamlab.chunks.captures import Captures
 from streamlab.demo_model.process import DemoModel
 from streamlab.faults.trials import Trials
@@ -24,6 +24,7 @@ from streamlab.hub import Follower, Hub, Item, MemoryHub, StoreUnwritable
 from streamlab.hub.hub import Notice
 from streamlab.hub.sqlite.cleaning import Keeping
 from streamlab.hub.sqlite.hub import SqliteHub
+from streamlab.latency.kept import KeptMeasurements
 from streamlab.latency.measurements import Measurements
 from streamlab.models.catalog import Models
 from streamlab.models.network import problems
@@ -55,7 +56,8 @@ class Engine:
     browsers: Browsers
     history: History
     sets: Sets
-    items: Mapping[str, Items]  # by kind
+    tombstones: Tombstones
+    kept_measurements: KeptMeasurements
     portal: BlockingPortal
 
     running: ClassVar[Self | None] = None
@@ -141,7 +143,8 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
                     browsers=Browsers(hub.shared),
                     history=History(chats, hub.shared),
                     sets=Sets(hub.shared),
-                    items={kind: Items(kind, hub.shared) for kind in KINDS},
+                    tombstones=Tombstones(hub.shared),
+                    kept_measurements=KeptMeasurements(measurements, hub),
                     portal=portal,
                 )
             finally:

@@ -7,45 +7,18 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from benchmarks.harness import ROOT, chromium, streamlit_server, wait_until
+from benchmarks.harness import chromium, wait_until
 from components.page.texts import texts
-from streamlab.demo_model.process import DemoModel
-from tests.browser import is_error
+from tests.browser import MODELS, is_error
 
-ARTIFACTS = ROOT / "artifacts"
 PATIENCE = 30.0  # seconds until a test that waits in vain gives up
 EN, JA = texts("en"), texts("ja")
 THINKING = {"".join(f"{words['chat.thinking']}…".split()) for words in (EN, JA)}
-
-# The app takes them for models of its provider, for only `demo` itself and `demo?…` are its own.
-MODELS = {
-    "short": "demo-short?chunks=120&rate=40&first=1&paragraph=150",
-    "quick": "demo-quick?chunks=120&rate=200&first=0.3&paragraph=150",
-    "long": "demo-long?chunks=4000&rate=40&first=0&paragraph=400",
-    "cut": "demo-cut?chunks=120&rate=40&first=0&fault=cut&after=60&times=1",
-    "limit": "demo-limit?chunks=20&fault=rate_limit&retry_after=2&times=1",
-    "broken": "demo-broken?chunks=20&fault=error",
-    "key": "demo-key?fault=key",
-    "odd": "demo-odd?first=0&rate=150&usage=0&empty_first=1&crlf=1&comments=1&blocks=1&reasoning=1&split=1",
-    "scripted": "demo?rate=200",
-}
 
 Visit = Callable[..., Page]
 
 # In the second language as `make soak`.
 both = pytest.mark.parametrize(("locale", "words"), [("en-US", EN), pytest.param("ja-JP", JA, marks=pytest.mark.soak)])
-
-
-@pytest.fixture(scope="module")
-def server(demo: DemoModel) -> Iterator[str]:
-    """Serve the app, with the demo model as its provider, and yield its address."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("OPENAI_BASE_URL", demo.base_url)
-        environment.setenv("OPENAI_API_KEY", "test")
-        environment.setenv("LAB_MODELS", ",".join(MODELS.values()))
-        environment.setenv("LAB_LANGUAGE", "auto")
-        with streamlit_server(ROOT / "app.py") as server:
-            yield server.url
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +29,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visit(browser: Browser, server: str) -> Iterator[Visit]:
+def visit(browser: Browser, shared_app: str) -> Iterator[Visit]:
     """Open an address in a browser profile of its own. Whatever the test does, nothing fails or leaves the machine."""
     contexts: list[BrowserContext] = []
     errors: list[str] = []
@@ -72,7 +45,7 @@ def visit(browser: Browser, server: str) -> Iterator[Visit]:
         page.on("console", lambda message: errors.extend([message.text] if is_error(message) else []))
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("request", lambda request: requests.append(request.url))
-        page.goto(address if address.startswith("http") else server + address)
+        page.goto(address if address.startswith("http") else shared_app + address)
         expect(page.get_by_test_id("stChatInputTextArea").or_(page.get_by_test_id("stMetric")).first).to_be_visible()
         return page
 
@@ -80,7 +53,7 @@ def visit(browser: Browser, server: str) -> Iterator[Visit]:
     for context in contexts:
         context.close()
     assert errors == []
-    assert [url for url in requests if not url.startswith((server, "data:", "blob:"))] == []
+    assert [url for url in requests if not url.startswith((shared_app, "data:", "blob:"))] == []
 
 
 def choose(page: Page, name: str) -> None:
@@ -123,15 +96,6 @@ def grown(page: Page, before: str) -> str:
 def finished(page: Page, texts: dict[str, str] = EN) -> None:
     expect(page.get_by_role("button", name=texts["chat.regenerate"])).to_be_visible()
     expect(page.get_by_role("button", name=texts["chat.stop"])).to_have_count(0)
-
-
-def picture(page: Page, point: str) -> None:
-    """Take a screenshot for people to look at."""
-    language, dark = page.evaluate("[navigator.language, matchMedia('(prefers-color-scheme: dark)').matches]")
-    width, height = page.evaluate("[innerWidth, innerHeight]")
-    name = f"{point}-{language[:2]}-{'dark' if dark else 'light'}-{width}x{height}.png"
-    ARTIFACTS.mkdir(exist_ok=True)
-    page.screenshot(path=ARTIFACTS / name)
 
 
 def back(page: Page, before: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socketserver
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -29,21 +30,30 @@ from streamlab.models.catalog import Models
 from streamlab.runs.chain import ChainAttempt, chat_chain, chat_input
 from streamlab.runs.run import RunLimits, Runs
 from streamlab.settings import Settings
+from tests.browser import shared_app
 from tests.events import answer, end
 from tests.redis_server import own_redis, redis_server
 
-__all__ = ["own_redis", "redis_server"]  # fixtures for every test
+__all__ = ["own_redis", "redis_server", "shared_app"]  # fixtures for every test
 
 # Times on a shared machine say nothing about the laws.
 hypothesis_settings.register_profile("laws", deadline=None, max_examples=50)
 hypothesis_settings.load_profile("laws")
 
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each of the many processes would compile everything anew
 os.environ["LAB_STORE"] = "memory:"  # also for what is made before a test, and for the processes that tests start
 
 MakeLab = Callable[..., "Lab"]
 Asked = Callable[..., Awaitable[list[dict[str, Any]]]]
 
 PATIENCE = 20.0  # seconds until a test that waits in vain gives up
+# What starts browsers, scripts of pages and processes, or waits for what is silent: a mixture, to be begun with.
+LONG = re.compile("browser|page|leaving|examples|javascript|command|redis|crash|trials|calls|cuts")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that none of them is left for one process at the end."""
+    items.sort(key=lambda item: not LONG.search(item.path.name))
 
 
 @pytest.fixture(scope="session")

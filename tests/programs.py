@@ -24,7 +24,6 @@ both = pytest.mark.parametrize("program", [STREAM, ASTREAM])
 def environment(**variables: str) -> dict[str, str]:
     """Return the variables without the settings of whoever runs the tests."""
     ours = {name.upper() for name in Settings.model_fields}
-    ours.add("PYTHONDONTWRITEBYTECODE")  # else each of the many processes would compile all libraries anew
     inherited = {name: value for name, value in os.environ.items() if name.upper() not in ours}
     return inherited | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])} | variables
 

@@ -8,17 +8,17 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from benchmarks.harness import ROOT, chromium, streamlit_server, wait_until
+from benchmarks.harness import chromium, wait_until
 from components.page.texts import texts
 from streamlab.demo_model.process import DemoModel
 from streamlab.prompts.checks import Contains, Json, JsonSchema, MaxWords, NotContains, Regex
 from streamlab.prompts.prompt_set import PromptSet, Variant
 from streamlab.prompts.serialization import to_address
-from tests.browser import is_error
+from tests.browser import MODELS, is_error
 from tests.conftest import demo_model
 from tests.pages import LOCALE
 
-FAST = "demo?first=0&rate=500"
+FAST = MODELS["fast"]
 PATIENCE = 20.0  # seconds until a test that waits in vain gives up
 
 Browse = Callable[..., Page]
@@ -62,19 +62,8 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture(scope="module")
-def server(demo: DemoModel) -> Iterator[str]:
-    """Serve the app, with the demo model as its provider, and yield its address."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("OPENAI_BASE_URL", demo.base_url)
-        environment.setenv("OPENAI_API_KEY", "test")
-        environment.setenv("LAB_MODELS", FAST)
-        with streamlit_server(ROOT / "app.py") as server:
-            yield server.url
-
-
 @pytest.fixture
-def browse(browser: Browser, server: str) -> Iterator[Browse]:
+def browse(browser: Browser, shared_app: str) -> Iterator[Browse]:
     """Open the page in a browser profile of its own, with a set. Whatever the test does, no script of it fails."""
     contexts: list[BrowserContext] = []
     errors: list[str] = []
@@ -89,7 +78,7 @@ def browse(browser: Browser, server: str) -> Iterator[Browse]:
         page.on("console", lambda message: errors.extend([message.text] if is_error(message) else []))
         page.on("pageerror", lambda error: errors.append(str(error)))
         shared = f"?set={to_address(prompts)}" if prompts else ""
-        page.goto(address or f"{server}/prompts{shared}")
+        page.goto(address or f"{shared_app}/prompts{shared}")
         expect(run_button(page, language)).to_be_visible()
         return page
 

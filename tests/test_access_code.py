@@ -157,7 +157,7 @@ def load_problem(error: ValidationError) -> list[Any]:
 
 STARTERS = {
     "chats": {"ask", "regenerate"}, "agents": {"ask", "go_on"}, "runs": {"start"}, "trials": {"start"},
-    "comparisons": {"start"}, "measurements": {"start"}, "captures": {"start"},
+    "comparisons": {"start"}, "kept_measurements": {"ask"}, "captures": {"start"},
 }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from axe_playwright_python.base import AXE_SCRIPT  # type: ignore[import-untyped
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, Page, expect
 
-from benchmarks.harness import chromium, streamlit_server
+from benchmarks.harness import chromium
 from components.page.pages import PAGES
 from components.page.texts import texts
 from tests.browser import needs_chromium
@@ -29,12 +29,6 @@ pytestmark = needs_chromium
 def browser() -> Iterator[Browser]:
     with chromium() as browser:
         yield browser
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with streamlit_server(ROOT / "app.py", environment={"LAB_MODELS": "demo?first=0&rate=500"}) as server:
-        yield server.url
 
 
 @pytest.fixture(params=["light", pytest.param("dark", marks=pytest.mark.soak)])
@@ -83,16 +77,16 @@ def test_the_list_is_of_these_versions() -> None:
 @pytest.mark.parametrize(
     "name", [name if name in ("chat", "prompts") else pytest.param(name, marks=pytest.mark.soak) for name in PAGES]
 )
-def test_a_page_that_was_just_opened_has_no_finding_of_ours(page: Page, address: str, name: str) -> None:
+def test_a_page_that_was_just_opened_has_no_finding_of_ours(page: Page, shared_app: str, name: str) -> None:
     """WCAG 2.2 AA; two pages in light, and as `make soak` all of them in light and dark."""
-    visit(page, address, name)
+    visit(page, shared_app, name)
     assert findings(page) == []
 
 
 @pytest.mark.soak
-def test_a_lesson_that_is_opened_has_no_finding_of_ours(page: Page, address: str) -> None:
+def test_a_lesson_that_is_opened_has_no_finding_of_ours(page: Page, shared_app: str) -> None:
     """What this shows, the code that ran, try this: one component for all pages."""
-    visit(page, address, "about")
+    visit(page, shared_app, "about")
     for part in ("what", "code", "try"):
         page.get_by_role("button", name=WORDS[f"lesson.{part}"]).click()
         assert findings(page) == []
@@ -145,9 +139,9 @@ FILLED = [
 @pytest.mark.parametrize(("name", "fill"), FILLED)
 @pytest.mark.soak
 def test_a_page_with_results_has_no_finding_of_ours(
-    page: Page, address: str, name: str, fill: Callable[[Page], None]
+    page: Page, shared_app: str, name: str, fill: Callable[[Page], None]
 ) -> None:
     """Answers, tool calls, tables, charts and figures."""
-    visit(page, address, name)
+    visit(page, shared_app, name)
     fill(page)
     assert findings(page) == []

@@ -1,12 +1,10 @@
 """Which browser is which, as the server knows it."""
 
 import time
-from collections.abc import Iterator
 
 import httpx2
 import pytest
 
-from benchmarks.harness import ROOT, streamlit_server
 from streamlab.browsers.browsers import RENEWED, SECONDS, Browsers, cookie_name
 from streamlab.hub import MemoryHub
 from streamlab.hub.shared import Shared
@@ -76,16 +74,10 @@ def test_two_labs_on_one_machine_have_cookies_of_their_own(host: str | None, nam
     assert cookie_name(host) == name
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with streamlit_server(ROOT / "app.py", environment={"LAB_GRPC_PORT": "0"}) as server:
-        yield server.url
-
-
 @pytest.mark.parametrize("path", ["/", "/chat", "/prompts?set=x"])
-def test_a_page_brings_the_cookie(server: str, path: str) -> None:
+def test_a_page_brings_the_cookie(shared_app: str, path: str) -> None:
     """No script can read it, no other site makes a browser send it, and no proxy keeps the page for others."""
-    with httpx2.Client(base_url=server) as client:
+    with httpx2.Client(base_url=shared_app) as client:
         answer = client.get(path)
         (cookie,) = answer.headers.get_list("set-cookie")
         assert "private" in answer.headers["cache-control"]
@@ -93,10 +85,11 @@ def test_a_page_brings_the_cookie(server: str, path: str) -> None:
         assert "Secure" not in cookie
         assert "set-cookie" not in client.get(path).headers, "it has one"
         unchanged = {"if-none-match": answer.headers["etag"], "accept": "text/html,*/*"}
-        assert "set-cookie" in httpx2.get(f"{server}{path}", headers=unchanged).headers
-        assert "Secure" in httpx2.get(f"{server}{path}", headers={"x-forwarded-proto": "https"}).headers["set-cookie"]
+        assert "set-cookie" in httpx2.get(f"{shared_app}{path}", headers=unchanged).headers
+        encrypted = httpx2.get(f"{shared_app}{path}", headers={"x-forwarded-proto": "https"})
+        assert "Secure" in encrypted.headers["set-cookie"]
 
 
 @pytest.mark.parametrize("path", ["/api/healthz", "/api/docs", "/_stcore/health"])
-def test_what_is_no_page_brings_none(server: str, path: str) -> None:
-    assert "streamlab_browser" not in httpx2.get(server + path).headers.get("set-cookie", "")
+def test_what_is_no_page_brings_none(shared_app: str, path: str) -> None:
+    assert "streamlab_browser" not in httpx2.get(shared_app + path).headers.get("set-cookie", "")

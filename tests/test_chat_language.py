@@ -6,10 +6,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests import chat
-from tests.browser import needs_chromium
-from tests.chat import EN, JA, Visit, answer, ask, back, both, choose, finished, grown, picture
+from tests.browser import choose_variant, needs_chromium
+from tests.chat import EN, JA, Visit, answer, ask, back, both, choose, finished, grown
 
-browser, server, visit = chat.browser, chat.server, chat.visit  # fixtures are found by their names
+browser, visit = chat.browser, chat.visit  # fixtures are found by their names
 
 pytestmark = needs_chromium
 
@@ -25,7 +25,6 @@ def test_switching_the_language_keeps_the_answer(visit: Visit) -> None:
     expect(page.get_by_role("heading", name=JA["chat.title"], exact=True)).to_be_visible()
     text = back(page, text)
     expect(page.get_by_role("button", name=JA["chat.stop"])).to_be_visible()
-    picture(page, "4-switched")
     page.reload()
     expect(page.get_by_role("heading", name=JA["chat.title"], exact=True)).to_be_visible()
     back(page, text)
@@ -70,12 +69,10 @@ def test_the_demo_model_is_called_scripted(visit: Visit, locale: str, words: dic
     """Wherever it shows: in the picker, beneath it, and in the figures."""
     page = visit("/chat", locale, theme="dark")
     label = words["sidebar.demo_variant"].format(options="rate=200")
-    page.get_by_test_id("stSidebar").get_by_role("combobox").first.click()
-    page.get_by_role("option", name=label, exact=True).click()
+    choose_variant(page, words, "scripted")
     expect(page.get_by_test_id("stSidebar").get_by_test_id("stCaptionContainer")).to_be_visible()
     page.get_by_role("button", name=words["suggestions.three"]).click()
     expect(answer(page).get_by_role("table")).to_be_visible()
-    picture(page, "4-scripted")
     finished(page, words)
     expect(answer(page).get_by_test_id("stCaptionContainer")).to_contain_text(label)
 
@@ -90,4 +87,3 @@ def test_the_other_page_shows_its_picture_and_live_figures(visit: Visit, locale:
     drawn = re.sub(r"<[^>]*>|\s", "", diagram.evaluate("async image => (await fetch(image.src)).text()"))
     for name in ("log", "second_browser", "arrow_follows"):
         assert "".join(words[f"about.{name}"].split()) in drawn
-    picture(page, "8-about")

@@ -1,12 +1,13 @@
 """Two browsers at one conversation: what is done in one of them shows in the other, which nobody touches."""
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests import chat
 from tests.browser import needs_chromium
-from tests.chat import EN, JA, Visit, ask, choose, finished, picture
+from tests.chat import EN, JA, Visit, ask, choose, finished
 
-browser, server, visit = chat.browser, chat.server, chat.visit  # fixtures are found by their names
+browser, visit = chat.browser, chat.visit  # fixtures are found by their names
 
 pytestmark = needs_chromium
 
@@ -33,7 +34,6 @@ def test_what_one_asks_and_answers_anew_shows_in_the_other(visit: Visit) -> None
     expect(one.get_by_text("三番目の質問です", exact=True)).to_be_visible()
     for page, words in ((other, JA), (one, EN)):
         finished(page, words)
-    picture(other, "tabs-ja")
     choose(one, "long")
     one.get_by_role("button", name=EN["chat.regenerate"]).click()
     expect(other.get_by_role("button", name=JA["chat.stop"])).to_be_visible()
@@ -54,6 +54,7 @@ def test_a_question_that_is_being_typed_stays(visit: Visit) -> None:
     expect(box).to_have_value("まだ送っていない")
 
 
+@pytest.mark.soak
 def test_on_a_phone_too(visit: Visit) -> None:
     """Where the sidebar is closed."""
     one, other = two_at_one(visit)

@@ -68,8 +68,7 @@ async def test_the_agent_forgets_what_nobody_can_go_on_from(lab: Lab, agents: Ag
 
 async def test_a_question_to_the_agent_alone_leaves_no_memory(lab: Lab, agents: Agents) -> None:
     """Nobody goes on from it."""
-    task = agents.ask("What is 1 + 1?", Options(demo_model()))
-    await lab.read(task.run_id)
+    await lab.read(await agents.ask("What is 1 + 1?", Options(demo_model())))
     await until(lambda: lab.runs.live == 0)
     assert agents.threads == 0
 

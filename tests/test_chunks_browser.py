@@ -8,13 +8,13 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from components.page.texts import texts
-from tests.browser import Site, button, needs_chromium, site
+from tests.browser import Site, browsing, button, needs_chromium
 from tests.pages import languages
 
 
 @pytest.fixture(scope="module")
-def app() -> Iterator[Site]:
-    with site(LAB_MODELS="demo") as found:
+def app(shared_app: str) -> Iterator[Site]:
+    with browsing(shared_app) as found:
         yield found
 
 

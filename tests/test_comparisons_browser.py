@@ -45,4 +45,13 @@ def test_it_goes_on_after_a_kill(browser: Browser, tmp_path: Path, language: str
         expect(button(page, words["prompts.stop"])).to_be_hidden()
         expect(page.get_by_text(words["prompts.summary"], exact=True)).to_be_visible()
         expect(go_on).to_be_hidden()
+        page.goto(f"http://localhost:{port}/prompts")
+        button(page, words["comparisons.kept"].format(number=1)).click()
+        button(page, "Tell me about {topic}").click()
+        expect(page.get_by_text(words["prompts.summary"], exact=True)).to_be_visible()
+        assert page.url == address
+        page.get_by_role("button", name=words["history.delete"]).first.click()
+        expect(page.get_by_text(words["comparisons.kept_empty"])).to_be_visible()
+        page.goto(address)
+        expect(page.get_by_text(words["comparisons.gone"])).to_be_visible()
         page.close()

@@ -2,15 +2,16 @@
 
 import signal
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from benchmarks.harness import ROOT, chromium, streamlit_server
+from benchmarks.harness import ROOT, chromium
 from components.middleware.host_config import SWITCH
 from components.page.texts import texts
 from tests.browser import PATIENCE, Site, button, needs_chromium
@@ -30,17 +31,22 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-def serve(folder: Path, port: int, **settings: str) -> AbstractContextManager[Any]:
-    """Serve the app at this port."""
-    options = [f"--server.port={port}", "--server.headless=true", "--browser.gatherUsageStats=false"]
+def serve(folder: Path, port: int, base: str = "", **settings: str) -> AbstractContextManager[Any]:
+    """Serve the app at this port, beneath `base`."""
+    options = [
+        f"--server.port={port}",
+        f"--server.baseUrlPath={base.strip('/')}",
+        "--server.headless=true",
+        "--browser.gatherUsageStats=false",
+    ]
     variables = {"LAB_GRPC_PORT": "0", **settings}
     return running("streamlit", "run", str(ROOT / "app.py"), *options, port=port, cwd=folder, **variables)
 
 
-def open_chat(browser: Browser, port: int, language: str, width: int = 1280) -> Page:
+def open_chat(browser: Browser, port: int, language: str, width: int = 1280, folder: str = "") -> Page:
     page = browser.new_page(locale=LOCALE[language], viewport={"width": width, "height": 860})
     page.set_default_timeout(PATIENCE)
-    page.goto(f"http://localhost:{port}/chat")
+    page.goto(f"http://localhost:{port}{folder}/chat")
     return page
 
 
@@ -61,74 +67,163 @@ def is_away(page: Page, words: dict[str, str]) -> None:
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
+@contextmanager
+def in_both_languages(browser: Browser, port: int) -> Iterator[list[tuple[Page, dict[str, str]]]]:
+    """Open the chat of one server in English on a desk, and in Japanese on a phone."""
+    pages = [(open_chat(browser, port, "en", 1280), texts("en")), (open_chat(browser, port, "ja", 390), texts("ja"))]
+    yield pages
+    for page, _ in pages:
+        page.close()
+
+
+@needs_signals
+def test_the_page_goes_on_where_it_was(browser: Browser, tmp_path: Path, redis_server: RedisServer) -> None:
+    """The server is killed and started again at the same address: the conversation is there and goes on, untouched."""
+    port = free_port()
+    settings = {"REDIS_URL": redis_server.url, "LAB_MODELS": "demo?first=0&rate=2000"}
+    with ExitStack() as stack:
+        with serve(tmp_path, port, **settings) as (process, _):
+            pages = stack.enter_context(in_both_languages(browser, port))
+            for page, words in pages:
+                ask(page, "one?")
+                expect(button(page, words["chat.regenerate"])).to_be_visible()
+            addresses = [page.url for page, _ in pages]
+            process.send_signal(signal.SIGKILL)
+            for page, words in pages:
+                is_away(page, words)
+                expect(asked(page, "one?")).to_be_visible()
+        with serve(tmp_path, port, **settings):
+            for page, words in pages:
+                expect(page.get_by_role("alert").filter(has_text=words["connection.away"])).to_be_hidden()
+                expect(asked(page, "one?")).to_be_visible()
+                ask(page, "two?")
+                expect(asked(page, "one?")).to_be_visible()
+                expect(button(page, words["chat.regenerate"])).to_be_visible()
+            assert [page.url for page, _ in pages] == addresses
+            stack.close()
+
+
+@needs_signals
+@pytest.mark.parametrize("language", ["en", pytest.param("ja", marks=pytest.mark.soak)])
+def test_pages_in_a_folder_work_as_at_the_root(browser: Browser, tmp_path: Path, language: str) -> None:
+    """Unknown addresses, the history, two tabs, and a server that goes and comes back; all beneath the folder."""
+    words, port, folder = texts(language), free_port(), "/lab"
+    settings = {"LAB_STORE": f"sqlite:///{tmp_path / 'store'}", "LAB_MODELS": "demo?first=0&rate=2000"}
+    with serve(tmp_path, port, folder, **settings) as (process, _):
+        page = open_chat(browser, port, language, folder=folder)
+        sockets: list[str] = []
+        page.on("websocket", lambda socket: sockets.append(socket.url))
+        ask(page, "one?")
+        expect(button(page, words["chat.regenerate"])).to_be_visible()
+        page.reload()
+        expect(page.get_by_test_id("stSidebar").get_by_role("button", name="one?", exact=True)).to_be_visible()
+        address = page.url
+        other = browser.new_page(locale=LOCALE[language])
+        other.goto(f"http://localhost:{port}{folder}/chat/x?{urlsplit(address).query}")
+        expect(other.get_by_text(words["app.no_page"].format(address=f"{folder}/chat/x"))).to_be_visible()
+        assert urlsplit(other.url).path == f"{folder}/chat"
+        ask(other, "two?")
+        expect(asked(page, "two?")).to_be_visible()
+        process.send_signal(signal.SIGKILL)
+        is_away(page, words)
+    with serve(tmp_path, port, folder, **settings):
+        expect(page.get_by_role("alert").filter(has_text=words["connection.away"])).to_be_hidden()
+        ask(page, "three?")
+        expect(asked(other, "three?")).to_be_visible()
+        assert page.url == address
+        assert {urlsplit(each).path for each in sockets} == {f"{folder}/changes", f"{folder}/_stcore/stream"}
+        assert httpx2.get(f"http://localhost:{port}{folder}/api/healthz").status_code == 200
+        other.close()
+        page.close()
+
+
 @needs_signals
 @pytest.mark.parametrize(("language", "width"), [("en", 1280), ("ja", 390)])
-def test_the_page_goes_on_where_it_was(
-    browser: Browser, tmp_path: Path, redis_server: RedisServer, language: str, width: int
+def test_a_killed_server_s_answer_is_there_when_it_is_back(
+    browser: Browser, tmp_path: Path, language: str, width: int
 ) -> None:
-    """The server is killed and started again at the same address: the conversation is there and goes on, untouched."""
+    """With its text and *Try again*, at the same address and untouched; then nothing of its end stands any more."""
     words, port = texts(language), free_port()
-    settings = {"REDIS_URL": redis_server.url, "LAB_MODELS": "demo?first=0&rate=2000"}
+    settings = {"LAB_STORE": f"sqlite:///{tmp_path / 'store'}", "LAB_MODELS": "demo?first=0&rate=30&chunks=100000"}
     with serve(tmp_path, port, **settings) as (process, _):
         page = open_chat(browser, port, language, width)
         ask(page, "one?")
-        expect(button(page, words["chat.regenerate"])).to_be_visible()
+        expect(page.get_by_text("word20 ")).to_be_visible()
         address = page.url
         process.send_signal(signal.SIGKILL)
         is_away(page, words)
-        expect(asked(page, "one?")).to_be_visible()
+        answer = page.get_by_test_id("stChatMessage").nth(1)
+        seen = answer.inner_text().split()[:-1]
     with serve(tmp_path, port, **settings):
+        again = button(page, words["chat.retry"])
+        expect(again).to_be_visible()
         expect(page.get_by_role("alert").filter(has_text=words["connection.away"])).to_be_hidden()
-        expect(asked(page, "one?")).to_be_visible()
-        ask(page, "two?")
-        expect(asked(page, "one?")).to_be_visible()
-        expect(button(page, words["chat.regenerate"])).to_be_visible()
         assert page.url == address
+        assert answer.inner_text().split()[: len(seen)] == seen
+        expect(answer.get_by_text(words["error.producer_lost"])).to_be_visible()
+        for ended, clicked in ((words["error.producer_lost"], again), (words["chat.stopped"], None)):
+            (clicked or button(page, words["chat.regenerate"])).click()
+            expect(button(page, words["chat.stop"])).to_be_visible()
+            expect(answer.get_by_text("word9 ")).to_be_visible()
+            expect(answer.get_by_text(ended)).to_have_count(0)
+            expect(answer.get_by_text(words["figures.total"])).to_have_count(0)
+            expect(answer.get_by_role("button")).to_have_count(0)
+            button(page, words["chat.stop"]).click()
+            expect(answer.get_by_text(words["chat.stopped"])).to_be_visible()
         page.close()
 
 
 @needs_signals
-@both
-def test_a_page_has_the_end_of_its_answer_before_the_server_goes(
-    browser: Browser, tmp_path: Path, language: str
-) -> None:
+def test_a_page_has_the_end_of_its_answer_before_the_server_goes(browser: Browser, tmp_path: Path) -> None:
     """SIGTERM while an answer arrives: it says why it ended, and the text so far stays."""
-    words, port = texts(language), free_port()
-    with serve(tmp_path, port, LAB_MODELS="demo?first=0&rate=50&chunks=100000") as (process, _):
-        page = open_chat(browser, port, language)
-        ask(page, "one?")
-        expect(page.get_by_text("word1 ").first).to_be_visible()
+    port = free_port()
+    with (
+        serve(tmp_path, port, LAB_MODELS="demo?first=0&rate=50&chunks=100000") as (process, _),
+        in_both_languages(browser, port) as pages,
+    ):
+        for page, _ in pages:
+            ask(page, "one?")
+            expect(page.get_by_text("word1 ").first).to_be_visible()
         process.send_signal(signal.SIGTERM)
-        expect(page.get_by_text(words["chat.shutdown"])).to_be_visible()
+        for page, words in pages:
+            expect(page.get_by_text(words["chat.shutdown"])).to_be_visible()
         assert process.wait(LEAVE) in (0, -signal.SIGTERM)
-        is_away(page, words)
-        expect(page.get_by_text(words["chat.shutdown"])).to_be_visible()
-        expect(page.get_by_text("word1 ").first).to_be_visible()
-        page.close()
+        for page, words in pages:
+            is_away(page, words)
+            expect(page.get_by_text(words["chat.shutdown"])).to_be_visible()
+            expect(page.get_by_text("word1 ").first).to_be_visible()
 
 
 @pytest.fixture(scope="module")
-def app(browser: Browser) -> Iterator[Site]:
-    with streamlit_server(ROOT / "app.py", environment={"LAB_GRPC_PORT": "0", "LAB_MODELS": "demo"}) as server:
-        yield Site(browser, server.url)
+def app(browser: Browser, shared_app: str) -> Site:
+    return Site(browser, shared_app)
+
+
+@pytest.fixture(scope="module")
+def tabs(app: Site) -> Iterator[dict[str, Page]]:
+    """Open a page for each language, which goes from address to address: its browser need not load everything anew."""
+    with app.opened("/about", "en") as english, app.opened("/about", "ja") as japanese:
+        yield {"en": english, "ja": japanese}
 
 
 @both
 @pytest.mark.parametrize("address", ["/nowhere", "/chatt", "/どこ", "/a*b*", "/chat/x", "/a/b/c", "/nowhere/"])
-def test_an_address_that_is_no_page_s_is_told(app: Site, language: str, address: str) -> None:
+def test_an_address_that_is_no_page_s_is_told(app: Site, tabs: dict[str, Page], language: str, address: str) -> None:
     """By its name, on the chat, without Streamlit's dialog; and what else the address says is kept."""
-    with app.opened(f"{address}?lang={language}", language) as page:
-        expect(page.get_by_text(texts(language)["app.no_page"].format(address=address.rstrip("/")))).to_be_visible()
-        expect(page.get_by_test_id("stChatInputTextArea")).to_be_visible()
-        expect(page.get_by_role("dialog")).to_have_count(0)
-        assert page.url == f"{app.url}/chat?lang={language}"
+    page = tabs[language]
+    page.goto(f"{app.url}{address}?lang={language}")
+    expect(page.get_by_text(texts(language)["app.no_page"].format(address=address.rstrip("/")))).to_be_visible()
+    expect(page.get_by_test_id("stChatInputTextArea")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert page.url == f"{app.url}/chat?lang={language}"
 
 
 @pytest.mark.parametrize("address", ["/", "", "/chat", "/chat?chat=unknown", "/timeline", "/?lang=en"])
-def test_nothing_is_said_of_an_address_that_is_one(app: Site, address: str) -> None:
-    with app.opened(address) as page:
-        expect(page.get_by_test_id("stChatInputTextArea")).to_be_visible()
-        expect(page.get_by_text(texts("en")["app.no_page"].partition("{")[0])).to_have_count(0)
+def test_nothing_is_said_of_an_address_that_is_one(app: Site, tabs: dict[str, Page], address: str) -> None:
+    page = tabs["en"]
+    page.goto(app.url + address)
+    expect(page.get_by_test_id("stChatInputTextArea")).to_be_visible()
+    expect(page.get_by_text(texts("en")["app.no_page"].partition("{")[0])).to_have_count(0)
 
 
 def test_streamlit_s_dialogs_are_off_and_its_folders_served(app: Site) -> None:

@@ -8,7 +8,8 @@ from playwright.sync_api import ConsoleMessage, Page, expect
 from benchmarks.harness import ROOT
 from components.middleware.content_policy import POLICY
 from components.page.texts import texts
-from tests.browser import Site, button, is_error, needs_chromium, site
+from tests.browser import Site, browsing, button, is_error, needs_chromium
+from tests.pages import languages
 
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
 
@@ -16,9 +17,9 @@ pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
-def app() -> Iterator[Site]:
-    with site(LAB_MODELS="demo?first=0&rate=500") as served:
-        yield served
+def app(shared_app: str) -> Iterator[Site]:
+    with browsing(shared_app) as found:
+        yield found
 
 
 class Watch:
@@ -56,7 +57,7 @@ def use(page: Page, name: str, words: dict[str, str]) -> None:
         expect(page.get_by_text(words["figures.total"]).first).to_be_visible()
 
 
-@pytest.mark.parametrize("language", ["en", "ja"])
+@languages
 def test_no_page_loads_anything_from_another_host(app: Site, language: str) -> None:
     """And nothing that a page needs is against the policy, in either language, also when the page is used."""
     words = texts(language)

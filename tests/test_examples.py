@@ -268,7 +268,7 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path, demo: DemoModel) -> None:
     assert (ended.returncode, ended.stderr) == (1, "The answer could not be written: No space left on device.\n")
 
 
-@both
+@pytest.mark.parametrize("program", [ASTREAM, pytest.param(STREAM, marks=pytest.mark.soak)])  # they start it alike
 def test_a_company_s_proxy_is_not_in_the_way(tmp_path: Path, program: str) -> None:
     """The demo model is on this machine, which no proxy reaches."""
     dead = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")

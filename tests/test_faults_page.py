@@ -15,7 +15,7 @@ from components.page.excerpts import case_excerpts, entry_excerpts
 from components.page.texts import texts
 from streamlab.demo_model.process import DemoModel
 from streamlab.engine import Engine
-from streamlab.faults.trials import Policy
+from streamlab.faults.trials import Policy, Trial
 from streamlab.models.catalog import CLASSIFIERS
 from streamlab.models.failures import CODES
 from streamlab.models.options import QUESTION_CHARACTERS, Options
@@ -23,7 +23,7 @@ from streamlab.models.provider import Fault
 from streamlab.models.providers.demo import Demo
 from streamlab.models.providers.openai import OpenAI, openai_failure
 from streamlab.models.server_errors import SERVER_ERRORS
-from tests.browser import Site, button, needs_chromium, site
+from tests.browser import Site, browsing, button, choose_variant, needs_chromium
 from tests.conftest import http, raw_endpoint
 from tests.pages import checked, languages, serving, visit
 
@@ -192,10 +192,10 @@ def test_where_there_is_no_room_nothing_starts(language: str) -> None:
     with serving(lab_models=(FAST,), lab_max_runs=1) as engine:
         app = visit("faults", language)
         policy = Policy(silence=60)
-        taken = engine.portal.call(engine.trials.start, "Why?", Options(FAST), "stall", None, policy)
+        taken = engine.portal.call(engine.trials.start, Trial("Why?", Options(FAST), "stall", None, policy))
         start(choose(app, "key"))
         assert [warning.value for warning in app.warning] == [words["notice.too_many"]]
-        engine.portal.call(engine.runs.stop, taken.run_id)
+        engine.portal.call(engine.runs.stop, taken)
         deadline = time.monotonic() + LIMIT
         while engine.portal.call(lambda: engine.runs.live):
             assert time.monotonic() < deadline
@@ -267,8 +267,8 @@ def test_a_code_that_no_exception_has_has_no_lines() -> None:
 
 
 @pytest.fixture(scope="module")
-def app() -> Iterator[Site]:
-    with site(LAB_MODELS="demo?first=0.2&rate=100") as found:
+def app(shared_app: str) -> Iterator[Site]:
+    with browsing(shared_app) as found:
         yield found
 
 
@@ -292,6 +292,7 @@ def test_attempts_are_drawn_while_they_are_made_and_after(app: Site, language: s
     """Two that fail and a third that does not: a cross for each failure, a bar for each stretch and each pause."""
     words = texts(language)
     with app.opened("/faults", language) as page:
+        choose_variant(page, words, "steady")
         pick(page, words, "fault_cut", "times_first_two", "retries_always")
         button(page, words["faults.start"]).click()
         expect(button(page, words["faults.stop"])).to_be_visible()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from streamlab.gateway.access import FORWARDING, Access, Caller, Grant
+from streamlab.gateway.access import FORWARDING, Access, Caller, Grant, is_here
 from streamlab.gateway.errors import Refusal
 from streamlab.gateway.privacy import hide_tokens_of
 from tests import access
@@ -32,6 +32,27 @@ def refusal(access: Access, caller: Caller) -> str | None:
 
 
 # The gates
+
+
+@pytest.mark.parametrize(
+    ("caller", "here"),
+    [
+        (Caller("127.0.0.1", "localhost:8501"), True),
+        (Caller("::1", "[::1]:8501", "http://[::1]:8501"), True),
+        (Caller("127.0.0.1", "127.0.0.1:8501", "http://localhost:8501"), True),
+        (Caller("10.0.0.1", "localhost"), False),
+        (Caller(None, "localhost"), False),
+        (Caller("127.0.0.1", None), False),
+        (Caller("127.0.0.1", "lab.example"), False),
+        (Caller("127.0.0.1", "localhost", "https://lab.example"), False),
+        (Caller("127.0.0.1", "localhost", "null"), False),
+        (Caller("127.0.0.1", "localhost", "http://["), False),
+        (Caller("127.0.0.1", "localhost", forwarded=True), False),
+    ],
+)
+def test_who_sits_at_this_machine_is_known(caller: Caller, here: bool) -> None:
+    """By where they come from, by the names that they use, and not through a proxy, however little it tells."""
+    assert is_here(caller) == here
 
 
 @pytest.mark.parametrize(

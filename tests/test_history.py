@@ -7,9 +7,9 @@ import anyio
 import pytest
 
 from streamlab.agent.tasks import Agents
-from streamlab.browsers.history import _DELETED, CONVERSATIONS, History
 from streamlab.chats.chat import Chat, UnknownChat
 from streamlab.chats.chats import Chats
+from streamlab.chats.history import _DELETED, CONVERSATIONS, History
 from streamlab.hub import Hub
 from streamlab.hub.listing import TITLE_CHARACTERS
 from streamlab.models.catalog import Models
@@ -131,7 +131,7 @@ async def test_a_deleted_conversation_is_gone_and_can_be_restored(shelf: Shelf) 
 
 async def test_it_is_deleted_for_good_some_time_later(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its address says so all the same."""
-    monkeypatch.setattr("streamlab.browsers.history._DELETED", replace(_DELETED, seconds=0.2))
+    monkeypatch.setattr("streamlab.chats.history._DELETED", replace(_DELETED, seconds=0.2))
     shelf.history, me = History(shelf.chats, shelf.hub.shared), name()
     chat = await shelf.ask(me, "question")
     await shelf.history.delete(me, chat.id)

@@ -6,20 +6,17 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
+from components.page.conversations import NAMED, WIDTH
 from components.page.texts import texts
-from streamlab.demo_model.process import DemoModel
-from tests.browser import Site, button, needs_chromium, site
+from tests.browser import Site, browsing, button, needs_chromium
 from tests.pages import languages, new_question
 
 pytestmark = needs_chromium
 
-FAST = "demo?first=0&rate=2000"
-
 
 @pytest.fixture(scope="module")
-def lab(demo: DemoModel) -> Iterator[Site]:
-    variables = {"OPENAI_BASE_URL": demo.base_url, "OPENAI_API_KEY": "test", "LAB_MODELS": FAST}
-    with site(LAB_LANGUAGE="auto", **variables) as found:
+def lab(shared_app: str) -> Iterator[Site]:
+    with browsing(shared_app) as found:
         yield found
 
 
@@ -37,13 +34,22 @@ def asking(page: Page) -> Locator:
 
 
 def entry(page: Page, title: str) -> Locator:
-    return page.get_by_test_id("stSidebar").get_by_role("button", name=title)
+    return page.get_by_test_id("stSidebar").get_by_role("button", name=title, exact=True)
+
+
+def menu(page: Page, language: str, title: str) -> Locator:
+    """Find the menu of a conversation by what a screen reader says of it, in which a long title is cut."""
+    before, _, after = texts(language)["history.edit"].partition("{title}")
+    named = re.compile(f"^{re.escape(before)}.{re.escape(title[: NAMED - 1])}.*{re.escape(after)}$")
+    return page.get_by_test_id("stSidebar").get_by_role("button", name=named)
 
 
 def edit(page: Page, language: str, title: str, option: str) -> None:
     """Choose in the menu of a conversation, by the keyboard."""
+    expect(menu(page, language, title)).to_be_visible()
     entry(page, title).focus()
     page.keyboard.press("Tab")
+    expect(menu(page, language, title)).to_be_focused()
     page.keyboard.press("Enter")
     chosen = page.get_by_role("menuitem", name=texts(language)[f"history.{option}"], exact=True)
     expect(chosen).to_be_visible()
@@ -96,6 +102,36 @@ def test_conversations_are_found_searched_named_deleted_and_restored(lab: Site, 
         expect(page.get_by_text(second, exact=True)).to_be_visible()
         stranger.reload()
         expect(stranger.get_by_text(second, exact=True)).to_be_visible()
+
+
+ODD = (
+    "ما هو البث المتدفق للنماذج اللغوية ولماذا هو أسرع من غيره؟",
+    "🎉👩‍👩‍👧‍👦 emoji",
+    "*a* `b` $x$ :smile:",
+    "長い題名" * 19,
+)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_odd_titles_are_shown_as_they_are(lab: Site, width: int) -> None:
+    """On one line from where their text begins, in its direction, and each with a menu of its name."""
+    with lab.opened("/chat") as page:
+        for title in ODD:
+            ask(page, "en", title)
+        page.set_viewport_size({"width": width, "height": 844})
+        page.reload()
+        if width < 700:
+            page.get_by_test_id("stExpandSidebarButton").click()
+        for title in ODD:
+            found = entry(page, title).locator("visible=true")
+            expect(found).to_be_visible()
+            expect(menu(page, "en", title).locator("visible=true")).to_be_visible()
+            direction = "rtl" if title is ODD[0] else "ltr"
+            expect(found).to_have_css("direction", direction)
+            box = found.bounding_box()
+            assert box
+            assert box["height"] < 45
+            assert box["width"] <= WIDTH
 
 
 @languages

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from components.page.conversations import FEW
 from components.page.texts import LANGUAGES, texts
-from streamlab.browsers.history import CONVERSATIONS
+from streamlab.chats.history import CONVERSATIONS
 from streamlab.engine import Engine
 from streamlab.hub.listing import Entry
 from tests import chat_page

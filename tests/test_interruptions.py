@@ -1,6 +1,7 @@
 """Streamlit interrupts a script wherever it likes, for instance for a click: the next run finds nothing half done."""
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -30,18 +31,24 @@ class Interruption:
         monkeypatch.setattr(SessionStateProxy, "__setitem__", counted)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def engine() -> Iterator[None]:
+    """Run one for all pages."""
+    with serving():
+        yield
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_a_first_drawing_may_end_anywhere(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between any two things that it remembers."""
     interruption = Interruption(monkeypatch)
-    with serving():
-        checked(new_session("en", "browser").switch_page(f"../pages/{page}.py").run())
-        writes = interruption.writes
-        assert writes > 1
-        for moment in sorted(random.sample(range(1, writes + 1), min(MOMENTS, writes))):
-            app = new_session("en", "browser").switch_page(f"../pages/{page}.py")
-            interruption.writes, interruption.at = 0, moment
-            app.run()
-            interruption.at = None
-            app.run()
-            assert not app.exception, (moment, [error.message for error in app.exception])
+    checked(new_session("en", "browser").switch_page(f"../pages/{page}.py").run())
+    writes = interruption.writes
+    assert writes > 1
+    for moment in sorted(random.sample(range(1, writes + 1), min(MOMENTS, writes))):
+        app = new_session("en", "browser").switch_page(f"../pages/{page}.py")
+        interruption.writes, interruption.at = 0, moment
+        app.run()
+        interruption.at = None
+        app.run()
+        assert not app.exception, (moment, [error.message for error in app.exception])

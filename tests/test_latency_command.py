@@ -7,11 +7,13 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
 from streamlab.demo_model.process import DemoModel
+from streamlab.latency.command import main
 from streamlab.latency.measurement import read_measurement
 from streamlab.latency.summary import as_json
 from streamlab.settings import Settings
@@ -197,11 +199,18 @@ def test_an_interruption_keeps_what_was_measured(
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else value,
 )
-def test_a_wrong_argument_is_one_sentence(tmp_path: Path, arguments: list[str], said: str) -> None:
+def test_a_wrong_argument_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
     """2, told before anything is measured; no file is left."""
-    ended = run(tmp_path, *arguments)
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert said in ended.stderr.splitlines()[-1]
+    monkeypatch.chdir(tmp_path)
+    try:
+        status: object = main(Event(), arguments)
+    except SystemExit as refused:
+        status = refused.code
+    printed = capsys.readouterr()
+    assert (status, printed.out) == (2, "")
+    assert said in printed.err.splitlines()[-1]
     assert list(tmp_path.iterdir()) == []
 
 

@@ -87,6 +87,20 @@ async def test_words_that_are_not_all_there_find_nothing(listing: Listing, words
     assert await keys(listing, owner, words) == []
 
 
+@pytest.mark.parametrize("common", [0, 4, 5_000])
+@pytest.mark.parametrize("word", ["京", "東京", "会", "議室", "室", "a", "-1", "b "])
+async def test_short_words_are_found_by_the_index_and_without_it(
+    listing: Listing, monkeypatch: pytest.MonkeyPatch, common: int, word: str
+) -> None:
+    """However common they are, and at a text's very end."""
+    monkeypatch.setattr("streamlab.hub.listing_table.COMMON", common)
+    owner, texts = name(), {"one": "東京 b a-1", "two": "東京の会議室", "three": "b 京都 x" * 9}
+    for key, text in texts.items():
+        await listing.put(owner, "chat", Entry(key, "", 1.0), text)
+    found = {key for key, text in texts.items() if word.strip() in text}
+    assert set(await keys(listing, owner, word)) == found
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(max_size=60), data=st.data())
 async def test_any_part_of_a_text_finds_it(text: str, data: st.DataObject) -> None:

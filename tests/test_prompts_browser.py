@@ -39,7 +39,7 @@ from tests.prompts import (
     words_of,
 )
 
-browse, browser, server = prompts.browse, prompts.browser, prompts.server  # fixtures are found by their names
+browse, browser = prompts.browse, prompts.browser  # fixtures are found by their names
 
 
 @needs_chromium

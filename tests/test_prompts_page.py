@@ -255,7 +255,7 @@ def test_an_address_that_leads_nowhere_says_so(engine: Engine, language: str) ->
     assert [warning.value for warning in app.warning] == [said(language, "prompts.set_damaged")]
     assert runs(app)
     app = open_app(language, comparison="nowhere")
-    assert [warning.value for warning in app.warning] == [said(language, "prompts.gone_example")]
+    assert [warning.value for warning in app.warning] == [said(language, "comparisons.unknown")]
     assert runs(app)
 
 

@@ -6,6 +6,7 @@ import anyio
 import pytest
 from pydantic import SecretStr
 
+from benchmarks.harness import wait_until
 from components.page.texts import texts
 from streamlab.hub import HubUnreachable
 from streamlab.models.catalog import Models
@@ -138,11 +139,12 @@ def test_a_page_says_when_the_store_is_away(own_redis: RedisServer, language: st
         own_redis.kill()
         checked(app.chat_input[0].set_value("asked in vain").run())
         warnings = {warning.value for warning in app.warning}
-        assert {texts(language)["notice.unreachable"], texts(language)["chat.unreachable"]} <= warnings
+        assert {texts(language)["notice.not_asked"], texts(language)["chat.unreachable"]} <= warnings
         assert texts(language)["chat.unknown"] not in warnings
         assert app.chat_input[0].proto.value == "asked in vain"
         assert app.query_params["chat"] == chat.id
         own_redis.start()
+        wait_until(lambda: engine.hub.reachable, PATIENCE)
         again = visit("chat", language, chat=chat.id)
         assert "kept" in shown_on(again)
         assert not again.warning

@@ -3,51 +3,32 @@
 import logging
 import os
 import re
-import resource
 import shutil
 import sqlite3
 import subprocess
 import sys
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from uuid import uuid4
 
 import anyio
 import pytest
 
-from streamlab.engine import make_hub
-from streamlab.events.event import Done
-from streamlab.hub import HubUnreachable, MemoryHub, StoreRefused, StoreUnwritable, UnknownRun
-from streamlab.hub.shared import DocumentType
+from streamlab.hub import HubUnreachable, StoreRefused, UnknownRun
 from streamlab.hub.sqlite.file import APPLICATION, VERSION, check_store
 from streamlab.hub.sqlite.hub import SqliteHub
-from streamlab.settings import Settings
+from tests.conftest import until
 from tests.logs import delta, done
-from tests.shared import soon
+from tests.store_files import DAMAGES, Damage, noise, written
 
 pytestmark = pytest.mark.anyio
 
 ROOT = Path(__file__).parent.parent
-WORDS = DocumentType("word", str.encode, bytes.decode, 60.0, 100)
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "folder" / "store.sqlite3"
-
-
-async def written(path: Path, runs: int = 20, words: int = 1) -> None:
-    """Write a file with some runs and a document."""
-    async with SqliteHub(path) as hub:
-        for number in range(runs):
-            log = hub.create(f"run {number}")
-            for _ in range(100):
-                log.append(delta("".join(uuid4().hex for _ in range(words))))
-            log.append(done())
-            await hub.open(log.run_id)
-        await hub.shared.documents(WORDS).put("key", "word")
 
 
 # Whose it is
@@ -125,101 +106,6 @@ async def test_a_database_of_somebody_else_is_left_alone(path: Path) -> None:
         SqliteHub(path)
 
 
-# What cannot be written
-
-
-async def test_where_nothing_can_be_written_the_app_starts_and_says_so(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """As in a folder that may not be written to, or on a full disk."""
-    (tmp_path / "file").write_text("no folder")
-    for place in (tmp_path / "file" / "store", Path("/proc/store/store.sqlite3"), tmp_path):
-        with pytest.raises(StoreUnwritable):
-            SqliteHub(place)
-        with caplog.at_level(logging.WARNING):
-            hub = make_hub(Settings(_env_file=None, lab_store=place))
-        assert isinstance(hub, MemoryHub)
-        assert hub.notice
-        assert hub.notice.code == "unwritable"
-        assert str(place) in caplog.text
-
-
-@pytest.mark.parametrize("room", [0, 100, 5_000, 40_000])
-async def test_on_a_disk_that_is_full_already_the_app_starts_as_well(path: Path, room: int) -> None:
-    """However far it comes; and when there is room, the next start is as the first."""
-    with full_disk(path, room):
-        hub = make_hub(Settings(_env_file=None, lab_store=path))
-    assert isinstance(hub, MemoryHub)
-    assert hub.notice
-    assert hub.notice.code == "unwritable"
-    async with SqliteHub(path) as kept:
-        assert kept.notice is None
-
-
-@contextmanager
-def full_disk(path: Path, room: int | None = None) -> Iterator[None]:
-    """Let no file of this process grow beyond so many bytes, or beyond what the store takes now."""
-    largest = max(each.stat().st_size for each in path.parent.iterdir()) if room is None else room
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-async def test_while_the_disk_is_full_nothing_is_shown_and_then_everything(path: Path) -> None:
-    """What is not kept is not seen; documents are refused, and what was kept can be read."""
-    await written(path, 1)
-    async with SqliteHub(path) as hub:
-        words, log = hub.shared.documents(WORDS), hub.create("live")
-        log.append(delta("before"))
-        await hub.open("live")
-        with full_disk(path):
-            for _ in range(20):
-                log.append(delta("x" * 50_000))
-            await soon(lambda: _is(lambda: not hub.reachable))
-            with pytest.raises(HubUnreachable):
-                await words.put("other", "x" * 1_000_000)
-            assert await words.get("key")
-            assert log.seq == 1
-        log.append(done())
-        await soon(lambda: _is(lambda: log.done is not None))
-        assert log.seq == 22
-        assert hub.reachable
-        await words.put("other", "word")
-    async with SqliteHub(path) as hub:
-        assert (await hub.open("live")).seq == 22
-
-
-async def test_a_run_that_cannot_be_kept_for_too_long_is_lost(path: Path) -> None:
-    """Its reader is told by a gap and an end; the next run is kept, when there is room."""
-    async with SqliteHub(path, away=0.2) as hub:
-        reasons: list[str] = []
-        log = hub.create("live", reasons.append)
-        log.append(delta("before"))
-        await hub.open("live")
-        with full_disk(path):
-            log.append(delta("x" * 200_000))
-            await soon(lambda: _is(lambda: log.done is not None))
-        assert isinstance(log.done, Done)
-        assert log.done.status == "lost"
-        assert reasons == ["lost"]
-        after = hub.create("after")
-        after.append(done())
-        await soon(lambda: _is(lambda: after.done is not None))
-    async with SqliteHub(path) as hub:
-        assert (await hub.open("after")).done == after.done
-        left = await hub.open("live")
-        assert left.done
-        assert left.done.status == "lost"
-        assert [event.type for event in left.since(0)] == ["text_delta", "error", "done"]
-
-
-async def _is(holds: Callable[[], bool]) -> bool:
-    return holds()
-
-
 # What is damaged
 
 
@@ -228,40 +114,9 @@ def kept(path: Path) -> bytes:
     return path.read_bytes()[100:]
 
 
-def text(path: Path) -> None:
-    path.write_text("This is no database. " * 1_000)
-
-
-def half(path: Path) -> None:
-    os.truncate(path, path.stat().st_size // 2)
-
-
-def holes(path: Path) -> None:
-    with path.open("r+b") as file:
-        for place in range(4_096, path.stat().st_size, 3 * 4_096):
-            file.seek(place)
-            file.write(b"\0" * 4_096)
-
-
-def noise(path: Path) -> None:
-    with path.open("r+b") as file:
-        for place in range(4_096, path.stat().st_size, 4_096):
-            file.seek(place)
-            file.write(os.urandom(4_096))
-
-
-def schema(path: Path) -> None:
-    with path.open("r+b") as file:
-        file.seek(100)
-        file.write(os.urandom(200))
-
-
-DAMAGES = [text, half, holes, noise, schema]
-
-
 @pytest.mark.parametrize("damage", DAMAGES)
 async def test_a_damaged_file_is_kept_aside_and_a_new_one_begun(
-    path: Path, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+    path: Path, damage: Damage, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is told, and the file that was can still be had."""
     await written(path)
@@ -269,6 +124,7 @@ async def test_a_damaged_file_is_kept_aside_and_a_new_one_begun(
     broken = path.with_name("broken")
     shutil.copyfile(path, broken)
     with caplog.at_level(logging.WARNING):
+        check_store(path)  # as every process does before it begins
         hub = SqliteHub(path)
     async with hub:
         assert hub.notice
@@ -311,10 +167,10 @@ async def test_a_file_that_is_damaged_while_it_is_written_costs_no_live_run(path
         for number in range(20):
             with suppress(HubUnreachable, UnknownRun):
                 await hub.open(f"run {number}")
-        await soon(lambda: _is(lambda: hub.notice is not None))
+        await until(lambda: hub.notice is not None)
         log.append(delta("after"))
         log.append(done())
-        await soon(lambda: _is(lambda: log.done is not None))
+        await until(lambda: log.done is not None)
         assert log.seq == 3
     async with SqliteHub(path) as hub:
         assert (await hub.open("live")).since(0) == log.since(0)

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from benchmarks.harness import ROOT, streamlit_server
 from components.page.history import KEPT
 from components.page.texts import texts
 from streamlab.engine import Engine
 from streamlab.events.recording import read_recording
-from tests.browser import Site, needs_chromium, site
+from tests.browser import Site, browsing, needs_chromium
 from tests.pages import languages, new_session, serving, visit
 
 FAST = "demo?first=0&rate=2000"
@@ -179,14 +180,19 @@ def test_the_chat_uses_tools_and_links_to_the_timeline(engine: Engine, language:
 
 
 @pytest.fixture(scope="module")
-def app() -> Iterator[Site]:
-    with site(LAB_MODELS=f"{SLOW},{FAST}") as found:
+def app(shared_app: str) -> Iterator[Site]:
+    with browsing(shared_app) as found:
         yield found
 
 
 @pytest.fixture
 def page(app: Site) -> Iterator[Page]:
-    with app.opened("/timeline", height=900) as page:
+    """Open the page where an answer takes its time."""
+    variables = {"LAB_MODELS": SLOW, "LAB_GRPC_PORT": "0"}
+    with (
+        streamlit_server(ROOT / "app.py", environment=variables) as server,
+        app.opened(f"{server.url}/timeline", height=900) as page,
+    ):
         yield page
 
 

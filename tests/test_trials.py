@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from streamlab.demo_model.process import DemoModel
 from streamlab.events.event import Done, Retry, StreamEvent, TextDelta, encode
 from streamlab.events.outcome import outcome_of
+from streamlab.events.recording import read_lines, write_recording
 from streamlab.faults.trials import (
     SHORT_TIME,
     Phase,
@@ -18,6 +19,7 @@ from streamlab.faults.trials import (
     Trials,
     offered,
     phases,
+    read_trial,
 )
 from streamlab.models.options import InvalidQuestion, Options
 from streamlab.models.provider import Fault
@@ -25,9 +27,10 @@ from streamlab.models.providers.demo import FAULTS as DEMO_FAULTS
 from streamlab.models.providers.demo import faulty
 from streamlab.models.providers.openai import OpenAI
 from streamlab.runs.run import Retries, TooManyRuns
-from tests.conftest import Lab, MakeLab, demo_model, http, provider, raw_endpoint, sse
+from tests.conftest import Lab, MakeLab, demo_model, http, provider, raw_endpoint, sse, until
 from tests.events import end
 from tests.present import present
+from tests.shared import soon
 
 pytestmark = pytest.mark.anyio
 
@@ -58,7 +61,7 @@ async def tried(
     lab: Lab, fault: Fault, times: int | None = 1, policy: Policy = QUICK, options: Options = DEMO
 ) -> list[StreamEvent]:
     """The whole log of a trial."""
-    return await lab.read(trials(lab).start(QUESTION, options, fault, times, policy).run_id)
+    return await lab.read(await trials(lab).start(Trial(QUESTION, options, fault, times, policy)))
 
 
 def codes(events: list[StreamEvent]) -> list[str | None]:
@@ -132,10 +135,10 @@ def test_the_limits_of_a_lesson_are_beaten_by_its_faults() -> None:
 
 async def test_a_trial_is_stopped_as_any_run_is(lab: Lab) -> None:
     """The text so far stays."""
-    trial = trials(lab).start(QUESTION, DEMO, "stall", None, Policy(silence=120))
-    await lab.until(trial.run_id, "text_delta")
-    lab.runs.stop(trial.run_id)
-    outcome = outcome_of(await lab.read(trial.run_id))
+    run_id = await trials(lab).start(Trial(QUESTION, DEMO, "stall", None, Policy(silence=120)))
+    await lab.until(run_id, "text_delta")
+    lab.runs.stop(run_id)
+    outcome = outcome_of(await lab.read(run_id))
     assert outcome.status == "stopped"
     assert outcome.text
 
@@ -147,7 +150,7 @@ async def test_a_trial_is_stopped_as_any_run_is(lab: Lab) -> None:
 async def test_a_question_that_may_not_be_asked_starts_nothing(lab: Lab, question: str) -> None:
     """It says why, and no run is live."""
     with pytest.raises(InvalidQuestion):
-        trials(lab).start(question, DEMO, "none")
+        await trials(lab).start(Trial(question, DEMO, "none"))
     assert lab.runs.live == 0
 
 
@@ -155,23 +158,30 @@ async def test_there_is_no_trial_where_there_is_no_room(make_lab: MakeLab) -> No
     """As many runs as may be are live; nothing of the refused one is kept."""
     lab = make_lab(live=1)
     some = trials(lab)
-    first = some.start(QUESTION, DEMO, "stall", None, Policy(silence=120))
+    first = await some.start(Trial(QUESTION, DEMO, "stall", None, Policy(silence=120)), "me")
     with pytest.raises(TooManyRuns):
-        some.start(QUESTION, DEMO, "none")
-    assert present(some.find(first.run_id)) == first
+        await some.start(Trial(QUESTION, DEMO, "none"), "me")
+    assert [entry.key for entry in await some.items.entries("me", "", 10)] == [first]
 
 
-async def test_a_trial_is_known_as_long_as_its_log(lab: Lab) -> None:
-    """Then it is unknown, as one that never was."""
-    some = trials(lab)
-    trial = some.start(QUESTION, DEMO, "key", None, QUICK)
-    assert trial == Trial(QUESTION, DEMO, "key", None, QUICK, trial.run_id)
-    assert present(some.find(trial.run_id)) == trial
-    await lab.read(trial.run_id)
-    lab.hub.log(trial.run_id).began -= 301  # it is kept for five minutes
+@pytest.mark.parametrize("question", [QUESTION, "東京", "a\n\x00\ud800 lone"])
+async def test_a_trial_is_kept_as_it_was_asked(lab: Lab, question: str) -> None:
+    """From the beginning without events, and with all of them when its log is gone."""
+    some, trial = trials(lab), Trial(question, DEMO, "key", None, QUICK)
+    run_id = await some.start(trial)
+    live = present(await some.items.find(run_id))
+    assert (live.live, read_trial(live.body)) == (True, (trial, []))
+    events = await lab.read(run_id)
+    await until(lambda: lab.runs.live == 0)
+    await soon(lambda: whole(some, run_id))
+    lab.hub.log(run_id).began -= 301  # it is kept for five minutes
     lab.hub.sweep()
-    for run_id in (trial.run_id, "nobody"):
-        assert some.find(run_id) is None
+    assert read_trial(present(await some.items.find(run_id)).body) == (trial, read_lines(write_recording(events)))
+    assert await some.items.find("nobody") is None
+
+
+async def whole(some: Trials, run_id: str) -> bool:
+    return not present(await some.items.find(run_id)).live
 
 
 def test_the_demo_model_offers_what_others_cannot() -> None:
@@ -185,7 +195,7 @@ def test_the_demo_model_offers_what_others_cannot() -> None:
 async def test_a_fault_that_is_not_offered_is_refused(lab: Lab, model: str, fault: Fault) -> None:
     """Before anything is asked."""
     with pytest.raises(ValueError, match="cannot be made"):
-        trials(lab).start(QUESTION, Options(model), fault)
+        await trials(lab).start(Trial(QUESTION, Options(model), fault))
     assert lab.runs.live == 0
 
 
@@ -228,9 +238,11 @@ async def test_a_short_time_limit_fails_a_model_that_is_well(demo: DemoModel, ma
     with provider(demo.base_url) as models:
         lab = make_lab(models)
         options = Options(f"demo-other?{demo_model(first=5).partition('?')[2]}")
-        trial = trials(lab).start(QUESTION, options, "time_limit", None, Policy(attempts=2))
+        some = trials(lab)
+        run_id = await some.start(Trial(QUESTION, options, "time_limit", None, Policy(attempts=2)))
+        trial, _ = read_trial(present(await some.items.find(run_id)).body)
         assert trial.policy == Policy(attempts=2, first_token=SHORT_TIME)
-        assert codes(await lab.read(trial.run_id)) == ["timeout", "timeout"]
+        assert codes(await lab.read(run_id)) == ["timeout", "timeout"]
 
 
 async def test_an_endpoint_that_repeats_a_key_gives_nothing_away(make_lab: MakeLab) -> None:

@@ -21,6 +21,9 @@ from streamlab.hub import Item, Snapshot
 from streamlab.models.failures import CODES, RETRIED
 from streamlab.models.server_errors import told_wait
 
+# Beneath a finished answer's text: how it ended, its figures, its buttons. Until a script ends Streamlit keeps what it
+# has not drawn over, so an answer that is given anew draws over all of these.
+BENEATH = 3
 LONG_WAIT = 10  # seconds; less is over when the sentence is read
 UNITS = {"hours": 3600, "minutes": 60, "seconds": 1}
 
@@ -68,12 +71,15 @@ def follow(batches: Iterator[list[Item]], frames: float = 1.0) -> None:
         thinking.show()
 
     reader = AnswerReader(chain([first], batches), on_thinking=thinking.add, on_tool=tools.observe, on_text=end_waiting)
+    place = st.empty()
+    for _ in range(BENEATH):
+        st.empty()
     while not reader.ended:
-        # Each stretch needs a slot of its own: a block that is put where one was keeps the former one's children.
-        place = st.empty()
         text = transcript.write(place, reader.stretch(), frames)
         if not reader.ended:
+            # Each stretch needs a slot of its own: a block that is put where one was keeps the former one's children.
             place.empty()
+            place = st.empty()
         if reader.retry:
             thinking.clear()
             tools.clear()

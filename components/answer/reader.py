@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from components.page.lab import give_way
+from components.page.storage import redraw_when_changed
 from streamlab.events.event import Done, Error, FinalAnswer, Retry, TextDelta, Thinking, ToolCall, ToolResult
 from streamlab.hub import Gap, Item, Snapshot
 
@@ -47,6 +48,7 @@ class AnswerReader:
             self._waiting.extend(batch or ())
             if batch == []:
                 give_way()
+                redraw_when_changed()
 
     def _take(self) -> tuple[str, bool]:
         """Take the text up to what ends the stretch; return it, and whether the stretch ended."""

@@ -1,4 +1,4 @@
-"""The form for a trial, and the table of a session's trials."""
+"""The form for a trial, and the trials that were made."""
 
 from dataclasses import dataclass
 from typing import get_args
@@ -8,34 +8,39 @@ from streamlit.delta_generator import DeltaGenerator
 
 from components.page import questions, sidebar
 from components.page.address import TRIAL, show
+from components.page.browser import browser
 from components.page.history import History
 from components.page.lab import engine
 from components.page.texts import t
 from components.page.widgets import button, choice, control
+from streamlab.browsers.items import Item
 from streamlab.events.event import StreamEvent
 from streamlab.events.outcome import outcome_of
-from streamlab.faults.trials import LEAST_SECONDS, MOST_ATTEMPTS, MOST_SECONDS, Policy, Trial, offered
+from streamlab.faults.trials import LEAST_SECONDS, MOST_ATTEMPTS, MOST_SECONDS, Policy, Trial, offered, read_trial
 from streamlab.models.catalog import provider_kind
 from streamlab.runs.run import Retries
 
 TIMES: dict[str, int | None] = {"first": 1, "first_two": 2, "all": None}  # attempts that meet the fault
 SECONDS = ("first_token", "silence", "total")
+ROWS = 15  # of the table of trials, fewer than a session remembers
 QUESTION, MET, CHOSEN_RETRIES, ATTEMPTS = (f"faults.{name}" for name in ("question", "times", "retries", "attempts"))
 
 
 @dataclass(frozen=True)
 class SavedTrial:
-    """A trial of this session; its events once it has ended."""
+    """A trial as it was kept; its events once it has ended."""
 
+    name: str
     trial: Trial
     events: list[StreamEvent] | None = None
 
-    @property
-    def name(self) -> str:
-        return self.trial.question
+
+def _read(item: Item) -> SavedTrial:
+    trial, events = read_trial(item.body)
+    return SavedTrial(item.name, trial, None if item.live else events)
 
 
-HISTORY: History[SavedTrial] = History("faults", TRIAL)
+HISTORY: History[Item, SavedTrial] = History("faults", TRIAL, lambda: engine().trials.items, _read)
 
 
 def draw_form() -> DeltaGenerator:
@@ -63,12 +68,16 @@ def draw_form() -> DeltaGenerator:
 
 def start() -> None:
     """Start the trial that the form describes."""
-    state, options, lab = st.session_state, sidebar.options(), engine()
+    state = st.session_state
     policy = Policy(state[CHOSEN_RETRIES], state[ATTEMPTS], **{name: state[f"faults.{name}"] for name in SECONDS})
-    chosen = state[QUESTION], options, state[_fault_key()], TIMES[state[MET]], policy
-    if trial := questions.started([options.model], lambda: lab.portal.call(lab.trials.start, *chosen)):
-        HISTORY.keep(trial.run_id, SavedTrial(trial))
-        show(TRIAL, trial.run_id)
+    start_trial(Trial(state[QUESTION], sidebar.options(), state[_fault_key()], TIMES[state[MET]], policy))
+
+
+def start_trial(trial: Trial) -> None:
+    """Start a trial, and show it."""
+    lab, name, me = engine(), f"{describe(trial)} · {trial.question}", browser() or ""
+    if run_id := questions.started([trial.options.model], lambda: lab.portal.call(lab.trials.start, trial, me, name)):
+        show(TRIAL, run_id)
 
 
 def _fault_key() -> str:
@@ -104,16 +113,16 @@ def _times(trial: Trial) -> str:
 
 
 def draw_difference(current: str | None) -> None:
-    """Draw the session's trials, the newest first; a click on a row shows that trial."""
-    newest_first = list(reversed(HISTORY.items.values()))
-    if not newest_first:
+    """Draw the newest trials, the newest first; a click on a row shows that trial."""
+    newest = [(entry.key, saved) for entry in (HISTORY.entries() or [])[:ROWS] if (saved := _find(entry.key))]
+    if not newest:
         return
     st.subheader(t("faults.difference"))
     st.caption(t("faults.difference_what"))
-    ids = [saved.trial.run_id for saved in newest_first]
+    ids = [id for id, _ in newest]
     shown = ids.index(current) if current in ids else None
     chosen = st.dataframe(
-        [_figures(saved) for saved in newest_first],
+        [_figures(saved) for _, saved in newest],
         hide_index=True,
         column_config={
             t(f"faults.column_{name}"): st.column_config.NumberColumn(format="%.2f") for name in ("ttft", "total")
@@ -130,6 +139,12 @@ def draw_difference(current: str | None) -> None:
         if row != shown:
             show(TRIAL, ids[row])
             st.rerun()
+
+
+def _find(id: str) -> SavedTrial | None:
+    """Return a trial; one that has ended does not change any more."""
+    known = HISTORY.items.get(id)
+    return known if known and known.events is not None else HISTORY.find(id)
 
 
 def _figures(saved: SavedTrial) -> dict[str, object]:

@@ -1,14 +1,17 @@
 """The form for a measurement."""
 
 import secrets
+from datetime import UTC, datetime
 from typing import Any
 
 import streamlit as st
 from pydantic import SecretStr
 
+from components.latency import measurements
 from components.latency.labels import way_label
 from components.page import access, questions, sidebar
 from components.page.address import MEASUREMENT, show
+from components.page.browser import browser
 from components.page.lab import engine
 from components.page.session import session
 from components.page.texts import t
@@ -109,10 +112,25 @@ def start() -> None:
         target=state[TARGET],
         seed=secrets.randbelow(2**31),
     )
+    begin(plan, gateway)
+
+
+def begin_again(plan: Plan) -> None:
+    """Start a measurement of the same plan."""
+    gateway = own_gateway() if plan.relayed else None
+    if plan.relayed and not gateway:
+        session().notice = t("latency.no_gateway")
+    else:
+        begin(plan, gateway)
+
+
+def begin(plan: Plan, gateway: GatewayAddress | None) -> None:
+    """Start a measurement, and show it."""
+    lab, asked = engine(), (plan, gateway, browser() or "", measurements.name_of(plan, datetime.now(UTC)))
     try:
-        measurement_id = questions.started(plan.models, lambda: engine().measurements.start(plan, gateway))
+        id = questions.started(plan.models, lambda: lab.portal.call(lab.kept_measurements.ask, *asked))
     except TooManyMeasurements:
         session().notice = t("latency.too_many")
         return
-    if measurement_id:
-        show(MEASUREMENT, measurement_id)
+    if id:
+        show(MEASUREMENT, id)

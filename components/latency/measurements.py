@@ -1,19 +1,23 @@
-"""The measurements that a session keeps, with their downloads and the upload."""
+"""The measurements, with their downloads and the upload."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from math import inf
 
 import streamlit as st
 
 from components.latency.report import report
 from components.page import sidebar
 from components.page.address import MEASUREMENT, show
-from components.page.history import Codec, History
+from components.page.history import History, keep_file
+from components.page.lab import engine
 from components.page.session import session
 from components.page.texts import LANGUAGE_KEY, t
 from components.page.widgets import button, download
-from streamlab.browsers import items
+from streamlab.browsers.items import Item, Items
 from streamlab.latency.measurement import BrokenMeasurement, Measurement, read_measurement, write_measurement
 from streamlab.latency.observation import write_csv, write_lines
+from streamlab.latency.plan import Plan
 
 UPLOAD = "latency.upload"
 _REPORT = "latency.report"  # the measurement whose report was asked for
@@ -22,45 +26,51 @@ MIME = {"json": "application/json", "jsonl": "application/jsonl", "csv": "text/c
 
 @dataclass(frozen=True)
 class SavedMeasurement:
-    """A finished measurement, or one that was uploaded."""
+    """A measurement as it was kept, or one that was uploaded. It goes on before `until`, by the store's clock."""
 
     name: str
     measurement: Measurement
+    until: float = 0.0
+
+    @property
+    def live(self) -> bool:
+        return engine().hub.shared.now() < self.until
 
 
-def _written(saved: SavedMeasurement) -> bytes:
-    """Write all that is known of a measurement; of one that was opened as JSON lines there is no plan."""
-    measurement = saved.measurement
-    seen, plan, made_at = measurement.observations, measurement.plan, measurement.made_at
-    if plan and made_at:
-        return write_measurement(seen, plan, made_at, complete=bool(measurement.complete))
-    return write_lines(seen)
+def _read(item: Item) -> SavedMeasurement:
+    return SavedMeasurement(item.name, read_measurement(item.body, most=inf), item.until)
 
 
-CODEC: Codec[SavedMeasurement] = Codec(
-    items.MEASUREMENT, _written, lambda name, file: SavedMeasurement(name, read_measurement(file))
-)
-HISTORY: History[SavedMeasurement] = History("latency", MEASUREMENT, CODEC)
+def _store() -> Items:
+    return engine().kept_measurements.items
 
 
-def name_of(measurement: Measurement) -> str:
+HISTORY: History[Item, SavedMeasurement] = History("latency", MEASUREMENT, _store, _read)
+
+
+def find(measurement_id: str | None) -> SavedMeasurement | None:
+    """Return the measurement of this id; of one that this process makes, also what was not written yet."""
+    made = engine().measurements.find(measurement_id)
+    if made and made.state == "measuring":
+        return SavedMeasurement(name_of(made.plan, made.made_at), made.measurement, inf)
+    saved = HISTORY.find(measurement_id)
+    return SavedMeasurement(saved.name, made.measurement) if saved and made else saved
+
+
+def name_of(plan: Plan, made_at: datetime) -> str:
     """Return a measurement's name in lists."""
-    if not measurement.plan or not measurement.made_at:
-        return t("latency.unnamed", calls=len(measurement.observations))
-    models = ", ".join(map(sidebar.model_label, measurement.plan.models))
-    return t(
-        "latency.name", time=f"{measurement.made_at:%Y-%m-%d %H:%M:%S} UTC", models=models, pairs=measurement.plan.pairs
-    )
+    models = ", ".join(map(sidebar.model_label, plan.models))
+    return t("latency.name", time=f"{made_at:%Y-%m-%d %H:%M:%S} UTC", models=models, pairs=plan.pairs)
 
 
-def draw_list(current: str | None) -> None:
+def draw_list(current: str | None, shown: SavedMeasurement | None) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if current:
             button("latency.new", "add", show, MEASUREMENT, None)
         HISTORY.draw(current)
         with st.popover(t("latency.upload"), icon=":material/upload:"):
             st.file_uploader(t("latency.upload_what"), type=["json", "jsonl"], key=UPLOAD, on_change=_upload)
-        if current and (shown := HISTORY.find(current)):
+        if current and shown and not shown.live:
             with st.popover(t("latency.download"), icon=":material/download:"):
                 _draw_downloads(current, shown.measurement)
 
@@ -94,10 +104,11 @@ def _report(measurement_id: str, calls: int, language: str, _measurement: Measur
 
 
 def _upload() -> None:
-    """Add the uploaded measurement to the session; a broken one changes nothing."""
+    """Keep the uploaded measurement; a broken one changes nothing."""
     if file := st.session_state[UPLOAD]:
         try:
-            HISTORY.add(SavedMeasurement(file.name, read_measurement(file.getvalue())))
+            read_measurement(data := file.getvalue())
+            keep_file(_store(), MEASUREMENT, file.name, data)
         except BrokenMeasurement as error:
             key = "latency.broken_line" if error.line else "latency.broken"
             session().notice = t(key, line=error.line, reason=t(f"latency.broken_{error.code}"))

@@ -8,7 +8,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from components.middleware.content_policy import API
+from components.middleware.content_policy import is_api
 from streamlab.browsers.browsers import SECONDS, cookie_name
 from streamlab.engine import Engine
 from streamlab.hub import HubUnreachable
@@ -28,7 +28,7 @@ class BrowserCookie:
                     await _set_cookie(HTTPConnection(scope), headers)
             await send(message)
 
-        serves = scope["type"] == "http" and scope["method"] == "GET" and not scope["path"].startswith(f"{API}/")
+        serves = scope["type"] == "http" and scope["method"] == "GET" and not is_api(scope["path"])
         await self._app(scope, receive, send_with_cookie if serves else send)
 
 

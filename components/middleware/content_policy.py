@@ -9,7 +9,14 @@ import streamlit
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from components.page.folder import folder
+
 API = "/api"  # has pages and rules of its own
+
+
+def is_api(path: str) -> bool:
+    """Tell whether the gateway serves this path, which may be beneath the pages' folder."""
+    return f"{path}/".startswith((f"{API}/", f"{folder()}{API}/"))
 
 
 def _inline_scripts() -> list[str]:
@@ -50,5 +57,5 @@ class ContentPolicy:
                 MutableHeaders(scope=message)["content-security-policy"] = POLICY
             await send(message)
 
-        guarded = scope["type"] == "http" and not scope["path"].startswith(f"{API}/")
+        guarded = scope["type"] == "http" and not is_api(scope["path"])
         await self._app(scope, receive, send_with_policy if guarded else send)

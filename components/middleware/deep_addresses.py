@@ -2,10 +2,11 @@
 
 from urllib.parse import parse_qsl, urlencode
 
-import streamlit as st
 from starlette.datastructures import URL, Headers
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from components.page.folder import folder
 
 ADDRESS = "address"  # the root's parameter that says what was asked for
 SERVED = ("_stcore", "api", "app", "auth", "component", "media", "static")  # folders beneath which there is something
@@ -18,17 +19,16 @@ class DeepAddresses:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        base = st.get_option("server.baseUrlPath").strip("/")
-        if scope["type"] != "http" or scope["method"] != "GET" or not _is_deep(scope, base):
+        if scope["type"] != "http" or scope["method"] != "GET" or not _is_deep(scope):
             await self._app(scope, receive, send)
             return
         query = parse_qsl(scope["query_string"].decode("latin-1"))
         asked = urlencode([*query, (ADDRESS, scope["path"])])
-        await RedirectResponse(URL(f"/{base}/".replace("//", "/") + f"?{asked}"))(scope, receive, send)
+        await RedirectResponse(URL(f"{folder()}/?{asked}"))(scope, receive, send)
 
 
-def _is_deep(scope: Scope, base: str) -> bool:
+def _is_deep(scope: Scope) -> bool:
     if "text/html" not in Headers(scope=scope).get("accept", ""):  # no person went there
         return False
-    first, _, rest = scope["path"].strip("/").removeprefix(base).strip("/").partition("/")
+    first, _, rest = scope["path"].removeprefix(folder()).strip("/").partition("/")
     return bool(rest) and first not in SERVED

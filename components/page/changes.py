@@ -2,53 +2,54 @@
 
 import streamlit as st
 
+from components.page.folder import folder
 from streamlab.chats.chat import Chat
 from streamlab.gateway.changes import PATH, version_of
 
 # A page that is idle has no script running. So it waits for word of a change itself, over a WebSocket: a browser opens
 # six connections to one server, but not counting these. The page that made the change, or that followed the answer to
 # its end, shows it by itself a moment later, which is given it before the script is run for the change.
-_JS = f"""
+_JS = """
 const MOMENT = 100, BACK = 1000;  // milliseconds
 const watches = new WeakMap();
 
-class Watch {{
-    update(shown, trigger) {{
-        Object.assign(this, {{ shown, trigger }});
+class Watch {
+    update(shown, trigger) {
+        Object.assign(this, { shown, trigger });
         if (this.chat !== shown.chat) this.open(shown.chat);
-    }}
+    }
 
-    open(chat) {{
+    open(chat) {
         this.close();
         this.chat = chat;
-        const address = new URL('{PATH}', location);
+        const address = new URL(this.shown.path, location);
         address.protocol = address.protocol.replace('http', 'ws');
         address.searchParams.set('chat', chat);
         const socket = this.socket = new WebSocket(address);
-        socket.onmessage = ({{ data }}) => this.heard(data);
-        socket.onclose = () => {{ if (this.socket === socket) this.due = setTimeout(() => this.open(chat), BACK); }};
-    }}
+        socket.onmessage = ({ data }) => this.heard(data);
+        socket.onclose = () => { if (this.socket === socket) this.due = setTimeout(() => this.open(chat), BACK); };
+    }
 
-    heard(version) {{
+    heard(version) {
         clearTimeout(this.due);
-        this.due = setTimeout(() => {{ if (version !== this.shown.version) this.trigger('changed', true); }}, MOMENT);
-    }}
+        this.due = setTimeout(() => { if (version !== this.shown.version) this.trigger('changed', true); }, MOMENT);
+    }
 
-    close() {{
+    close() {
         clearTimeout(this.due);
         const socket = this.socket;
         this.socket = this.chat = null;
         socket?.close();
-    }}
-}}
+    }
+}
 
-export default function({{ data, parentElement, setTriggerValue }}) {{
+export default function({ data, parentElement, setTriggerValue }) {
     const root = parentElement.querySelector('span');
     const watch = watches.get(root) ?? new Watch();
     watches.set(root, watch);
     watch.update(data, setTriggerValue);
-    return () => {{ if (!root.isConnected) watch.close(); }};  // called too when a newer run overtakes this
-}}
+    return () => { if (!root.isConnected) watch.close(); };  // called too when a newer run overtakes this
+}
 """
 
 _component = st.components.v2.component("chat_changes", html="<span></span>", js=_JS)
@@ -56,6 +57,6 @@ _component = st.components.v2.component("chat_changes", html="<span></span>", js
 
 def draw_changes(chat_id: str, chat: Chat | None) -> None:
     """Have the script run again when the conversation of this id is no longer as it is drawn now: `chat`, or none."""
-    data = {"chat": chat_id, "version": version_of(chat)}
+    data = {"chat": chat_id, "version": version_of(chat), "path": folder() + PATH}
     with st.sidebar:  # at its end, where what is not seen leaves no space
         _component(key="chat.changes", data=data, height=0, on_changed_change=lambda: None)

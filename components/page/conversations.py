@@ -9,18 +9,20 @@ import streamlit as st
 
 from components.page.address import CHAT, show
 from components.page.browser import browser
+from components.page.button_names import name_buttons
 from components.page.days import by_day
 from components.page.lab import engine
 from components.page.session import session
 from components.page.texts import plain, t
 from components.page.widgets import button
-from streamlab.browsers.history import CONVERSATIONS, UNDO_SECONDS
 from streamlab.chats.chat import UnknownChat
+from streamlab.chats.history import CONVERSATIONS, UNDO_SECONDS
 from streamlab.hub import HubUnreachable
 from streamlab.hub.listing import TITLE_CHARACTERS, Entry
 
 FEW, MORE = 5, 50  # conversations that are listed at first, and that come with each click
 WIDTH = 190  # pixels of a title, which leave room for its menu in a sidebar as wide as it is at first
+NAMED = 30  # characters of a title within a sentence
 WORDS, TITLE = "history.words", "history.title"
 
 T = TypeVar("T")
@@ -61,11 +63,16 @@ def draw() -> None:
         )
         if state.can_undo and state.deleted:
             with st.container(border=True):
-                st.markdown(t("history.deleted", title=plain(state.deleted.title)))
+                st.markdown(t("history.deleted", title=plain(_quoted(state.deleted))))
                 button("history.undo", "undo", _undo, type="primary")
         if not entries:
             st.caption(t("history.unreachable" if entries is None else "history.nothing"))
-        _draw_entries((entries or [])[: state.number])
+        shown = (entries or [])[: state.number]
+        _draw_entries(shown)
+        name_buttons(
+            {_menu_key(entry): t("history.edit", title=_quoted(entry)) for entry in shown},
+            [_open_key(entry) for entry in shown],
+        )
         if len(entries or ()) > state.number:
             button("history.more", "expand_more", _show_more, type="tertiary")
 
@@ -78,36 +85,51 @@ def gone_text(chat_id: str) -> str:
 def _draw_entries(entries: list[Entry]) -> None:
     for day, those in by_day(entries):
         st.caption(day)
-        for entry in those:
-            with st.container(horizontal=True, vertical_alignment="center", gap="xxsmall"):
-                if entry.key == _state().renamed:
-                    _draw_naming(entry)
-                else:
-                    _draw_entry(entry)
+        with st.container(gap="xxsmall"):
+            for entry in those:
+                with st.container(horizontal=True, vertical_alignment="center", gap="xxsmall"):
+                    if entry.key == _state().renamed:
+                        _draw_naming(entry)
+                    else:
+                        _draw_entry(entry)
 
 
 def _draw_entry(entry: Entry) -> None:
     is_current = entry.key == st.query_params.get(CHAT)
-    label, key = plain(entry.title), f"history.edit.{entry.key}"
-    st.button(
-        label,
-        f"history.open.{entry.key}",
-        on_click=show,
-        args=(CHAT, entry.key),
-        icon=":material/chat_bubble:" if is_current else None,
-        type="secondary" if is_current else "tertiary",
-        width=WIDTH,
-    )
+    key = _menu_key(entry)
+    with st.container(width=WIDTH):  # in a button as wide as this the title would stand in the middle
+        st.button(
+            plain(entry.title),
+            _open_key(entry),
+            on_click=show,
+            args=(CHAT, entry.key),
+            icon=":material/chat_bubble:" if is_current else None,
+            type="secondary" if is_current else "tertiary",
+            wrap=False,
+        )
     st.menu_button(
-        "",
+        ":material/more_vert:",
         ("rename", "delete"),
         key=key,
-        help=t("history.edit", title=label),
+        help=t("history.edit", title=plain(_quoted(entry))),
         type="tertiary",
-        icon=":material/more_vert:",
         format_func=lambda option: t(f"history.{option}"),
         on_click=lambda: _edit(entry, st.session_state[key]),
     )
+
+
+def _quoted(entry: Entry) -> str:
+    """Return the beginning of the title, which may run from right to left, for within a sentence."""
+    title = entry.title if len(entry.title) <= NAMED else f"{entry.title[: NAMED - 1].rstrip()}…"
+    return f"\u2068{title}\u2069"
+
+
+def _open_key(entry: Entry) -> str:
+    return f"history.open.{entry.key}"
+
+
+def _menu_key(entry: Entry) -> str:
+    return f"history.edit.{entry.key}"
 
 
 def _draw_naming(entry: Entry) -> None:

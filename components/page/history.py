@@ -1,4 +1,4 @@
-"""The items of one page to open again or compare with: a session's, and with them what its browser has kept."""
+"""What a browser made or opened on one page, to open again or compare with."""
 
 import secrets
 from collections.abc import Callable
@@ -14,12 +14,13 @@ from components.page.lab import engine
 from components.page.session import session
 from components.page.texts import plain, t
 from components.page.widgets import button
-from streamlab.browsers.items import Item
+from streamlab.browsers.items import Item, Items
 from streamlab.hub import HubUnreachable
 from streamlab.hub.listing import Entry
 
-KEPT = 20  # in a session
+KEPT = 20  # that a session remembers
 SHOWN = 50  # of those that a browser has kept
+UPLOADED = "file-"  # what the id of an uploaded file begins with
 
 
 class Named(Protocol):
@@ -27,70 +28,109 @@ class Named(Protocol):
     def name(self) -> str: ...
 
 
+D = TypeVar("D")
 N = TypeVar("N", bound=Named)
 
 
+class Store(Protocol[D]):
+    """Where the items of one kind are kept. Every method raises HubUnreachable when it does not answer."""
+
+    async def entries(self, browser: str, words: str, limit: int) -> list[Entry]:
+        """Return the browser's items that hold all the words, the newest first."""
+
+    async def find(self, id: str) -> D | None:
+        """Return the item as it stands."""
+
+    async def delete(self, browser: str, id: str) -> D | None:
+        """Delete an item that is the browser's, and return it."""
+
+    async def restore(self, id: str, item: D) -> None:
+        """Bring back what was deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen(Generic[D, N]):
+    """An item as the store had it, and what was read of it."""
+
+    kept: D
+    read: N
+
+
 @dataclass(frozen=True)
-class Codec(Generic[N]):
-    """How the items of a kind are kept: `read` makes one of its name and its file."""
+class History(Generic[D, N]):
+    """The items of a page: those of the browser, and for one that keeps no cookie those that its session has seen.
 
-    kind: str
-    write: Callable[[N], bytes]
-    read: Callable[[str, bytes], N]
-
-
-@dataclass(frozen=True)
-class History(Generic[N]):
-    """Keeps the newest `KEPT` items of each session by id, and with a `codec` those of its browser for longer.
-
-    `page` is the section of its texts, `parameter` the address parameter that names what is shown.
+    `page` is the section of its texts, `parameter` the address parameter that names what is shown. `store` returns
+    where the items are kept, and `read` makes of one what the page draws.
     """
 
     page: str
     parameter: str
-    codec: Codec[N] | None = None
+    store: Callable[[], Store[D]]
+    read: Callable[[D], N]
 
     @property
     def items(self) -> dict[str, N]:
-        """Return this session's items, the newest last."""
-        items: dict[str, N] = st.session_state.setdefault(f"{self.page}.history", {})
-        return items
-
-    def keep(self, id: str, item: N) -> None:
-        """Add or replace an item; drop the session's oldest when there are too many."""
-        items, me = self.items, browser()
-        if self.codec and me and item != items.get(id) and id not in self._deleted:
-            self._asked("keep", id, Item(me, item.name, self.codec.write(item)))
-        items[id] = item
-        while len(items) > KEPT:
-            del items[next(iter(items))]
-
-    def add(self, item: N) -> None:
-        """Keep an uploaded item under an id of its own, and show it."""
-        id = f"file-{secrets.token_urlsafe(8)}"
-        self.keep(id, item)
-        show(self.parameter, id)
+        """Return what this session has seen, the newest last."""
+        return {id: seen.read for id, seen in self._seen.items()}
 
     def find(self, id: str | None) -> N | None:
-        """Return the item of this id, None for no id and an unknown one."""
-        item = self.items.get(id or "")
-        if item is None and id and self.codec and id not in self._deleted and (kept := self._asked("find", id)):
-            item = self.items[id] = self.codec.read(kept.name, kept.body)
-        return item
+        """Return the item of this id; None for no id, an unknown one, and while the store does not answer."""
+        if not id:
+            return None
+        seen, known = self._seen, self._seen.get(id)
+        try:
+            kept = engine().portal.call(self.store().find, id)
+        except HubUnreachable:
+            return known.read if known else None
+        if kept is None:
+            seen.pop(id, None)
+            return None
+        if known is None or known.kept != kept:  # to read one takes a moment
+            known = seen[id] = _Seen(kept, self.read(kept))
+            while len(seen) > KEPT:
+                del seen[next(iter(seen))]
+        return known.read
+
+    def draw_missing(self, id: str, whole: str | None = None) -> None:
+        """Say why there is nothing of this id, which may have been a part of the `whole`."""
+        lab = engine()
+        try:
+            away = lab.portal.call(self.store().find, id) is not None  # a moment ago it did not answer
+            gone = any(lab.portal.call(lab.tombstones.has, each) for each in (id, whole) if each)
+        except HubUnreachable:
+            away, gone = True, False
+        if away:
+            st.warning(t("history.away"), icon=":material/cloud_off:")
+        else:
+            st.warning(t(f"{self.page}.gone" if gone else f"{self.page}.unknown"), icon=":material/link_off:")
+
+    def entries(self, words: str = "") -> list[Entry] | None:
+        """Return what is listed, the newest first; None when the store does not answer."""
+        if me := browser():
+            try:
+                return engine().portal.call(self.store().entries, me, words, SHOWN)
+            except HubUnreachable:
+                return None
+        return [Entry(id, item.name, 0.0) for id, item in reversed(self.items.items())]
 
     def draw(self, current: str | None) -> None:
         """Draw the list, with a button to open each item."""
-        words = st.session_state.get(f"{self.page}.words") or ""
-        entries = self._entries(words)
-        number = t(f"{self.page}.kept", number=len(entries) if len(entries) < SHOWN else f"{SHOWN}+")
-        with st.popover(number, icon=":material/history:", key=f"{self.page}.kept"):
-            if self._is_kept and (entries or words):
-                key = f"{self.page}.words"
+        key, me = f"{self.page}.words", browser()
+        words = st.session_state.get(key) or ""
+        entries = self.entries(words)
+        number = "?" if entries is None else len(entries) if len(entries) < SHOWN else f"{SHOWN}+"
+        with st.popover(t(f"{self.page}.kept", number=number), icon=":material/history:", key=f"{self.page}.kept"):
+            if me and (entries or words):
                 look: dict[str, Any] = {"type": "search", "live": True, "label_visibility": "collapsed"}
                 st.text_input(t("history.search"), key=key, placeholder=t("history.search"), **look)
-            if not entries:
+            if not me:
+                st.caption(t("history.session_only"))
+            if entries is None:
+                st.caption(t("history.away"))
+            elif not entries:
                 st.caption(t("history.none" if words else f"{self.page}.kept_empty"))
-            for day, those in by_day(entries) if self._is_kept else [("", entries)]:
+            for day, those in by_day(entries or []) if me else [("", entries or [])]:
                 st.caption(day)
                 for entry in those:
                     self._draw_entry(entry, is_current=entry.key == current)
@@ -99,7 +139,7 @@ class History(Generic[N]):
 
     def choose_other(self, current: str) -> N | None:
         """Draw a box to choose another item to compare with, and return it."""
-        others = {entry.key: entry.title for entry in self._entries() if entry.key != current}
+        others = {entry.key: entry.title for entry in self.entries() or () if entry.key != current}
         if not others:
             return None
         chosen = st.selectbox(
@@ -113,49 +153,55 @@ class History(Generic[N]):
         return self.find(chosen)
 
     @property
-    def _is_kept(self) -> bool:
-        """Tell whether the items are kept for the browser, and not in the session alone."""
-        return self.codec is not None and browser() is not None
+    def _seen(self) -> dict[str, _Seen[D, N]]:
+        seen: dict[str, _Seen[D, N]] = st.session_state.setdefault(f"{self.page}.seen", {})
+        return seen
 
     @property
-    def _deleted(self) -> dict[str, Item]:
+    def _deleted(self) -> dict[str, D]:
         """Return what the session has deleted, which can be brought back for as long as it lasts."""
-        deleted: dict[str, Item] = st.session_state.setdefault(f"{self.page}.deleted", {})
+        deleted: dict[str, D] = st.session_state.setdefault(f"{self.page}.deleted", {})
         return deleted
-
-    def _entries(self, words: str = "") -> list[Entry]:
-        if self._is_kept:
-            return self._asked("entries", browser(), words, SHOWN) or []
-        return [Entry(id, item.name, 0.0) for id, item in reversed(self.items.items())]
 
     def _draw_entry(self, entry: Entry, *, is_current: bool) -> None:
         key, label = f"{self.page}.open.{entry.key}", plain(entry.title)
         with st.container(horizontal=True, vertical_alignment="center"):
             opened = self.parameter, entry.key
             st.button(label, key, disabled=is_current, wrap=True, width="stretch", on_click=show, args=opened)
-            if self._is_kept:
+            if browser():
                 key = f"{self.page}.delete.{entry.key}"
                 button("history.delete", "delete", self._delete, entry.key, key=key, type="tertiary")
 
     def _delete(self, id: str) -> None:
-        if item := self._asked("delete", browser(), id):
+        try:
+            item = engine().portal.call(self.store().delete, browser() or "", id)
+        except HubUnreachable:
+            session().notice = t("history.away")
+            return
+        if item:
             self._deleted[id] = item
-            self.items.pop(id, None)
+            self._seen.pop(id, None)
             if st.query_params.get(self.parameter) == id:
                 show(self.parameter, None)
 
     def _undo(self) -> None:
         """Bring back what was deleted last."""
         id, item = self._deleted.popitem()
-        self._asked("keep", id, item)
-        show(self.parameter, id)
-
-    def _asked(self, name: str, *values: object) -> Any:
-        """Ask what the browser has kept; None when the store does not answer."""
-        assert self.codec
-        lab = engine()
         try:
-            return lab.portal.call(getattr(lab.items[self.codec.kind], name), *values)
+            engine().portal.call(self.store().restore, id, item)
         except HubUnreachable:
-            session().notice = t("notice.unreachable")
-            return None
+            self._deleted[id] = item
+            session().notice = t("history.away")
+        else:
+            show(self.parameter, id)
+
+
+def keep_file(items: Items, parameter: str, name: str, body: bytes) -> None:
+    """Keep an uploaded file under an id of its own, and show it."""
+    id = f"{UPLOADED}{secrets.token_urlsafe(8)}"
+    try:
+        engine().portal.call(items.keep, id, Item(browser() or "", name, body))
+    except HubUnreachable:
+        session().notice = t("history.away")
+    else:
+        show(parameter, id)

@@ -13,6 +13,7 @@ from streamlab.hub import HubFull, HubUnreachable, Item, Log, UnknownRun
 from streamlab.settings import load_settings
 
 POLL_INTERVAL = 0.1  # seconds between two looks at whether a script that follows a run is to stop
+UNAVAILABLE = 0.5  # seconds between two looks for a log that cannot be had
 
 
 def engine() -> Engine:
@@ -49,6 +50,15 @@ def find_log(run_id: str | None) -> Log | None:
         return lab.portal.call(lab.hub.open, run_id) if run_id else None
     except (UnknownRun, HubFull, HubUnreachable):
         return None
+
+
+def await_log(run_id: str) -> Log:
+    """Return the log of a live run; while it cannot be had, run the script again a moment later."""
+    log = find_log(run_id)
+    if log is None:
+        sleep(UNAVAILABLE)
+        st.rerun()
+    return log
 
 
 def give_way() -> None:

@@ -38,7 +38,7 @@ def started(models: Iterable[str], start: Callable[[], T]) -> T | None:
     except (TooManyRuns, HubFull):
         session().notice = t("notice.too_many")
     except HubUnreachable:
-        session().notice = t("notice.unreachable")
+        session().notice = t("notice.not_asked")
     return None
 
 

@@ -8,6 +8,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from components.answer import answer
+from components.page.address import COMPARISON
+from components.page.history import History
 from components.page.lab import engine, following, sleep
 from components.page.sidebar import model_label
 from components.page.slots import grid
@@ -33,6 +35,10 @@ THUMBS: Mapping[int, Literal["up", "down"]] = {0: "down", 1: "up"}
 
 
 StopButtons = dict[CellKey, DeltaGenerator]
+
+HISTORY: History[Comparison, Comparison] = History(
+    "comparisons", COMPARISON, lambda: engine().comparisons, lambda found: found
+)
 
 
 def find(comparison_id: str | None, known: Comparison | None = None) -> Comparison | None:

@@ -32,6 +32,7 @@ def draw(prompts: PromptSet | None, found: Comparison | None) -> None:
     place = st.container(horizontal=True, vertical_alignment="bottom")
     with place:
         saved.draw(place)
+        comparison.HISTORY.draw(found.id if found else None)
         with st.popover(t("prompts.open"), icon=":material/upload:"):
             st.file_uploader(t("prompts.open_what"), type=["yaml", "yml", "json"], key=UPLOAD, on_change=_upload)
         if prompts:

@@ -62,11 +62,6 @@ def take(prompts: PromptSet, origin: Origin, left_out: tuple[LeftOut, ...] = ())
     st.session_state["prompts.current"] = _Current(origin)
 
 
-def is_example() -> bool:
-    """Tell whether the set is the one that stands there by default."""
-    return _current().origin == "example"
-
-
 def keep(comparison_id: str | None) -> None:
     """Save the set if it has changed, and note for the next session that it is this one."""
     current, me, prompts = _current(), browser(), draft().read()

@@ -7,6 +7,7 @@ from importlib.resources import files
 import streamlit as st
 
 from components.page import colors
+from components.page.folder import folder
 from components.page.texts import LANGUAGE_KEY, t
 from components.relay.remote import Command, Standing
 
@@ -58,6 +59,7 @@ def draw_clients(run_id: str, token: str, now: Standing, *, served: bool, act: C
     result = _component(
         key=CLIENTS,
         data={
+            "api": f"{folder()}/api",
             "run": run_id,
             "token": token,
             "head": (now.seq, now.at),

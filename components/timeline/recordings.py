@@ -1,58 +1,93 @@
-"""The recordings that a session keeps, with download and upload."""
+"""The recordings of runs, with download and upload."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import streamlit as st
 
 from components.page.address import RUN, show
-from components.page.history import Codec, History
+from components.page.history import History, keep_file
+from components.page.lab import engine
 from components.page.session import session
 from components.page.texts import t
 from components.page.widgets import button, download
-from streamlab.browsers.items import RECORDING
+from streamlab.browsers.items import Item, Items
+from streamlab.chats.chat import UnknownChat
 from streamlab.events.event import StreamEvent
-from streamlab.events.recording import BrokenRecording, read_recording, write_recording
+from streamlab.events.recording import BrokenRecording, read_lines, read_recording, write_recording
+from streamlab.hub import HubFull, HubUnreachable, UnknownRun
 
 UPLOAD_KEY = "timeline.upload"
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A finished run of the agent, or one that was uploaded."""
+    """A run of the agent, or one that was uploaded. `events` is None while it is live.
+
+    `asked`: it answers a question of its own, which can be asked again.
+    """
 
     name: str
-    events: list[StreamEvent]
+    events: list[StreamEvent] | None
+    asked: bool = False
 
 
-CODEC: Codec[Recording] = Codec(
-    RECORDING,
-    lambda recording: write_recording(recording.events),
-    lambda name, file: Recording(name, read_recording(file)),
-)
-HISTORY: History[Recording] = History("timeline", RUN, CODEC)
+def _read(item: Item) -> Recording:
+    return Recording(item.name, None if item.live else read_lines(item.body), asked=bool(item.run_id))
 
 
-def draw_list(current: str | None) -> None:
+def _store() -> Items:
+    return engine().agents.recordings
+
+
+HISTORY: History[Item, Recording] = History("timeline", RUN, _store, _read)
+
+
+def find(run_id: str | None) -> Recording | None:
+    """Return the recording of this id, or the run of a conversation for as long as that and its log are there."""
+    if found := HISTORY.find(run_id):
+        return found
+    lab = engine()
+    try:
+        if not run_id or not (chat_id := lab.portal.call(lab.chats.chat_of, run_id)):
+            return None
+        chat = lab.portal.call(lab.chats.get, chat_id)
+        log = lab.portal.call(lab.hub.open, run_id)
+    except (UnknownChat, UnknownRun, HubFull, HubUnreachable):
+        return None
+    question = next((turn.question for turn in chat.turns if turn.run_id == run_id), None)
+    return Recording(question, lab.portal.call(log.since, 0) if log.done else None) if question else None
+
+
+def draw_missing(run_id: str) -> None:
+    """Say why there is no run at this address."""
+    lab, chat_id = engine(), None
+    with suppress(HubUnreachable):
+        chat_id = lab.portal.call(lab.chats.chat_of, run_id)
+    HISTORY.draw_missing(run_id, chat_id)
+
+
+def draw_list(current: str | None, shown: Recording | None) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         button("timeline.new", "add", show, RUN, None)
         HISTORY.draw(current)
         with st.popover(t("timeline.upload"), icon=":material/upload:"):
             st.file_uploader(t("timeline.upload_what"), type=["jsonl"], key=UPLOAD_KEY, on_change=_upload)
-        if current and (shown := HISTORY.find(current)):
+        if current and shown and shown.events:
             file, look = f"run-{current[:8]}.jsonl", {"icon": ":material/download:", "width": "content"}
-            download("timeline.download", _file(current, shown), file, "application/jsonl", **look)
+            download("timeline.download", _file(current, shown.events), file, "application/jsonl", **look)
 
 
 @st.cache_data(max_entries=20, show_spinner=False)
-def _file(run_id: str, _recording: Recording) -> bytes:
+def _file(run_id: str, _events: list[StreamEvent]) -> bytes:
     """Write the file here rather than in the button, whose callable would run on the server's event loop."""
-    return write_recording(_recording.events)
+    return write_recording(_events)
 
 
 def _upload() -> None:
-    """Add the uploaded recording to the session; a broken one changes nothing."""
+    """Keep the uploaded recording; a broken one changes nothing."""
     if file := st.session_state[UPLOAD_KEY]:
         try:
-            HISTORY.add(Recording(file.name, read_recording(file.getvalue())))
+            keep_file(_store(), RUN, file.name, write_recording(read_recording(file.getvalue())))
         except BrokenRecording as error:
             session().notice = t("timeline.broken", line=error.line, reason=t(f"timeline.broken_{error.code}"))

@@ -51,7 +51,7 @@ class Chats:
         self._chat_ids = hub.shared.documents(CHAT_IDS)
         self._threads = _Threads(agents)
         self._outcomes: dict[str, Outcome | None] = {}  # of runs of this process, until the conversation has them
-        hub.on_taken_over = lambda run_id: hub.shared.later(partial(self._taken_over, run_id))
+        hub.on_taken_over.append(lambda run_id: hub.shared.later(partial(self._taken_over, run_id)))
 
     async def get(self, chat_id: str) -> Chat:
         """Return the conversation as it stands. Raises UnknownChat or HubUnreachable."""
@@ -90,16 +90,33 @@ class Chats:
         if live := (await self.get(chat_id)).live:
             self._runs.stop(live.run_id)
 
+    async def chat_of(self, run_id: str) -> str | None:
+        """Return the id of the conversation in which the run answers, None for a run of no conversation."""
+        known = await self._chat_ids.get(run_id)
+        return known.document if known else None
+
     async def _get(self, chat_id: str) -> Versioned[Chat]:
-        """Read the conversation as it stands, closed if its run has its end."""
+        """Read the conversation as it stands, closed if its run has its end.
+
+        While that cannot be written it is as who follows the run sees it: nothing is shown that may be gone later.
+        """
         while known := await self._chats.get(chat_id):
             live = known.document.live
             outcome = await self._outcome(live) if live else None
-            if outcome is None:
+            if live is None or outcome is None:
                 return known
-            if closed := await self._close(known, outcome):
-                return closed
+            try:
+                if closed := await self._close(known, outcome):
+                    return closed
+            except HubUnreachable:
+                return self._as_followed(known, live.run_id)
         raise UnknownChat(chat_id)
+
+    def _as_followed(self, known: Versioned[Chat], run_id: str) -> Versioned[Chat]:
+        """Return the conversation with its last turn closed if the run's log in this process has its end."""
+        if run_id in self._hub and (log := self._hub.log(run_id)).done:
+            return replace(known, document=_closed(known.document, log.outcome()))
+        return known
 
     # Answering
 
@@ -156,10 +173,10 @@ class Chats:
         after = threads[before[remembered].run_id] if remembered >= 0 else None
 
         def ended(outcome: Outcome) -> None:
-            self._ended(chat, turn, outcome, task.thread_id)
+            self._ended(chat, turn, outcome, thread_id)
 
         since = list(_messages(before[remembered + 1 :]))
-        task = self._agents.go_on(turn.question, turn.options, after, since, ended, turn.run_id)
+        thread_id = self._agents.go_on(turn.question, turn.options, after, since, ended, turn.run_id)
         self._outcomes[turn.run_id] = None
 
     # What became of it
@@ -188,16 +205,14 @@ class Chats:
 
     async def _taken_over(self, run_id: str) -> None:
         """Close the conversation of a run whose producer is dead and whose log was ended here."""
-        if chat_id := await self._chat_ids.get(run_id):
+        if chat_id := await self.chat_of(run_id):
             with suppress(UnknownChat):
-                await self.get(chat_id.document)
+                await self.get(chat_id)
 
     async def _close(self, known: Versioned[Chat], outcome: Outcome) -> Versioned[Chat] | None:
         """Write what became of the last turn, unless the conversation has changed meanwhile."""
-        chat = known.document
-        *before, last = chat.turns
-        closed = replace(chat, turns=(*before, replace(last, outcome=outcome)))
-        if written := await self._chats.replace(chat.id, known, closed):
+        closed = _closed(known.document, outcome)
+        if written := await self._chats.replace(closed.id, known, closed):
             self.on_changed(closed)
         return written
 
@@ -247,6 +262,12 @@ class _Threads:
 
     def _forget(self, remembered: _Remembered) -> None:
         self._agents.forget(remembered.threads.values())
+
+
+def _closed(chat: Chat, outcome: Outcome) -> Chat:
+    """Write into the last turn what became of it."""
+    *before, last = chat.turns
+    return replace(chat, turns=(*before, replace(last, outcome=outcome)))
 
 
 def _told(exchanges: Iterable[tuple[str, str]], options: Options) -> Iterator[Turn]:

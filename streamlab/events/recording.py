@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
-from streamlab.events.event import Done, StreamEvent, ToolCall, ToolResult, encode, event_of, first_seq
+from streamlab.events.event import Done, StreamEvent, ToolCall, ToolResult, decode, encode, event_of, first_seq
 
 MAX_EVENTS = 100_000
 MAX_BYTES = 64 * 1024 * 1024
@@ -73,6 +73,11 @@ def read_recording(data: bytes) -> list[StreamEvent]:
     if not order.done:
         raise BrokenRecording(line, "no_done" if events else "empty")
     return events
+
+
+def read_lines(data: bytes) -> list[StreamEvent]:
+    """Read the events that `write_recording` wrote of a log, of which the first may have left."""
+    return [decode(line) for line in data.split(b"\n") if line]
 
 
 class Replay:

@@ -1,19 +1,24 @@
 """Trials: a question asked while something goes wrong on purpose, under a policy for what is done about it."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain, repeat
 from math import inf
 from typing import Literal
 
+from pydantic import TypeAdapter
+
+from streamlab.browsers.items import TRIAL, Items, asked
 from streamlab.events.event import Done, Retry, StreamEvent, TextDelta
+from streamlab.events.outcome import Outcome
+from streamlab.events.recording import read_lines
 from streamlab.hub import Hub
-from streamlab.hub.registry import Registry
 from streamlab.models.catalog import Models, provider_kind
 from streamlab.models.options import Options, check_question
 from streamlab.models.provider import Fault
 from streamlab.runs.chain import ChainAttempt, chat_chain, chat_input
-from streamlab.runs.run import Retries, Runs
+from streamlab.runs.run import Retries, Runs, new_run_id
 
 SHORT_TIME = 0.05  # seconds to the first token: less than a model takes
 MOST_ATTEMPTS = 10
@@ -41,46 +46,64 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A question, what goes wrong in the first `times` attempts to answer it (None: in all), and the run of it."""
+    """A question, and what goes wrong in the first `times` attempts to answer it (None: in all)."""
 
     question: str
     options: Options
     fault: Fault
-    times: int | None
-    policy: Policy
-    run_id: str
+    times: int | None = 1
+    policy: Policy = Policy()
 
 
 class Trials:
-    """The trials whose logs are kept. Belongs to one event loop."""
+    """The trials, and what was made of each, as items. Belongs to one event loop."""
 
     def __init__(self, runs: Runs, models: Models, hub: Hub) -> None:
         self._runs = runs
         self._models = models
-        self._trials: Registry[Trial] = Registry(0, lambda trial: trial.run_id in hub)
-        self.find = self._trials.find
+        self._now = hub.shared.now
+        self.items = Items(TRIAL, hub, runs.stop)
 
-    def start(
-        self, question: str, options: Options, fault: Fault, times: int | None = 1, policy: Policy | None = None
-    ) -> Trial:
-        """Start the run. Raises InvalidQuestion, TooManyRuns, HubFull, or ValueError for a fault not offered."""
-        check_question(question)
+    async def start(self, trial: Trial, browser: str = "", name: str = "") -> str:
+        """Start the run, and return its id, which is also the item's.
+
+        Raises InvalidQuestion, TooManyRuns, HubFull or HubUnreachable, or ValueError for a fault not offered.
+        """
+        options, fault = trial.options, trial.fault
+        check_question(trial.question)
         if fault not in offered(options.model):
             raise ValueError(f"the model cannot be made to have the fault {fault}")
-        policy = policy or Policy()
-        if fault == "time_limit":
-            policy = replace(policy, first_token=SHORT_TIME)
-        inputs, model = chat_input(options.system, [], question, 0), self._models.chat_model
-        met: Iterator[Fault] = repeat(fault) if times is None else chain(repeat(fault, times), repeat("none"))
+        policy = replace(trial.policy, first_token=SHORT_TIME) if fault == "time_limit" else trial.policy
+        inputs, model = chat_input(options.system, [], trial.question, 0), self._models.chat_model
+        met: Iterator[Fault] = (
+            repeat(fault) if trial.times is None else chain(repeat(fault, trial.times), repeat("none"))
+        )
 
         def begin() -> ChainAttempt:
             now = next(met)
             return ChainAttempt(lambda: chat_chain(model(options.model, options.temperature, now)), inputs)
 
-        run_id = self._runs.start(begin, limits=replace(self._runs.limits, **asdict(policy)))
-        trial = Trial(question, options, fault, times, policy, run_id)
-        self._trials.keep(run_id, trial)
-        return trial
+        def ended(outcome: Outcome) -> None:
+            self.items.ended(run_id)
+
+        run_id, limits = new_run_id(), replace(self._runs.limits, **asdict(policy))
+        written = _written(replace(trial, policy=policy))
+        async with self.items.begun(run_id, asked(browser, name or trial.question, run_id, self._now(), written)):
+            self._runs.start(begin, ended, limits, run_id)
+        return run_id
+
+
+_TRIAL = TypeAdapter(Trial)
+
+
+def _written(trial: Trial) -> bytes:
+    return json.dumps(asdict(trial)).encode() + b"\n"
+
+
+def read_trial(body: bytes) -> tuple[Trial, list[StreamEvent]]:
+    """Read the body of an item: the trial, and the events of its run if it has ended."""
+    head, _, events = body.partition(b"\n")
+    return _TRIAL.validate_python(json.loads(head)), read_lines(events)
 
 
 def offered(model: str) -> tuple[Fault, ...]:

@@ -225,6 +225,13 @@ def named(tokens: Sequence[SecretStr]) -> dict[str, str]:
     return found
 
 
+def is_here(caller: Caller) -> bool:
+    """Tell whether somebody at this machine asks: from it, by its own names, and through no proxy."""
+    page = caller.host if caller.origin is None else caller.origin.partition("//")[2]
+    names = all(map(_names_loopback, (caller.host, page)))
+    return names and _is_loopback(caller.client) and not caller.forwarded
+
+
 def _bearer(caller: Caller) -> bytes:
     """Read the bearer token that is sent, empty if none is."""
     scheme, _, sent = (caller.authorization or "").partition(" ")

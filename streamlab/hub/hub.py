@@ -38,14 +38,14 @@ class Hub(Protocol):
     - `durable`: its logs are there for others when this process has ended
     - `shared`: what the processes know of each other besides the logs
     - `notice`: what people are to know of the store, if anything
-    - `taken_over`: how many runs of processes that died were ended here, each of which `on_taken_over` is told
+    - `taken_over`: how many runs of processes that died were ended here; of each, who is in `on_taken_over` is told
     """
 
     durable: bool
     shared: Shared
     notice: Notice | None
     taken_over: int
-    on_taken_over: Callable[[str], None]
+    on_taken_over: list[Callable[[str], None]]
 
     async def __aenter__(self) -> Self: ...
 

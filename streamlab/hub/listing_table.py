@@ -1,10 +1,14 @@
 """Lists as tables of SQLite, whose full-text index is made of every three characters, for Japanese parts no words."""
 
+import json
 import sqlite3
+import sys
 
 from streamlab.hub.listing import MOST, Entry, as_found, searched
 
-SHORTEST = 3  # characters of a word that the index finds; a shorter one is looked for in the texts themselves
+SHORTEST = 3  # characters of a word that the index finds
+END = "\n\n"  # of a text, so that each of its characters begins three that are in the index
+COMMON = 5_000  # places beyond which a shorter word is looked for in the texts themselves: it is soon found in some
 
 _SECURE_DELETE = (3, 42)  # the version from which nothing of a deleted text stays in the index
 SCHEMA = """
@@ -49,7 +53,7 @@ def put(connection: sqlite3.Connection, owner: str, kind: str, entry: Entry, tex
     connection.execute(
         "INSERT INTO listed (owner, kind, key, title, at, text) VALUES (?, ?, ?, ?, ?, ?)"
         " ON CONFLICT DO UPDATE SET title = excluded.title, at = excluded.at, text = excluded.text",
-        (owner, kind, entry.key, title, entry.at, searched(entry, text)),
+        (owner, kind, entry.key, title, entry.at, searched(entry, text) + END),
     )
     connection.execute(
         "DELETE FROM listed WHERE id IN"
@@ -72,10 +76,24 @@ def entries(connection: sqlite3.Connection, owner: str, kind: str, words: str, l
         values.append(" AND ".join('"{}"'.format(word.replace('"', '""')) for word in long))
     for word in wanted:
         if word not in long:
-            select += " AND instr(text, ?)"
-            values.append(word)
+            rare = _rare(connection, word)
+            select += " AND instr(text, ?)" if rare is None else " AND id IN (SELECT value FROM json_each(?))"
+            values.append(word if rare is None else json.dumps(rare))
     found = connection.execute(f"{select} ORDER BY at DESC LIMIT ?", (*values, limit))
     return [Entry(*row) for row in found]
+
+
+def _rare(connection: sqlite3.Connection, word: str) -> list[int] | None:
+    """Return the entries of any owner in which a short word is, None for a common one.
+
+    The index is asked which of its three characters begin with it. https://www.sqlite.org/fts5.html#fts5vocab
+    """
+    connection.execute(
+        "CREATE VIRTUAL TABLE IF NOT EXISTS temp.listed_words USING fts5vocab('main', 'listed_text', 'instance')"
+    )
+    select = "SELECT doc FROM temp.listed_words WHERE term >= ? AND term < ? LIMIT ?"
+    found = connection.execute(select, (word, word + chr(sys.maxunicode), COMMON)).fetchall()
+    return sorted({id for (id,) in found}) if len(found) < COMMON else None
 
 
 def forget_oldest(connection: sqlite3.Connection, characters: int) -> None:

@@ -58,6 +58,8 @@ def parser() -> argparse.ArgumentParser:
     add("--timeout", type=float, metavar="SECONDS", help="of one call; default: %(default)s")
     add("--plan", metavar="FILE", help="read all of the above from the plan of an earlier measurement, as JSON; - is "
         "standard input")  # fmt: skip
+    # For who starts this as a child: the plan is the first line of standard input, and with its end this process ends.
+    add("--lifeline", action="store_true", help=argparse.SUPPRESS)
     add("--json", metavar="FILE", help="write plan, observations and summary; - is standard output")
     add("--csv", metavar="FILE", help="write a row for each call; - is standard output")
     add("--lines", action="store_true", help="write each observation to standard output as a line of JSON, at once")
@@ -91,8 +93,10 @@ def read_arguments(given: argparse.Namespace, default_model: str, token: SecretS
 def _plan(given: argparse.Namespace, default_model: str) -> Plan:
     path: str | None = given.plan
     try:
+        if path == STDIN:
+            return Plan.model_validate_json(sys.stdin.buffer.readline() if given.lifeline else sys.stdin.buffer.read())
         if path:
-            return Plan.model_validate_json(sys.stdin.buffer.read() if path == STDIN else Path(path).read_bytes())
+            return Plan.model_validate_json(Path(path).read_bytes())
         return _made_plan(given, default_model)
     except ValidationError as error:
         raise ArgumentsError(plan_problem(error)) from None

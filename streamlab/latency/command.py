@@ -2,7 +2,9 @@
 
 import logging
 import os
+import signal
 import sys
+import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -136,7 +138,17 @@ def main(asked: Event, given: Sequence[str] | None = None) -> int:
     except (SettingsError, ArgumentsError) as error:
         console.print(str(error))
         return WRONG_ARGUMENTS
+    if namespace.lifeline:
+        threading.Thread(target=_end_with_input, name="lifeline", daemon=True).start()
     return CommandRun(arguments, settings, console, asked).run()
+
+
+def _end_with_input() -> None:
+    """End this process when whoever started it has gone, however it went: nobody reads what is measured any more."""
+    # Not sys.stdin: its lock, held by a daemon thread, is a fatal error when the interpreter ends.
+    while os.read(0, 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _console() -> Console:

@@ -68,9 +68,10 @@ class Measurement:
         return summarize(self.observations, target)
 
 
-def write_measurement(observations: Sequence[Observation], plan: Plan, made_at: datetime, *, complete: bool) -> bytes:
-    """Write the document as UTF-8, an observation a line."""
-    summary = as_json(summarize(observations, plan.target))
+def write_measurement(
+    observations: Sequence[Observation], plan: Plan, made_at: datetime, *, complete: bool, summary: bool = True
+) -> bytes:
+    """Write the document as UTF-8, an observation a line. The `summary` takes a moment, and nobody reads it back."""
     head = {
         "version": VERSION,
         "plan": plan.model_dump(mode="json"),
@@ -80,13 +81,18 @@ def write_measurement(observations: Sequence[Observation], plan: Plan, made_at: 
     }
     parts = [f'"{name}": {_json(value)}' for name, value in head.items()]
     lines = ",\n".join(_json(asdict(observation)) for observation in observations)
-    parts += [f'"observations": [\n{lines}\n]', f'"summary": {_json(summary)}']
+    parts.append(f'"observations": [\n{lines}\n]')
+    if summary:
+        parts.append(f'"summary": {_json(as_json(summarize(observations, plan.target)))}')
     return ("{" + ",\n".join(parts) + "}\n").encode("utf-8", "backslashreplace")
 
 
-def read_measurement(data: bytes) -> Measurement:
-    """Read the document, or JSON lines of observations. Raises BrokenMeasurement for anything else."""
-    if len(data) > MAX_BYTES:
+def read_measurement(data: bytes, most: float = MAX_BYTES) -> Measurement:
+    """Read the document, or JSON lines of observations. Raises BrokenMeasurement for anything else.
+
+    It comes from anywhere, so it may have `most` so many bytes; what was written here may have any number.
+    """
+    if len(data) > most:
         raise BrokenMeasurement("too_large")
     try:
         text = data.decode("utf-8-sig")

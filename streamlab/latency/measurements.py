@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -36,19 +37,14 @@ class TooManyMeasurements(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Measuring:
-    """A measurement as it stood at one moment. `seconds`: how long it has been running, or how long it took."""
+    """A measurement as it stood at one moment; `ended` when by a monotonic clock, once its process is gone."""
 
     id: str
     plan: Plan
     made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     observations: tuple[Observation, ...] = ()
     state: MeasurementState = "measuring"
-    began: float = field(default_factory=time.monotonic)
     ended: float | None = None
-
-    @property
-    def seconds(self) -> float:
-        return (self.ended or time.monotonic()) - self.began
 
     @property
     def expected(self) -> int:
@@ -56,15 +52,14 @@ class Measuring:
         return len(order(self.plan))
 
     @property
-    def left(self) -> float | None:
-        """Seconds until the end, as the calls so far let expect; None before the first."""
-        done = len(self.observations)
-        return self.seconds / done * (self.expected - done) if done else None
-
-    @property
     def measurement(self) -> Measurement:
         complete = len(self.observations) == self.expected
         return Measurement(self.observations, self.plan, self.made_at, Machine.this(), complete)
+
+
+def new_measurement_id() -> str:
+    """Make a random id: whoever does not know it cannot guess it."""
+    return secrets.token_urlsafe(16)
 
 
 class Measurements:
@@ -77,17 +72,17 @@ class Measurements:
         self._known: Registry[Measuring] = Registry(KEPT, lambda made: made.id in self._children)
         self.find = self._known.find
 
-    def start(self, plan: Plan, gateway: GatewayAddress | None = None) -> str:
+    def start(self, plan: Plan, gateway: GatewayAddress | None = None, id: str = "") -> str:
         """Begin, and answer the id. `gateway` is asked where the plan says so, and must be there then.
 
-        Raises TooManyMeasurements.
+        `id` is one of `new_measurement_id` that the caller needed before. Raises TooManyMeasurements.
         """
         if plan.relayed and gateway is None:
             raise ValueError("no gateway to ask")
         with self._lock:
             if len(self._children) >= AT_ONCE:
                 raise TooManyMeasurements(f"{AT_ONCE} measurements are running")
-            made = Measuring(secrets.token_urlsafe(16), plan)
+            made = Measuring(id or new_measurement_id(), plan)
             child = self._children[made.id] = self._launch(gateway if plan.relayed else None)
             self._known.keep(made.id, made)
         threading.Thread(target=self._read, args=(made.id, child, plan), name="measurement", daemon=True).start()
@@ -118,7 +113,7 @@ class Measurements:
     def _launch(self, gateway: GatewayAddress | None) -> "subprocess.Popen[bytes]":
         asked = ["--gateway", gateway.url] if gateway else []
         token = {GATEWAY_TOKEN: gateway.token.get_secret_value()} if gateway and gateway.token else {}
-        arguments = ["--plan", "-", "--lines", "--quiet", "--demo-url", self._demo_url, *asked]
+        arguments = ["--plan", "-", "--lifeline", "--lines", "--quiet", "--demo-url", self._demo_url, *asked]
         return subprocess.Popen(
             [sys.executable, "-m", "streamlab.latency", *arguments],
             stdin=subprocess.PIPE,
@@ -132,8 +127,8 @@ class Measurements:
         assert child.stdin
         assert child.stdout
         try:
-            with child.stdin as stdin:
-                stdin.write(plan.model_dump_json().encode())
+            child.stdin.write(plan.model_dump_json().encode() + b"\n")
+            child.stdin.flush()
         except OSError:
             logger.warning("measurement %s: its process did not take the plan", measurement_id)
         try:
@@ -144,7 +139,10 @@ class Measurements:
             logger.warning("measurement %s: its process wrote what is no observation", measurement_id)
             child.kill()
         finally:
-            self._finish(measurement_id, child.wait())
+            code = child.wait()
+            with suppress(OSError):  # of a plan that it did not take
+                child.stdin.close()  # not before: it measures for as long as this process holds the other end
+            self._finish(measurement_id, code)
 
     def _add(self, measurement_id: str, made: Observation) -> None:
         with self._lock:

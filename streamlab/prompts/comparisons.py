@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
+from streamlab.browsers.tombstones import Tombstones
 from streamlab.events.outcome import Outcome
 from streamlab.hub import Hub, HubFull, HubUnreachable, UnknownRun
 from streamlab.hub.shared import PAUSE
@@ -88,9 +89,9 @@ class Comparisons:
         self._runs = runs
         self._models = models
         self._hub = hub
+        self._tombstones = Tombstones(hub.shared)
         self._documents = ComparisonDocuments(hub)
         self.entries = self._documents.entries
-        self.restore = self._documents.restore
         self._active: dict[str, _Active] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -161,7 +162,14 @@ class Comparisons:
         if active and active.browser == browser:
             active.cancel("stopped")
             await active.written.wait()
-        return await self._documents.delete(browser, comparison_id)
+        if deleted := await self._documents.delete(browser, comparison_id):
+            await self._tombstones.put(comparison_id, browser)
+        return deleted
+
+    async def restore(self, comparison_id: str, deleted: Comparison) -> None:
+        """Bring back what was deleted."""
+        await self._documents.restore(comparison_id, deleted)
+        await self._tombstones.remove(comparison_id)
 
     async def close(self) -> None:
         """Interrupt all comparisons, and wait up to 5 s until it is written down."""

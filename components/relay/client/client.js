@@ -73,7 +73,7 @@ class Client {
         const over = this.readable
             ? { protocol: 'sse', fetch: this.meteredFetch() }
             : { protocol: 'websocket', WebSocket: this.meteredSocket() };
-        const stream = StreamingLab.follow('/api', this.bench.run, {
+        const stream = StreamingLab.follow(this.bench.data.api, this.bench.run, {
             ...over,
             signal,
             after: this.position,

@@ -30,7 +30,7 @@ class MemoryHub:
         self.shared: Shared = MemoryShared()
         self.notice: Notice | None = None
         self.taken_over = 0
-        self.on_taken_over: Callable[[str], None] = lambda run_id: None
+        self.on_taken_over: list[Callable[[str], None]] = []
 
     async def __aenter__(self) -> Self:
         return self
@@ -103,6 +103,12 @@ class MemoryHub:
                 self._drop(log)
         if size >= self._capacity:
             raise HubFull(f"{size} bytes of unfinished runs, at most {self._capacity} are allowed")
+
+    def _count_taken_over(self, run_id: str) -> None:
+        """Tell that a run of a process that died was ended here."""
+        self.taken_over += 1
+        for tell in self.on_taken_over:
+            tell(run_id)
 
     def _drop(self, log: Log) -> None:
         del self._logs[log.run_id]

@@ -14,9 +14,9 @@ T = TypeVar("T")
 class MemoryDocuments(Generic[T]):
     """As they are, not written anywhere."""
 
-    def __init__(self, kind: DocumentType[T], clock: Clock) -> None:
-        self._seconds = kind.seconds
-        self._recent = LRU(kind.capacity, kind.size, stays=kind.stays, clock=clock)
+    def __init__(self, recent: LRU[T], seconds: float) -> None:
+        self._recent = recent
+        self._seconds = seconds
 
     async def get(self, key: str) -> Versioned[T] | None:
         document = self._recent.get(key)
@@ -49,14 +49,17 @@ class MemoryShared(Shared):
         self.listing = MemoryListing()
         self._clock = clock
         self._now = SteadyClock()
-        self._documents: dict[str, MemoryDocuments[Any]] = {}  # by their kind's name
+        self._recent: dict[DocumentType[Any], LRU[Any]] = {}
         self._memberships: dict[str, dict[str, float]] = {}  # by its name, who is in it until when
 
     def now(self) -> float:
         return self._now()
 
     def documents(self, kind: DocumentType[T]) -> MemoryDocuments[T]:
-        return self._documents.setdefault(kind.name, MemoryDocuments(kind, self._clock))
+        """Return the documents of a kind, the same ones to everybody who asks."""
+        if kind not in self._recent:
+            self._recent[kind] = LRU(kind.capacity, kind.size, stays=kind.stays, clock=self._clock)
+        return MemoryDocuments(self._recent[kind], kind.seconds)
 
     async def enter(self, memberships: Sequence[Membership], *names: str) -> MembershipFull | None:
         for membership in memberships:

@@ -229,8 +229,7 @@ class RedisHub(MemoryHub):
             writer = self._write(log, fence)
             for event in log.last_events():
                 writer.put(event)
-            self.taken_over += 1
-            self.on_taken_over(log.run_id)
+            self._count_taken_over(log.run_id)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         self._keep_task(asyncio.get_running_loop().create_task(work))

@@ -43,11 +43,13 @@ _PRAGMAS = f"""
 class StoreFile:
     """Holds the file from its making until it is closed, and the one connection to it.
 
-    Raises StoreRefused when the file is not to be touched, StoreUnwritable when nothing can be kept there.
+    Raises StoreRefused when the file is not to be touched, StoreUnwritable when nothing can be kept there, and
+    DatabaseError when it is damaged and not to be kept aside by `renews`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, renews: bool = True) -> None:
         self.path = path
+        self._renews = renews
         self.notice: Notice | None = None
         self._lock = _locked(path)
         try:
@@ -73,7 +75,7 @@ class StoreFile:
             try:
                 return self._connected()
             except sqlite3.DatabaseError as error:
-                if not is_damage(error):
+                if not (self._renews and is_damage(error)):
                     raise
                 self._keep_aside()
                 return self._connected()
@@ -109,10 +111,18 @@ class StoreFile:
 
 
 def check_store(path: Path | None) -> None:
-    """Look whether the file may be had, if there is to be one, before anything else is begun. Raises StoreRefused."""
+    """Look whether the file may be had, if there is to be one, before anything else is begun. Raises StoreRefused.
+
+    What is wrong with the file itself is left to whoever goes on to open it, and can tell it on the pages.
+    """
     if path:
-        with suppress(StoreUnwritable):
-            StoreFile(path).close()
+        try:
+            StoreFile(path, renews=False).close()
+        except StoreUnwritable:
+            pass
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
 
 
 def is_damage(error: BaseException) -> bool:

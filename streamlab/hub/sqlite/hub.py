@@ -177,8 +177,7 @@ class SqliteHub(MemoryHub):
         writer = self._write(log, found.id, found.journal())
         for event in log.last_events():
             writer.put(event)
-        self.taken_over += 1
-        self.on_taken_over(log.run_id)
+        self._count_taken_over(log.run_id)
         await writer.settled(ANSWER)
 
     async def _end_lost(self) -> None:

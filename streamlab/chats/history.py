@@ -5,6 +5,7 @@ import time
 from dataclasses import replace
 from functools import partial
 
+from streamlab.browsers.tombstones import Tombstones
 from streamlab.chats.chat import CHATS, Chat, UnknownChat
 from streamlab.chats.chats import Chats
 from streamlab.hub.listing import Entry, shortened
@@ -12,12 +13,12 @@ from streamlab.hub.shared import DocumentType, Shared
 
 UNDO_SECONDS = 300.0  # for which a deleted conversation can be brought back
 ENDING = 2.0  # seconds that a live answer is given to end when its conversation is deleted
-KEPT = 30 * 86_400.0  # seconds after the last use
 
 CONVERSATIONS = CHATS.name  # a kind is named after its documents
-# Of these no log is held, and each is gone when its time is over, whoever is there to see to it.
-_DELETED = DocumentType("deleted_chat", CHATS.encode, CHATS.decode, UNDO_SECONDS, CHATS.capacity, CHATS.size)
-_TOMBSTONES = DocumentType("tombstone", str.encode, bytes.decode, KEPT, 10_000, lasting=True)
+# Each is gone, with its logs, when its time is over, whoever is there to see to it.
+_DELETED = DocumentType(
+    "deleted_chat", CHATS.encode, CHATS.decode, UNDO_SECONDS, CHATS.capacity, CHATS.size, holds=CHATS.holds
+)
 
 
 class History:
@@ -30,7 +31,7 @@ class History:
         self._chats = chats
         self._shared = shared
         self._deleted = shared.documents(_DELETED)
-        self._tombstones = shared.documents(_TOMBSTONES)
+        self._tombstones = Tombstones(shared)
         chats.on_changed = self._changed
 
     async def entries(self, browser: str, kind: str, words: str = "", limit: int = 1_000) -> list[Entry]:
@@ -75,7 +76,7 @@ class History:
 
     async def is_deleted(self, chat_id: str) -> bool:
         """Tell whether a person has deleted the conversation."""
-        return await self._tombstones.get(chat_id) is not None
+        return await self._tombstones.has(chat_id)
 
     async def _settled(self, chat_id: str) -> Chat:
         """Return the conversation when its last answer has ended, or has not for too long."""

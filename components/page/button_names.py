@@ -1,0 +1,35 @@
+"""What Streamlit gives no button: a name where it shows nothing but an icon, and the direction of its own text."""
+
+from collections.abc import Iterable, Mapping
+
+import streamlit as st
+
+# Of an icon a screen reader would read the icon's name. A text that is too long loses its end, which for Arabic is on
+# the left. Streamlit draws a button anew when it likes, and one with a tooltip twice: the second is for phones. The
+# class is that of the widget's key.
+_JS = """
+export default function({ data }) {
+    const place = document.querySelector('[data-testid="stSidebar"]') ?? document.body;
+    const all = key => place.querySelectorAll(`.st-key-${CSS.escape(key)} button`);
+    const tell = () => {
+        for (const [key, name] of Object.entries(data.names)) all(key).forEach(button => { button.ariaLabel = name; });
+        for (const key of data.texts) all(key).forEach(button => { button.dir = 'auto'; });
+    };
+    const watch = new MutationObserver(tell);
+    watch.observe(place, { childList: true, subtree: true });
+    tell();
+    return () => watch.disconnect();
+}
+"""
+
+_component = st.components.v2.component("button_names", js=_JS)
+
+
+def name_buttons(names: Mapping[str, str], texts: Iterable[str]) -> None:
+    """Name buttons of the sidebar by their keys, and let those of `texts` run as their texts do."""
+    data = {"names": {_class(key): name for key, name in names.items()}, "texts": [_class(key) for key in texts]}
+    _component(data=data, height=0)
+
+
+def _class(key: str) -> str:
+    return key.replace(".", "-")
