@@ -99,9 +99,9 @@ def streamlit_server(
 
 @contextmanager
 def asgi_server(app: str, environment: Mapping[str, str] | None = None) -> Iterator[Server]:
-    """Run uvicorn with uvloop and httptools on a free port until the block ends; ``module:factory`` makes the app."""
+    """Run uvicorn with uvloop and h11 on a free port until the block ends; ``module:factory`` makes the app."""
     port = free_port()
-    options = ["--loop=uvloop", "--http=httptools", "--ws=none", "--no-access-log", "--log-level=warning"]
+    options = ["--loop=uvloop", "--http=h11", "--ws=none", "--no-access-log", "--log-level=warning"]
     command = [sys.executable, "-m", "uvicorn", "--factory", app, f"--port={port}", *options]
     variables = {**os.environ, "PYTHONPATH": str(ROOT), "LAB_GRPC_PORT": "0", "LAB_STORE": "memory:"}
     variables |= environment or {}

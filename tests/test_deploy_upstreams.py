@@ -101,6 +101,21 @@ async def test_forwarded_headers_are_said_by_nginx_alone(tmp_path: Path, path: s
 
 @needs_nginx
 @pytest.mark.anyio
+async def test_only_a_websocket_is_passed_on_as_an_upgrade(tmp_path: Path) -> None:
+    """Whoever offers HTTP/2 is answered in HTTP/1.1, with all that was sent."""
+    upstream = Upstream()
+    async with upstream.listening():
+        with nginx_before(tmp_path, upstream.port, upstream.port) as url:
+            async with httpx2.AsyncClient(timeout=PATIENCE) as client:
+                for offered in ("h2c", "websocket"):
+                    asked = {"connection": "Upgrade", "upgrade": offered} | BEARER
+                    got = dict((await client.post(f"{url}/api/chat", headers=asked, content=b"{}")).json())
+                    assert got.get("upgrade") == (offered if offered == "websocket" else None)
+                    assert got["content-length"] == "2"
+
+
+@needs_nginx
+@pytest.mark.anyio
 async def test_only_what_may_be_repeated_is_asked_of_the_other(tmp_path: Path) -> None:
     """A gateway that hangs up: a GET is answered by the other one; a POST is sent once, and its failure told."""
     broken, good = Upstream("hangs up"), Upstream()

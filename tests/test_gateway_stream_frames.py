@@ -40,7 +40,6 @@ async def lab(anyio_backend: str) -> AsyncIterator[Served]:
         yield lab
 
 
-HTTP = pytest.mark.parametrize("http", ["httptools", "h11"])
 HIGH_WATER = 64 * 1024  # bytes that a transport takes before it has its writer wait
 SMALL_BUFFER = 8 * 1024  # of a socket, so that a client which does not read is soon noticed
 RESULT = 10_000  # characters
@@ -72,9 +71,9 @@ def pushes(monkeypatch: pytest.MonkeyPatch) -> Pushes:
 
 @asynccontextmanager
 async def served_by(
-    http: str, pace: Pace = FAST, layer: Callable[[ASGIApp], ASGIApp] = lambda app: app
+    pace: Pace = FAST, layer: Callable[[ASGIApp], ASGIApp] = lambda app: app
 ) -> AsyncIterator[tuple[Served, Server]]:
-    """The gateway behind uvicorn with one of its two implementations of HTTP, beneath a layer, with small buffers."""
+    """The gateway behind uvicorn, beneath a layer, with small buffers."""
     chosen = Settings(_env_file=None)
     api = create_app(chosen)
     async with open_engine(chosen) as engine, open_gateway(engine, pace) as gateway:
@@ -82,7 +81,7 @@ async def served_by(
         with socket.create_server(("127.0.0.1", 0)) as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL_BUFFER)  # its connections inherit it
             app = layer(Starlette(routes=[Mount("/api", api)]))
-            config = uvicorn.Config(app, http=http, log_config=None, lifespan="off", timeout_graceful_shutdown=3)
+            config = uvicorn.Config(app, http="h11", log_config=None, lifespan="off", timeout_graceful_shutdown=3)
             server = Server(config)
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             await until(lambda: server.started)
@@ -148,10 +147,9 @@ def burst(log: Log) -> None:
         log.append(ToolResult("a", str(log.seq), f"{log.seq} " + "x" * RESULT, at=FAR_AHEAD))
 
 
-@HTTP
-async def test_a_client_that_reads_in_fits_misses_and_repeats_nothing(http: str, pushes: Pushes) -> None:
+async def test_a_client_that_reads_in_fits_misses_and_repeats_nothing(pushes: Pushes) -> None:
     """While it reads frames are pushed, when it does not its own task waits to send; these take turns in order."""
-    async with served_by(http) as (lab, server):
+    async with served_by() as (lab, server):
         log = lab.log()
         with socket_client() as client:
             await client.ask(lab, log)
@@ -174,10 +172,9 @@ async def test_a_client_that_reads_in_fits_misses_and_repeats_nothing(http: str,
             await until(lambda: log.followers == 0)
 
 
-@HTTP
-async def test_a_stalled_client_holds_little_and_is_cut_off(http: str, pushes: Pushes) -> None:
+async def test_a_stalled_client_holds_little_and_is_cut_off(pushes: Pushes) -> None:
     """What is pushed to it waits in its transport, which takes no more than one frame beyond its bound."""
-    async with served_by(http, Pace(frame=0.005, send=0.5, check=0.05)) as (lab, server):
+    async with served_by(Pace(frame=0.005, send=0.5, check=0.05)) as (lab, server):
         log = lab.log()
         with socket_client() as client:
             await client.ask(lab, log)
@@ -195,11 +192,10 @@ async def test_a_stalled_client_holds_little_and_is_cut_off(http: str, pushes: P
             assert 'streamlab_disconnects_total{protocol="sse",reason="slow"} 1.0' in figures
 
 
-@HTTP
-async def test_a_log_that_ends_while_frames_are_pushed_ends_every_stream(http: str, pushes: Pushes) -> None:
+async def test_a_log_that_ends_while_frames_are_pushed_ends_every_stream(pushes: Pushes) -> None:
     """Each client gets `done` and the body's end, its connection can be used again, and all of it was counted."""
     number, text = 20, "x" * 30
-    async with served_by(http) as (lab, _):
+    async with served_by() as (lab, _):
         log = lab.log()
 
         async def read() -> None:
@@ -221,10 +217,9 @@ async def test_a_log_that_ends_while_frames_are_pushed_ends_every_stream(http: s
         assert traffic.events == number * log.seq
 
 
-@HTTP
-async def test_a_client_of_http_1_0_gets_the_whole_stream(http: str, pushes: Pushes) -> None:
+async def test_a_client_of_http_1_0_gets_the_whole_stream(pushes: Pushes) -> None:
     """Its answer may end with the connection; where nothing is framed in chunks, nothing is pushed as one."""
-    async with served_by(http) as (lab, _):
+    async with served_by() as (lab, _):
         log = lab.log()
         with socket_client() as client:
             await client.ask(lab, log, version=b"1.0")
@@ -236,7 +231,7 @@ async def test_a_client_of_http_1_0_gets_the_whole_stream(http: str, pushes: Pus
                 log.append(event)
             await client.read(lambda: False)
             assert client.events == log.since(0)
-        assert bool(pushes.done) == (http == "httptools"), "which frames in chunks whatever the client speaks"
+        assert not pushes.done
 
 
 class Commenting:
@@ -254,14 +249,13 @@ class Commenting:
         await self._app(scope, receive, changed)
 
 
-@HTTP
 async def test_nothing_is_pushed_past_a_layer_that_changes_bodies(
-    http: str, pushes: Pushes, caplog: pytest.LogCaptureFixture
+    pushes: Pushes, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Every piece goes through it, as the first one did, and the log says so once."""
     uvicorn_socket._log_fallback.cache_clear()
     caplog.set_level(logging.INFO, logger="streamlab")
-    async with served_by(http, layer=Commenting) as (lab, _):
+    async with served_by(layer=Commenting) as (lab, _):
         log = lab.log()
         async with lab.follow(log) as reading:
             for letter in "abc":

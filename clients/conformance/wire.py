@@ -78,5 +78,5 @@ def encode_event(name: str, id: str | None, data: dict[str, Any], *, websocket: 
     if websocket:
         start = f'"id":"{id}",' if id else ""
         return f'{{{start}"event":"{name}","data":{line}}}'
-    start = f"id: {id}\n" if id else ""
-    return f"{start}event: {name}\ndata: {line}\n\n"
+    end = f"id: {id}\n" if id else ""
+    return f"event: {name}\ndata: {line}\n{end}\n"

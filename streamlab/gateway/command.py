@@ -44,6 +44,7 @@ def main(given: Sequence[str] | None = None) -> int:
         port=arguments.port,
         workers=arguments.workers,
         access_log=False,
+        http="h11",  # httptools drops the body of a request that offers to go on in HTTP/2, as Java's client does
         ws="websockets-sansio",
         ws_ping_interval=PING,
         ws_ping_timeout=PING,

@@ -58,6 +58,22 @@ class Gateway:
             raise draining()
         return await self._submissions.begin(asked, grant.name, key)
 
+    async def asked_or_begun(
+        self, asked: ChatRequest, grant: Grant, key: str | None, after: Position | None
+    ) -> tuple[Started, Log]:
+        """Start a run as `ask` does, unless the caller comes back with a position in the log of one that it started.
+
+        Raises Refusal, also for a position in no log that is here: to ask again would be to pay again.
+        """
+        started = await self._submissions.started(after.epoch) if after else None
+        if started is None or started.caller != grant.name:
+            if after and key is None:
+                raise unknown_run()
+            started = await self.ask(asked, grant, key)
+        log = await self.log(started.run_id)
+        self._submissions.note_epoch(started, log.epoch)
+        return started, log
+
     async def log(self, run_id: str) -> Log:
         """Open the log of a run. Raises Refusal."""
         try:

@@ -111,8 +111,8 @@ STREAM: dict[str, Any] = {
                 "required": ["event", "data"],
                 "oneOf": [_event_of(name, data) for name, data in EVENT_SCHEMAS.items()],
             },
-            "example": "id: 0123456789abcdef-1\nevent: text_delta\n"
-            'data: {"type":"text_delta","seq":1,"at":0.21,"step":1,"content":"Hi"}\n\n',
+            "example": 'event: text_delta\ndata: {"type":"text_delta","seq":1,"at":0.21,"step":1,"content":"Hi"}\n'
+            "id: 0123456789abcdef-1\n\n",
         }
     },
 }
@@ -120,15 +120,25 @@ STREAM: dict[str, Any] = {
 router = APIRouter(route_class=LimitedRoute, redirect_slashes=False)
 
 
-@router.post("/chat", responses=_errors(404, 409, 413, 429) | {200: STREAM}, response_class=Response)
+@router.post(
+    "/chat",
+    responses=_errors(404, 409, 413, 429) | {200: STREAM, 204: {"description": "You have all of that run."}},
+    response_class=Response,
+)
 async def chat(
-    asked: ChatRequest, request: Request, gateway: TheGateway, grant: FullAccess, key: IdempotencyKey = None
+    asked: ChatRequest,
+    request: Request,
+    gateway: TheGateway,
+    grant: FullAccess,
+    key: IdempotencyKey = None,
+    last_event_id: Annotated[
+        str | None, Header(description="goes on with the run that it is of, and asks nothing")
+    ] = None,
 ) -> Response:
     """Ask, and get the answer as server-sent events. The run goes on when you leave; `Location` is where it is."""
-    started = await gateway.ask(asked, grant, key)
-    log = await gateway.log(started.run_id)
-    headers = _headers(request, started) | {"x-run-id": started.run_id}
-    return await _stream(gateway, log, grant, headers=headers)
+    position = gateway.position(last_event_id)
+    started, log = await gateway.asked_or_begun(asked, grant, key, position)
+    return await _stream(gateway, log, grant, position, _headers(request, started) | {"x-run-id": started.run_id})
 
 
 @router.post("/runs", status_code=201, responses=_errors(404, 409, 413, 429))
@@ -181,8 +191,6 @@ async def follow(
     position = gateway.position(last_event_id or after)
     if "application/json" in accept and "text/event-stream" not in accept:
         return Response(page_of(log, position, limit), media_type="application/json")
-    if position and log.follow(position).ended:
-        return Response(status_code=204)  # a browser's EventSource then stops coming back
     return await _stream(gateway, log, grant, position)
 
 
@@ -257,8 +265,10 @@ async def readyz(gateway: TheGateway) -> Health:
 
 
 async def _stream(
-    gateway: Gateway, log: Log, grant: Grant, after: Position | None = None, headers: dict[str, str] | None = None
-) -> EventStream:
+    gateway: Gateway, log: Log, grant: Grant, after: Position | None, headers: dict[str, str] | None = None
+) -> Response:
+    if after and log.follow(after).ended:
+        return Response(status_code=204, headers=headers)  # a browser's EventSource then stops coming back
     writer = EventWriter()
     delivery = gateway.deliver(log, grant, writer.name, after)
     return EventStream(delivery, writer, await gateway.opening(log, grant), headers)

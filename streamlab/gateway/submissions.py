@@ -117,12 +117,13 @@ class ChatRequest(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A run that was asked for. `repeated`: it had been, under the same idempotency key."""
+    """A run that was asked for, by a caller of this name. `repeated`: it had been, under the same idempotency key."""
 
     run_id: str
     conversation: str
     model: str
     repeated: bool = False
+    caller: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +154,19 @@ class Submissions:
         self._asked = self._shared.documents(STARTED)
         self._started: dict[str, Started] = {}  # of logs that are here
 
-    async def started(self, run_id: str) -> Started | None:
-        """Find what is known of a run that was asked for at a gateway."""
-        if run_id not in self._started and self._engine.hub.reachable:
+    async def started(self, key: str) -> Started | None:
+        """Find what is known of a run that was asked for at a gateway, by its id, or by an epoch that was noted."""
+        if key not in self._started and self._engine.hub.reachable:
             with suppress(HubUnreachable):
-                if found := await self._asked.get(run_id):
-                    self._know(found.document)
-        return self._started.get(run_id)
+                if found := await self._asked.get(key):
+                    self._know(key, found.document)
+        return self._started.get(key)
+
+    def note_epoch(self, started: Started, epoch: str) -> None:
+        """Let the run be found by the epoch of its log, which is all that the id of an event tells."""
+        if epoch not in self._started:
+            self._know(epoch, started)
+            self._shared.later(partial(self._asked.put, epoch, started))
 
     async def begin(self, asked: ChatRequest, name: str, key: str | None) -> Started:
         """Start a run for the caller of this name, or answer the one that it started under the same key.
@@ -205,18 +212,18 @@ class Submissions:
     async def _start(self, asked: ChatRequest, name: str, names: tuple[str, ...]) -> Started:
         slot = await self._limits.enter(name)
         try:
-            started = await self._ask(asked, names)
+            started = replace(await self._ask(asked, names), caller=name)
         except Exception:
             await self._limits.leave(name, slot)
             raise
         self._limits.began(name, slot, started.run_id)
-        self._know(started)
+        self._know(started.run_id, started)
         self._shared.later(partial(self._asked.put, started.run_id, started))
         return started
 
-    def _know(self, started: Started) -> None:
-        self._started = {run: each for run, each in self._started.items() if run in self._engine.hub}
-        self._started[started.run_id] = started
+    def _know(self, key: str, started: Started) -> None:
+        self._started = {key: each for key, each in self._started.items() if each.run_id in self._engine.hub}
+        self._started[key] = started
 
     async def _ask(self, asked: ChatRequest, names: tuple[str, ...]) -> Started:
         try:

@@ -39,9 +39,12 @@ def packet(body: bytes, events: int = 0) -> Packet[Body]:
 
 
 def encode_event(entry: Entry) -> bytes:
-    """Encode an event with the three fields that we use. The data is one line of JSON, so nothing in it can end it."""
+    """Encode an event with the three fields that we use. The data is one line of JSON, so nothing in it can end it.
+
+    The id comes last: a reader that notes it as soon as it comes has the data, too.
+    """
     id = f"id: {entry.token}\n" if entry.token else ""
-    return b"%sevent: %s\ndata: %s\n\n" % (id.encode(), entry.name.encode(), entry.data)
+    return b"event: %s\ndata: %s\n%s\n" % (entry.name.encode(), entry.data, id.encode())
 
 
 class EventWriter(Writer[Body]):
@@ -128,4 +131,5 @@ async def watch(receive: Receive, delivery: Delivery) -> None:
     delivery.end("client")
 
 
-STILL_HERE = [packet(b": still here\n\n")]  # a comment, which readers skip
+# A comment, which readers skip. Without a blank line: to some of them that would end an event, which has no data.
+STILL_HERE = [packet(b": still here\n")]
