@@ -19,6 +19,7 @@ from components.middleware.browser_cookie import BrowserCookie
 from components.middleware.content_policy import API, ContentPolicy
 from components.middleware.deep_addresses import DeepAddresses
 from components.middleware.host_config import HostConfig
+from components.middleware.known_hosts import KnownHosts
 from components.page.folder import folder
 from streamlab.engine import Engine, open_engine
 from streamlab.gateway.changes import PATH, tell_changes
@@ -59,6 +60,7 @@ app = st.App(
     lifespan=lifespan,
     routes=[route for base in folders for route in (Mount(base + API, api), WebSocketRoute(base + PATH, tell_changes))],
     middleware=[
+        Middleware(KnownHosts, hosts=settings.lab_hosts),
         Middleware(ContentPolicy),
         Middleware(BrowserCookie),
         Middleware(HostConfig),

@@ -106,6 +106,7 @@ def _access_code(code: SecretStr) -> SecretStr:
     return SecretStr(typed)
 
 
+HostName = Annotated[str, Field(pattern=r"^[^/:\s]+$")]
 Origin = Annotated[str, Field(pattern=r"^https?://[^/\s]+/?$")]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -156,6 +157,9 @@ class Settings(BaseSettings):
     )
     gateway_metrics_token: Annotated[SecretStr, AfterValidator(_sendable)] | None = Field(
         None, description="a secret: ASCII characters without spaces"
+    )
+    lab_hosts: Annotated[tuple[HostName, ...], NoDecode, BeforeValidator(_split)] = Field(
+        (), description="names such as lab.example.com, without a port, separated by commas"
     )
     gateway_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)] = Field(
         (), description="origins such as https://example.com, separated by commas"

@@ -7,9 +7,10 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from components.page import access, sidebar
+from components.page.lab import engine
 from components.page.session import session
 from components.page.slots import draw_notice
-from components.page.texts import t
+from components.page.texts import plain, t
 from components.page.unsent import keep_unsent
 from streamlab.chats.chat import Busy
 from streamlab.hub import HubFull, HubUnreachable
@@ -22,10 +23,15 @@ T = TypeVar("T")
 def started(models: Iterable[str], start: Callable[[], T]) -> T | None:
     """Call `start`, which asks these models, and return its result; on a refusal set a notice and return None.
 
-    Every run that a page starts must go through here: this checks the access code.
+    Every run that a page starts must go through here: this checks that the models are offered, for a name may have
+    come by an address, by a file, or by a message that no page of ours sent; and the access code.
     """
-    if access.is_needed(models):
+    lab, asked = engine(), tuple(models)
+    if access.is_needed(asked):
         session().notice = t("access.needed")
+        return None
+    if refused := lab.portal.call(lab.models.not_offered, asked):
+        session().notice = t("notice.not_offered", model=plain(refused))
         return None
     try:
         return start()

@@ -255,7 +255,7 @@ class Submissions:
         if named not in names and not is_demo(named) and (unlisted := await self._engine.models.unlisted()):
             raise models_unknown(unlisted[0].address)
         model = named or names[0]
-        if model not in names and not is_demo(model):
+        if await self._engine.models.not_offered([model]):
             hint = f"There is: {', '.join(names[:20])}."
             raise Refusal(422, "unknown_model", "The server has no model of this name.", hint)
         system = last.system if last else asked.system

@@ -10,6 +10,7 @@ import anyio.to_thread
 import httpx2
 from langchain_core.language_models import BaseChatModel
 
+from streamlab.demo_model import is_demo
 from streamlab.models.connections import http_client
 from streamlab.models.failures import Failure, common_failure
 from streamlab.models.network import network_failure
@@ -72,6 +73,11 @@ class Models:
         await self._look_up()
         providers = sorted(self._providers.values(), key=lambda provider: provider.free)
         return tuple(dict.fromkeys(name for each in providers for name in self._listed.get(each.name, ())))
+
+    async def not_offered(self, models: Iterable[str]) -> str | None:
+        """Return the first of these models that nobody may ask for here, whichever way its name came in."""
+        names = await self.names()
+        return next((model for model in models if model not in names and not is_demo(model)), None)
 
     async def watch(self) -> None:
         """Ask the providers at start, also with LAB_MODELS, and again until none fails any more."""
