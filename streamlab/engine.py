@@ -12,6 +12,7 @@ from typing import ClassVar, Self
 import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from streamlab.access_code import AccessCode
 from streamlab.agent.tasks import Agents
 from streamlab.browsers.browsers import Browsers
 from streamlab.browsers.tombstones import Tombstones
@@ -44,6 +45,7 @@ class Engine:
     """What the pages and the gateway share. Script threads reach it through `portal`."""
 
     settings: Settings
+    access_code: AccessCode | None
     models: Models
     hub: Hub
     runs: Runs
@@ -131,6 +133,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
                 chats = Chats(runs, models, agents, hub, settings.lab_history_tokens)
                 yield Engine(
                     settings=settings,
+                    access_code=access_code_of(settings),
                     models=models,
                     hub=hub,
                     runs=runs,
@@ -198,3 +201,9 @@ def run_limits(settings: Settings) -> RunLimits:
         attempts=settings.lab_attempts,
         live=settings.lab_max_runs,
     )
+
+
+def access_code_of(settings: Settings) -> AccessCode | None:
+    """Make the code of the whole process, for everybody's wrong guesses count together; None where none is set."""
+    secret = settings.gateway_secret.get_secret_value() if settings.gateway_secret else None
+    return AccessCode(settings.lab_access_code.get_secret_value(), secret) if settings.lab_access_code else None

@@ -10,7 +10,6 @@ from components.page.session import session
 from components.page.texts import t
 from streamlab.access_code import LONGEST, AccessCode, TooManyGuesses
 from streamlab.models.catalog import cost_money
-from streamlab.settings import Settings
 
 CODE = "access.code"
 COOKIE = "streamlab_access"
@@ -29,7 +28,7 @@ _keep_ticket = st.components.v2.component("keep_access_ticket", js=_JS)
 
 def is_needed(models: Iterable[str]) -> bool:
     """Tell whether one of these models costs money and this session has not given the code."""
-    code = _access_code(engine().settings)
+    code = engine().access_code
     return code is not None and cost_money(models) and not _admitted(code)
 
 
@@ -62,7 +61,7 @@ def _draw_box() -> None:
 
 def _enter() -> None:
     """Admit the session, or note why not."""
-    state, code, typed = session(), _access_code(engine().settings), st.session_state[CODE] or ""
+    state, code, typed = session(), engine().access_code, st.session_state[CODE] or ""
     if code is None:
         return
     try:
@@ -82,16 +81,3 @@ def _admitted(code: AccessCode) -> bool:
     if not state.admitted:
         state.admitted = code.knows(st.context.cookies.get(COOKIE))
     return state.admitted
-
-
-def _values(settings: Settings) -> tuple[str | None, str | None]:
-    """Return the code, and the secret that signs the tickets."""
-    code, secret = settings.lab_access_code, settings.gateway_secret
-    return code.get_secret_value() if code else None, secret.get_secret_value() if secret else None
-
-
-@st.cache_resource(show_spinner=False, hash_funcs={Settings: _values})
-def _access_code(settings: Settings) -> AccessCode | None:
-    """Build one per process, so that everybody's wrong guesses count together. None where no code is set."""
-    code, secret = _values(settings)
-    return AccessCode(code, secret) if code else None

@@ -7,7 +7,7 @@ from components.page.lab import engine
 from components.page.session import session
 from components.page.texts import plain, t
 from components.page.widgets import button
-from streamlab.gateway.access import FORWARDING, Caller, is_here
+from streamlab.gateway.access import Caller, forwards, is_here
 from streamlab.hub.hub import Notice
 
 LOOKS = 2.0  # seconds between two looks at whether it is back
@@ -62,5 +62,4 @@ def _advice(code: str, detail: str) -> str:
 def _caller() -> Caller:
     headers = st.context.headers
     address = st.context.ip_address or "127.0.0.1"  # Streamlit names no loopback
-    forwarded = any(name in headers for name in FORWARDING)
-    return Caller(address, headers.get("Host"), headers.get("Origin"), forwarded)
+    return Caller(address, headers.get("Host"), headers.get("Origin"), forwards(headers))

@@ -4,19 +4,26 @@ import hmac
 import ipaddress
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from itsdangerous import BadSignature, URLSafeSerializer
 from pydantic import SecretStr
 
+from streamlab.access_code import AccessCode, TooManyGuesses
 from streamlab.gateway.errors import Refusal
 from streamlab.settings import Settings
 
 LOCAL = "local"  # the name of every caller where no tokens are set
-FORWARDING = ("forwarded", "x-forwarded-for", "x-real-ip", "via")  # headers that a proxy adds
+# Headers that a proxy adds, or a network that stands before a server; and any other that begins with `x-forwarded-`.
+FORWARDING = (
+    "forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-real-ip", "via", "x-client-ip",
+    "x-cluster-client-ip", "x-original-forwarded-for", "x-envoy-external-address", "x-proxyuser-ip", "true-client-ip",
+    "cf-connecting-ip", "fastly-client-ip", "fly-client-ip", "cdn-loop",
+)  # fmt: skip
 
 Clock = Callable[[], float]
 """Seconds since the epoch."""
@@ -26,9 +33,10 @@ Lapse = Literal["expired", "revoked"]
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: `client` is an address without a port, `token` a follow token, the rest are headers as they came.
+    """Who asks: `client` is an address without a port, `token` a follow token, `code` the access code, the rest are
+    headers as they came.
 
-    `forwarded` is true when any of FORWARDING was sent.
+    `forwarded`: something shows that a proxy is between.
     """
 
     client: str | None
@@ -37,18 +45,20 @@ class Caller:
     forwarded: bool = False
     authorization: str | None = None
     token: str | None = None
+    code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
     """What a caller may do: everything, or only read `run_id`. `name` is whom limits count.
 
-    `issued` is nanoseconds since the epoch, of a follow token.
+    `issued` is nanoseconds since the epoch, of a follow token. With `only_free` no model is asked that costs money.
     """
 
     name: str
     run_id: str | None = None
     issued: int = 0
+    only_free: bool = False
 
     @property
     def full(self) -> bool:
@@ -58,7 +68,8 @@ class Grant:
 class Access:
     """Bearer tokens by name, origins that browsers may come from, and follow tokens that live `seconds`.
 
-    The metrics token reads the figures and nothing else.
+    The metrics token reads the figures and nothing else. Without bearer tokens whoever may ask at all may ask for
+    everything, or where there is an access code for what is free; what costs money is then for who sends the code.
     """
 
     def __init__(
@@ -69,7 +80,9 @@ class Access:
         seconds: int = 600,
         metrics_token: str | None = None,
         clock: Clock = time.time,
+        code: AccessCode | None = None,
     ) -> None:
+        self._code = code
         self._tokens = {name: token.encode() for name, token in tokens.items()}
         self._origins = frozenset(origin.lower().rstrip("/") for origin in origins)
         self.sign_with(secret or secrets.token_urlsafe(32))
@@ -79,7 +92,7 @@ class Access:
         self.seconds = seconds
 
     @classmethod
-    def of(cls, settings: Settings, clock: Clock = time.time) -> Self:
+    def of(cls, settings: Settings, clock: Clock = time.time, code: AccessCode | None = None) -> Self:
         secret = settings.gateway_secret.get_secret_value() if settings.gateway_secret else None
         metrics = settings.gateway_metrics_token
         return cls(
@@ -89,6 +102,7 @@ class Access:
             settings.gateway_follow_token_seconds,
             metrics.get_secret_value() if metrics else None,
             clock,
+            code,
         )
 
     def sign_with(self, secret: str) -> None:
@@ -133,7 +147,7 @@ class Access:
         """Grant the right to do everything. Raises Refusal."""
         self.admit(caller)
         if self.open:
-            return Grant(LOCAL)
+            return Grant(LOCAL, only_free=self._code is not None and not self._knows_code(self._code, caller))
         if caller.authorization is None:
             raise _unauthorized("unauthorized", "This needs an access token.")
         if name := self._name_of(_bearer(caller)):
@@ -141,10 +155,16 @@ class Access:
         raise _unauthorized("invalid_access_token", "The access token is not one of this server.")
 
     def allow_metrics(self, caller: Caller) -> None:
-        """Allow reading the figures, by the token for that or by the right to do everything. Raises Refusal."""
+        """Allow reading the figures, by the token for that or by the right to do everything. Raises Refusal.
+
+        Where neither that token nor any other way in is configured, whoever may ask at all may read them.
+        """
         self.admit(caller)
-        if self._metrics_token is None or not hmac.compare_digest(self._metrics_token, _bearer(caller)):
-            self.identify(caller)
+        if self._metrics_token is not None and hmac.compare_digest(self._metrics_token, _bearer(caller)):
+            return
+        grant = self.identify(caller)
+        if self.open and (grant.only_free or (self._metrics_token and not self._code)):
+            raise _unauthorized("unauthorized", "The figures need the token for them.", "GATEWAY_METRICS_TOKEN")
 
     def allow_reading(self, caller: Caller, run_id: str) -> Grant:
         """Grant reading one run, by a follow token or by the right to do everything. Raises Refusal."""
@@ -182,6 +202,19 @@ class Access:
         if grant.issued <= self._revoked.get(grant.run_id, -1):
             return "revoked"
         return "expired" if self.now() - grant.issued > self.seconds * 10**9 else None
+
+    def _knows_code(self, code: AccessCode, caller: Caller) -> bool:
+        """Tell whether the caller sent the code or a ticket for it, by itself or as bearer token. Raises Refusal."""
+        sent = caller.code or _bearer(caller).decode(errors="replace")
+        if not sent:
+            return False
+        try:
+            if code.knows(sent) or code.fits(sent):
+                return True
+        except TooManyGuesses as error:
+            message = "Too many wrong access codes were sent; none is heard for a while."
+            raise Refusal(429, "too_many_guesses", message, "Wait.", retry_after=ceil(error.wait)) from None
+        raise Refusal(401, "wrong_access_code", "This is not the access code.", "Send the one of LAB_ACCESS_CODE.")
 
     def _name_of(self, sent: bytes) -> str | None:
         """Compare with every token, each in a time that does not tell how much of it was right."""
@@ -238,8 +271,13 @@ def _bearer(caller: Caller) -> bytes:
     return sent.strip().encode("utf-8", "surrogatepass") if scheme.lower() == "bearer" else b""
 
 
-def _unauthorized(code: str, message: str) -> Refusal:
-    return Refusal(401, code, message, "Send one of the server's GATEWAY_TOKENS as `Authorization: Bearer …`.")
+def forwards(headers: Iterable[str]) -> bool:
+    """Tell whether these names of headers show that a proxy has handed a request on."""
+    return any(name in FORWARDING or name.startswith("x-forwarded-") for name in map(str.lower, headers))
+
+
+def _unauthorized(code: str, message: str, needed: str = "one of the server's GATEWAY_TOKENS") -> Refusal:
+    return Refusal(401, code, message, f"Send {needed} as `Authorization: Bearer …`.")
 
 
 def lapsed(lapse: Lapse) -> Refusal:

@@ -75,6 +75,15 @@ def models_unknown(address: str) -> Refusal:
     )
 
 
+def access_code_needed() -> Refusal:
+    return Refusal(
+        401,
+        "access_code_needed",
+        "This model may cost money: the server's access code opens it.",
+        "Send the code as `X-Access-Code` or `Authorization: Bearer …`, or name the model demo.",
+    )
+
+
 def read_only() -> Refusal:
     return Refusal(403, "read_only", "A follow token reads a run and cannot stop it.", "Use an access token.")
 

@@ -37,7 +37,7 @@ class Gateway:
     def __init__(self, engine: Engine, pace: Pace | None = None) -> None:
         settings = engine.settings
         self.engine = engine
-        self.access = Access.of(settings, engine.hub.shared.now)
+        self.access = Access.of(settings, engine.hub.shared.now, engine.access_code)
         self.metrics = Metrics(self._totals)
         self.deliveries = Deliveries(self.access, self.metrics.observe, pace)
         self.leaving = False  # whether it was told to end
@@ -56,7 +56,7 @@ class Gateway:
         """Start a run, or find the one that the caller started under the same idempotency key. Raises Refusal."""
         if self._draining:
             raise draining()
-        return await self._submissions.begin(asked, grant.name, key)
+        return await self._submissions.begin(asked, grant, key)
 
     async def asked_or_begun(
         self, asked: ChatRequest, grant: Grant, key: str | None, after: Position | None

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
 from streamlab.gateway import limits
-from streamlab.gateway.access import FORWARDING, Caller
+from streamlab.gateway.access import Caller, forwards
 from streamlab.gateway.errors import Refusal
 from streamlab.gateway.gateway import Gateway
 
@@ -21,9 +21,11 @@ def caller_of(connection: HTTPConnection) -> Caller:
         client=connection.client.host if connection.client else None,
         host=headers.get("host"),
         origin=headers.get("origin"),
-        forwarded=any(name in headers for name in FORWARDING),
+        # By default nginx asks in HTTP/1.0 and says nothing of itself.
+        forwarded=forwards(headers) or connection.scope.get("http_version") == "1.0",
         authorization=headers.get("authorization"),
         token=connection.query_params.get("token"),
+        code=headers.get("x-access-code"),
     )
 
 

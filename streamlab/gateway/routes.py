@@ -4,7 +4,7 @@ from importlib.resources import files
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response, Security
-from fastapi.security import APIKeyQuery, HTTPBearer
+from fastapi.security import APIKeyHeader, APIKeyQuery, HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
 from starlette.responses import FileResponse
@@ -26,10 +26,15 @@ EXAMPLE = files("examples") / "browser.html"
 bearer = HTTPBearer(
     auto_error=False, description="one of the server's GATEWAY_TOKENS, or to read one run a follow token"
 )
+access_code = APIKeyHeader(
+    name="X-Access-Code", auto_error=False, description="where no tokens are set: opens the models that cost money"
+)
 follow_token = APIKeyQuery(name="token", auto_error=False, description="a follow token; reads one run")
 
 
-async def _identify(request: Request, _: Annotated[object, Security(bearer)]) -> Grant:
+async def _identify(
+    request: Request, _: Annotated[object, Security(bearer)], __: Annotated[object, Security(access_code)]
+) -> Grant:
     return gateway_of(request).access.identify(caller_of(request))
 
 

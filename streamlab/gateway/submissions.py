@@ -17,10 +17,12 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from streamlab.chats.chat import Busy, UnknownChat
 from streamlab.demo_model import is_demo
 from streamlab.engine import Engine
-from streamlab.gateway.errors import Refusal, models_unknown, unavailable
+from streamlab.gateway.access import Grant
+from streamlab.gateway.errors import Refusal, access_code_needed, models_unknown, unavailable
 from streamlab.gateway.limits import Limits
 from streamlab.hub import HubFull, HubUnreachable
 from streamlab.hub.shared import DocumentType
+from streamlab.models.catalog import cost_money
 from streamlab.models.options import DEFAULT_TEMPERATURE, QUESTION_CHARACTERS, InvalidQuestion, Options
 from streamlab.runs.run import TooManyRuns
 
@@ -168,8 +170,8 @@ class Submissions:
             self._know(epoch, started)
             self._shared.later(partial(self._asked.put, epoch, started))
 
-    async def begin(self, asked: ChatRequest, name: str, key: str | None) -> Started:
-        """Start a run for the caller of this name, or answer the one that it started under the same key.
+    async def begin(self, asked: ChatRequest, grant: Grant, key: str | None) -> Started:
+        """Start a run for the caller, or answer the one that it started under the same key.
 
         Of requests with one key that come at once, wherever they arrive, one starts a run; the others wait up to WAIT
         seconds for it, and are then refused as `idempotency_in_progress`. A caller that leaves meanwhile does not
@@ -177,13 +179,13 @@ class Submissions:
         """
         names = await self._engine.models.names()
         try:
-            work = self._start(asked, name, names) if key is None else self._once(asked, name, key, names)
+            work = self._start(asked, grant, names) if key is None else self._once(asked, grant, key, names)
             return await self._shared.finish(work)
         except HubUnreachable:
             raise unavailable() from None
 
-    async def _once(self, asked: ChatRequest, name: str, key: str, names: tuple[str, ...]) -> Started:
-        place = hashlib.sha256(json.dumps([name, key]).encode()).hexdigest()
+    async def _once(self, asked: ChatRequest, grant: Grant, key: str, names: tuple[str, ...]) -> Started:
+        place = hashlib.sha256(json.dumps([grant.name, key]).encode()).hexdigest()
         claim = _KeyedRequest(asked.fingerprint, secrets.token_hex(8))
         until = time.monotonic() + WAIT
         while not await self._keyed.add(place, claim, CLAIM_SECONDS):
@@ -193,7 +195,7 @@ class Submissions:
                 raise _in_progress()
             await asyncio.sleep(POLL)
         try:
-            started = await self._start(asked, name, names)
+            started = await self._start(asked, grant, names)
             await self._engine.hub.open(started.run_id)  # from here on every process knows the run
         except Exception:
             await self._shared.now_or_later(partial(self._keyed.remove, place))
@@ -209,10 +211,11 @@ class Submissions:
             raise Refusal(409, "idempotency_conflict", "The Idempotency-Key was used for another request.", hint)
         return former.document.started if former else None
 
-    async def _start(self, asked: ChatRequest, name: str, names: tuple[str, ...]) -> Started:
+    async def _start(self, asked: ChatRequest, grant: Grant, names: tuple[str, ...]) -> Started:
+        name = grant.name
         slot = await self._limits.enter(name)
         try:
-            started = replace(await self._ask(asked, names), caller=name)
+            started = replace(await self._ask(asked, grant, names), caller=name)
         except Exception:
             await self._limits.leave(name, slot)
             raise
@@ -225,9 +228,11 @@ class Submissions:
         self._started = {key: each for key, each in self._started.items() if each.run_id in self._engine.hub}
         self._started[key] = started
 
-    async def _ask(self, asked: ChatRequest, names: tuple[str, ...]) -> Started:
+    async def _ask(self, asked: ChatRequest, grant: Grant, names: tuple[str, ...]) -> Started:
         try:
             options = await self._options(asked, names)
+            if grant.only_free and cost_money([options.model]):
+                raise access_code_needed()
             chat = await self._engine.chats.ask(asked.conversation, asked.question, options, asked.told)
         except InvalidQuestion as error:
             raise Refusal(422, "invalid_request", _said(error), "Send a question.") from None

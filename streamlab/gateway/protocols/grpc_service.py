@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 import grpc
 from pydantic import ValidationError
 
-from streamlab.gateway.access import FORWARDING, Caller, Grant, lapsed
+from streamlab.gateway.access import Caller, Grant, forwards, lapsed
 from streamlab.gateway.delivery import EndReason
 from streamlab.gateway.errors import Refusal, draining, internal, problems, read_only
 from streamlab.gateway.gateway import Gateway
@@ -172,9 +172,10 @@ def _caller(context: Unary | Stream) -> Caller:
         client=_address(context.peer()),
         host="localhost",  # asked for against pages that name their server as this machine; they cannot speak gRPC
         origin=fields.get("origin"),
-        forwarded=any(name in fields for name in FORWARDING),
+        forwarded=forwards(fields),
         authorization=fields.get("authorization"),
         token=fields.get("follow-token"),
+        code=fields.get("x-access-code"),
     )
 
 
