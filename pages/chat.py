@@ -114,7 +114,7 @@ questions.draw_input("chat.input", t("chat.input"), ask, st.bottom)
 if current and current.live:  # before any text: what a live answer can be told is there first
     button("chat.stop", "stop_circle", stop, current, place=stop_place)
 if chat_id:
-    draw_changes(chat_id, current)
+    draw_changes(CHAT, chat_id, current.version if current else "")
 if current:
     for turn in current.turns:
         questions.draw_question(turn.question)

@@ -8,6 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 from components.page import access, lesson, questions
 from components.page.address import COMPARISON, named, show
 from components.page.browser import browser
+from components.page.changes import draw_changes
 from components.page.lab import engine, sleep
 from components.page.session import session
 from components.page.slots import draw_notice, fresh_container
@@ -85,8 +86,8 @@ def choose_case(found: Comparison) -> tuple[int, int]:
 
 def draw_comparison(found: Comparison) -> None:
     progress_place = st.container(horizontal=True, vertical_alignment="center")
-    if found.state == "completed" and found.left and not found.live:
-        draw_go_on(found, progress_place)
+    if found.left and not found.live:
+        draw_go_on(found, progress_place, "prompts.go_on_below")
     several = found.expected > len(found.prompts.variants)
     summary_place, grid_place = st.empty(), st.empty()
     first = choose_page(found) if several else 0
@@ -119,13 +120,13 @@ def draw_end(found: Comparison) -> None:
     told = t(f"prompts.state_{found.state}", done=whole, expected=found.expected)
     st.info(told, icon=":material/info:")
     if found.left:
-        draw_go_on(found, st.container())
+        draw_go_on(found, st.container(), "prompts.go_on")
 
 
-def draw_go_on(found: Comparison, place: DeltaGenerator) -> None:
+def draw_go_on(found: Comparison, place: DeltaGenerator, key: str) -> None:
     """Draw the button that asks for what is missing."""
     label, icon = t("prompts.go_on", number=len(found.left)), ":material/resume:"
-    place.button(label, "prompts.go_on", t("prompts.go_on_help"), on_click=go_on, args=(found,), icon=icon)
+    place.button(label, key, t("prompts.go_on_help"), on_click=go_on, args=(found,), icon=icon)
 
 
 def watch(found: Comparison, draw: Callable[[Comparison], None]) -> None:
@@ -154,22 +155,23 @@ lesson.draw_title("prompts", (fill, Comparisons.start, run_check), tried=tells_a
 saved.open_first(found)
 prompt_files.open_shared()
 draw_notice(st.container())
-gone_place = st.container()
+gone_place = st.empty()  # also where nothing comes: what stood there goes at once
 st.markdown(t("prompts.what"))
 files_place = st.container()
 with st.container(border=True):
     prompts = prompt_editor.draw()
 saved.keep(comparison_id)
 if comparison_id and not found:
-    with gone_place:
+    with gone_place.container():
         comparison.HISTORY.draw_missing(comparison_id)
 if found and not found.live and found.state != "completed":
-    with gone_place:
+    with gone_place.container():
         draw_end(found)
 access.draw(models_of(prompts) if prompts else [], st.container())
 draw_run(prompts, running=found is not None and found.live)
 with files_place:
     prompt_files.draw(prompts, found)
 if found:
+    draw_changes(COMPARISON, found.id, found.version)
     with fresh_container("prompts.comparison", found.id):
         draw_comparison(found)

@@ -10,7 +10,7 @@ from streamlab.prompts.checks import Contains
 from streamlab.prompts.prompt_set import PromptSet, Variant
 from streamlab.settings import Settings
 
-MODEL = "demo?first=0.02&rate=400&text=An answer of a few words, as it comes."
+MODEL = "demo?first=0.2&rate=400&text=An answer of a few words, as it comes."
 BROWSER = "browser"
 
 

@@ -5,12 +5,15 @@ import random
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
+from streamlab.gateway.changes import versions
 from streamlab.hub import Hub
 from streamlab.hub.sqlite.hub import SqliteHub
 from streamlab.models.catalog import Models
@@ -69,20 +72,21 @@ async def test_what_was_compared_is_there_for_every_process(process: Process) ->
 
 
 async def test_one_that_runs_elsewhere_is_seen_and_stopped_from_here(
-    process: Process, monkeypatch: pytest.MonkeyPatch
+    models: Models, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is not begun a second time here."""
     monkeypatch.setattr("streamlab.prompts.comparisons.BEAT", 0.05)
-    one, other = process(), process()
-    made = await one.start(prompt_set(*(demo_model(**SLOW) for _ in range(2)), topics=tuple("abcd")))
-    found = await reaches(other, made, lambda now: len(now.answers) == 4)
-    assert found.state == "running"
-    await other.go_on(made)
-    await other.stop(made)
-    for each in (one, other):
-        found = await reaches(each, made, lambda now: not now.live)
-        assert found.state == "stopped"
-        assert {cell.status for cell in found.cells()} == {"stopped", "waiting"}
+    async with two_hubs(redis_server.url) as hubs:
+        one, other = (Comparisons(Runs(hub, RunLimits()), models, hub) for hub in hubs)
+        made = await one.start(prompt_set(*(demo_model(**SLOW) for _ in range(2)), topics=tuple("abcd")))
+        found = await reaches(other, made, lambda now: len(now.answers) == 4)
+        assert found.state == "running"
+        await other.go_on(made)
+        await other.stop(made)
+        for each in (one, other):
+            found = await reaches(each, made, lambda now: not now.live)
+            assert found.state == "stopped"
+            assert {cell.status for cell in found.cells()} == {"stopped", "waiting"}
 
 
 async def test_one_answer_is_stopped_from_another_process(models: Models, redis_server: RedisServer) -> None:
@@ -96,6 +100,36 @@ async def test_one_answer_is_stopped_from_another_process(models: Models, redis_
         assert [cell.status for cell in found.cells()] == ["running", "stopped"]
         await one.close()
         assert (await known(other, made)).state == "interrupted"
+
+
+async def test_nothing_more_is_asked_after_a_stop_elsewhere(models: Models, redis_server: RedisServer) -> None:
+    """The runs that end by it are not followed by others."""
+    async with two_hubs(redis_server.url) as hubs:
+        here, there = (Runs(hub, RunLimits()) for hub in hubs)
+        one, other = (Comparisons(runs, models, hub) for runs, hub in zip((here, there), hubs, strict=True))
+        made = await one.start(prompt_set(*(demo_model(**SLOW) for _ in range(2)), topics=tuple("abcdef"), at_once=4))
+        await reaches(other, made, lambda now: len(now.answers) == 4)
+        await other.stop(made)
+        found = await ended(one, made)
+        assert found.state == "stopped"
+        assert here.started == 4
+
+
+async def test_each_change_is_told(process: Process) -> None:
+    """Its end, a rating, that it goes on, and its end again; each is another version."""
+    one, other = process(), process()
+    made = await one.start(prompt_set(demo_model(), demo_model(fault="key", times=2)))
+    last = ""
+    with anyio.fail_after(30):
+        async with aclosing(versions(one, made)) as heard:
+            for act in (None, one.rate(made, CellKey(0, 0, 0), "up"), one.go_on(made)):
+                if act:
+                    await act
+                found = await reaches(other, made, lambda now: now.state == "completed")
+                assert found.version != last
+                while (last := await anext(heard)) != found.version:
+                    pass
+    assert await other.version("unknown") == ""
 
 
 async def test_what_was_interrupted_goes_on(process: Process) -> None:
@@ -159,7 +193,7 @@ async def test_they_are_listed_found_deleted_and_brought_back(process: Process) 
     assert await one.find(sse) is None
     assert await listed() == [grpc]
     await one.restore(sse, deleted)
-    assert await known(one, sse) == whole
+    assert replace(await known(one, sse), version=whole.version) == whole
     assert await listed("ひらがな") == [sse]
 
 

@@ -322,8 +322,12 @@ def test_a_cost_is_told_where_the_price_is_known(language: str) -> None:
     usage = {"prompt_tokens": 1_000_000, "completion_tokens": 100_000, "total_tokens": 1_100_000}
     last = {"id": "1", "object": "chat.completion.chunk", "model": "x", "choices": [], "usage": usage}
     body = sse("Hello.").replace(b"data: [DONE]", f"data: {json.dumps(last)}\n\ndata: [DONE]".encode())
-    with raw_endpoint(http(body)) as endpoint, serving(openai_base_url=endpoint.base_url, openai_api_key="k"):
-        app = open_app(language, prompt_set("gpt-4o-mini", "nobody-lists-this", FAST))
+    names = ("gpt-4o-mini", "nobody-lists-this", FAST)
+    with (
+        raw_endpoint(http(body)) as endpoint,
+        serving(openai_base_url=endpoint.base_url, openai_api_key="k", lab_models=names),
+    ):
+        app = open_app(language, prompt_set(*names))
         click(app, "prompts.run")
     costs = [t for t in captions(app) if t.startswith(said(language, "prompts.cost", value="").partition("US")[0])]
     assert [cost.replace("\\", "") for cost in costs] == [

@@ -1,10 +1,9 @@
-"""Two pages at one conversation are one: what one of them asks, retries or stops, the other one shows at once."""
+"""Two pages at one conversation, or comparison, are one: what one of them does to it, the other one shows at once."""
 
 import streamlit as st
 
 from components.page.folder import folder
-from streamlab.chats.chat import Chat
-from streamlab.gateway.changes import PATH, version_of
+from streamlab.gateway.changes import PATH
 
 # A page that is idle has no script running. So it waits for word of a change itself, over a WebSocket: a browser opens
 # six connections to one server, but not counting these. The page that made the change, or that followed the answer to
@@ -16,18 +15,18 @@ const watches = new WeakMap();
 class Watch {
     update(shown, trigger) {
         Object.assign(this, { shown, trigger });
-        if (this.chat !== shown.chat) this.open(shown.chat);
+        if (this.id !== shown.id) this.open(shown.id);
     }
 
-    open(chat) {
+    open(id) {
         this.close();
-        this.chat = chat;
+        this.id = id;
         const address = new URL(this.shown.path, location);
         address.protocol = address.protocol.replace('http', 'ws');
-        address.searchParams.set('chat', chat);
+        address.searchParams.set(this.shown.parameter, id);
         const socket = this.socket = new WebSocket(address);
         socket.onmessage = ({ data }) => this.heard(data);
-        socket.onclose = () => { if (this.socket === socket) this.due = setTimeout(() => this.open(chat), BACK); };
+        socket.onclose = () => { if (this.socket === socket) this.due = setTimeout(() => this.open(id), BACK); };
     }
 
     heard(version) {
@@ -38,7 +37,7 @@ class Watch {
     close() {
         clearTimeout(this.due);
         const socket = this.socket;
-        this.socket = this.chat = null;
+        this.socket = this.id = null;
         socket?.close();
     }
 }
@@ -52,11 +51,11 @@ export default function({ data, parentElement, setTriggerValue }) {
 }
 """
 
-_component = st.components.v2.component("chat_changes", html="<span></span>", js=_JS)
+_component = st.components.v2.component("changes", html="<span></span>", js=_JS)
 
 
-def draw_changes(chat_id: str, chat: Chat | None) -> None:
-    """Have the script run again when the conversation of this id is no longer as it is drawn now: `chat`, or none."""
-    data = {"chat": chat_id, "version": version_of(chat), "path": folder() + PATH}
+def draw_changes(parameter: str, id: str, version: str) -> None:
+    """Have the script run again when what the address names is no longer as it is drawn now; "" is for none."""
+    data = {"parameter": parameter, "id": id, "version": version, "path": folder() + PATH}
     with st.sidebar:  # at its end, where what is not seen leaves no space
-        _component(key="chat.changes", data=data, height=0, on_changed_change=lambda: None)
+        _component(key=f"{parameter}.changes", data=data, height=0, on_changed_change=lambda: None)

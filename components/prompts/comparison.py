@@ -201,13 +201,15 @@ def _figure(row: SummaryRow, index: int) -> str:
     match row.criterion:
         case "ttft" | "total" | "total_range":
             text = t("latency.seconds", value=f"{value:.2f}")
-        case "good" | "passed" | "failed":
+        case "good":  # of those that were begun, which are not all when it broke off
+            text = f"{value * 100:.0f} % ({round(value * row.counts[index])}/{row.counts[index]})"
+        case "passed" | "failed":
             text = f"{value * 100:.0f} %"
         case "cost":
             text = f"US\\${value:.6f}".rstrip("0").rstrip(".")
         case _:
             text = f"{value:.4g}"
-    count = f" ({row.counts[index]})" if row.uneven else ""
+    count = f" ({row.counts[index]})" if row.uneven and row.criterion != "good" else ""
     return f"**{text}** {WINNER_MARK}{count}" if index in row.winners else f"{text}{count}"
 
 

@@ -1,6 +1,7 @@
 """A conversation as a document: its questions, and what the runs that answer them came to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 
 from streamlab.events.outcome import UNKNOWN, Outcome
 from streamlab.events.timings import Timings
@@ -46,6 +47,12 @@ class Chat:
     def live(self) -> Turn | None:
         """Return the turn that is being answered."""
         return self.turns[-1] if self.turns and self.turns[-1].outcome is None else None
+
+    @property
+    def version(self) -> str:
+        """Return a digest of what a page shows of it, another one after each change."""
+        turns = [(turn.run_id, turn.outcome and turn.outcome.status) for turn in self.turns]
+        return sha256(repr((replace(self, turns=()), turns)).encode()).hexdigest()[:16]
 
     @property
     def size(self) -> int:

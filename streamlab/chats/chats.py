@@ -61,6 +61,13 @@ class Chats:
         """Yield an event that is set whenever the conversation may have changed, here or in another process."""
         return self._chats.watch(chat_id)
 
+    async def version(self, chat_id: str) -> str:
+        """Return the conversation's version, "" for none. Raises HubUnreachable."""
+        try:
+            return (await self.get(chat_id)).version
+        except UnknownChat:
+            return ""
+
     async def ask(
         self,
         chat_id: str | None,

@@ -1,15 +1,12 @@
-"""Changes of a conversation, told to the pages that show it: that there is one, and nothing of what it says."""
+"""Changes of a conversation or a comparison, told to the pages that show it: that there is one, and nothing of it."""
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
-from dataclasses import replace
-from hashlib import sha256
+from contextlib import AbstractContextManager, aclosing, suppress
+from typing import Protocol
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from streamlab.chats.chat import Chat, UnknownChat
-from streamlab.chats.chats import Chats
 from streamlab.engine import Engine
 from streamlab.hub import HubUnreachable
 
@@ -17,25 +14,24 @@ PATH = "/changes"
 AWAY = 1012  # the server leaves, and the page may come back
 
 
-def version_of(chat: Chat | None) -> str:
-    """Return a digest of what a page shows of the conversation, another one after each change; "" for none."""
-    if chat is None:
-        return ""
-    turns = [(turn.run_id, turn.outcome and turn.outcome.status) for turn in chat.turns]
-    return sha256(repr((replace(chat, turns=()), turns)).encode()).hexdigest()[:16]
+class Changing(Protocol):
+    """Things by id that pages show."""
+
+    def watch(self, id: str) -> AbstractContextManager[asyncio.Event]:
+        """Yield an event that is set whenever the thing may have changed, here or in another process."""
+
+    async def version(self, id: str) -> str:
+        """Return another text after each change; "" for what is not there. Raises HubUnreachable."""
 
 
-async def versions(chats: Chats, chat_id: str) -> AsyncGenerator[str]:
-    """Yield the conversation's version as it is now and after each change; none while the hub does not answer."""
+async def versions(things: Changing, id: str) -> AsyncGenerator[str]:
+    """Yield the thing's version as it is now and after each change; none while the hub does not answer."""
     told = None
-    with chats.watch(chat_id) as changed:
+    with things.watch(id) as changed:
         while True:
             changed.clear()
             with suppress(HubUnreachable):
-                try:
-                    version = version_of(await chats.get(chat_id))
-                except UnknownChat:
-                    version = version_of(None)
+                version = await things.version(id)
                 if version != told:
                     told = version
                     yield version
@@ -43,16 +39,18 @@ async def versions(chats: Chats, chat_id: str) -> AsyncGenerator[str]:
 
 
 async def tell_changes(socket: WebSocket) -> None:
-    """Serve `WS /changes?chat=`: send the conversation's version, again after each change, until the page leaves.
+    """Serve `WS /changes?chat=` and `?comparison=`: send its version, again after each change, until the page leaves.
 
-    Who knows the conversation's address may read it, so nothing else is asked for.
+    Who knows its address may read it, so nothing else is asked for.
     """
     await socket.accept()
     engine = Engine.running
     if engine is None:
         await socket.close(AWAY)
         return
-    sending = asyncio.create_task(_send(socket, engine.chats, socket.query_params.get("chat", "")))
+    comparison = socket.query_params.get("comparison")
+    things: Changing = engine.chats if comparison is None else engine.comparisons
+    sending = asyncio.create_task(_send(socket, things, comparison or socket.query_params.get("chat", "")))
     try:
         while True:
             await socket.receive_text()
@@ -61,8 +59,8 @@ async def tell_changes(socket: WebSocket) -> None:
         await asyncio.wait([sending])
 
 
-async def _send(socket: WebSocket, chats: Chats, chat_id: str) -> None:
+async def _send(socket: WebSocket, things: Changing, id: str) -> None:
     with suppress(WebSocketDisconnect, OSError):  # which is heard of where the page is listened to
-        async with aclosing(versions(chats, chat_id)) as told:
+        async with aclosing(versions(things, id)) as told:
             async for version in told:
                 await socket.send_text(version)

@@ -129,6 +129,7 @@ class Shared(ABC):
     """
 
     listing: Listing
+    alone = True  # no other process has a part in it
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()

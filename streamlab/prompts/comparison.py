@@ -55,7 +55,7 @@ class CellRun:
 class Comparison:
     """A snapshot of a comparison. A cell without an answer waits for its turn, or never had one.
 
-    `browser` is the one that began it, if it said which it is.
+    `browser` is the one that began it, if it said which it is; `version` is another one after each change.
     """
 
     id: str
@@ -63,6 +63,7 @@ class Comparison:
     state: ComparisonState
     answers: Mapping[CellKey, CellRun]
     browser: str = ""
+    version: str = ""
 
     @property
     def name(self) -> str:

@@ -13,6 +13,7 @@ from streamlab.hub import Hub, HubFull, UnknownRun
 from streamlab.hub.listing import Entry
 from streamlab.hub.lru import LRU
 from streamlab.hub.shared import DocumentType, json_form
+from streamlab.hub.watched import WatchedDocuments
 from streamlab.prompts.comparison import CellKey, CellRun, Comparison, ComparisonState, cell_keys, count_answers
 from streamlab.prompts.prompt_set import PromptSet
 
@@ -35,11 +36,15 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How it stood at `at`, in seconds since the epoch; `changes` counts what was changed since it ended."""
+    """How it stood at `at`, in seconds since the epoch; `changes` counts what became another since it began."""
 
     state: ComparisonState
     at: float
     changes: int = 0
+
+    @property
+    def version(self) -> str:
+        return f"{self.state}.{self.changes}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,33 +81,41 @@ class ComparisonDocuments:
         self._hub = hub
         self._listing = hub.shared.listing
         self._heads = hub.shared.documents(_HEADS)
-        self._progress = hub.shared.documents(_PROGRESS)
+        self._progress = WatchedDocuments(_PROGRESS, hub.shared)
+        self.watch = self._progress.watch
         self._answers = hub.shared.documents(_ANSWERS)
         self._recent: LRU[tuple[Progress, Comparison]] = LRU(RECENT, lambda known: 1)
 
-    async def begin(self, comparison: Comparison) -> None:
-        """Write a new comparison, and list it for its browser."""
+    async def begin(self, comparison: Comparison) -> str:
+        """Write a new comparison, list it for its browser, and return its version."""
         await self._heads.put(comparison.id, Head(comparison.prompts, comparison.browser))
-        await self.finish(comparison)
+        return await self.finish(comparison)
 
-    async def note(self, id: str, state: ComparisonState) -> None:
-        """Note how it stands now."""
-        await self._progress.put(id, Progress(state, time.time()))
+    async def note(self, id: str, state: ComparisonState) -> str:
+        """Note how it stands now, and return its version."""
+        known = await self._progress.get(id)
+        progress = Progress(state, time.time(), known.document.changes + 1 if known else 0)
+        await self._progress.put(id, progress)
+        return progress.version
 
-    async def finish(self, comparison: Comparison) -> None:
-        """Note how it stands, and list it for its browser, to be found by what it asks and by what was answered."""
-        await self.note(comparison.id, comparison.state)
+    async def finish(self, comparison: Comparison) -> str:
+        """Note how it stands, and list it for its browser, to be found by what it asks and by what was answered.
+
+        Returns its version.
+        """
+        version = await self.note(comparison.id, comparison.state)
         if comparison.browser:
             entry = Entry(comparison.id, comparison.name, time.time())
             await self._listing.put(comparison.browser, KIND, entry, "\n".join(_texts(comparison)))
+        return version
 
-    async def take(self, id: str) -> bool:
-        """Note that it runs from now on; False where somebody else was faster."""
+    async def take(self, id: str) -> str | None:
+        """Note that it runs from now on, and return its version; None where somebody else was faster."""
         known = await self._progress.get(id)
-        running = Progress("running", time.time())
         if known is None:
-            return await self._progress.add(id, running) is not None
-        return await self._progress.replace(id, known, running) is not None
+            return None
+        running = Progress("running", time.time(), known.document.changes + 1)
+        return running.version if await self._progress.replace(id, known, running) else None
 
     async def beat(self, id: str) -> ComparisonState | None:
         """Show that who runs it is alive, and return how it stood until now; None when it is gone."""
@@ -110,6 +123,11 @@ class ComparisonDocuments:
         if known and known.document.state == "running":
             await self._progress.replace(id, known, replace(known.document, at=time.time()))
         return known.document.state if known else None
+
+    async def version(self, id: str) -> str:
+        """Return another text after each change of how it stands or is rated; "" for none."""
+        known = await self._progress.get(id)
+        return known.document.version if known else ""
 
     async def write(self, id: str, prompts: PromptSet, runs: Mapping[CellKey, CellRun], group: int) -> None:
         """Write one group of the answers."""
@@ -124,7 +142,7 @@ class ComparisonDocuments:
             await self._progress.put(id, replace(known.document, changes=known.document.changes + 1))
 
     async def read(self, id: str) -> Comparison | None:
-        """Read a comparison as it stands; None when there is none of this id."""
+        """Read a comparison as it stands, which does not run in this process; None when there is none of this id."""
         known, progress = await self._heads.get(id), await self._progress.get(id)
         if not known or not progress:
             return None
@@ -133,8 +151,10 @@ class ComparisonDocuments:
             return recent[1]
         head = known.document
         runs = await self._runs(id, head.prompts)
-        found = await self._as_it_stands(Comparison(id, head.prompts, progress.document.state, runs, head.browser))
-        if found.state == "running" and time.time() - progress.document.at > SILENT:
+        stands = progress.document.state, runs, head.browser, progress.document.version
+        found = await self._as_it_stands(Comparison(id, head.prompts, *stands))
+        silent = self._hub.shared.alone or time.time() - progress.document.at > SILENT
+        if found.state == "running" and silent:
             found = replace(found, state="interrupted")
         if not found.live:
             self._recent.put(id, (progress.document, found), KEPT)

@@ -49,6 +49,7 @@ class _Active:
     id: str
     prompts: PromptSet
     browser: str = ""
+    version: str = ""
     state: ComparisonState = "running"
     answers: dict[CellKey, CellRun] = field(default_factory=dict)
     planned: dict[CellKey, CellRun] = field(default_factory=dict)
@@ -67,7 +68,7 @@ class _Active:
 
     @property
     def snapshot(self) -> Comparison:
-        return Comparison(self.id, self.prompts, self.state, dict(self.answers), self.browser)
+        return Comparison(self.id, self.prompts, self.state, dict(self.answers), self.browser, self.version)
 
     def change(self, key: CellKey, **values: Any) -> None:
         self.answers[key] = replace(self.answers[key], **values)
@@ -92,6 +93,8 @@ class Comparisons:
         self._tombstones = Tombstones(hub.shared)
         self._documents = ComparisonDocuments(hub)
         self.entries = self._documents.entries
+        self.watch = self._documents.watch
+        self.version = self._documents.version
         self._active: dict[str, _Active] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -100,7 +103,7 @@ class Comparisons:
         if (answers := count_answers(prompts)) > MAX_ANSWERS:
             raise TooManyAnswers(answers)
         active = _Active(secrets.token_urlsafe(16), prompts, browser)
-        await self._documents.begin(active.snapshot)
+        active.version = await self._documents.begin(active.snapshot)
         self._begin(active, cell_keys(prompts))
         return active.id
 
@@ -109,9 +112,9 @@ class Comparisons:
         if (ending := self._active.get(comparison_id)) and ending.state != "running":
             await ending.written.wait()
         found = await self.find(comparison_id)
-        if not found or found.live or not await self._documents.take(comparison_id):
+        if not found or found.live or not (version := await self._documents.take(comparison_id)):
             return
-        active = _Active(found.id, found.prompts, found.browser, answers=dict(found.answers))
+        active = _Active(found.id, found.prompts, found.browser, version, answers=dict(found.answers))
         for key in found.left:
             if key in active.answers and not active.answers[key].answered:  # what lacks its checks only is not asked
                 active.change(key, waits=True)
@@ -206,17 +209,20 @@ class Comparisons:
         for group in tuple(active.unsaved):
             await self._save_group(active, group)
         async with active.saving:
-            await self._documents.finish(active.snapshot)
+            active.version = await self._documents.finish(active.snapshot)
 
     async def _beat(self, active: _Active) -> None:
         """Show that it is running, and hear when another process has stopped or deleted it."""
         while True:
             await anyio.sleep(BEAT)
-            with suppress(HubUnreachable):
-                state = await self._documents.beat(active.id)
-                if state != "running":
-                    active.deleted = state is None
-                    active.cancel(state or "stopped")
+            await self._hear(active)
+
+    async def _hear(self, active: _Active) -> None:
+        with suppress(HubUnreachable):
+            state = await self._documents.beat(active.id)
+            if state != "running":
+                active.deleted = state is None
+                active.cancel(state or "stopped")
 
     async def _plan(self, active: _Active, key: CellKey, run: CellRun) -> None:
         """Write down which run is about to answer a cell."""
@@ -249,6 +255,8 @@ class Comparisons:
                 outcome = await self._answered(active, key)
                 if outcome.code == "unwatched":
                     active.cancel("unwatched")
+                elif outcome.status == "stopped":  # perhaps with all others, by another process: ask no more then
+                    await self._hear(active)
                 if outcome.code != "rate_limited" or wait is None:
                     break
                 active.change(key, waits=True)

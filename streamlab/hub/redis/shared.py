@@ -85,6 +85,8 @@ class RedisDocuments(Generic[T]):
 class RedisShared(Shared):
     """Over the connections of the hub. `answer` is how many seconds Redis may take for each call."""
 
+    alone = False
+
     def __init__(self, redis: Redis, answer: float) -> None:
         super().__init__()
         self._calls = _Calls(redis, answer)
