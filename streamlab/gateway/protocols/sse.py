@@ -53,7 +53,7 @@ class EventWriter(Writer[Body]):
     name = "sse"
 
     def opening(self, event: Open) -> Sequence[Packet[Body]]:
-        return [packet(b"retry: %d\n\n" % RETRY + encode_event(control_entry(event)))]
+        return [packet(b"retry: %d\n" % RETRY + encode_event(control_entry(event)))]
 
     def frame(self, frame: Frame) -> Sequence[Packet[Body]]:
         return frame.form(_packets)
