@@ -6,12 +6,14 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import anyio
 import h11
 import httpx2
 import pytest
 import uvicorn
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -28,6 +30,7 @@ from streamlab.gateway.protocols.uvicorn_socket import ClientSocket
 from streamlab.gateway.writer import Writer
 from streamlab.hub import Log
 from streamlab.settings import Settings
+from tests.access import BEARER, SECRET
 from tests.conftest import PATIENCE, until
 from tests.gateway import FAR_AHEAD, FAST, Served, Server, StreamParser, delta, ending, log_events, seqs, served
 
@@ -71,10 +74,10 @@ def pushes(monkeypatch: pytest.MonkeyPatch) -> Pushes:
 
 @asynccontextmanager
 async def served_by(
-    pace: Pace = FAST, layer: Callable[[ASGIApp], ASGIApp] = lambda app: app
+    pace: Pace = FAST, layer: Callable[[ASGIApp], ASGIApp] = lambda app: app, **settings: Any
 ) -> AsyncIterator[tuple[Served, Server]]:
     """The gateway behind uvicorn, beneath a layer, with small buffers."""
-    chosen = Settings(_env_file=None)
+    chosen = Settings(_env_file=None, **settings)
     api = create_app(chosen)
     async with open_engine(chosen) as engine, open_gateway(engine, pace) as gateway:
         api.state.gateway = gateway
@@ -106,7 +109,9 @@ class SocketClient:
     async def ask(self, lab: Served, log: Log, version: bytes = b"1.1") -> None:
         loop = asyncio.get_running_loop()
         await loop.sock_connect(self.connection, ("127.0.0.1", lab.port))
-        request = h11.Request(method="GET", target=f"/api/runs/{log.run_id}/events", headers=[("host", "localhost")])
+        request = h11.Request(
+            method="GET", target=f"/api/runs/{log.run_id}/events", headers=[("host", "localhost"), *BEARER.items()]
+        )
         asked = self.http.send(request) or b""
         self.http.send(h11.EndOfMessage())
         await loop.sock_sendall(self.connection, asked.replace(b"HTTP/1.1", b"HTTP/" + version))
@@ -219,7 +224,7 @@ async def test_a_log_that_ends_while_frames_are_pushed_ends_every_stream(pushes:
 
 async def test_a_client_of_http_1_0_gets_the_whole_stream(pushes: Pushes) -> None:
     """Its answer may end with the connection; where nothing is framed in chunks, nothing is pushed as one."""
-    async with served_by() as (lab, _):
+    async with served_by(gateway_tokens=(SecretStr(SECRET),)) as (lab, _):
         log = lab.log()
         with socket_client() as client:
             await client.ask(lab, log, version=b"1.0")
