@@ -120,7 +120,7 @@ async def test_a_model_that_takes_no_tools_is_a_clear_failure(lab: Lab, model: B
     events = await lab.read(run_id)
     assert [event.type for event in events] == ["error", "done"]
     (error,) = of(events, Error)
-    assert (error.code, error.message) == ("bad_request", "This model takes no tools.")
+    assert (error.code, error.detail) == ("bad_request", "This model takes no tools.")
 
 
 async def test_a_tool_that_hangs_is_ended(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

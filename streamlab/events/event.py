@@ -16,6 +16,8 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar, get_ar
 from pydantic import Field, TypeAdapter
 from pydantic_core import PydanticSerializationError, to_json
 
+from streamlab.events.codes import sentence_of
+
 Status = Literal["completed", "stopped", "failed", "lost"]
 
 ENVELOPE = 80  # bytes of an encoded text event besides its text
@@ -132,11 +134,25 @@ class Retry(Event):
 
 @dataclass(frozen=True, slots=True)
 class Error(Event):
-    """The run failed. `message` is for the log's reader, never for people: they get a sentence made from `code`."""
+    """The run failed. `message` is a sentence for people, made from `code` where none is given; `detail` is what the
+    model's server itself said, without secrets.
+    """
 
     type: ClassVar[Literal["error"]] = "error"
     code: Text
-    message: Text | None = None
+    message: Text = ""
+    detail: Text | None = None
+
+    def __post_init__(self) -> None:
+        if not self.message:
+            object.__setattr__(self, "message", sentence_of(self.code))
+
+    @property
+    def said(self) -> str | None:
+        """Return the server's own words. In a log of before `detail` was there they are the message."""
+        if self.detail is None and self.message != sentence_of(self.code):
+            return self.message
+        return self.detail
 
 
 @dataclass(frozen=True, slots=True)

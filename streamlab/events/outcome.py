@@ -89,7 +89,7 @@ class Account:
                 self._thinking.clear()
                 self._tools.clear()
             case Error():
-                self._detail = event.message
+                self._detail = event.said
             case Done():
                 self._done = event
             case _:

@@ -236,7 +236,7 @@ class Runs:
         code: str | None = None
         if failure:
             code = failure.code
-            run.append(Error(failure.code, failure.detail, at=run.clock(), step=run.step))
+            run.append(Error(failure.code, detail=failure.detail, at=run.clock(), step=run.step))
         elif status == "completed":
             code = run.attempt.remark if run.attempt else None
             run.append(FinalAnswer(str(run.account.text), at=run.clock(), step=run.step))

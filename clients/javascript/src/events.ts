@@ -63,10 +63,15 @@ export interface Retry extends Logged {
   wait?: number;
 }
 
+/** Said for a server of before, which might say nothing. */
+export const RUN_FAILED = "The answer could not be completed.";
+
+/** `message` is a sentence for people; `detail` is what the model's server itself said, where it said something. */
 export interface RunError extends Logged {
   type: "error";
   code: string;
-  message?: string;
+  message: string;
+  detail?: string;
 }
 
 /** The last event of every run. `code` says why it ended as it did, where there is something to say. */
