@@ -106,7 +106,7 @@ def of_schema(schema: dict[str, Any]) -> dict[str, Field]:
         there = name in schema.get("required", []) or value.get("default") is not None
         return field(kind[options[0].get("type")], there and {"type": "null"} not in options)
 
-    return {name: described(name, value) for name, value in schema["properties"].items() if "const" not in value}
+    return {name: described(name, value) for name, value in schema["properties"].items() if name != "type"}
 
 
 def of_openapi() -> Known:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from operator import attrgetter
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, TypeGuard, TypeVar, get_args
 
 from pydantic import Field, TypeAdapter
 from pydantic_core import PydanticSerializationError, to_json
@@ -78,11 +78,14 @@ class Event:
 class Thinking(Event):
     """A piece of the model's reasoning. With `seq_from` it stands for those from there to `seq`, merged for a follower
     that lags.
+
+    With a `state` it is no piece: `begun`, the first event of every run, says that work has begun, with no content.
     """
 
     type: ClassVar[Literal["thinking"]] = "thinking"
     content: Text
     seq_from: Number | None = None
+    state: Literal["begun"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +205,8 @@ def _text_line(event: TextDelta | Thinking | FinalAnswer) -> bytes:
     """Write an event of text, as nearly all are, several times as fast, also for a text of a whole answer."""
     first = f'"seq_from":{event.seq_from},' if not isinstance(event, FinalAnswer) and event.seq_from is not None else ""
     head = f'{{"type":"{event.type}","seq":{event.seq},"at":{round(event.at, 6)},"step":{event.step},{first}"content":'
-    return b"%s%s}" % (head.encode(), to_json(event.content))
+    state = b',"state":%s' % to_json(event.state) if isinstance(event, Thinking) and event.state else b""
+    return b"%s%s%s}" % (head.encode(), to_json(event.content), state)
 
 
 def _line(event: StreamEvent, json_of: json.JSONEncoder) -> str:
@@ -281,6 +285,11 @@ def event_of(data: object) -> StreamEvent:
     return event
 
 
+def is_piece(event: object) -> TypeGuard[Piece]:
+    """Tell whether it is text that comes bit by bit: what says that work has begun is not."""
+    return isinstance(event, TextDelta) or (isinstance(event, Thinking) and event.state is None)
+
+
 def first_seq(event: StreamEvent) -> int:
     """Return the seq of the first event that this one stands for, which is its own unless it was merged."""
     return event.seq_from or event.seq if isinstance(event, PIECES) else event.seq
@@ -294,14 +303,14 @@ def merge_deltas(events: Iterable[StreamEvent]) -> list[StreamEvent]:
     length = 0
     for event in events:
         if first:
-            if isinstance(event, PIECES) and event.type == first.type and event.step == first.step:
+            if is_piece(event) and event.type == first.type and event.step == first.step:
                 length += len(event.content)
                 if length <= MERGED_CHARACTERS:
                     pieces.append(event)
                     continue
             merged.append(_joined(pieces) if len(pieces) > 1 else first)
             first = None
-        if isinstance(event, PIECES):
+        if is_piece(event):
             first, pieces, length = event, [event], len(event.content)
         else:
             merged.append(event)

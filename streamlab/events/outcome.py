@@ -76,7 +76,7 @@ class Account:
         self.text.observe(event)
         self._stopwatch.observe(event)
         match event:
-            case TextDelta() | FinalAnswer():
+            case TextDelta() | FinalAnswer() | Thinking(state="begun"):
                 pass
             case Thinking():
                 self._thinking.append(event.content)

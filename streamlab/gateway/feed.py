@@ -159,6 +159,8 @@ class Feed:
             due = loop.time() + self._interval
             for reader in list(self._readers):
                 reader.wake()
+            if self._released == 1:  # work has begun, which no text is to wait for
+                continue
             await asyncio.sleep(max(self._interval / 2, due - loop.time()))  # the many leave time for others, too
 
 

@@ -26,8 +26,10 @@ interface Piece extends Logged {
   seq_from?: number;
 }
 
+/** With the `state` "begun", the first event of a run, it says that work has begun, and has no content. */
 export interface Thinking extends Piece {
   type: "thinking";
+  state?: string;
 }
 
 export interface TextDelta extends Piece {

@@ -82,7 +82,7 @@ def _log_message(event: StreamEvent) -> pb.Event:
         case TextDelta():
             return pb.Event(text_delta=pb.TextDelta(content=_readable(event.content)))
         case Thinking():
-            return pb.Event(thinking=pb.Thinking(content=_readable(event.content)))
+            return pb.Event(thinking=pb.Thinking(content=_readable(event.content), state=event.state))
         case FinalAnswer():
             return pb.Event(final_answer=pb.FinalAnswer(content=_readable(event.content)))
         case ToolCall():

@@ -36,11 +36,15 @@ class _LogEvent:
 
 @dataclass(slots=True)
 class Thinking(_LogEvent):
-    """A piece of the model's reasoning. With `seq_from` it stands for the pieces from there to `seq`."""
+    """A piece of the model's reasoning. With `seq_from` it stands for the pieces from there to `seq`.
+
+    With the `state` "begun", the first event of a run, it says that work has begun, and has no content.
+    """
 
     type: ClassVar[Literal["thinking"]] = "thinking"
     content: str
     seq_from: int | None = None
+    state: str | None = None
 
 
 @dataclass(slots=True)
@@ -159,7 +163,9 @@ def parse_usage(data: Json) -> Usage:
 
 
 _PARSERS: dict[str, Callable[[Json], LogEvent]] = {
-    "thinking": lambda data: Thinking(data["seq"], data["at"], data["step"], data["content"], data.get("seq_from")),
+    "thinking": lambda data: Thinking(
+        data["seq"], data["at"], data["step"], data["content"], data.get("seq_from"), data.get("state")
+    ),
     "text_delta": lambda data: TextDelta(data["seq"], data["at"], data["step"], data["content"], data.get("seq_from")),
     "tool_call": lambda data: ToolCall(
         data["seq"], data["at"], data["step"], data["tool"], data["call_id"], data.get("input")
