@@ -176,7 +176,7 @@ def expected(side: str, names: set[str], otherwise: set[tuple[str, str]]) -> Kno
     def projected(name: str, each: str, said: Field) -> Field:
         required = said.required ^ ((name, each) in otherwise)
         if side == "docs":
-            return Field(None, required or said.kind == "any")
+            return Field(None, required)
         return Field("number" if side == "javascript" and said.kind == "whole" else said.kind, required)
 
     types = of_types()
