@@ -176,7 +176,7 @@ Piece: TypeAlias = Thinking | TextDelta
 E = TypeVar("E", bound=StreamEvent)
 
 EVENTS: dict[str, type[StreamEvent]] = {kind.type: kind for kind in get_args(StreamEvent)}
-PIECES = (TextDelta, Thinking)
+PIECES = (TextDelta, Thinking)  # the types; whether an event is one is for `is_piece` to say
 _TEXT_TYPES = (TextDelta, Thinking, FinalAnswer)
 _COMMON = tuple(field.name for field in fields(Event))
 
