@@ -158,6 +158,7 @@ ALL = set(of_types())
 OF_CLIENTS = {*EVENTS, "gap", "snapshot", "usage"}
 AS_ALWAYS = ("retry", "wait")  # a client reads 0 where the server does not say it
 AS_SOMETIMES = ("tool_result", "status")  # a client takes it for completed where a server does not say it
+AS_NOW = ("error", "message")  # a server of before might not say it
 MAY_BE_NULL = {("open", "conversation"), ("open", "model")}  # told in words
 
 SIDES: dict[str, tuple[Callable[[], Known], set[str], set[tuple[str, str]]]] = {
@@ -165,7 +166,7 @@ SIDES: dict[str, tuple[Callable[[], Known], set[str], set[tuple[str, str]]]] = {
     "openapi": (of_openapi, ALL, set()),
     "docs": (of_docs, ALL, MAY_BE_NULL),
     "python": (of_python, OF_CLIENTS, {AS_ALWAYS, AS_SOMETIMES}),
-    "javascript": (of_javascript, OF_CLIENTS, {AS_SOMETIMES}),
+    "javascript": (of_javascript, OF_CLIENTS, {AS_SOMETIMES, AS_NOW}),
 }
 """What each side says, which events it has to know, and where it says otherwise whether a field is always there."""
 

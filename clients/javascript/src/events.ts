@@ -65,14 +65,14 @@ export interface Retry extends Logged {
   wait?: number;
 }
 
-/** Said for a server of before, which might say nothing. */
-export const RUN_FAILED = "The answer could not be completed.";
-
-/** `message` is a sentence for people; `detail` is what the model's server itself said, where it said something. */
+/**
+ * `message` is a sentence for people, which only servers of before might leave out; `detail` is what the model's server
+ * itself said, where it said something.
+ */
 export interface RunError extends Logged {
   type: "error";
   code: string;
-  message: string;
+  message?: string;
   detail?: string;
 }
 

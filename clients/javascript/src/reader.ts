@@ -1,7 +1,7 @@
 /** Where a reader of one run stands. No I/O: messages in, events out, each event once and in order. */
 
 import { protocolError } from "./errors.js";
-import { type Gap, RUN_FAILED, type RunEvent, type Snapshot, type StreamEvent, type TextDelta } from "./events.js";
+import type { Gap, RunEvent, Snapshot, StreamEvent, TextDelta } from "./events.js";
 import type { Message } from "./types.js";
 
 const LOGGED = "thinking text_delta tool_call tool_result final_answer error retry done";
@@ -52,7 +52,7 @@ export class RunReader {
     if (seq <= this.#seq) return null;
     this.#step(id, seq, (event as Partial<TextDelta>).seq_from ?? seq);
     this.done = event.type === "done";
-    return event.type === "error" ? { ...event, message: event.message ?? RUN_FAILED } : event;
+    return event;
   }
 
   /** Count a message of an unknown name, which still has its place in the log. */

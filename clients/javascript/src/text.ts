@@ -1,7 +1,7 @@
 /** Only the text of a stream. */
 
 import { RunFailed } from "./errors.js";
-import { type Done, RUN_FAILED, type RunError, type StreamEvent } from "./events.js";
+import type { Done, RunError, StreamEvent } from "./events.js";
 import { Transcript } from "./transcript.js";
 
 /**
@@ -23,5 +23,5 @@ export async function* text(stream: AsyncIterable<StreamEvent>): AsyncGenerator<
 export function runFailure(done: Done | undefined, error: RunError | undefined): RunFailed | null {
   if (done?.status !== "failed" && done?.status !== "lost") return null;
   const code = error?.code ?? done.code ?? "internal";
-  return new RunFailed({ code, message: error?.message ?? RUN_FAILED });
+  return new RunFailed({ code, message: error?.message ?? "The answer could not be completed." });
 }
