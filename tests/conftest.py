@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from streamlab.demo_model.process import DemoModel
 from streamlab.engine import Engine, engine_in_thread
-from streamlab.events.event import Retry, StreamEvent, TextDelta, ToolCall, ToolResult
+from streamlab.events.event import Retry, StreamEvent, TextDelta, Thinking, ToolCall, ToolResult
 from streamlab.events.outcome import Outcome
 from streamlab.hub import Gap, Hub, MemoryHub, Snapshot
 from streamlab.hub.redis.hub import RedisHub
@@ -222,6 +222,8 @@ def check_laws(events: list[StreamEvent]) -> None:
     types = [event.type for event in events]
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     assert [event.at for event in events] == sorted(event.at for event in events)
+    begun = [event for event in events if isinstance(event, Thinking) and event.state]
+    assert begun == [Thinking("", state="begun", seq=1, at=events[0].at)], "it is said first, and once"
     assert types.index("done") == len(events) - 1, "one done, and it is the last"
     done = end(events)
     assert done.status in ("completed", "stopped", "failed")

@@ -80,7 +80,7 @@ EVERYTHING = (
     ToolCall("none", "c2", {}, at=0.4),
     ToolResult("none", "c2", "text", at=0.5),
     Retry("rate_limited", 0.0, at=0.6, step=2),
-    Error("internal", "It broke.", at=0.8, step=2),
+    Error("internal", "It broke.", "HTTP 500", at=0.8, step=2),
     Done("failed", "internal", USAGE, at=0.9, step=2),
 )
 

@@ -53,7 +53,7 @@ acts = (
     | st.builds(lambda wait: [Retry("timeout", wait, at=0)], st.floats(0, 1e9))
 )
 endings = st.builds(lambda text: [FinalAnswer(text, at=0)], texts) | st.sampled_from(
-    [[], [Error("internal", "why", at=0)]]
+    [[], [Error("internal", "why", at=0)], [Error("internal", detail="why", at=0)]]
 )
 dones = st.builds(
     Done,

@@ -118,9 +118,9 @@ async def test_a_model_that_takes_no_tools_is_a_clear_failure(lab: Lab, model: B
     thread = Thread(InMemorySaver(), [HumanMessage("What is 1 + 1?")])
     run_id = lab.runs.start(lambda: AgentAttempt(lambda: chat_agent(model, "", thread.memory), thread))
     events = await lab.read(run_id)
-    assert [event.type for event in events] == ["error", "done"]
+    assert [event.type for event in events] == ["thinking", "error", "done"]
     (error,) = of(events, Error)
-    assert (error.code, error.message) == ("bad_request", "This model takes no tools.")
+    assert (error.code, error.detail) == ("bad_request", "This model takes no tools.")
 
 
 async def test_a_tool_that_hangs_is_ended(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

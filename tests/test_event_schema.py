@@ -106,7 +106,7 @@ def of_schema(schema: dict[str, Any]) -> dict[str, Field]:
         there = name in schema.get("required", []) or value.get("default") is not None
         return field(kind[options[0].get("type")], there and {"type": "null"} not in options)
 
-    return {name: described(name, value) for name, value in schema["properties"].items() if "const" not in value}
+    return {name: described(name, value) for name, value in schema["properties"].items() if name != "type"}
 
 
 def of_openapi() -> Known:
@@ -158,6 +158,7 @@ ALL = set(of_types())
 OF_CLIENTS = {*EVENTS, "gap", "snapshot", "usage"}
 AS_ALWAYS = ("retry", "wait")  # a client reads 0 where the server does not say it
 AS_SOMETIMES = ("tool_result", "status")  # a client takes it for completed where a server does not say it
+AS_NOW = ("error", "message")  # a server of before might not say it
 MAY_BE_NULL = {("open", "conversation"), ("open", "model")}  # told in words
 
 SIDES: dict[str, tuple[Callable[[], Known], set[str], set[tuple[str, str]]]] = {
@@ -165,7 +166,7 @@ SIDES: dict[str, tuple[Callable[[], Known], set[str], set[tuple[str, str]]]] = {
     "openapi": (of_openapi, ALL, set()),
     "docs": (of_docs, ALL, MAY_BE_NULL),
     "python": (of_python, OF_CLIENTS, {AS_ALWAYS, AS_SOMETIMES}),
-    "javascript": (of_javascript, OF_CLIENTS, {AS_SOMETIMES}),
+    "javascript": (of_javascript, OF_CLIENTS, {AS_SOMETIMES, AS_NOW}),
 }
 """What each side says, which events it has to know, and where it says otherwise whether a field is always there."""
 
@@ -176,7 +177,7 @@ def expected(side: str, names: set[str], otherwise: set[tuple[str, str]]) -> Kno
     def projected(name: str, each: str, said: Field) -> Field:
         required = said.required ^ ((name, each) in otherwise)
         if side == "docs":
-            return Field(None, required or said.kind == "any")
+            return Field(None, required)
         return Field("number" if side == "javascript" and said.kind == "whole" else said.kind, required)
 
     types = of_types()

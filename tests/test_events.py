@@ -22,11 +22,13 @@ from streamlab.events.event import (
     Status,
     StreamEvent,
     TextDelta,
+    Thinking,
     ToolCall,
     ToolResult,
     Usage,
     decode,
     encode,
+    is_piece,
     merge_deltas,
     numbered,
     wire_size,
@@ -57,8 +59,10 @@ ALL_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "input": values,
     "result": values,
     "code": strings,
-    "message": st.none() | strings,
+    "message": strings,
+    "detail": st.none() | strings,
     "wait": st.none() | times,
+    "state": st.none() | st.just("begun"),
     "status": st.sampled_from(get_args(Status)),
     "usage": st.none() | st.builds(Usage, counts, counts, st.booleans(), st.none() | counts),
 }
@@ -145,6 +149,7 @@ def test_decode_fails_only_with_value_error(value: Any) -> None:
 steps = st.integers(1, 2)
 deltas = st.one_of(*(st.builds(kind, texts, at=times, step=steps) for kind in PIECES))
 others = st.one_of(
+    st.builds(Thinking, st.just(""), at=times, step=steps, state=st.just("begun")),
     st.builds(ToolCall, st.just("a"), st.just("1"), at=times, step=steps),
     st.builds(ToolResult, st.just("a"), st.just("1"), at=times, step=steps),
     st.builds(FinalAnswer, texts, at=times, step=steps),
@@ -194,6 +199,6 @@ def test_merging_stays_below_the_bound_and_leaves_nothing_to_merge(log: list[Str
     merged = merge_deltas(log)
     assert all(len(content(event)) <= MERGED_CHARACTERS for event in merged if len(span(event)) > 1)
     for left, right in pairwise(merged):
-        if left.type == right.type and isinstance(left, PIECES) and left.step == right.step:
+        if left.type == right.type and is_piece(left) and is_piece(right) and left.step == right.step:
             first = log[span(right)[0] - 1]
             assert len(left.content) + len(content(first)) > MERGED_CHARACTERS

@@ -78,7 +78,7 @@ async def test_each_way_to_fail_has_its_code(make_lab: MakeLab, answer: bytes, c
 async def test_the_provider_s_own_words_are_kept(make_lab: MakeLab) -> None:
     """For the reader of the log, who has nothing else to go by when a request is refused."""
     (error,) = of(await fail(make_lab, refusal("400 Bad Request", "temperature must be at most 2")), Error)
-    assert "temperature must be at most 2" in (error.message or "")
+    assert "temperature must be at most 2" in (error.detail or "")
 
 
 def with_retry_after(value: str) -> Failure:

@@ -100,7 +100,8 @@ def test_each_fault_is_shown_to_its_end(engine: Engine, language: str, fault: Fa
         words["faults.row_error"].format(reason=words[f"error.{code}"]),
         words["faults.row_done_failed"],
     ]
-    assert len(rows) == (3 if fault in ("stall", "cut", "garbage") else 2)
+    assert rows[0] == words["faults.row_begun"]
+    assert len(rows) == (4 if fault in ("stall", "cut", "garbage") else 3)
     (chart,) = app.get("vega_lite_chart")
     assert code in chart.proto.alt
     assert any(f'Failure("{code}"' in block.value or f"{code} = [" in block.value for block in app.code)
@@ -118,7 +119,7 @@ def test_an_answer_that_was_cut_arrives_whole_by_a_retry(engine: Engine, languag
     assert not app.error
     assert words["lesson.done"] in told(app) + "".join(success.value for success in app.success)
     rows = meanings(app, language)
-    assert words["error.connection_lost"] in rows[1]
+    assert words["error.connection_lost"] in rows[2]
     assert words["faults.row_done_completed"] == rows[-1]
     (chart,) = app.get("vega_lite_chart")
     for number in (1, 2):

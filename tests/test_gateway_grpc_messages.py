@@ -51,7 +51,7 @@ EVENTS = [
     ToolResult("t", "c", seq=1, at=0.5),
     FinalAnswer("x" * 5_000_000, seq=1, at=0.5),
     Retry("timeout", 1.5, seq=1, at=0.5),
-    Error("auth", "no", seq=1, at=0.5),
+    Error("auth", "no", "HTTP 401", seq=1, at=0.5),
     Error("auth", seq=1, at=0.5),
     Done("failed", "length", Usage(1, 2, estimated=True), seq=1, at=0.5),
     Done("completed", usage=Usage(0, 0), seq=1, at=0.5),

@@ -202,9 +202,9 @@ async def test_a_proxy_that_cannot_be_used_is_named_by_its_variable(
     with provider(far) as models:
         error = await failed(make_lab, models)
     assert error.code == "proxy"
-    assert error.message
-    assert error.message.startswith(f"{variable}: ")
-    assert PASSWORD not in error.message
+    assert error.detail
+    assert error.detail.startswith(f"{variable}: ")
+    assert PASSWORD not in error.detail
 
 
 @pytest.mark.anyio
@@ -220,8 +220,8 @@ async def test_a_proxy_that_refuses_is_named(
         monkeypatch.setenv("ALL_PROXY", f"{scheme}://{user}{proxy.place}")
         with provider(far) as models:
             error = await failed(make_lab, models)
-    assert (error.code, error.message and error.message.partition(":")[0]) == ("proxy", "ALL_PROXY")
-    assert "wrong-word" not in (error.message or "")
+    assert (error.code, error.detail and error.detail.partition(":")[0]) == ("proxy", "ALL_PROXY")
+    assert "wrong-word" not in (error.detail or "")
 
 
 @pytest.mark.anyio
@@ -236,7 +236,7 @@ async def test_what_is_no_proxy_is_named(
         monkeypatch.setenv("ALL_PROXY", f"{scheme}://{place}")
         with provider(f"{server}://{own_address()}:9/v1") as models:
             error = await failed(make_lab, models)
-    assert (error.code, (error.message or "").partition(":")[0]) == ("proxy", "ALL_PROXY")
+    assert (error.code, (error.detail or "").partition(":")[0]) == ("proxy", "ALL_PROXY")
 
 
 @contextmanager

@@ -60,7 +60,7 @@ async def test_an_unknown_authority_is_said_with_what_would_name_it(
     with provider(secured) as models:
         error = await failed(make_lab, models)
     assert error.code == "certificate"
-    assert "SSL_CERT_FILE" in (error.message or "")
+    assert "SSL_CERT_FILE" in (error.detail or "")
 
 
 @pytest.mark.anyio
@@ -91,7 +91,7 @@ async def test_certificates_that_cannot_be_read_are_named_and_stop_nothing_else(
     with provider(secured) as models:
         error = await failed(make_lab, models)
     assert error.code == "certificate"
-    assert variable in (error.message or "")
+    assert variable in (error.detail or "")
     with closing(Models(Settings(_env_file=None), demo.base_url)) as models:
         assert end(await make_lab(models).run(demo_model())).status == "completed"
 

@@ -126,9 +126,15 @@ def test_a_retry_voids_what_was_shown_and_is_counted() -> None:
 
 
 def test_the_error_s_words_are_kept_for_the_log_s_reader() -> None:
-    """With the status and the code of the end."""
-    outcome = outcome_of([Error("auth", "no such key", at=1.0), Done("failed", "auth", at=1.0)])
-    assert (outcome.status, outcome.code, outcome.detail) == ("failed", "auth", "no such key")
+    """With the status and the code of the end; before there was a `detail` they were the message."""
+    for error in (Error("auth", detail="no such key", at=1.0), Error("auth", "no such key", at=1.0)):
+        outcome = outcome_of([error, Done("failed", "auth", at=1.0)])
+        assert (outcome.status, outcome.code, outcome.detail) == ("failed", "auth", "no such key")
+
+
+def test_a_sentence_that_we_made_is_not_the_server_s_words() -> None:
+    """Where the server said nothing there is nothing to show."""
+    assert outcome_of([Error("auth", at=1.0), Done("failed", "auth", at=1.0)]).detail is None
 
 
 def test_a_final_answer_alone_is_no_text() -> None:

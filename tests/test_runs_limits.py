@@ -21,7 +21,7 @@ async def test_a_silent_model_is_a_timeout(make_lab: MakeLab, asked: Asked) -> N
     """Without a first token in time the attempt ends, at the model too, and the next begins."""
     model = demo_model(fault="silent")
     events = await make_lab(first_token=0.3, attempts=2).run(model)
-    assert types(events) == ["retry", "error", "done"]
+    assert types(events) == ["thinking", "retry", "error", "done"]
     assert codes(events) == ["timeout", "timeout"]
     assert ended_by(await asked(model)) == ["disconnected"] * 2
 

@@ -31,7 +31,7 @@ async def test_a_rate_limit_beyond_the_run_s_time_fails_at_once(lab: Lab, asked:
     """Nobody is made to wait for what cannot come."""
     model = demo_model(fault="rate_limit", retry_after=3600)
     events = await lab.run(model)
-    assert types(events) == ["error", "done"]
+    assert types(events) == ["thinking", "error", "done"]
     assert codes(events) == ["rate_limited"]
     assert len(await asked(model)) == 1
 
@@ -69,7 +69,7 @@ async def test_after_text_was_shown_a_new_attempt_begins_anew(lab: Lab) -> None:
 async def test_an_answer_without_text_is_an_answer(lab: Lab) -> None:
     """Some models say nothing; that is no failure."""
     events = await lab.run(demo_model(fault="empty"))
-    assert types(events) == ["final_answer", "done"]
+    assert types(events) == ["thinking", "final_answer", "done"]
     assert answer(events) == ""
 
 

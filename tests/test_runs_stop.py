@@ -29,7 +29,7 @@ async def test_stop_reaches_the_model(lab: Lab, asked: Asked, options: dict[str,
     model = demo_model(**options)
     run_id = lab.start(model)
     if type:
-        await lab.until(run_id, type)
+        await lab.until(run_id, type, 1 + (type == "thinking"))  # the first says that work has begun
     else:
         await asked(model, 1, ended=False)
     lab.runs.stop(run_id)
@@ -46,7 +46,7 @@ async def test_stop_before_anything_has_begun(lab: Lab, asked: Asked) -> None:
     run_id = lab.start(model)
     lab.runs.stop(run_id)
     events = await lab.read(run_id)
-    assert types(events) == ["done"]
+    assert types(events) == ["thinking", "done"]
     assert end(events).status == "stopped"
     await threads_gone()
     assert set(ended_by(await asked(model))) <= {"disconnected"}
@@ -79,7 +79,7 @@ async def test_stop_while_waiting_for_the_next_attempt(lab: Lab, asked: Asked) -
     await lab.until(run_id, "retry")
     lab.runs.stop(run_id)
     events = await lab.read(run_id)
-    assert types(events) == ["retry", "done"]
+    assert types(events) == ["thinking", "retry", "done"]
     assert end(events).status == "stopped"
     assert len(await asked(model)) == 1
 

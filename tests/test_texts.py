@@ -20,7 +20,10 @@ WIDGETS = ROOT / "components" / "page" / "widgets.py"  # asks for the texts of t
 SCREEN = [path for path in (*ROOT.glob("components/**/*.py"), *ROOT.glob("pages/*.py")) if path != WIDGETS]
 # Where the codes come from that complete a key, as in `error.{code}` and `timeline.broken_{code}`.
 CORE = [
-    *(ROOT / "streamlab" / path for path in ("events/recording.py", "runs/run.py", "faults/trials.py")),
+    *(
+        ROOT / "streamlab" / path
+        for path in ("events/codes.py", "events/recording.py", "runs/run.py", "faults/trials.py")
+    ),
     *(
         path
         for folder in ("chunks", "latency", "models", "prompts")

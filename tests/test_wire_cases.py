@@ -91,7 +91,7 @@ async def test_a_chat(make_lab: MakeLab, caplog: pytest.LogCaptureFixture, name:
     check_end(events, right)
     assert [retry.code for retry in of(events, Retry)] == ([right.code] if right.code in RETRIED else [])
     assert right.words in caplog.text
-    assert right.words in "".join(error.message or "" for error in of(events, Error))
+    assert right.words in "".join(error.detail or "" for error in of(events, Error))
 
 
 def check_end(events: list[StreamEvent], right: Right) -> None:

@@ -15,7 +15,7 @@ from components.answer.reader import AnswerReader
 from components.answer.tools import LiveTools, draw_uses
 from components.page.sidebar import model_label
 from components.page.texts import plain, t
-from streamlab.events.event import Retry, TextDelta, Thinking
+from streamlab.events.event import Retry, is_piece
 from streamlab.events.outcome import UNKNOWN, Outcome
 from streamlab.hub import Item, Snapshot
 from streamlab.models.failures import CODES, RETRIED
@@ -88,7 +88,7 @@ def follow(batches: Iterator[list[Item]], frames: float = 1.0) -> None:
 
 
 def _readable(item: Item) -> bool:
-    return bool(item.text) if isinstance(item, Snapshot) else isinstance(item, TextDelta | Thinking)
+    return bool(item.text) if isinstance(item, Snapshot) else is_piece(item)
 
 
 @dataclass

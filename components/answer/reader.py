@@ -61,6 +61,8 @@ class AnswerReader:
                     return "".join(text), True
                 case TextDelta(content=content):
                     text.append(content)
+                case FinalAnswer() | Error() | Done() | Gap() | Thinking(state="begun"):
+                    pass
                 case Thinking(content=content):
                     self.on_thinking(content)
                 case ToolCall() | ToolResult() as event:
@@ -74,8 +76,6 @@ class AnswerReader:
                         self.on_tool(result)
                     self._waiting.appendleft(TextDelta(snapshot.text, seq=snapshot.seq, step=snapshot.step))
                     return "", True
-                case FinalAnswer() | Error() | Done() | Gap():
-                    pass
                 case other:
                     assert_never(other)
         return "".join(text), False

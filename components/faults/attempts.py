@@ -13,7 +13,6 @@ from components.page import colors
 from components.page.charts import lane_axis, marks, meanings
 from components.page.texts import t
 from streamlab.events.event import (
-    PIECES,
     Done,
     Error,
     FinalAnswer,
@@ -23,6 +22,7 @@ from streamlab.events.event import (
     Thinking,
     ToolCall,
     ToolResult,
+    is_piece,
 )
 from streamlab.faults.trials import Phase
 
@@ -124,7 +124,7 @@ def draw_log(place: DeltaGenerator, events: Sequence[StreamEvent]) -> None:
 def _rows(events: Sequence[StreamEvent]) -> Iterator[tuple[StreamEvent, str]]:
     """Yield the first event of each row, and what the row means."""
     attempt, shown = 1, False
-    for _, group in groupby(events, lambda event: event.type if isinstance(event, PIECES) else event.seq):
+    for _, group in groupby(events, lambda event: event.type if is_piece(event) else event.seq):
         row = list(group)
         yield row[0], _meaning(row, attempt, shown=shown)
         match row[0]:
@@ -141,6 +141,8 @@ def _meaning(row: Sequence[StreamEvent], attempt: int, *, shown: bool) -> str:
         case TextDelta():
             characters = _characters(row)
             return t("faults.row_text", characters=characters, pieces=len(row), end=f"{row[-1].at:.2f}")
+        case Thinking(state="begun"):
+            return t("faults.row_begun")
         case Thinking():
             return t("faults.row_thinking", characters=_characters(row))
         case Retry():
@@ -160,4 +162,4 @@ def _meaning(row: Sequence[StreamEvent], attempt: int, *, shown: bool) -> str:
 
 
 def _characters(row: Sequence[StreamEvent]) -> str:
-    return f"{sum(len(each.content) for each in row if isinstance(each, PIECES)):,}"
+    return f"{sum(len(each.content) for each in row if is_piece(each)):,}"

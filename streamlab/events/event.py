@@ -11,10 +11,12 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from operator import attrgetter
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, TypeGuard, TypeVar, get_args
 
 from pydantic import Field, TypeAdapter
 from pydantic_core import PydanticSerializationError, to_json
+
+from streamlab.events.codes import sentence_of
 
 Status = Literal["completed", "stopped", "failed", "lost"]
 
@@ -76,11 +78,14 @@ class Event:
 class Thinking(Event):
     """A piece of the model's reasoning. With `seq_from` it stands for those from there to `seq`, merged for a follower
     that lags.
+
+    With a `state` it is no piece: `begun`, the first event of every run, says that work has begun, with no content.
     """
 
     type: ClassVar[Literal["thinking"]] = "thinking"
     content: Text
     seq_from: Number | None = None
+    state: Literal["begun"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +137,25 @@ class Retry(Event):
 
 @dataclass(frozen=True, slots=True)
 class Error(Event):
-    """The run failed. `message` is for the log's reader, never for people: they get a sentence made from `code`."""
+    """The run failed. `message` is a sentence for people, made from `code` where none is given; `detail` is what the
+    model's server itself said, without secrets.
+    """
 
     type: ClassVar[Literal["error"]] = "error"
     code: Text
-    message: Text | None = None
+    message: Text = ""
+    detail: Text | None = None
+
+    def __post_init__(self) -> None:
+        if not self.message:
+            object.__setattr__(self, "message", sentence_of(self.code))
+
+    @property
+    def said(self) -> str | None:
+        """Return the server's own words. In a log of before `detail` was there they are the message."""
+        if self.detail is None and self.message != sentence_of(self.code):
+            return self.message
+        return self.detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +176,7 @@ Piece: TypeAlias = Thinking | TextDelta
 E = TypeVar("E", bound=StreamEvent)
 
 EVENTS: dict[str, type[StreamEvent]] = {kind.type: kind for kind in get_args(StreamEvent)}
-PIECES = (TextDelta, Thinking)
+PIECES = (TextDelta, Thinking)  # the types; whether an event is one is for `is_piece` to say
 _TEXT_TYPES = (TextDelta, Thinking, FinalAnswer)
 _COMMON = tuple(field.name for field in fields(Event))
 
@@ -186,7 +205,8 @@ def _text_line(event: TextDelta | Thinking | FinalAnswer) -> bytes:
     """Write an event of text, as nearly all are, several times as fast, also for a text of a whole answer."""
     first = f'"seq_from":{event.seq_from},' if not isinstance(event, FinalAnswer) and event.seq_from is not None else ""
     head = f'{{"type":"{event.type}","seq":{event.seq},"at":{round(event.at, 6)},"step":{event.step},{first}"content":'
-    return b"%s%s}" % (head.encode(), to_json(event.content))
+    state = b',"state":%s' % to_json(event.state) if isinstance(event, Thinking) and event.state else b""
+    return b"%s%s%s}" % (head.encode(), to_json(event.content), state)
 
 
 def _line(event: StreamEvent, json_of: json.JSONEncoder) -> str:
@@ -265,6 +285,11 @@ def event_of(data: object) -> StreamEvent:
     return event
 
 
+def is_piece(event: object) -> TypeGuard[Piece]:
+    """Tell whether it is text that comes bit by bit: what says that work has begun is not."""
+    return isinstance(event, TextDelta) or (isinstance(event, Thinking) and event.state is None)
+
+
 def first_seq(event: StreamEvent) -> int:
     """Return the seq of the first event that this one stands for, which is its own unless it was merged."""
     return event.seq_from or event.seq if isinstance(event, PIECES) else event.seq
@@ -278,14 +303,14 @@ def merge_deltas(events: Iterable[StreamEvent]) -> list[StreamEvent]:
     length = 0
     for event in events:
         if first:
-            if isinstance(event, PIECES) and event.type == first.type and event.step == first.step:
+            if is_piece(event) and event.type == first.type and event.step == first.step:
                 length += len(event.content)
                 if length <= MERGED_CHARACTERS:
                     pieces.append(event)
                     continue
             merged.append(_joined(pieces) if len(pieces) > 1 else first)
             first = None
-        if isinstance(event, PIECES):
+        if is_piece(event):
             first, pieces, length = event, [event], len(event.content)
         else:
             merged.append(event)

@@ -76,7 +76,7 @@ class Account:
         self.text.observe(event)
         self._stopwatch.observe(event)
         match event:
-            case TextDelta() | FinalAnswer():
+            case TextDelta() | FinalAnswer() | Thinking(state="begun"):
                 pass
             case Thinking():
                 self._thinking.append(event.content)
@@ -89,7 +89,7 @@ class Account:
                 self._thinking.clear()
                 self._tools.clear()
             case Error():
-                self._detail = event.message
+                self._detail = event.said
             case Done():
                 self._done = event
             case _:

@@ -3,9 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from streamlab.events.event import Retry, StreamEvent, TextDelta, Thinking, ToolCall
-
-WRITTEN = (Thinking, TextDelta, ToolCall)
+from streamlab.events.event import Retry, StreamEvent, TextDelta, ToolCall, is_piece
 
 # Something on the way may hold an answer back and hand it on in one burst. Its times then say nothing of the writing.
 SHORTEST_WRITING = 0.05  # seconds
@@ -51,7 +49,7 @@ class Stopwatch:
 
     def observe(self, event: StreamEvent) -> None:
         self._total = event.at
-        if isinstance(event, WRITTEN):
+        if is_piece(event) or isinstance(event, ToolCall):
             self._last = event.at
             if self._first is None:
                 self._first = event.at

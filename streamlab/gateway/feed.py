@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any, NamedTuple, Protocol, TypeVar, TypeVarTuple
 
-from streamlab.events.event import Event, StreamEvent, encode, first_seq, wire_size
+from streamlab.events.event import Event, StreamEvent, encode, first_seq, is_piece, wire_size
 from streamlab.gateway.control import ControlEvent, Refused, control_json, name_of
 from streamlab.hub import Item, Log, Position
 
@@ -159,6 +159,8 @@ class Feed:
             due = loop.time() + self._interval
             for reader in list(self._readers):
                 reader.wake()
+            if self._released == 1 and not any(map(is_piece, self.log.since(0))):
+                continue  # the first text does not wait for what says that work has begun
             await asyncio.sleep(max(self._interval / 2, due - loop.time()))  # the many leave time for others, too
 
 

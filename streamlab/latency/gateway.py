@@ -103,8 +103,8 @@ class GatewayClient:
 
 
 def _take_down(record: CallRecord, stream: Iterable[httpx2.ServerSentEvent]) -> None:
-    """Record a run from its events. Each is an arrival, also one without text; what the gateway says besides,
-    such as `open`, tells nothing of the model and is none.
+    """Record a run from its events. Each is an arrival, also one without text; what tells nothing of the model is
+    none: that work has begun, and what the gateway says besides, such as `open`.
 
     Raises _Failed when the call cannot be compared, ValueError for what is no event.
     """
@@ -116,6 +116,8 @@ def _take_down(record: CallRecord, stream: Iterable[httpx2.ServerSentEvent]) -> 
         if sent.event not in LOGGED:
             continue
         event = decode(sent.data)
+        if isinstance(event, Thinking) and event.state:  # of the run, before the model was asked
+            continue
         record.arrivals.append((at, event.content if isinstance(event, TextDelta) else ""))
         match event:
             case Thinking():

@@ -30,7 +30,8 @@ class Observation:
     `error` and no `e2e`.
 
     - `pair`: 1, 2, 3 …; 0 for a warm-up
-    - `ttfe`: the first event of any kind, such as a chunk that only names the role; through a gateway, of the run
+    - `ttfe`: the first event of any kind, such as a chunk that only names the role; through a gateway, of the run,
+      but for the one that says that work has begun
     - `ttft`: the first text
     - `e2e`: the end of a stream, when its iterator ended: after the last text, the usage, `[DONE]` and the rest of the
       body; or the return of invoke, whose `ttfe` and `ttft` are the same

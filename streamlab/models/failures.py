@@ -1,33 +1,16 @@
-"""What can go wrong with a run, as codes: the pages turn a code into a sentence, the log file has the rest."""
+"""What goes wrong with a run: an exception is named by its code, and what a server said is kept without secrets."""
 
 import json
 import re
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from time import time
-from typing import Literal, get_args
 
 from langchain_core.exceptions import ContextOverflowError
 
-Code = Literal[
-    "auth",
-    "rate_limited",
-    "quota",
-    "timeout",
-    "provider_unavailable",
-    "connection_lost",
-    "proxy",
-    "certificate",
-    "context_too_long",
-    "content_filtered",
-    "model_not_found",
-    "address_not_found",
-    "bad_request",
-    "producer_lost",
-    "step_limit",
-    "internal",
-]
-CODES: tuple[Code, ...] = get_args(Code)
+from streamlab.events.codes import CODES, Code
+
+__all__ = ["CODES", "RETRIED", "Code", "Failure", "common_failure", "redacted", "retry_seconds"]
 
 # Not every word after "key" is one: "the key expired" is what the server says.
 _KEY = re.compile(

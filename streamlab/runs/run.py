@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 
 import anyio
 
-from streamlab.events.event import Done, Error, FinalAnswer, Retry, Status, StreamEvent, ToolResult, Usage
+from streamlab.events.event import Done, Error, FinalAnswer, Retry, Status, StreamEvent, Thinking, ToolResult, Usage
 from streamlab.events.outcome import UNKNOWN, Account, Outcome
 from streamlab.hub import Hub, Log
 from streamlab.models.catalog import classify
@@ -204,6 +204,7 @@ class Runs:
             await asyncio.wait(self._tasks, timeout=5)
 
     async def _produce(self, run: _Live, ended: Callable[[Outcome], None] | None) -> None:
+        run.append(Thinking("", state="begun", at=run.clock()))
         failure = await self._outcome(run)
         status: Status = "completed" if failure is None else "failed"
         if run.stop_reason and run.scope.cancelled_caught:
@@ -236,7 +237,7 @@ class Runs:
         code: str | None = None
         if failure:
             code = failure.code
-            run.append(Error(failure.code, failure.detail, at=run.clock(), step=run.step))
+            run.append(Error(failure.code, detail=failure.detail, at=run.clock(), step=run.step))
         elif status == "completed":
             code = run.attempt.remark if run.attempt else None
             run.append(FinalAnswer(str(run.account.text), at=run.clock(), step=run.step))

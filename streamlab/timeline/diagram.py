@@ -58,7 +58,7 @@ class _Story:
                 self._call(event)
             case ToolResult():
                 self._returned(event)
-            case Thinking() if self._thought == event.step:
+            case Thinking() if event.state or self._thought == event.step:
                 pass
             case _:
                 self.blocks += [_alone(message) for message in _said(event, self.labels)]

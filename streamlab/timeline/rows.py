@@ -56,6 +56,8 @@ def plain(value: Any) -> str:
 
 def _preview(event: StreamEvent) -> str:
     match event:
+        case Thinking(state="begun" as state):
+            return state
         case Thinking() | TextDelta() | FinalAnswer():
             return event.content
         case ToolCall():

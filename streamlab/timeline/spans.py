@@ -150,6 +150,8 @@ class SpanReader:
     def observe(self, event: StreamEvent) -> None:
         self.clock, self.seq = max(self.clock, event.at), event.seq
         match event:
+            case FinalAnswer() | Error() | Thinking(state="begun"):
+                pass
             case Thinking() | TextDelta():
                 self._written(event)
             case ToolCall():
@@ -158,8 +160,6 @@ class SpanReader:
                 self._returned(event)
             case Retry():
                 self._retried(event)
-            case FinalAnswer() | Error():
-                pass
             case Done():
                 self.ended = True
                 self._close(*_ENDS[event.status])

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from streamlab.events.event import PIECES, Retry, StreamEvent, TextDelta, first_seq
+from streamlab.events.event import Retry, StreamEvent, TextDelta, first_seq, is_piece
 from streamlab.events.timings import timings
 from streamlab.text.tokens import estimate_tokens
 from streamlab.timeline.rows import as_json
@@ -72,7 +72,7 @@ def _covered(some: Iterable[Span]) -> float:
 
 
 def _steps(events: Sequence[StreamEvent], some: Sequence[Span]) -> Iterator[StepTotals]:
-    pieces = [event for event in events if isinstance(event, PIECES)]
+    pieces = [event for event in events if is_piece(event)]
     for step in sorted({each.step for each in (*some, *pieces)}):
         mine = [span for span in some if span.step == step]
         calls = [span for span in mine if span.kind == "tool"]

@@ -26,8 +26,10 @@ interface Piece extends Logged {
   seq_from?: number;
 }
 
+/** With the `state` "begun", the first event of a run, it says that work has begun, and has no content. */
 export interface Thinking extends Piece {
   type: "thinking";
+  state?: string;
 }
 
 export interface TextDelta extends Piece {
@@ -63,10 +65,15 @@ export interface Retry extends Logged {
   wait?: number;
 }
 
+/**
+ * `message` is a sentence for people, which only servers of before might leave out; `detail` is what the model's server
+ * itself said, where it said something.
+ */
 export interface RunError extends Logged {
   type: "error";
   code: string;
   message?: string;
+  detail?: string;
 }
 
 /** The last event of every run. `code` says why it ended as it did, where there is something to say. */

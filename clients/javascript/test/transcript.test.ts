@@ -68,3 +68,8 @@ test("text() of a run that failed throws why", async () => {
   await expect(textsOf(failure)).rejects.toThrow(RunFailed);
   await expect(textsOf(failure)).rejects.toMatchObject({ code: "rate_limited", message: "Too many." });
 });
+
+test("that work has begun is no part of the reasoning, nor of the text", () => {
+  const begun: StreamEvent = { type: "thinking", seq: 1, at: 0, step: 1, content: "", state: "begun" };
+  expect(sumOf([begun])).toEqual(sumOf([]));
+});

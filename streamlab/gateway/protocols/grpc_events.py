@@ -82,7 +82,7 @@ def _log_message(event: StreamEvent) -> pb.Event:
         case TextDelta():
             return pb.Event(text_delta=pb.TextDelta(content=_readable(event.content)))
         case Thinking():
-            return pb.Event(thinking=pb.Thinking(content=_readable(event.content)))
+            return pb.Event(thinking=pb.Thinking(content=_readable(event.content), state=event.state))
         case FinalAnswer():
             return pb.Event(final_answer=pb.FinalAnswer(content=_readable(event.content)))
         case ToolCall():
@@ -95,7 +95,8 @@ def _log_message(event: StreamEvent) -> pb.Event:
         case Retry():
             return pb.Event(retry=pb.Retry(code=_readable(event.code), wait=event.wait))
         case Error():
-            return pb.Event(error=pb.Error(code=_readable(event.code), message=_readable(event.message)))
+            code, message, detail = _readable(event.code), _readable(event.message), _readable(event.detail)
+            return pb.Event(error=pb.Error(code=code, message=message, detail=detail))
         case Done():
             usage = pb.Usage(**asdict(event.usage)) if event.usage else None
             return pb.Event(done=pb.Done(status=event.status, code=_readable(event.code), usage=usage))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
 
-from streamlab.events.event import PIECES, StreamEvent
+from streamlab.events.event import StreamEvent, is_piece
 from streamlab.hub.committed import CommittedLog, LogWriter, Lost
 from streamlab.hub.log import Snapshot
 from streamlab.hub.sqlite import store
@@ -49,7 +49,7 @@ class SqliteWriter(LogWriter):
         self._rows = list(rows or ())  # of the journal
         self._trimmed = log.first - 1  # the last event that the file knows in sum
         self._bytes = log.size  # of the events that the file has
-        self._taken = 0.0  # when events were taken to be committed
+        self._taken = 0.0  # when text was taken to be committed
         self._delay = FIRST_DELAY
         self._failing: float | None = None  # since when
         if rows is not None:
@@ -75,7 +75,7 @@ class SqliteWriter(LogWriter):
             return
         now = time.monotonic()
         gathers = now - self._taken < FLOW and now - self._worker.began < GATHER
-        if gathers and self._queue and isinstance(self._queue[-1][0], PIECES):
+        if gathers and self._queue and is_piece(self._queue[-1][0]):
             self._worker.wake_soon(self)
         else:
             self._worker.wake(self)
@@ -89,7 +89,7 @@ class SqliteWriter(LogWriter):
         trimmed = log.snapshot() if not begin and self._is_long() else None
         leaving = [row for row in self._rows if row.seq <= trimmed.seq] if trimmed else []
         now = self._clock()
-        if batch:
+        if any(map(is_piece, batch)):
             self._taken = time.monotonic()
         return Job(
             lambda connection: _commit(connection, self._id, begin, (*again, *batch), trimmed, leaving, now),

@@ -7,6 +7,8 @@ from typing import Any, ClassVar, Literal, TypeAlias
 Status = Literal["completed", "stopped", "failed", "lost"]
 Json: TypeAlias = Mapping[str, Any]
 
+RUN_FAILED = "The answer could not be completed."  # said for a server of before, which might say nothing
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -34,11 +36,15 @@ class _LogEvent:
 
 @dataclass(slots=True)
 class Thinking(_LogEvent):
-    """A piece of the model's reasoning. With `seq_from` it stands for the pieces from there to `seq`."""
+    """A piece of the model's reasoning. With `seq_from` it stands for the pieces from there to `seq`.
+
+    With the `state` "begun", the first event of a run, it says that work has begun, and has no content.
+    """
 
     type: ClassVar[Literal["thinking"]] = "thinking"
     content: str
     seq_from: int | None = None
+    state: str | None = None
 
 
 @dataclass(slots=True)
@@ -90,11 +96,14 @@ class Retry(_LogEvent):
 
 @dataclass(slots=True)
 class RunError(_LogEvent):
-    """The run failed; `done` follows. `message` is for the reader of a log."""
+    """The run failed; `done` follows. `message` is a sentence for people; `detail` is what the model's server itself
+    said, where it said something.
+    """
 
     type: ClassVar[Literal["error"]] = "error"
     code: str
-    message: str | None = None
+    message: str
+    detail: str | None = None
 
 
 @dataclass(slots=True)
@@ -137,6 +146,11 @@ def _parse_tool_result(data: Json) -> ToolResult:
     )
 
 
+def _parse_error(data: Json) -> RunError:
+    message = data.get("message") or RUN_FAILED
+    return RunError(data["seq"], data["at"], data["step"], data["code"], message, data.get("detail"))
+
+
 def _parse_done(data: Json) -> Done:
     usage = data.get("usage")
     tokens = parse_usage(usage) if usage else None
@@ -149,7 +163,9 @@ def parse_usage(data: Json) -> Usage:
 
 
 _PARSERS: dict[str, Callable[[Json], LogEvent]] = {
-    "thinking": lambda data: Thinking(data["seq"], data["at"], data["step"], data["content"], data.get("seq_from")),
+    "thinking": lambda data: Thinking(
+        data["seq"], data["at"], data["step"], data["content"], data.get("seq_from"), data.get("state")
+    ),
     "text_delta": lambda data: TextDelta(data["seq"], data["at"], data["step"], data["content"], data.get("seq_from")),
     "tool_call": lambda data: ToolCall(
         data["seq"], data["at"], data["step"], data["tool"], data["call_id"], data.get("input")
@@ -157,7 +173,7 @@ _PARSERS: dict[str, Callable[[Json], LogEvent]] = {
     "tool_result": _parse_tool_result,
     "final_answer": lambda data: FinalAnswer(data["seq"], data["at"], data["step"], data["content"]),
     "retry": lambda data: Retry(data["seq"], data["at"], data["step"], data["code"], data.get("wait", 0.0)),
-    "error": lambda data: RunError(data["seq"], data["at"], data["step"], data["code"], data.get("message")),
+    "error": _parse_error,
     "done": _parse_done,
 }
 LOG_TYPES = frozenset(_PARSERS)

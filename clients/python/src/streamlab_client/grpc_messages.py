@@ -45,8 +45,6 @@ def parse_event_message(event: pb.Event) -> Message:
 
 def _body(name: str, body: Any) -> dict[str, Any]:
     match name:
-        case "text_delta" | "thinking" | "final_answer":
-            return {"content": body.content}
         case "tool_call":
             return {"tool": body.tool, "call_id": body.call_id, "input": _value(body, "input")}
         case "tool_result":

@@ -9,9 +9,11 @@ from uuid import uuid4
 from streamlab_client.errors import broken_stream
 from streamlab_client.events import (
     LOG_TYPES,
+    RUN_FAILED,
     Done,
     Event,
     Json,
+    RunError,
     Status,
     StepText,
     parse_event,
@@ -104,6 +106,7 @@ class Reader:
         self.token = after
         self.status: Status | None = None
         self.code: str | None = None
+        self.failure = RUN_FAILED
         self.ended = False
         self.connected = False
         self.connections = 0
@@ -158,6 +161,8 @@ class Reader:
         self._text.feed(event)
         if isinstance(event, Done):
             self.status, self.code, self.ended = event.status, event.code, True
+        elif isinstance(event, RunError):
+            self.failure = event.message
         return event
 
     def _control(self, name: str, data: Json) -> Event | None:

@@ -146,7 +146,7 @@ class AsyncTextStream(_FollowedRun):
                 if piece is not None:
                     yield piece
         if self.status in ("failed", "lost"):
-            raise RunFailed(f"The run ended as {self.status}.", "Ask again.", self.code or "")
+            raise RunFailed(self._reader.failure, "Ask again.", self.code or "")
 
     async def aclose(self) -> None:
         await self._stream.aclose()

@@ -146,7 +146,7 @@ class TextStream(_FollowedRun):
                 if piece is not None:
                     yield piece
         if self.status in ("failed", "lost"):
-            raise RunFailed(f"The run ended as {self.status}.", "Ask again.", self.code or "")
+            raise RunFailed(self._reader.failure, "Ask again.", self.code or "")
 
     def close(self) -> None:
         self._stream.close()
