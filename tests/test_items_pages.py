@@ -195,7 +195,7 @@ def test_a_store_that_does_not_answer_is_told(
     assert warnings(page.visit(language, me, name())) == [words["history.away"]]
     key = {"timeline": "timeline.suggestion.failing", "faults": "faults.start", "latency": "latency.start"}[page.name]
     checked(app.button(key=key).click().run())
-    assert warnings(app) == [words["notice.unreachable"]]
+    assert warnings(app) == [words["notice.not_asked"]]
     assert page.parameter not in app.query_params
 
 

@@ -157,9 +157,8 @@ def test_there_is_a_largest_size_and_number(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(measurement, "MAX_OBSERVATIONS", 2)
     with pytest.raises(BrokenMeasurement, match=r"^line 3: too_many$"):
         read_measurement(data)
-    monkeypatch.setattr(measurement, "MAX_BYTES", len(data) - 1)
     with pytest.raises(BrokenMeasurement, match=r"^too_large$"):
-        read_measurement(data)
+        read_measurement(data, len(data) - 1)
 
 
 def test_a_table_has_a_row_for_each_call() -> None:

@@ -191,8 +191,8 @@ def test_two_measurements_are_compared(engine: Engine, language: str) -> None:
     app = upload(visit("latency", language), document(pairs()), "before.json")
     after = [call for pair in range(1, 7) for call in (invoked(pair), streamed(pair, first=1.0, gap=0.05))]
     upload(app, document(after), "after.json")
-    kept = app.session_state["latency.history"]
-    chosen = next(key for key, measured in kept.items() if measured.name == "before.json")
+    kept = app.session_state["latency.seen"]
+    chosen = next(key for key, seen in kept.items() if seen.read.name == "before.json")
     checked(next(box for box in app.selectbox if "latency.compare" in str(box.key)).set_value(chosen).run())
     assert words["latency.compared"].format(before="before.json", after="after.json") in [
         text.value for text in app.markdown
