@@ -112,11 +112,7 @@ def _take(arrived: Arrived, poll_interval: float) -> list[Item] | None:
 @asynccontextmanager
 async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
     """Open the engine on the running loop, for as long as the block."""
-    logging.getLogger("streamlab").setLevel(settings.lab_log_level.upper())
-    # A server that sends content as blocks makes its client warn about every chunk, and tell what is in it.
-    warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
-    for remark in filter(None, (*settings.remarks, *problems(), few_open_files(raise_open_files_limit()))):
-        logger.warning("%s", remark)
+    _speak(settings)
     demo = await anyio.to_thread.run_sync(DemoModel().__enter__)
     try:
         models = Models(settings, demo.base_url)
@@ -162,6 +158,15 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
                 models.close()
     finally:
         await anyio.to_thread.run_sync(demo.__exit__, None, None, None)
+
+
+def _speak(settings: Settings) -> None:
+    """Log what is to be known of the settings and the machine, at the level that is set, and no more than that."""
+    logging.getLogger("streamlab").setLevel(settings.lab_log_level.upper())
+    # A server that sends content as blocks makes its client warn about every chunk, and tell what is in it.
+    warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
+    for remark in filter(None, (*settings.remarks, *problems(), few_open_files(raise_open_files_limit()))):
+        logger.warning("%s", remark)
 
 
 @contextmanager

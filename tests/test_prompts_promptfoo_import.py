@@ -226,6 +226,18 @@ def test_assertions_of_some_cases_have_a_column() -> None:
     assert left_out(found) == [("by_case", "tests.1.assert.0"), ("by_case", "tests.1.assert.1")]
 
 
+NO_EQUAL = [
+    {"type": "javascript", "value": "true"},
+    {"type": "python", "value": "True"},
+    {"type": "llm-rubric", "value": "nice"},
+    {"type": "contains", "value": "{{ topic | upper }}"},
+    {"type": "contains", "value": "file://x"},
+    {"type": "equals", "value": "x", "transform": "output.trim()"},
+    {"type": "equals", "value": "x", "weight": 2, "metric": "m", "threshold": 1},
+    {"type": "assert-set", "assert": []},
+]
+
+
 def test_what_has_no_equal_is_told() -> None:
     """Each with its place, in the order of the file; nothing is dropped in silence."""
     found = opened(
@@ -240,16 +252,7 @@ def test_what_has_no_equal_is_told() -> None:
             {
                 "vars": {"topic": "tea"},
                 "threshold": 0.5,
-                "assert": [
-                    {"type": "javascript", "value": "true"},
-                    {"type": "python", "value": "True"},
-                    {"type": "llm-rubric", "value": "nice"},
-                    {"type": "contains", "value": "{{ topic | upper }}"},
-                    {"type": "contains", "value": "file://x"},
-                    {"type": "equals", "value": "x", "transform": "output.trim()"},
-                    {"type": "equals", "value": "x", "weight": 2, "metric": "m", "threshold": 1},
-                    {"type": "assert-set", "assert": []},
-                ],
+                "assert": NO_EQUAL,
             },
         ],
         evaluateOptions={"repeat": 3, "maxConcurrency": 99, "delay": 5},
