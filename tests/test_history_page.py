@@ -91,6 +91,17 @@ def test_each_deleted_conversation_can_be_brought_back(language: str) -> None:
     assert [address_of(tab), len(tab.warning)] == [chats[2], 0]
 
 
+def test_the_open_conversation_is_marked_on_the_way_back(engine: Engine) -> None:
+    """From another page to the chat, whose address says nothing of it at first."""
+    app = asked("en", name(), new_question())
+    chat = address_of(app)
+    app.switch_page("../pages/faults.py").run()
+    app.query_params.clear()
+    checked(app.switch_page("../pages/chat.py").run())
+    assert address_of(app) == chat
+    assert app.button(key=f"history.open.{chat}").proto.type == "secondary"
+
+
 @languages
 def test_conversations_are_listed_by_day(language: str, engine: Engine) -> None:
     """The newest first; few at first, more when they are asked for, and as they are searched."""

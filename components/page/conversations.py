@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import streamlit as st
 
-from components.page.address import CHAT, show
+from components.page.address import CHAT, named, show
 from components.page.browser import browser
 from components.page.button_names import name_buttons
 from components.page.days import by_day, time_text
@@ -38,7 +38,7 @@ class _List:
 
 def draw() -> None:
     """Draw the list; nothing for a browser that keeps no cookies, or has no conversation."""
-    me, state = browser(), _state()
+    me, state, current = browser(), _state(), named(CHAT)
     words = (st.session_state.get(WORDS) or "").strip()
     if not me:
         return
@@ -63,7 +63,7 @@ def draw() -> None:
         elif words and not entries:
             st.caption(t("history.nothing"))
         shown = (entries or [])[: state.number]
-        _draw_entries(shown)
+        _draw_entries(shown, current)
         name_buttons(
             {_menu_key(entry): t("history.edit", title=_quoted(entry)) for entry in shown},
             [_open_key(entry) for entry in shown],
@@ -89,7 +89,7 @@ def _draw_deleted(deleted: list[Entry]) -> None:
                 button("history.undo", "undo", _undo, entry.key, key=f"history.undo.{entry.key}", type="primary")
 
 
-def _draw_entries(entries: list[Entry]) -> None:
+def _draw_entries(entries: list[Entry], current: str | None) -> None:
     for day, those in by_day(entries):
         st.caption(day)
         with st.container(gap="xxsmall"):
@@ -98,11 +98,10 @@ def _draw_entries(entries: list[Entry]) -> None:
                     if entry.key == _state().renamed:
                         _draw_naming(entry)
                     else:
-                        _draw_entry(entry)
+                        _draw_entry(entry, is_current=entry.key == current)
 
 
-def _draw_entry(entry: Entry) -> None:
-    is_current = entry.key == st.query_params.get(CHAT)
+def _draw_entry(entry: Entry, *, is_current: bool) -> None:
     key = _menu_key(entry)
     with st.container(width=WIDTH):  # in a button as wide as this the title would stand in the middle
         st.button(
