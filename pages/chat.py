@@ -102,7 +102,7 @@ if not current and not away:
     with invitation.container():
         st.markdown(t("chat.what"))
         if chat_id:
-            st.warning(conversations.gone_text(chat_id), icon=":material/link_off:")
+            conversations.draw_gone(chat_id)
         draw_suggestions()
 with st.container(horizontal=True, vertical_alignment="center"):
     if current:

@@ -66,7 +66,9 @@ def progress(measurement: Measurement, expected: int) -> str:
 def draw_ended(measurement_id: str, saved: SavedMeasurement) -> None:
     measurement = saved.measurement
     if measurement.complete is False:
-        st.info(t("latency.partial", calls=len(measurement.observations)), icon=":material/info:")
+        expected = len(order(measurement.plan)) if measurement.plan else 0
+        ending = "latency.lost" if saved.until else "latency.partial"  # who ends by itself has written so
+        st.info(t(ending, done=len(measurement.observations), expected=expected), icon=":material/info:")
         if measurement.plan and not measurement_id.startswith(UPLOADED):
             button("latency.again", "refresh", form.begin_again, measurement.plan, type="primary")
     if plan := measurement.plan:

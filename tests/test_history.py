@@ -1,17 +1,23 @@
 """The conversations that a browser began, wherever they are kept: listed, searched, named, deleted and restored."""
 
-from collections.abc import AsyncIterator
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import anyio
 import pytest
+from redis.asyncio import Redis
 
 from streamlab.agent.tasks import Agents
 from streamlab.chats.chat import Chat, UnknownChat
 from streamlab.chats.chats import Chats
-from streamlab.chats.history import _DELETED, CONVERSATIONS, History
-from streamlab.hub import Hub
+from streamlab.chats.history import _DELETED, CONVERSATIONS, UNDO_SECONDS, History
+from streamlab.hub import Hub, HubUnreachable
 from streamlab.hub.listing import TITLE_CHARACTERS
+from streamlab.hub.redis.hub import RedisHub
+from streamlab.hub.sqlite.hub import SqliteHub
 from streamlab.models.catalog import Models
 from streamlab.models.options import Options
 from streamlab.runs.run import RunLimits, Runs
@@ -49,12 +55,18 @@ class Shelf:
         return [entry.title for entry in await self.history.entries(browser, CONVERSATIONS)]
 
 
+@asynccontextmanager
+async def on_shelf(hub: Hub, models: Models) -> AsyncIterator[Shelf]:
+    runs = Runs(hub, RunLimits(backoff=0.01, total=PATIENCE))
+    chats = Chats(runs, models, Agents(runs, models, hub, HISTORY), hub, HISTORY)
+    yield Shelf(hub, chats, History(chats, hub.shared))
+    await runs.close()
+
+
 @pytest.fixture
 async def shelf(any_hub: Hub, models: Models) -> AsyncIterator[Shelf]:
-    runs = Runs(any_hub, RunLimits(backoff=0.01, total=PATIENCE))
-    chats = Chats(runs, models, Agents(runs, models, any_hub, HISTORY), any_hub, HISTORY)
-    yield Shelf(any_hub, chats, History(chats, any_hub.shared))
-    await runs.close()
+    async with on_shelf(any_hub, models) as shelf:
+        yield shelf
 
 
 async def test_what_a_browser_began_is_listed_for_it(shelf: Shelf) -> None:
@@ -120,13 +132,75 @@ async def test_a_deleted_conversation_is_gone_and_can_be_restored(shelf: Shelf) 
             await refused
     assert await shelf.history.restore(chat.id)
     assert not await shelf.history.is_deleted(chat.id)
-    assert not await shelf.history.restore(chat.id)
+    assert await shelf.history.restore(chat.id)  # in a second tab, which still shows it as deleted
+    assert not await shelf.history.restore("nowhere")
     assert await shelf.chats.get(chat.id) == chat
 
     async def is_found() -> bool:
         return await shelf.found(me, "odd") == [chat.id]
 
     await soon(is_found)
+
+
+async def test_each_deleted_conversation_is_listed_for_its_browser(shelf: Shelf) -> None:
+    """Those deleted last first, and when; for nobody else, and none that was restored."""
+    me = name()
+    chats = [await shelf.ask(me, f"question {number}") for number in range(3)]
+    before = shelf.hub.shared.now()
+    for chat in chats:
+        await shelf.history.delete(me, chat.id)
+    deleted = await shelf.history.deleted(me)
+    assert [(entry.key, entry.title) for entry in deleted] == [
+        (chat.id, f"question {number}") for number, chat in reversed([*enumerate(chats)])
+    ]
+    assert all(before <= entry.at <= shelf.hub.shared.now() for entry in deleted)
+    assert await shelf.history.deleted(name()) == []
+    assert await shelf.history.restore(chats[1].id)
+    assert [entry.key for entry in await shelf.history.deleted(me)] == [chats[2].id, chats[0].id]
+    assert await shelf.found(me) == [chats[1].id]
+
+
+async def test_what_a_crash_left_half_deleted_is_restored(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deleted again, too: nothing of it is left over."""
+    me = name()
+    chat = await shelf.ask(me, "question")
+
+    async def crash(*values: object) -> None:
+        raise HubUnreachable("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shelf.chats.documents, "remove", crash)
+        with pytest.raises(HubUnreachable):
+            await shelf.history.delete(me, chat.id)
+    assert [entry.key for entry in await shelf.history.deleted(me)] == [chat.id]
+    assert await shelf.history.restore(chat.id)
+    assert await shelf.history.deleted(me) == []
+    assert not await shelf.history.is_deleted(chat.id)
+    assert await shelf.found(me) == [chat.id]
+
+
+async def test_a_deleted_conversation_outlives_its_process(
+    request: pytest.FixtureRequest, tmp_path: Path, models: Models
+) -> None:
+    """In the file and in Redis, for its own five minutes and not for as long as anything is kept."""
+    url, me = request.getfixturevalue("redis_server").url, name()
+    makes: list[Callable[[], Hub]] = [lambda: SqliteHub(tmp_path / "store"), lambda: RedisHub(url)]
+    for make in makes:
+        async with make() as hub, on_shelf(hub, models) as shelf:
+            chat = await shelf.ask(me, "question")
+            await shelf.history.delete(me, chat.id)
+        async with make() as hub, on_shelf(hub, models) as shelf:
+            assert [entry.key for entry in await shelf.history.deleted(me)] == [chat.id]
+            assert await shelf.history.restore(chat.id)
+            assert await shelf.chats.get(chat.id) == chat
+            await shelf.history.delete(me, chat.id)
+    with sqlite3.connect(tmp_path / "store") as connection:
+        select = "SELECT until - used FROM documents WHERE kind = ?"
+        assert connection.execute(select, (_DELETED.name,)).fetchall() == [(pytest.approx(UNDO_SECONDS),)]
+    connection.close()
+    async with Redis.from_url(url) as redis:
+        for key in (f"lab:{_DELETED.name}:{chat.id}", f"lab:listing:{_DELETED.name}:{me}"):
+            assert 0 < await redis.pttl(key) <= UNDO_SECONDS * 1000
 
 
 async def test_it_is_deleted_for_good_some_time_later(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,6 +210,8 @@ async def test_it_is_deleted_for_good_some_time_later(shelf: Shelf, monkeypatch:
     chat = await shelf.ask(me, "question")
     await shelf.history.delete(me, chat.id)
     await anyio.sleep(0.5)
+    assert await shelf.history.deleted(me) == []
+    assert await shelf.hub.shared.listing.entries(me, _DELETED.name) == []
     assert not await shelf.history.restore(chat.id)
     assert await shelf.history.is_deleted(chat.id)
 

@@ -1,7 +1,9 @@
 """What a browser made, as people come back to it: real browsers, each with the cookie that it was given."""
 
 import re
+import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
@@ -10,6 +12,8 @@ from components.page.conversations import NAMED, WIDTH
 from components.page.texts import texts
 from tests.browser import Site, browsing, button, needs_chromium
 from tests.pages import languages, new_question
+from tests.test_connection_browser import serve
+from tests.test_gateway_command import free_port, needs_signals
 
 pytestmark = needs_chromium
 
@@ -102,6 +106,37 @@ def test_conversations_are_found_searched_named_deleted_and_restored(lab: Site, 
         expect(page.get_by_text(second, exact=True)).to_be_visible()
         stranger.reload()
         expect(stranger.get_by_text(second, exact=True)).to_be_visible()
+
+
+@needs_signals
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_what_was_deleted_can_be_brought_back_after_a_kill(lab: Site, tmp_path: Path, language: str) -> None:
+    """In the list, and at the address of what was deleted; each of them."""
+    words, port = texts(language), free_port()
+    settings = {"LAB_STORE": f"sqlite:///{tmp_path / 'store'}", "LAB_MODELS": "demo?first=0&rate=2000"}
+    with lab.opened("/about", language) as page:
+        with serve(tmp_path, port, **settings) as (process, _):
+            page.goto(f"http://localhost:{port}/chat")
+            ask(page, language, "one?")
+            address = page.url
+            ask(page, language, "two?")
+            for title in ("one?", "two?"):
+                edit(page, language, title, "delete")
+                expect(entry(page, title)).to_have_count(0)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        with serve(tmp_path, port, **settings):
+            undo = page.get_by_test_id("stSidebar").get_by_role("button", name=words["history.undo"], exact=True)
+            page.reload()
+            expect(undo).to_have_count(2)
+            undo.first.click()
+            expect(entry(page, "two?")).to_be_visible()
+            page.goto(address)
+            expect(page.get_by_text(words["history.gone"])).to_be_visible()
+            page.locator(".st-key-history-undo button").click()
+            expect(entry(page, "one?")).to_be_visible()
+            expect(page.get_by_text("one?", exact=True).last).to_be_visible()
+            expect(undo).to_have_count(0)
 
 
 ODD = (

@@ -31,6 +31,15 @@ def listed(app: AppTest) -> list[str]:
     return [each.label for each in app.button if str(each.key).startswith("history.open.")]
 
 
+def edit(app: AppTest, chat: str, option: str) -> None:
+    """Choose in the menu of a conversation."""
+    checked(app.menu_button(key=f"history.edit.{chat}").click(option).run())
+
+
+def undone(app: AppTest) -> list[str]:
+    return [str(each.key) for each in app.button if str(each.key).startswith("history.undo")]
+
+
 def address_of(app: AppTest) -> str:
     found = app.query_params["chat"]
     return found if isinstance(found, str) else found[0]
@@ -56,6 +65,41 @@ def test_a_browser_finds_its_conversations_again(language: str) -> None:
         assert [each.value for each in app.text if each.value == question] == [question]
         assert listed(app) == []
     assert listed(asked(language, None, question)) == []
+
+
+@languages
+def test_each_deleted_conversation_can_be_brought_back(language: str) -> None:
+    """In another tab and after a reload, and at its address; by nobody else. Nothing is said of a search by nobody."""
+    me, words, chats = name(), texts(language), []
+    for question in (new_question(language), new_question(language), new_question(language)):
+        app = asked(language, me, question)
+        chats.append(address_of(app))
+    for chat in chats:
+        edit(app, chat, "delete")
+    assert words["history.nothing"] not in [each.value for each in app.caption]
+    assert not [each for each in app.text_input if each.key == "history.words"]
+    for tab in (app, visit(language, me)):
+        assert undone(tab) == [f"history.undo.{chat}" for chat in reversed(chats)]
+    assert undone(visit(language, name(), chat=chats[0])) == []
+    app = visit(language, me, chat=chats[0])
+    assert [each.value for each in app.warning] == [words["history.gone"]]
+    click(app, "history.undo")
+    assert [address_of(app), len(listed(app)), len(undone(app))] == [chats[0], 1, 2]
+    click(app, f"history.undo.{chats[2]}")
+    assert [address_of(app), len(listed(app)), len(undone(app))] == [chats[2], 2, 1]
+    click(tab, f"history.undo.{chats[2]}")
+    assert [address_of(tab), len(tab.warning)] == [chats[2], 0]
+
+
+def test_the_open_conversation_is_marked_on_the_way_back(engine: Engine) -> None:
+    """From another page to the chat, whose address says nothing of it at first."""
+    app = asked("en", name(), new_question())
+    chat = address_of(app)
+    app.switch_page("../pages/faults.py").run()
+    app.query_params.clear()
+    checked(app.switch_page("../pages/chat.py").run())
+    assert address_of(app) == chat
+    assert app.button(key=f"history.open.{chat}").proto.type == "secondary"
 
 
 @languages

@@ -77,7 +77,7 @@ KINDS = {
         lambda page, words: button(page, words["latency.start"]).click(),
         "latency.stop",
         seen_calls,
-        "latency.partial",
+        "latency.lost",
     ),
 }
 

@@ -1,5 +1,6 @@
 """Runs, trials and measurements that a browser comes back to, as each page shows them, over AppTest."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from streamlab.events.recording import write_recording
 from streamlab.faults.trials import Policy, Trial, _written
 from streamlab.hub import HubUnreachable
 from streamlab.latency.measurement import write_measurement
+from streamlab.latency.plan import order
 from streamlab.models.options import Options
 from tests.observations import plan_of, streamed
 from tests.pages import checked, serving, visit
@@ -110,6 +112,7 @@ def test_a_browser_finds_what_it_made_again(engine: Engine, page: Page, language
     app = page.visit(language, me)
     assert page.listed(app) == ["東京の実行"]
     assert words["history.today"] in captions(app)
+    assert [each for each in captions(app) if re.fullmatch(r"\d\d:\d\d:\d\d", each)]
     for given, expected in (("大阪", []), ("東京", ["東京の実行"])):
         checked(app.text_input(key=f"{page.name}.words").set_value(given).run())
         assert page.listed(app) == expected
@@ -150,13 +153,14 @@ def test_who_keeps_no_cookie_has_a_list_of_the_tab(engine: Engine, page: Page, l
 def test_what_was_lost_can_be_asked_again(engine: Engine, page: Page, language: str) -> None:
     """With one click, as it was asked; what was whole has no such button."""
     me = name()
-    lost = keep(engine, page, Item(me, "東京の質問", page.lost, "" if page.name == "latency" else "a run"))
+    run, until = ("", engine.hub.shared.now() - 1) if page.name == "latency" else ("a run", 0.0)
+    lost = keep(engine, page, Item(me, "東京の質問", page.lost, run, until))
     whole = keep(engine, page, Item(me, "東京の質問", page.whole, "a run"))
     again = f"{page.name}.again"
     assert again not in [each.key for each in page.visit(language, me, whole).button]
     app = page.visit(language, me, lost)
     told = {
-        "latency": texts(language)["latency.partial"].format(calls=len(SEEN)),
+        "latency": texts(language)["latency.lost"].format(done=len(SEEN), expected=len(order(plan_of(models=(FAST,))))),
         "faults": texts(language)["error.producer_lost"],
         "timeline": texts(language)["error.producer_lost"],
     }[page.name]

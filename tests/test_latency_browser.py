@@ -18,7 +18,7 @@ from benchmarks.harness import ROOT
 from components.page.texts import texts
 from streamlab.demo_model.process import DemoModel
 from streamlab.latency.measurement import Measurement, read_measurement
-from streamlab.latency.plan import Way
+from streamlab.latency.plan import Way, order
 from streamlab.settings import Settings
 from tests.browser import Site, button, needs_chromium, site
 from tests.latency_page import CHUNKS, FIRST, KNOWN, LINES, RATE
@@ -132,7 +132,9 @@ def test_a_measurement_goes_on_whoever_looks(app: Site, tmp_path: Path) -> None:
         assert kept.complete is False
         assert 2 < len(kept.observations) < 202
         page.reload()
-        expect(page.get_by_text(words["latency.partial"].format(calls=len(kept.observations)))).to_be_visible()
+        assert kept.plan
+        told = words["latency.partial"].format(done=len(kept.observations), expected=len(order(kept.plan)))
+        expect(page.get_by_text(told)).to_be_visible()
 
 
 @needs_chromium

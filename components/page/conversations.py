@@ -1,16 +1,15 @@
 """The conversations of this browser, in the sidebar of the chat: found, opened, named, deleted and brought back."""
 
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 import streamlit as st
 
-from components.page.address import CHAT, show
+from components.page.address import CHAT, named, show
 from components.page.browser import browser
 from components.page.button_names import name_buttons
-from components.page.days import by_day
+from components.page.days import by_day, time_text
 from components.page.lab import engine
 from components.page.session import session
 from components.page.texts import plain, t
@@ -22,6 +21,7 @@ from streamlab.hub.listing import TITLE_CHARACTERS, Entry
 
 FEW, MORE = 5, 50  # conversations that are listed at first, and that come with each click
 WIDTH = 190  # pixels of a title, which leave room for its menu in a sidebar as wide as it is at first
+DELETED, DELETED_HEIGHT = 2, 280  # conversations to bring back that all show, and pixels in which more are scrolled
 NAMED = 30  # characters of a title within a sentence
 WORDS, TITLE = "history.words", "history.title"
 
@@ -30,45 +30,40 @@ T = TypeVar("T")
 
 @dataclass
 class _List:
-    """What a session does with the list. `deleted` is what was deleted last, and when by a monotonic clock."""
+    """What a session does with the list."""
 
     number: int = FEW
     renamed: str | None = None
-    deleted: Entry | None = None
-    deleted_at: float = 0.0
-
-    @property
-    def can_undo(self) -> bool:
-        return self.deleted is not None and time.monotonic() - self.deleted_at < UNDO_SECONDS
 
 
 def draw() -> None:
     """Draw the list; nothing for a browser that keeps no cookies, or has no conversation."""
-    me, state = browser(), _state()
-    words = st.session_state.get("history.words") or ""
+    me, state, current = browser(), _state(), named(CHAT)
+    words = (st.session_state.get(WORDS) or "").strip()
     if not me:
         return
     entries = _asked(engine().history.entries, me, CONVERSATIONS, words, state.number + 1)
-    if not (entries or entries is None or words or state.can_undo):
+    deleted = _asked(engine().history.deleted, me) or []
+    if not (entries or entries is None or words or deleted):
         return
     with st.expander(t("history.heading"), icon=":material/history:", expanded=True, type="compact"):
-        st.text_input(
-            t("history.words"),
-            key=WORDS,
-            type="search",
-            placeholder=t("history.words"),
-            label_visibility="collapsed",
-            live=True,
-            persist_state="session",
-        )
-        if state.can_undo and state.deleted:
-            with st.container(border=True):
-                st.markdown(t("history.deleted", title=plain(_quoted(state.deleted))))
-                button("history.undo", "undo", _undo, type="primary")
-        if not entries:
-            st.caption(t("history.unreachable" if entries is None else "history.nothing"))
+        if entries or entries is None or words:
+            st.text_input(
+                t("history.words"),
+                key=WORDS,
+                type="search",
+                placeholder=t("history.words"),
+                label_visibility="collapsed",
+                live=True,
+                persist_state="session",
+            )
+        _draw_deleted(deleted)
+        if entries is None:
+            st.caption(t("history.unreachable"))
+        elif words and not entries:
+            st.caption(t("history.nothing"))
         shown = (entries or [])[: state.number]
-        _draw_entries(shown)
+        _draw_entries(shown, current)
         name_buttons(
             {_menu_key(entry): t("history.edit", title=_quoted(entry)) for entry in shown},
             [_open_key(entry) for entry in shown],
@@ -77,12 +72,24 @@ def draw() -> None:
             button("history.more", "expand_more", _show_more, type="tertiary")
 
 
-def gone_text(chat_id: str) -> str:
-    """Say why there is no conversation of this id."""
-    return t("history.gone" if _asked(engine().history.is_deleted, chat_id) else "chat.unknown")
+def draw_gone(chat_id: str) -> None:
+    """Say why there is no conversation of this id, and let who deleted it bring it back."""
+    gone = _asked(engine().history.is_deleted, chat_id)
+    st.warning(t("history.gone" if gone else "chat.unknown"), icon=":material/link_off:")
+    if (me := browser()) and any(entry.key == chat_id for entry in _asked(engine().history.deleted, me) or ()):
+        button("history.undo", "undo", _undo, chat_id, type="primary")
 
 
-def _draw_entries(entries: list[Entry]) -> None:
+def _draw_deleted(deleted: list[Entry]) -> None:
+    """Draw what can be brought back, in a place of its own that does not grow with it."""
+    with st.container(border=True, height=DELETED_HEIGHT) if len(deleted) > DELETED else st.container():
+        for entry in deleted:
+            with st.container(border=True):
+                st.markdown(t("history.deleted", title=plain(_quoted(entry)), time=time_text(entry.at + UNDO_SECONDS)))
+                button("history.undo", "undo", _undo, entry.key, key=f"history.undo.{entry.key}", type="primary")
+
+
+def _draw_entries(entries: list[Entry], current: str | None) -> None:
     for day, those in by_day(entries):
         st.caption(day)
         with st.container(gap="xxsmall"):
@@ -91,11 +98,10 @@ def _draw_entries(entries: list[Entry]) -> None:
                     if entry.key == _state().renamed:
                         _draw_naming(entry)
                     else:
-                        _draw_entry(entry)
+                        _draw_entry(entry, is_current=entry.key == current)
 
 
-def _draw_entry(entry: Entry) -> None:
-    is_current = entry.key == st.query_params.get(CHAT)
+def _draw_entry(entry: Entry, *, is_current: bool) -> None:
     key = _menu_key(entry)
     with st.container(width=WIDTH):  # in a button as wide as this the title would stand in the middle
         st.button(
@@ -145,10 +151,8 @@ def _edit(entry: Entry, option: str) -> None:
     if option == "rename":
         state.renamed = entry.key
         st.session_state[TITLE] = entry.title
-    elif _asked(engine().history.delete, browser(), entry.key):
-        state.deleted, state.deleted_at = entry, time.monotonic()
-        if st.query_params.get(CHAT) == entry.key:
-            show(CHAT, None)
+    elif _asked(engine().history.delete, browser(), entry.key) and st.query_params.get(CHAT) == entry.key:
+        show(CHAT, None)
 
 
 def _rename() -> None:
@@ -158,13 +162,12 @@ def _rename() -> None:
     state.renamed = None
 
 
-def _undo() -> None:
-    state = _state()
-    if state.deleted and _asked(engine().history.restore, state.deleted.key):
-        show(CHAT, state.deleted.key)
-    else:
+def _undo(chat_id: str) -> None:
+    restored = _asked(engine().history.restore, chat_id)
+    if restored:
+        show(CHAT, chat_id)
+    elif restored is False:
         session().notice = t("history.too_late")
-    state.deleted = None
 
 
 def _show_more() -> None:

@@ -19,6 +19,11 @@ def by_day(entries: Iterable[Entry]) -> Iterator[tuple[str, list[Entry]]]:
         yield _day_text(day, today), list(those)
 
 
+def time_text(at: float) -> str:
+    """Return the time of day, to the second: two of one question may follow each other within a minute."""
+    return f"{datetime.fromtimestamp(at, _zone()):%H:%M:%S}"
+
+
 def _zone() -> tzinfo:
     """Return the time zone of the browser."""
     try:

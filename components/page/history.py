@@ -9,7 +9,7 @@ import streamlit as st
 
 from components.page.address import show
 from components.page.browser import browser
-from components.page.days import by_day
+from components.page.days import by_day, time_text
 from components.page.lab import engine
 from components.page.session import session
 from components.page.texts import plain, t
@@ -117,7 +117,7 @@ class History(Generic[D, N]):
     def draw(self, current: str | None) -> None:
         """Draw the list, with a button to open each item."""
         key, me = f"{self.page}.words", browser()
-        words = st.session_state.get(key) or ""
+        words = (st.session_state.get(key) or "").strip()
         entries = self.entries(words)
         number = "?" if entries is None else len(entries) if len(entries) < SHOWN else f"{SHOWN}+"
         with st.popover(t(f"{self.page}.kept", number=number), icon=":material/history:", key=f"{self.page}.kept"):
@@ -139,7 +139,13 @@ class History(Generic[D, N]):
 
     def choose_other(self, current: str) -> N | None:
         """Draw a box to choose another item to compare with, and return it."""
-        others = {entry.key: entry.title for entry in self.entries() or () if entry.key != current}
+        listed = by_day(self.entries() or []) if browser() else [("", self.entries() or [])]
+        others = {
+            entry.key: f"{entry.title} · {day} {time_text(entry.at)}" if entry.at else entry.title
+            for day, those in listed
+            for entry in those
+            if entry.key != current
+        }
         if not others:
             return None
         chosen = st.selectbox(
@@ -167,6 +173,8 @@ class History(Generic[D, N]):
         key, label = f"{self.page}.open.{entry.key}", plain(entry.title)
         with st.container(horizontal=True, vertical_alignment="center"):
             opened = self.parameter, entry.key
+            if entry.at:
+                st.caption(time_text(entry.at), width="content")
             st.button(label, key, disabled=is_current, wrap=True, width="stretch", on_click=show, args=opened)
             if browser():
                 key = f"{self.page}.delete.{entry.key}"

@@ -38,6 +38,15 @@ class History:
         """Return what the browser made of a kind that holds all the words, the newest first."""
         return await self._shared.listing.entries(browser, kind, words, limit)
 
+    async def deleted(self, browser: str) -> list[Entry]:
+        """Return what the browser deleted and can bring back, the last first; each is of the moment of its deletion."""
+        listing, since = self._shared.listing, self._shared.now() - _DELETED.seconds
+        entries = await listing.entries(browser, _DELETED.name)
+        for entry in entries:
+            if entry.at <= since:
+                await listing.remove(browser, _DELETED.name, entry.key)
+        return [entry for entry in entries if entry.at > since]
+
     async def rename(self, chat_id: str, title: str) -> Chat:
         """Give the conversation another title; without one it has that of its first question. Raises UnknownChat."""
         await self._chats.get(chat_id)
@@ -59,19 +68,23 @@ class History:
         await self._chats.stop(chat_id)
         chat = await self._settled(chat_id)
         await self._deleted.put(chat_id, chat)
+        entry = Entry(chat_id, title_of(chat), self._shared.now())
+        await self._shared.listing.put(browser, _DELETED.name, entry, seconds=_DELETED.seconds)
         await self._tombstones.put(chat_id, chat.browser)
         await self._chats.documents.remove(chat_id)
         await self._shared.listing.remove(browser, CONVERSATIONS, chat_id)
         return chat
 
     async def restore(self, chat_id: str) -> bool:
-        """Bring a deleted conversation back; False when it is too late."""
+        """Bring a deleted conversation back, if nobody was faster; False when it is too late."""
         known = await self._deleted.get(chat_id)
-        if not known or not await self._chats.documents.add(chat_id, known.document):
-            return False
+        if not known:
+            return await self._chats.documents.get(chat_id) is not None
+        await self._chats.documents.add(chat_id, known.document)
         await self._tombstones.remove(chat_id)
+        await self._list(chat_id)
+        await self._shared.listing.remove(known.document.browser, _DELETED.name, chat_id)
         await self._deleted.remove(chat_id)
-        self._chats.on_changed(known.document)
         return True
 
     async def is_deleted(self, chat_id: str) -> bool:

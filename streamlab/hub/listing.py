@@ -4,6 +4,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Protocol
 
+KEPT = 30 * 86_400.0  # seconds after the last change for which a list is kept
 MOST = 10_000  # entries of one kind that an owner has listed; then the oldest leave
 TITLE_CHARACTERS = 80
 TEXT_CHARACTERS = 50_000  # of each entry that can be found
@@ -21,8 +22,11 @@ class Entry:
 class Listing(Protocol):
     """Who made which document of which kind. Every method raises HubUnreachable when the store does not answer."""
 
-    async def put(self, owner: str, kind: str, entry: Entry, text: str = "") -> None:
-        """List an entry, or a listed one as it is now. It is found by its title and by `text`."""
+    async def put(self, owner: str, kind: str, entry: Entry, text: str = "", seconds: float = KEPT) -> None:
+        """List an entry, or a listed one as it is now. It is found by its title and by `text`.
+
+        The owner's list of this kind may leave when for so many `seconds` nothing was put into it.
+        """
 
     async def remove(self, owner: str, kind: str, key: str) -> None: ...
 

@@ -3,7 +3,7 @@
 import sqlite3
 
 from streamlab.hub import listing_table
-from streamlab.hub.listing import MOST, Entry
+from streamlab.hub.listing import KEPT, MOST, Entry
 
 CAPACITY = 16 * 1024 * 1024  # characters of all texts together
 CHECKED = 100  # entries that are put until that is looked at again
@@ -18,7 +18,7 @@ class MemoryListing:
         self._capacity = capacity
         self._unchecked = 0
 
-    async def put(self, owner: str, kind: str, entry: Entry, text: str = "") -> None:
+    async def put(self, owner: str, kind: str, entry: Entry, text: str = "", seconds: float = KEPT) -> None:
         listing_table.put(self._connection, owner, kind, entry, text)
         self._unchecked += 1
         if self._unchecked >= CHECKED:

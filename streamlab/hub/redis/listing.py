@@ -6,9 +6,8 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from streamlab.hub.listing import MOST, Entry, as_found, searched
+from streamlab.hub.listing import KEPT, MOST, Entry, as_found, searched
 
-KEPT = 30 * 86_400  # seconds after the last change
 LISTED = 1_000
 TEXT_CHARACTERS = 8_000
 
@@ -22,11 +21,11 @@ class RedisListing:
         self._redis = redis
         self._answer = answer
 
-    async def put(self, owner: str, kind: str, entry: Entry, text: str = "") -> None:
+    async def put(self, owner: str, kind: str, entry: Entry, text: str = "", seconds: float = KEPT) -> None:
         key, written = _key(owner, kind), json.dumps([entry.title, entry.at, searched(entry, text)[:TEXT_CHARACTERS]])
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.hset(key, entry.key, written)
-            pipe.expire(key, KEPT)
+            pipe.pexpire(key, round(seconds * 1000))
             pipe.hlen(key)
             *_, number = await self._answer(pipe.execute())
         if number > LISTED:

@@ -1,7 +1,7 @@
 """Lists in the file of one process."""
 
 from streamlab.hub import listing_table
-from streamlab.hub.listing import MOST, Entry
+from streamlab.hub.listing import KEPT, MOST, Entry
 from streamlab.hub.sqlite.worker import Worker
 
 
@@ -11,7 +11,7 @@ class SqliteListing:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
 
-    async def put(self, owner: str, kind: str, entry: Entry, text: str = "") -> None:
+    async def put(self, owner: str, kind: str, entry: Entry, text: str = "", seconds: float = KEPT) -> None:
         await self._worker.call(listing_table.put, owner, kind, entry, text)
 
     async def remove(self, owner: str, kind: str, key: str) -> None:
