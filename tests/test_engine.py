@@ -56,7 +56,7 @@ def test_a_waiting_script_comes_round(engine: Engine) -> None:
     """An empty batch each time its patience ends, so that it can notice that it is to stop."""
     chat_id, run_id = ask(engine, fault="silent")
     with closing(engine.follow(run_id, 0.01)) as batches:
-        assert [next(batches) for _ in range(5)] == [[]] * 5
+        assert [next(batches) for _ in range(6)].count([]) == 5, "all but the one that says that work has begun"
         assert engine.hub.log(run_id).followers == 1
         engine.portal.call(engine.chats.stop, chat_id)
         events = [item for batch in batches for item in batch]
