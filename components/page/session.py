@@ -5,6 +5,8 @@ from typing import Literal
 
 import streamlit as st
 
+from streamlab.hub.hub import Notice
+
 CodeRefusal = Literal["empty", "wrong", "too_many"]
 
 
@@ -23,7 +25,7 @@ class Session:
     browser: str | None = None  # its id, once it is known
     submitted: bool = False  # the question box has given its question to its callback
     found: str | None = None  # a question that no callback heard of
-    read_notice: str | None = None  # what was said of the store, and put away
+    read_notice: Notice | None = None  # what was said of the store, and put away
     restored: bool = False  # the sidebar was set to the options of the conversation that the address names
 
 
