@@ -1,5 +1,6 @@
 """The state of one browser session, besides its widgets."""
 
+import secrets
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -14,6 +15,7 @@ CodeRefusal = Literal["empty", "wrong", "too_many"]
 class Session:
     """Holds what several parts of the page share; what one page alone keeps is in its `History`."""
 
+    id: str = field(default_factory=lambda: secrets.token_urlsafe(8))
     notice: str | None = None  # a sentence to show once, at the next drawing
     shown: dict[str, str] = field(default_factory=dict)  # parameter -> the id to come back to from another page
     language_chosen: bool = False  # by the address or in the sidebar; then the address keeps it
