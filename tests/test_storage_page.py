@@ -56,12 +56,12 @@ def test_that_the_file_was_removed_is_told_until_it_is_read(tmp_path: Path, lang
     """Each time anew."""
     words, path = texts(language), tmp_path / "store.sqlite3"
     with serving(lab_store=path) as engine:
-        app = visit("chat", language)
+        app, seen = visit("chat", language), [engine.hub.notice]
         for _ in range(2):
             assert words["storage.gone"] not in said(app)
-            before = engine.hub.notice
             path.unlink()
-            wait_until(lambda before=before: engine.hub.notice is not before, 10.0)
+            wait_until(lambda: engine.hub.notice is not seen[-1], 10.0)
+            seen.append(engine.hub.notice)
             assert words["storage.gone"] in said(checked(app.run()))
             checked(app.button(key="storage.read").click().run())
 
