@@ -160,7 +160,7 @@ st.markdown(t("prompts.what"))
 files_place = st.container()
 with st.container(border=True):
     prompts = prompt_editor.draw()
-saved.keep(comparison_id)
+    saved.keep(comparison_id)
 if comparison_id and not found:
     with gone_place.container():
         comparison.HISTORY.draw_missing(comparison_id)

@@ -6,6 +6,7 @@ import anyio
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from benchmarks.harness import wait_until
 from components.page.pages import PAGES
 from components.page.texts import texts
 from tests.pages import checked, languages, serving, visit
@@ -48,6 +49,21 @@ def test_any_damage_is_told(tmp_path: Path, damage: Damage) -> None:
     damage(path)
     with serving(lab_store=path):
         assert texts("en")["storage.damaged"] in said(visit("chat", "en"))
+
+
+@languages
+def test_that_the_file_was_removed_is_told_until_it_is_read(tmp_path: Path, language: str) -> None:
+    """Each time anew."""
+    words, path = texts(language), tmp_path / "store.sqlite3"
+    with serving(lab_store=path) as engine:
+        app, seen = visit("chat", language), [engine.hub.notice]
+        for _ in range(2):
+            assert words["storage.gone"] not in said(app)
+            path.unlink()
+            wait_until(lambda: engine.hub.notice is not seen[-1], 10.0)
+            seen.append(engine.hub.notice)
+            assert words["storage.gone"] in said(checked(app.run()))
+            checked(app.button(key="storage.read").click().run())
 
 
 @languages

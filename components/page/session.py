@@ -1,9 +1,12 @@
 """The state of one browser session, besides its widgets."""
 
+import secrets
 from dataclasses import dataclass, field
 from typing import Literal
 
 import streamlit as st
+
+from streamlab.hub.hub import Notice
 
 CodeRefusal = Literal["empty", "wrong", "too_many"]
 
@@ -12,6 +15,7 @@ CodeRefusal = Literal["empty", "wrong", "too_many"]
 class Session:
     """Holds what several parts of the page share; what one page alone keeps is in its `History`."""
 
+    id: str = field(default_factory=lambda: secrets.token_urlsafe(8))
     notice: str | None = None  # a sentence to show once, at the next drawing
     shown: dict[str, str] = field(default_factory=dict)  # parameter -> the id to come back to from another page
     language_chosen: bool = False  # by the address or in the sidebar; then the address keeps it
@@ -23,7 +27,7 @@ class Session:
     browser: str | None = None  # its id, once it is known
     submitted: bool = False  # the question box has given its question to its callback
     found: str | None = None  # a question that no callback heard of
-    read_notice: str | None = None  # what was said of the store, and put away
+    read_notice: Notice | None = None  # what was said of the store, and put away
     restored: bool = False  # the sidebar was set to the options of the conversation that the address names
 
 

@@ -15,7 +15,7 @@ SHOWN = "storage.reachable"  # whether the page said that everything is saved
 
 
 def draw(place: DeltaGenerator) -> None:
-    """Say what is wrong with the store, and what to do: what was damaged until it is read, the rest while it is so.
+    """Say what is wrong with the store, and what to do: what was lost until it is read, the rest while it is so.
 
     `place` is a container also where nothing comes, so that nothing below it moves.
     """
@@ -26,8 +26,8 @@ def draw(place: DeltaGenerator) -> None:
             _draw_away()
         if hub.notice and hub.notice.code == "unwritable":
             st.caption(f":material/warning: {t('storage.unwritable')} {_advice('unwritable', _store())}")
-        elif hub.notice and hub.notice.detail != session().read_notice:
-            _draw_damaged(hub.notice)
+        elif hub.notice and hub.notice is not session().read_notice:
+            _draw_lost(hub.notice)
 
 
 @st.fragment(run_every=LOOKS)
@@ -43,10 +43,10 @@ def redraw_when_changed() -> None:
         st.rerun()
 
 
-def _draw_damaged(notice: Notice) -> None:
+def _draw_lost(notice: Notice) -> None:
     with st.container(border=True):
-        st.markdown(f":material/warning: {t('storage.damaged')} {_advice('damaged', notice.detail)}")
-        button("storage.read", "check", setattr, session(), "read_notice", notice.detail)
+        st.markdown(f":material/warning: {t(f'storage.{notice.code}')} {_advice(notice.code, notice.detail)}")
+        button("storage.read", "check", setattr, session(), "read_notice", notice)
 
 
 def _store() -> str:

@@ -92,6 +92,16 @@ class Draft:
             found += [name for name in check_variables(read_check(number)) if name in self.columns]
         return found
 
+    def text_fields(self) -> dict[str, str]:
+        """Return the widgets' keys of all that is typed, each with its place in the set."""
+        variants = {
+            variant_key(number, name): f"variant.{place}.{name}"
+            for place, number in enumerate(self.variants)
+            for name in ("name", "system", "template")
+        }
+        checks = {check_key(number, "value"): f"check.{place}.value" for place, number in enumerate(self.checks)}
+        return variants | checks
+
     def read(self) -> PromptSet | None:
         """Build the set, or return None when it is too large."""
         try:

@@ -5,7 +5,6 @@ import streamlit as st
 from components.page import sidebar
 from components.page.lab import engine
 from components.page.slots import grid
-from components.page.text_area import read_while_typing
 from components.page.texts import plain, t
 from components.page.widgets import button, control
 from components.prompts import cases as cases_table
@@ -29,8 +28,6 @@ def draw() -> PromptSet | None:
         cases_table.draw(found)
     with checks:
         _draw_checks(found)
-    values = [t("prompts.check_value", number=place) for place in range(1, len(found.checks) + 1)]
-    read_while_typing(t("prompts.template"), t("sidebar.system"), t("prompts.name"), *values)
     prompts = found.read()
     if prompts is None:
         st.error(t("prompts.too_large"), icon=":material/error:")

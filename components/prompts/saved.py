@@ -1,7 +1,8 @@
 """The set that is being edited, as it is saved while it is typed; new ones, named ones, and those to come back to."""
 
+import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 import streamlit as st
@@ -10,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from components.page.browser import browser
 from components.page.lab import engine
 from components.page.session import session
+from components.page.text_area import read_while_typing
 from components.page.texts import plain, t
 from components.page.widgets import button
 from components.prompts.draft import draft, example_set, load
@@ -39,6 +41,7 @@ class _Current:
     kept: PromptSet | None = None
     latest: Latest | None = None  # as it was noted
     failed: bool = False
+    opened: str = field(default_factory=lambda: secrets.token_urlsafe(8))
 
 
 def open_first(found: Comparison | None) -> None:
@@ -63,10 +66,17 @@ def take(prompts: PromptSet, origin: Origin, left_out: tuple[LeftOut, ...] = ())
 
 
 def keep(comparison_id: str | None) -> None:
-    """Save the set if it has changed, and note for the next session that it is this one."""
-    current, me, prompts = _current(), browser(), draft().read()
-    if prompts is None:
-        return
+    """Save the set if it has changed, also while it is typed, and note for the next session that it is this one."""
+    current, prompts = _current(), draft().read()
+    if prompts is not None:
+        _keep(current, prompts, comparison_id)
+    document = current.known.document.id if current.known else ""
+    saved = prompts is not None and prompts == current.kept and not current.failed
+    read_while_typing(draft().text_fields(), document, current.opened, saved=saved)
+
+
+def _keep(current: _Current, prompts: PromptSet, comparison_id: str | None) -> None:
+    me = browser()
     if current.kept is None and current.origin in ("example", "comparison", "saved"):
         current.kept = prompts
     if prompts != current.kept or current.failed:

@@ -23,10 +23,11 @@ class Outage:
 class Notice:
     """What people are to know of the store. "damaged": its file was kept aside as `detail` and a new one begun.
 
-    "unwritable": nothing is kept, for what `detail` says.
+    "gone": its file `detail` was removed while it was in use, and a new one begun; "replaced": another was put in its
+    place, which was kept aside as `detail`. "unwritable": nothing is kept, for what `detail` says.
     """
 
-    code: Literal["damaged", "unwritable"]
+    code: Literal["damaged", "gone", "replaced", "unwritable"]
     detail: str
 
 

@@ -1,4 +1,4 @@
-"""The file of the embedded store: one process has it, its version is known, and a damaged one is kept aside."""
+"""The file of the embedded store: one process has it, its version is known, and what is not it is kept aside."""
 
 import logging
 import os
@@ -9,6 +9,7 @@ from contextlib import suppress
 from importlib.resources import files
 from io import FileIO
 from pathlib import Path
+from typing import Literal
 
 from streamlab.hub import listing_table
 from streamlab.hub.errors import StoreRefused, StoreUnwritable
@@ -52,6 +53,7 @@ class StoreFile:
         self._renews = renews
         self.notice: Notice | None = None
         self._lock = _locked(path)
+        self._identities: tuple[_Identity | None, ...] = (None, None)  # of the file and its write-ahead log
         try:
             self.connection = self._opened()
         except BaseException:
@@ -67,8 +69,70 @@ class StoreFile:
         """Keep the file aside, which turned out to be damaged, and begin a new one."""
         with suppress(sqlite3.Error):
             self.connection.close()
-        self._keep_aside()
+        self._keep_aside("damaged")
         self.connection = self._connected()
+
+    def look(self) -> bool:
+        """Be sure that it is still this file that is at the path; tell whether a new one was begun because it is not.
+
+        A file that was removed goes on to take what is written to it, and is gone with the process. Raises
+        StoreRefused or StoreUnwritable when no other can be begun; then nothing is kept until one can.
+        """
+        now = self._identified()
+        if now[0] != self._identities[0]:
+            self._begin_anew(now[0])
+            return True
+        try:
+            self._keep_lock()
+        except (StoreRefused, StoreUnwritable):
+            return False  # nobody else gets in: SQLite has locked the file as well, as long as it is open
+        if now != self._identities:
+            self._reopen()
+        return False
+
+    def _begin_anew(self, found: "_Identity | None") -> None:
+        with suppress(sqlite3.Error):  # whoever moved the file away has all of it
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        with suppress(sqlite3.Error):
+            self.connection.close()
+        self._keep_lock()
+        try:
+            if _identify(self._log) == self._identities[1]:  # SQLite would read it into the next file
+                os.unlink(self._log)
+            if found and not _check_owner(self.path):
+                self._keep_aside("replaced")
+        except OSError as error:
+            raise StoreUnwritable(f"{self.path} cannot be written ({error.strerror})") from None
+        self.connection = self._opened()
+        if not found:
+            logger.warning("%s was removed: a new one is begun, and what was kept before is gone", self.path)
+            self.notice = Notice("gone", str(self.path))
+
+    def _keep_lock(self) -> None:
+        """Lock the path anew where the lock's file is not there any more, so that no other process begins here."""
+        status = os.fstat(self._lock.fileno())
+        if _identify(_lock_path(self.path)) != (status.st_dev, status.st_ino):
+            lock = _locked(self.path)
+            self._lock.close()
+            self._lock = lock
+
+    def _reopen(self) -> None:
+        """Begin a new write-ahead log where it alone was removed; what it held is moved into the file first."""
+        try:
+            busy, *_ = self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error:
+            return  # tried again at the next look
+        if not busy:
+            self.connection.close()
+            self.connection = self._opened()
+            logger.warning("%s was removed: what it held is in %s", self._log, self.path)
+
+    @property
+    def _log(self) -> Path:
+        return Path(f"{self.path}-wal")
+
+    def _identified(self) -> "tuple[_Identity | None, ...]":
+        return _identify(self.path), _identify(self._log)
 
     def _opened(self) -> sqlite3.Connection:
         try:
@@ -77,7 +141,7 @@ class StoreFile:
             except sqlite3.DatabaseError as error:
                 if not (self._renews and is_damage(error)):
                     raise
-                self._keep_aside()
+                self._keep_aside("damaged")
                 return self._connected()
         except sqlite3.OperationalError as error:
             if _code(error) in _HELD:
@@ -99,15 +163,16 @@ class StoreFile:
         except BaseException:
             connection.close()
             raise
+        self._identities = self._identified()
         return connection
 
-    def _keep_aside(self) -> None:
-        aside = self.path.with_name(f"{self.path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+    def _keep_aside(self, why: Literal["damaged", "replaced"]) -> None:
+        aside = self.path.with_name(f"{self.path.name}.{why}-{time.strftime('%Y%m%d-%H%M%S')}")
         for companion in _COMPANIONS:
             with suppress(FileNotFoundError):
                 os.replace(f"{self.path}{companion}", f"{aside}{companion}")
-        logger.warning("%s is damaged: it is kept as %s, and a new one is begun", self.path, aside)
-        self.notice = Notice("damaged", str(aside))
+        logger.warning("%s was %s: it is kept as %s, and a new one is begun", self.path, why, aside)
+        self.notice = Notice(why, str(aside))
 
 
 def check_store(path: Path | None) -> None:
@@ -133,11 +198,30 @@ def is_damage(error: BaseException) -> bool:
 _ELSEWHERE = "Processes that are to share what they keep need one REDIS_URL, others a LAB_STORE each."
 
 
+_Identity = tuple[int, int]
+"""What a file is told by, whatever its path: its device and its number there."""
+
+
+def _identify(path: Path) -> _Identity | None:
+    """Return which file is at the path; None for none. Raises StoreUnwritable when it cannot be told."""
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise StoreUnwritable(f"{path} cannot be read ({error.strerror})") from None
+    return status.st_dev, status.st_ino
+
+
+def _lock_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.lock")
+
+
 def _locked(path: Path) -> FileIO:
     """Lock the file for this process; the lock goes when the process does, however it ends."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = open(path.with_name(f"{path.name}.lock"), "a+b", buffering=0)  # noqa: SIM115 # held for as long as the file is
+        lock = open(_lock_path(path), "a+b", buffering=0)  # noqa: SIM115 # held for as long as the file is
     except OSError as error:
         raise StoreUnwritable(f"{path} cannot be written ({error.strerror})") from None
     try:

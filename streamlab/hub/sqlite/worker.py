@@ -6,11 +6,12 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
-from streamlab.hub.errors import HubUnreachable
+from streamlab.hub.errors import HubUnreachable, StoreRefused, StoreUnwritable
 from streamlab.hub.sqlite.file import StoreFile, is_damage
 
 logger = logging.getLogger(__name__)
@@ -44,7 +45,8 @@ class Worker:
     """Does work in transactions, on a thread of its own from `start` to `close`. Belongs to one event loop.
 
     What does not succeed together with others is done by itself, so that it spoils nothing but itself. `renewed` is
-    told when the file turned out to be damaged: it is an empty one from then on.
+    told when the file turned out to be damaged or gone: it is an empty one from then on. Whether it is gone is looked
+    at after each transaction, before anyone is told that it succeeded, and each second without one.
     """
 
     def __init__(self, file: StoreFile, renewed: Callable[[], None]) -> None:
@@ -137,13 +139,7 @@ class Worker:
 
     def _finished(self, jobs: list[Job[Any]], results: list[Any], wrote: bool, renewed: bool) -> None:
         self._running = False
-        failures = [result for result in results if isinstance(result, sqlite3.Error)]
-        if failures and self.reachable:
-            logger.warning("the store takes nothing at the moment (%s)", failures[0])
-        if failures or wrote:
-            self.reachable = not failures
-        if renewed:
-            self._renewed()
+        self._take_stock([result for result in results if isinstance(result, sqlite3.Error)], wrote, renewed)
         for job, result in zip(jobs, results, strict=True):
             if isinstance(result, Exception):
                 job.failed(result)
@@ -152,25 +148,60 @@ class Worker:
         if self._urgent and not self._scheduled and not self._closed:
             self._begin()
 
+    def _take_stock(self, failures: list[sqlite3.Error], wrote: bool, renewed: bool) -> None:
+        """Note how the store is, and tell of a new file."""
+        if failures and self.reachable and not renewed:
+            logger.warning("the store takes nothing at the moment (%s)", failures[0])
+        if failures or wrote or renewed:
+            self.reachable = renewed or not failures
+        if renewed:
+            self._renewed()
+
     # On the thread
 
     def _run(self) -> None:
-        pause: float | None = None
+        worked = True
         while True:
             try:
-                jobs = self._batches.get(timeout=pause)
+                jobs = self._batches.get(timeout=PAUSE)
             except Empty:
-                self._checkpoint()
-                pause = None
+                if worked:
+                    self._checkpoint()
+                worked = False
+                self._look_idly()
                 continue
             if jobs is None:
                 break
-            changes = self._file.connection.total_changes
-            results, renewed = self._results(jobs)
-            wrote = self._file.connection.total_changes != changes
-            pause = PAUSE
+            results, wrote, renewed = self._done(jobs)
+            worked = True
             self._loop.call_soon_threadsafe(self._finished, jobs, results, wrote, renewed)
         self._file.close()
+
+    def _done(self, jobs: list[Job[Any]]) -> tuple[list[Any], bool, bool]:
+        """Do the jobs in a file that is still there afterwards; tell whether they wrote, and if it is a new one."""
+        before = self._changes()
+        results, renewed = self._results(jobs)
+        wrote = self._changes() != before
+        gone, begun = self._look()
+        return [gone] * len(jobs) if gone else results, wrote, renewed or begun
+
+    def _changes(self) -> int:
+        with suppress(sqlite3.ProgrammingError):  # it is closed: no file could be begun
+            return self._file.connection.total_changes
+        return 0
+
+    def _look(self) -> tuple[sqlite3.Error | None, bool]:
+        """Return why what was written just now is not kept, if so, and whether a new file was begun."""
+        try:
+            begun = self._file.look()
+        except (StoreRefused, StoreUnwritable, sqlite3.Error) as error:
+            return sqlite3.OperationalError(str(error)), False
+        return sqlite3.OperationalError("its file was removed") if begun else None, begun
+
+    def _look_idly(self) -> None:
+        gone, begun = self._look()
+        if gone:
+            self._loop.call_soon_threadsafe(self._take_stock, [] if begun else [gone], False, begun)
 
     def _results(self, jobs: list[Job[Any]]) -> tuple[list[Any], bool]:
         try:
