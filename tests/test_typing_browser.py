@@ -77,7 +77,7 @@ class Lab:
     def type(self, label: str = "prompts.template", text: str = TEXT) -> None:
         """Type without a pause, as people do."""
         self.field(label).click()
-        self.page.keyboard.press("End")
+        self.page.keyboard.press("Control+End")
         self.page.keyboard.type(text, delay=KEY_MS)
 
     def is_back(self) -> None:
