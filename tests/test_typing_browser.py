@@ -30,7 +30,11 @@ KEY_MS = 60
 TEXT = " in one sentence, for a child of ten, without a word of more than three syllables"
 
 Change = Callable[[Sets, Known], Awaitable[None]]
-FIELDS = ["prompts.template", "sidebar.system", "prompts.name"]
+FIELDS = [
+    "prompts.template",
+    pytest.param("sidebar.system", marks=pytest.mark.soak),
+    pytest.param("prompts.name", marks=pytest.mark.soak),
+]
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +139,7 @@ def test_what_is_typed_outlives_a_kill(open_lab: Callable[..., Lab], language: s
             expect(lab.field(label)).to_have_value(before + text)
 
 
+@pytest.mark.soak
 def test_what_somebody_else_saved_meanwhile_stays(open_lab: Callable[..., Lab]) -> None:
     """It is newer than what was being typed."""
 
