@@ -16,7 +16,7 @@ from streamlab.prompts.promptfoo import to_promptfoo
 from streamlab.prompts.promptfoo_config import open_set
 from streamlab.prompts.serialization import BrokenSet, from_address, to_address, to_yaml
 
-SHARED, UPLOAD = "set", "prompts.upload"
+SHARED, UPLOAD, OPEN = "set", "prompts.upload", "prompts.open"
 
 
 def open_shared() -> None:
@@ -33,7 +33,7 @@ def draw(prompts: PromptSet | None, found: Comparison | None) -> None:
     with place:
         saved.draw(place)
         comparison.HISTORY.draw(found.id if found else None)
-        with st.popover(t("prompts.open"), icon=":material/upload:"):
+        with st.popover(t("prompts.open"), icon=":material/upload:", key=OPEN, on_change="rerun"):
             st.file_uploader(t("prompts.open_what"), type=["yaml", "yml", "json"], key=UPLOAD, on_change=_upload)
         if prompts:
             with st.popover(t("prompts.save"), icon=":material/save:"):
@@ -71,6 +71,7 @@ def _upload() -> None:
         try:
             opened = open_set(file.getvalue(), options().model)
             saved.take(opened.prompts, "file", opened.left_out)
+            st.session_state[OPEN] = False  # it would stand above what was opened
         except BrokenSet as error:
             _refuse(error)
 
