@@ -29,7 +29,6 @@ class Session:
     found: str | None = None  # a question that no callback heard of
     read_notice: Notice | None = None  # what was said of the store, and put away
     nowhere: str | None = None  # an address that is no page's and led to the chat, until another page is opened
-    read_notice: str | None = None  # what was said of the store, and put away
     restored: bool = False  # the sidebar was set to the options of the conversation that the address names
 
 
