@@ -12,7 +12,7 @@ from components.page.connection import tell_of_connection
 from components.page.folder import folder
 from components.page.pages import PAGES
 from components.page.session import session
-from components.page.texts import t
+from components.page.texts import plain, t
 
 ASSETS = files("assets")
 
@@ -32,7 +32,7 @@ def start() -> None:
     """
     query = st.query_params.to_dict()
     if nothing_at := query.pop(ADDRESS, None) or unknown_address():
-        session().nowhere = nothing_at
+        session().notice = t("app.no_page", address=plain(nothing_at))
     st.switch_page(pages["chat"], query_params=query)
 
 
@@ -50,8 +50,6 @@ page = st.navigation({"": [root], t("app.title"): [*pages.values()]})
 if page == pages["chat"]:
     with st.sidebar:
         conversations.draw()
-if page not in (pages["chat"], root):
-    session().nowhere = None
 sidebar.draw()
 with st.sidebar:
     keep_composition()

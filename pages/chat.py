@@ -12,7 +12,7 @@ from components.page.browser import browser
 from components.page.changes import draw_changes
 from components.page.lab import engine, find_log, following
 from components.page.session import session
-from components.page.texts import plain, t
+from components.page.texts import t
 from components.page.widgets import button, download
 from streamlab.agent.graph import chat_agent
 from streamlab.chats.chat import Busy, Chat, Turn
@@ -100,8 +100,6 @@ except HubUnreachable:
 invitation = st.empty()  # also in a chat: otherwise what stands below would be there twice while an answer arrives
 if not current and not away:
     with invitation.container():
-        if nowhere := session().nowhere:
-            st.error(t("app.no_page", address=plain(nowhere)), icon=":material/wrong_location:")
         st.markdown(t("chat.what"))
         if chat_id:
             conversations.draw_gone(chat_id)
@@ -115,9 +113,6 @@ stop_place = st.bottom.empty()
 questions.draw_input("chat.input", t("chat.input"), ask, st.bottom)
 if current and current.live:  # before any text: what a live answer can be told is there first
     button("chat.stop", "stop_circle", stop, current, place=stop_place)
-if current and (nowhere := session().nowhere):  # the page opens at its end
-    session().nowhere = None
-    st.bottom.error(t("app.no_page", address=plain(nowhere)), icon=":material/wrong_location:")
 if chat_id:
     draw_changes(CHAT, chat_id, current.version if current else "")
 if current:

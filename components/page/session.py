@@ -28,7 +28,6 @@ class Session:
     submitted: bool = False  # the question box has given its question to its callback
     found: str | None = None  # a question that no callback heard of
     read_notice: Notice | None = None  # what was said of the store, and put away
-    nowhere: str | None = None  # an address that is no page's and led to the chat, until another page is opened
     restored: bool = False  # the sidebar was set to the options of the conversation that the address names
 
 
