@@ -4,6 +4,7 @@ import re
 import signal
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, expect
 
 from components.page.texts import texts
@@ -11,7 +12,7 @@ from streamlab.prompts.serialization import to_address
 from tests import test_connection_browser
 from tests.browser import PATIENCE, button, needs_chromium
 from tests.comparison_process import prompt_set
-from tests.pages import LOCALE, languages
+from tests.pages import LOCALE
 from tests.test_connection_browser import serve
 from tests.test_gateway_command import free_port, needs_signals
 
@@ -20,8 +21,9 @@ browser = test_connection_browser.browser  # fixtures are found by their names
 pytestmark = needs_chromium
 
 
+@pytest.mark.soak
 @needs_signals
-@languages
+@pytest.mark.parametrize("language", ["en", "ja"])
 def test_it_goes_on_after_a_kill(browser: Browser, tmp_path: Path, language: str) -> None:
     """By one click, and it is the same comparison: in the list, too."""
     words, port = texts(language), free_port()

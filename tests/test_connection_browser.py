@@ -104,7 +104,8 @@ def test_the_page_goes_on_where_it_was(browser: Browser, tmp_path: Path, redis_s
 
 
 @needs_signals
-@pytest.mark.parametrize("language", ["en", pytest.param("ja", marks=pytest.mark.soak)])
+@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.soak
 def test_pages_in_a_folder_work_as_at_the_root(browser: Browser, tmp_path: Path, language: str) -> None:
     """Unknown addresses, the history, two tabs, and a server that goes and comes back; all beneath the folder."""
     words, port, folder = texts(language), free_port(), "/lab"
@@ -138,7 +139,7 @@ def test_pages_in_a_folder_work_as_at_the_root(browser: Browser, tmp_path: Path,
 
 
 @needs_signals
-@pytest.mark.parametrize(("language", "width"), [("en", 1280), ("ja", 390)])
+@pytest.mark.parametrize(("language", "width"), [("en", 1280), pytest.param("ja", 390, marks=pytest.mark.soak)])
 def test_a_killed_server_s_answer_is_there_when_it_is_back(
     browser: Browser, tmp_path: Path, language: str, width: int
 ) -> None:

@@ -109,6 +109,7 @@ def test_conversations_are_found_searched_named_deleted_and_restored(lab: Site, 
 
 
 @needs_signals
+@pytest.mark.soak
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_what_was_deleted_can_be_brought_back_after_a_kill(lab: Site, tmp_path: Path, language: str) -> None:
     """In the list, and at the address of what was deleted; each of them."""
@@ -147,7 +148,7 @@ ODD = (
 )
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", [pytest.param(1280, marks=pytest.mark.soak), 390])
 def test_odd_titles_are_shown_as_they_are(lab: Site, width: int) -> None:
     """On one line from where their text begins, in its direction, and each with a menu of its name."""
     with lab.opened("/chat") as page:

@@ -82,7 +82,14 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize(("name", "language"), [("timeline", "en"), ("faults", "ja"), ("latency", "ja")])
+@pytest.mark.parametrize(
+    ("name", "language"),
+    [
+        ("timeline", "en"),
+        pytest.param("faults", "ja", marks=pytest.mark.soak),
+        pytest.param("latency", "ja", marks=pytest.mark.soak),
+    ],
+)
 def test_what_was_seen_is_there_after_a_kill_and_can_be_asked_again(
     browser: Browser, tmp_path: Path, name: str, language: str
 ) -> None:
@@ -122,6 +129,7 @@ def test_what_was_seen_is_there_after_a_kill_and_can_be_asked_again(
         page.close()
 
 
+@pytest.mark.soak
 def test_a_run_of_the_chat_is_on_the_timeline_after_a_restart(browser: Browser, tmp_path: Path) -> None:
     """The link is there, and the run with every event; also when the conversation was deleted and brought back."""
     words, port = texts("en"), free_port()

@@ -30,11 +30,7 @@ KEY_MS = 60
 TEXT = " in one sentence, for a child of ten, without a word of more than three syllables"
 
 Change = Callable[[Sets, Known], Awaitable[None]]
-FIELDS = [
-    "prompts.template",
-    pytest.param("sidebar.system", marks=pytest.mark.soak),
-    pytest.param("prompts.name", marks=pytest.mark.soak),
-]
+FIELDS = ["prompts.template", "sidebar.system", "prompts.name"]
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +115,7 @@ def open_lab(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Lab]]:
         yield open_one
 
 
+@pytest.mark.soak
 @languages
 @pytest.mark.parametrize("label", FIELDS)
 def test_what_is_typed_outlives_a_kill(open_lab: Callable[..., Lab], language: str, label: str) -> None:
@@ -159,6 +156,7 @@ def test_what_somebody_else_saved_meanwhile_stays(open_lab: Callable[..., Lab]) 
     expect(lab.field("prompts.template")).to_have_value("Newer {topic}")
 
 
+@pytest.mark.soak
 def test_what_was_typed_into_one_set_never_lands_in_another(open_lab: Callable[..., Lab]) -> None:
     """Even if that has the same texts."""
 
