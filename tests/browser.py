@@ -59,7 +59,7 @@ def shared_app(demo: DemoModel) -> Iterator[str]:
     environment = {
         "OPENAI_BASE_URL": demo.base_url,
         "OPENAI_API_KEY": "test",
-        "LAB_MODELS": ",".join(MODELS.values()),
+        "LAB_MODELS": ",".join((*MODELS.values(), "demo-provider")),
         "LAB_GRPC_PORT": str(free_port()),
     }
     with streamlit_server(ROOT / "app.py", environment=environment) as server:

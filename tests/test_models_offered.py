@@ -48,6 +48,7 @@ def test_what_was_asked_of_it_before_is_not_asked_again(lab: Engine) -> None:
     )
     lab.portal.call(lab.comparisons.stop, made)
     until(lambda: not getattr(lab.portal.call(lab.comparisons.find, made), "live", True))
+    until(lambda: lab.portal.call(lab.comparisons.version, made).startswith("stopped"))  # it is written down
     app = visit("prompts", "en", comparison=made)
     checked(app.button(key="prompts.go_on").click().run())
     assert is_refused(app)

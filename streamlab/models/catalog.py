@@ -75,9 +75,12 @@ class Models:
         return tuple(dict.fromkeys(name for each in providers for name in self._listed.get(each.name, ())))
 
     async def not_offered(self, models: Iterable[str]) -> str | None:
-        """Return the first of these models that nobody may ask for here, whichever way its name came in."""
-        names = await self.names()
-        return next((model for model in models if model not in names and not is_demo(model)), None)
+        """Return the first of these models that nobody may ask for here, whichever way its name came in.
+
+        What stands after a `?` is how a scripted model is to answer; it makes no other model of one that is offered.
+        """
+        names = {name.partition("?")[0] for name in await self.names()}
+        return next((each for each in models if each.partition("?")[0] not in names and not is_demo(each)), None)
 
     async def watch(self) -> None:
         """Ask the providers at start, also with LAB_MODELS, and again until none fails any more."""
