@@ -22,7 +22,7 @@ SCREEN = [path for path in (*ROOT.glob("components/**/*.py"), *ROOT.glob("pages/
 CORE = [
     *(
         ROOT / "streamlab" / path
-        for path in ("events/codes.py", "events/recording.py", "runs/run.py", "faults/trials.py")
+        for path in ("events/codes.py", "events/recording.py", "hub/hub.py", "runs/run.py", "faults/trials.py")
     ),
     *(
         path
@@ -59,6 +59,10 @@ def _uses(path: Path, named: set[str]) -> Iterator[Use]:
             case ast.Call(func=ast.Name(id="t"), args=[key], keywords=keywords):
                 values = frozenset(keyword.arg or "" for keyword in keywords)
                 yield Use(f"{path.name}:{node.lineno}", ast.unparse(key), frozenset(_keys(key, tree, named)), values)
+            case ast.Subscript(value=ast.Call(func=ast.Name(id="texts")), slice=key):
+                yield Use(
+                    f"{path.name}:{node.lineno}", ast.unparse(key), frozenset(_keys(key, tree, named)), frozenset()
+                )
             case ast.Call(func=ast.Name(id="button" | "control" | "choice" | "download" as kind), args=[name, *_]):
                 endings = {"help"} | (named if kind == "choice" else set())
                 widgets = set(_keys(name, tree, named))
