@@ -110,7 +110,9 @@ async ([html, js, data]) => {
     parent.innerHTML = html;
     document.body.append(parent);
     const overtaken = update(), card = parent.querySelector('article'), last = update();
-    while (signals.length < 2) await new Promise(resolve => setTimeout(resolve));  // of both, until they ask
+    for (let turn = 0; signals.length < 2 && turn < 1000; turn++) {  // of both, until they ask
+        await new Promise(resolve => setTimeout(resolve, 10));
+    }
     overtaken();
     update();
     const stayed = card.isConnected && !signals.some(signal => signal.aborted);
@@ -132,6 +134,7 @@ def test_the_clients_stay_until_the_page_is_left(app: Site) -> None:
         "served": False,
         "language": "en",
         "words": {},
+        "api": "/api",
     }
     with app.opened("/api/healthz") as page:
         assert page.evaluate(OVERTAKEN, [relay_cards.HTML, relay_cards.JS, data]) == [True, 2, True]
