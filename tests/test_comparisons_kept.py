@@ -20,6 +20,7 @@ from streamlab.models.catalog import Models
 from streamlab.prompts import comparison_documents
 from streamlab.prompts.comparison import CellKey, Comparison
 from streamlab.prompts.comparisons import Comparisons
+from streamlab.prompts.prompt_set import PromptSet, Variant
 from streamlab.runs.run import RunLimits, Runs
 from tests.comparison_process import BROWSER
 from tests.comparison_process import prompt_set as seventy_two
@@ -168,6 +169,18 @@ async def test_what_failed_or_was_stopped_is_asked_again(process: Process) -> No
     found = await reaches(one, made, lambda now: now.cells()[0].completed)
     assert found.state == "running"
     assert found.cells()[1].status == "running"
+
+
+async def test_what_breaks_it_off_leaves_it_whole(process: Process, caplog: pytest.LogCaptureFixture) -> None:
+    """A set with problems, which no page starts: what had arrived is there, and it can be deleted."""
+    one, mine = process(), name()
+    variants = [Variant(name=each, template=each, model=demo_model(**SLOW)) for each in ("Say A", "Say {nothing}")]
+    made = await one.start(PromptSet(variants=tuple(variants), at_once=1), mine)
+    found = await reaches(one, made, lambda now: not now.live)
+    assert found.state == "interrupted"
+    assert "comparison" in caplog.text
+    assert present(await one.delete(mine, made)).state == "interrupted"
+    assert await one.find(made) is None
 
 
 async def test_they_are_listed_found_deleted_and_brought_back(process: Process) -> None:

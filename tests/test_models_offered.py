@@ -10,6 +10,7 @@ from components.page.texts import texts
 from streamlab.demo_model.process import DemoModel
 from streamlab.engine import Engine
 from streamlab.models.options import Options
+from streamlab.prompts.prompt_set import PromptSet, Variant
 from streamlab.prompts.serialization import to_address
 from tests.comparison_process import prompt_set
 from tests.pages import checked, new_question, serving, visit
@@ -41,11 +42,8 @@ def test_a_set_that_came_by_its_address_is_refused(lab: Engine) -> None:
 
 def test_what_was_asked_of_it_before_is_not_asked_again(lab: Engine) -> None:
     """A comparison goes on with what is offered now."""
-    prompts = prompt_set()
-    hidden = prompts.variants[1].model_copy(update={"model": HIDDEN})
-    made = lab.portal.call(
-        lab.comparisons.start, prompts.model_copy(update={"variants": (prompts.variants[0], hidden), "cases": ()})
-    )
+    prompts = PromptSet(variants=tuple(Variant(name=name, template="q", model=name) for name in (FREE, HIDDEN)))
+    made = lab.portal.call(lab.comparisons.start, prompts)
     lab.portal.call(lab.comparisons.stop, made)
     until(lambda: not getattr(lab.portal.call(lab.comparisons.find, made), "live", True))
     until(lambda: lab.portal.call(lab.comparisons.version, made).startswith("stopped"))  # it is written down

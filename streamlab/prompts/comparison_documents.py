@@ -1,7 +1,6 @@
 """Comparisons as documents: what is compared, how far it has come, and the answers, some of them in each document."""
 
 import asyncio
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, islice
@@ -94,7 +93,7 @@ class ComparisonDocuments:
     async def note(self, id: str, state: ComparisonState) -> str:
         """Note how it stands now, and return its version."""
         known = await self._progress.get(id)
-        progress = Progress(state, time.time(), known.document.changes + 1 if known else 0)
+        progress = Progress(state, self._hub.shared.now(), known.document.changes + 1 if known else 0)
         await self._progress.put(id, progress)
         return progress.version
 
@@ -105,7 +104,7 @@ class ComparisonDocuments:
         """
         version = await self.note(comparison.id, comparison.state)
         if comparison.browser:
-            entry = Entry(comparison.id, comparison.name, time.time())
+            entry = Entry(comparison.id, comparison.name, self._hub.shared.now())
             await self._listing.put(comparison.browser, KIND, entry, "\n".join(_texts(comparison)))
         return version
 
@@ -114,14 +113,14 @@ class ComparisonDocuments:
         known = await self._progress.get(id)
         if known is None:
             return None
-        running = Progress("running", time.time(), known.document.changes + 1)
+        running = Progress("running", self._hub.shared.now(), known.document.changes + 1)
         return running.version if await self._progress.replace(id, known, running) else None
 
     async def beat(self, id: str) -> ComparisonState | None:
         """Show that who runs it is alive, and return how it stood until now; None when it is gone."""
         known = await self._progress.get(id)
         if known and known.document.state == "running":
-            await self._progress.replace(id, known, replace(known.document, at=time.time()))
+            await self._progress.replace(id, known, replace(known.document, at=self._hub.shared.now()))
         return known.document.state if known else None
 
     async def version(self, id: str) -> str:
@@ -153,7 +152,7 @@ class ComparisonDocuments:
         runs = await self._runs(id, head.prompts)
         stands = progress.document.state, runs, head.browser, progress.document.version
         found = await self._as_it_stands(Comparison(id, head.prompts, *stands))
-        silent = self._hub.shared.alone or time.time() - progress.document.at > SILENT
+        silent = self._hub.shared.alone or self._hub.shared.now() - progress.document.at > SILENT
         if found.state == "running" and silent:
             found = replace(found, state="interrupted")
         if not found.live:

@@ -1,6 +1,7 @@
 """Comparisons of prompts: every variant answers every case, in runs that outlive the page."""
 
 import asyncio
+import logging
 import secrets
 import time
 from collections.abc import Callable, Iterable
@@ -26,9 +27,12 @@ from streamlab.prompts.template import fill
 from streamlab.runs.chain import ChainAttempt, chat_chain, chat_input
 from streamlab.runs.run import Runs, TooManyRuns, new_run_id
 
+logger = logging.getLogger(__name__)
+
 MAX_ANSWERS = 5_000
 RATE_LIMIT_WAITS = (5.0, 10.0, 20.0, 40.0, 60.0)  # seconds after a run whose own retries all met a 429
 FULL_WAIT = 1.0  # seconds to wait when no run can be started
+ENDING = 5.0  # seconds that one which ends is given until that is written down
 
 
 class TooManyAnswers(ValueError):
@@ -78,6 +82,14 @@ class _Active:
             self.state = state
             self.scope.cancel()
 
+    async def settled(self) -> None:
+        """Wait until it is written down how it ended. Raises HubUnreachable where that takes too long."""
+        try:
+            async with asyncio.timeout(ENDING):
+                await self.written.wait()
+        except TimeoutError:
+            raise HubUnreachable("the store does not take how a comparison ended") from None
+
 
 class Comparisons:
     """Runs comparisons on one event loop, and keeps each as a document from its beginning.
@@ -110,7 +122,7 @@ class Comparisons:
     async def go_on(self, comparison_id: str) -> None:
         """Ask for what has no whole answer yet, in a comparison that has ended; nothing else is asked again."""
         if (ending := self._active.get(comparison_id)) and ending.state != "running":
-            await ending.written.wait()
+            await ending.settled()
         found = await self.find(comparison_id)
         if not found or found.live or not (version := await self._documents.take(comparison_id)):
             return
@@ -164,7 +176,7 @@ class Comparisons:
         active = self._active.get(comparison_id)
         if active and active.browser == browser:
             active.cancel("stopped")
-            await active.written.wait()
+            await active.settled()
         if deleted := await self._documents.delete(browser, comparison_id):
             await self._tombstones.put(comparison_id, browser)
         return deleted
@@ -175,11 +187,11 @@ class Comparisons:
         await self._tombstones.remove(comparison_id)
 
     async def close(self) -> None:
-        """Interrupt all comparisons, and wait up to 5 s until it is written down."""
+        """Interrupt all comparisons, and wait up to ENDING seconds until it is written down."""
         for active in self._active.values():
             active.cancel("interrupted")
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=5)
+            await asyncio.wait(self._tasks, timeout=ENDING)
 
     def _begin(self, active: _Active, keys: Iterable[CellKey]) -> None:
         self._active[active.id] = active
@@ -188,11 +200,15 @@ class Comparisons:
         task.add_done_callback(self._tasks.discard)
 
     async def _run(self, active: _Active, keys: Iterable[CellKey]) -> None:
-        with active.scope:
-            async with anyio.create_task_group() as group:
-                group.start_soon(self._beat, active)
-                await self._run_cells(active, keys)
-                group.cancel_scope.cancel()
+        try:
+            with active.scope:
+                async with anyio.create_task_group() as group:
+                    group.start_soon(self._beat, active)
+                    await self._run_cells(active, keys)
+                    group.cancel_scope.cancel()
+        except Exception:  # what is there stays, and can be taken up
+            logger.exception("comparison %s", active.id)
+            active.state = "interrupted"
         if active.state == "running":
             active.state = "completed"
         while not active.deleted:
