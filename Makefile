@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CLIENT := clients/python/src/streamlab_client/generated
 
-.PHONY: run dev test soak lint bench lock screenshots protocol unasync client clean
+.PHONY: run dev test soak lint bench lock audit screenshots protocol unasync client clean
 
 run: $(VENV)/run.stamp ## the app on http://localhost:8501
 	$(BIN)/streamlit run app.py
@@ -41,9 +41,13 @@ client: ## build the JavaScript client, and give it to the page that shows sever
 	cd clients/javascript && npm ci && npm run build
 	cp clients/javascript/dist/browser.js components/relay/client/streaming_lab_client.js
 
-lock: $(VENV)/dev.stamp ## compile the exact requirements from the short lists
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --upgrade requirements.in -o requirements.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --upgrade requirements-dev.in -o requirements-dev.txt
+lock: $(VENV)/dev.stamp ## compile the exact requirements, with the hash of each file, from the short lists
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --generate-hashes --upgrade requirements.in -o requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --generate-hashes --upgrade requirements-dev.in -o requirements-dev.txt
+
+audit: $(VENV)/dev.stamp ## what is known of faults in the packages, from the registries' own lists: needs a network
+	$(BIN)/uv tool run pip-audit@2.10.1 --strict --require-hashes --disable-pip -r requirements-dev.txt
+	cd clients/javascript && npm audit
 
 clean:
 	rm -rf $(VENV) artifacts benchmarks/results .mypy_cache .ruff_cache .pytest_cache .hypothesis

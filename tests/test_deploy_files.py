@@ -17,7 +17,7 @@ from streamlab.settings import Settings
 from tests.prometheus import configuration, queries
 from tests.stack import DEPLOY, ROOT, compose, instructions
 
-pytestmark = pytest.mark.soak  # three gateways, a Redis and an nginx take long to start
+PINNED = re.compile(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}")
 
 
 # Prometheus and Grafana
@@ -68,8 +68,7 @@ def test_the_image_runs_without_root_and_holds_no_secrets() -> None:
     steps = dict(instructions())
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", steps["USER"])
     assert json.loads(steps["CMD"])[:3] == ["python", "-m", "streamlit"]
-    requirements = (ROOT / "requirements.txt").read_text().splitlines()
-    assert all("==" in line for line in requirements if line and not line.lstrip().startswith("#"))
+    assert any("pip install" in rest and "--require-hashes" in rest for _, rest in instructions())
     first, *rest = [
         line
         for line in (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
@@ -80,6 +79,16 @@ def test_the_image_runs_without_root_and_holds_no_secrets() -> None:
     copied = {source.split("/")[0] for name, rest in instructions() if name == "COPY" for source in rest.split()[:-1]}
     assert copied == allowed
     assert ".env" not in allowed
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_what_is_installed_is_the_file_that_was_meant(name: str) -> None:
+    """Each requirement is one release, and names the hashes of its files: pip then takes nothing else."""
+    text = re.sub(r"\\\n\s*", " ", (ROOT / name).read_text())
+    requirements = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    assert requirements
+    for line in requirements:
+        assert re.match(r"[\w.-]+(\[\w+\])?==\S+ .*--hash=sha256:[0-9a-f]{64}", line), line
 
 
 def test_compose_names_only_what_there_is() -> None:
@@ -125,7 +134,8 @@ def test_compose_gives_each_service_as_little_as_it_needs() -> None:
         assert service["cap_drop"] == ["ALL"]
         assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory", "pids"}
         assert "healthcheck" in service or service["image"] == "streaming-lab", name
-        assert not service["image"].endswith(":latest")
+        assert service["image"] == "streaming-lab" or PINNED.fullmatch(service["image"]), name
+    assert PINNED.fullmatch(dict(instructions())["FROM"])
     assert all(port.startswith("${LAB_ADDRESS:-127.0.0.1}:") for port in compose()["services"]["nginx"]["ports"])
     assert compose()["services"]["redis"]["networks"] == ["inside"]
     assert compose()["networks"]["inside"]["internal"]
