@@ -5,7 +5,9 @@ import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from typing import Any
 
 # Streamlit loads these two at the first write_stream: seconds in which the first answer would not be seen.
@@ -15,6 +17,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import Mount, WebSocketRoute
 
+import components
 from components.middleware.browser_cookie import BrowserCookie
 from components.middleware.content_policy import API, ContentPolicy
 from components.middleware.deep_addresses import DeepAddresses
@@ -40,6 +43,10 @@ except SettingsError as error:
     sys.exit(f"Streaming Lab cannot start. In the environment or .env:\n{error}")
 except StoreRefused as error:
     sys.exit(f"Streaming Lab cannot start. {error}")
+# What a first visit would import is loaded before there are streams, all of which it would hold up.
+for module in walk_packages(components.__path__, "components."):
+    if module.name != "components.frame":  # the script that draws the pages
+        import_module(module.name)
 api = create_app(settings)
 folders = {"", folder()}  # a proxy may hand this server nothing but what is beneath the pages' folder
 

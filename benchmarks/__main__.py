@@ -26,6 +26,7 @@ BENCHMARKS = (
     "truth",
     "pages",
     "idle_pages",
+    "visits",
 )
 
 
