@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import random
 import socket
 import statistics
 import subprocess
@@ -121,9 +122,11 @@ def chromium() -> Iterator[Browser]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody listens at, and that the system gives to no connection that goes out meanwhile.
+
+    What it gives these starts at 32,768 or above; a port from there is taken before a slow server gets to it.
+    """
+    return next(port for port in random.sample(range(15_000, 32_000), 1_000) if not listens(port))
 
 
 def listens(port: int) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import uvicorn
 
+from benchmarks.harness import free_port
 from streamlab.demo_model.server import create_app
 from tests.conftest import PATIENCE
 from tests.gateway import Server
@@ -43,13 +44,6 @@ def own_address() -> str:
         asked.connect(("192.0.2.1", 9))  # sends nothing
         found: str = asked.getsockname()[0]
     return found
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-    return port
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.harness import free_port
 from streamlab.events.event import Done, TextDelta
 
 PROGRAM = shutil.which("redis-server")
@@ -25,9 +26,7 @@ class RedisServer:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import string
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import httpx2
 import pytest
 import yaml
 
+from benchmarks.harness import free_port, listens
 from streamlab.settings import Settings
 from tests.redis_server import RedisServer
 
@@ -29,20 +29,6 @@ METRICS_TOKEN = "a-token-that-reads-the-figures"
 BEARER = {"authorization": f"Bearer {TOKEN}"}
 
 needs_nginx = pytest.mark.skipif(NGINX is None, reason="nginx is not installed here")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
 
 
 class Process:

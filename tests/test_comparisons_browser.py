@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+from benchmarks.harness import free_port
 from components.page.texts import texts
 from streamlab.prompts.serialization import to_address
 from tests import test_connection_browser
@@ -14,7 +15,7 @@ from tests.browser import PATIENCE, button, needs_chromium
 from tests.comparison_process import prompt_set
 from tests.pages import LOCALE
 from tests.test_connection_browser import serve
-from tests.test_gateway_command import free_port, needs_signals
+from tests.test_gateway_command import needs_signals
 
 browser = test_connection_browser.browser  # fixtures are found by their names
 

@@ -11,13 +11,13 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from benchmarks.harness import ROOT, chromium
+from benchmarks.harness import ROOT, chromium, free_port
 from components.middleware.host_config import SWITCH
 from components.page.texts import texts
 from tests.browser import PATIENCE, Site, button, needs_chromium
 from tests.pages import LOCALE
 from tests.redis_server import RedisServer
-from tests.test_gateway_command import LEAVE, free_port, needs_signals, running
+from tests.test_gateway_command import LEAVE, needs_signals, running
 
 pytestmark = needs_chromium
 

@@ -23,6 +23,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from prometheus_client.parser import text_string_to_metric_families
 from websockets.asyncio.client import connect
 
+from benchmarks.harness import free_port
 from streamlab.events.event import Done, Error, StreamEvent
 from streamlab.v1 import streamlab_pb2 as pb
 from streamlab.v1.streamlab_pb2_grpc import StreamlabStub
@@ -32,7 +33,7 @@ from tests.events import end
 from tests.followers import Client, browser, figure, followed, has_all, start_run, stored, until_followed
 from tests.gateway import Sent, StreamParser, is_refusal, log_events, parse_stream, seqs
 from tests.prometheus import configuration, queries
-from tests.stack import BEARER, METRICS_TOKEN, PATIENCE, Process, Stack, free_port, instructions, needs_nginx
+from tests.stack import BEARER, METRICS_TOKEN, PATIENCE, Process, Stack, instructions, needs_nginx
 
 image, running_stack, stack = deployment.image, deployment.running_stack, deployment.stack
 

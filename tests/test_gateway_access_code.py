@@ -12,10 +12,11 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
+from benchmarks.harness import free_port, listens
 from streamlab.access_code import GUESSES
 from streamlab.demo_model.process import DemoModel
 from tests.gateway import Served, is_refusal, served
-from tests.stack import NGINX, free_port, listens, needs_nginx
+from tests.stack import NGINX, needs_nginx
 
 pytestmark = pytest.mark.anyio
 

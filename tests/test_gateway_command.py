@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from benchmarks.harness import free_port
 from streamlab.gateway.command import main
 from tests.conftest import demo_model
 from tests.events import end
@@ -26,12 +26,6 @@ START = 60.0  # seconds, on a machine that has other things to do
 LEAVE = 30.0
 
 needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to send")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -17,6 +17,7 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
+from benchmarks.harness import free_port
 from streamlab.events.event import StreamEvent
 from streamlab.gateway.delivery import EndReason
 from streamlab.gateway.gateway import Gateway
@@ -34,7 +35,7 @@ from tests.events import end
 from tests.gateway import FAST, delta, ending, log_events, seqs, served
 from tests.grpc_gateway import Lab, lab_of
 from tests.redis_server import RedisServer
-from tests.test_gateway_command import LEAVE, free_port, needs_signals, running
+from tests.test_gateway_command import LEAVE, needs_signals, running
 from tests.test_gateway_websocket import socket_of
 
 enough_descriptors = crowds.enough_descriptors  # fixtures are found by their names

@@ -15,6 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from streamlab_client.generated.streamlab.v1 import streamlab_pb2 as client_pb
 
+from benchmarks.harness import free_port
 from streamlab.engine import open_engine
 from streamlab.gateway.http import create_app
 from streamlab.gateway.protocols.grpc_server import grpc_port
@@ -27,7 +28,7 @@ from tests import grpc_gateway
 from tests.conftest import demo_model, until
 from tests.gateway import FAR_AHEAD, delta
 from tests.grpc_gateway import Lab, cut, lab_of, refusal, refused, seqs, slow_model, types, whole
-from tests.test_gateway_command import LEAVE, free_port, needs_signals, running
+from tests.test_gateway_command import LEAVE, needs_signals, running
 
 lab = grpc_gateway.lab  # fixtures are found by their names
 
@@ -97,8 +98,7 @@ async def test_a_taken_port_is_told_and_the_rest_runs(caplog: pytest.LogCaptureF
 
 async def test_the_port_of_the_settings_is_served() -> None:
     """For as long as the gateway is."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     settings = Settings(_env_file=None, lab_grpc_port=port)
     async with AsyncExitStack() as stack:
         channel = await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{port}"))

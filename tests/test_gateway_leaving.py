@@ -14,13 +14,14 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from benchmarks.harness import free_port
 from streamlab.hub.redis.hub import RedisHub
 from streamlab.v1 import streamlab_pb2 as pb
 from streamlab.v1 import streamlab_pb2_grpc
 from tests.conftest import demo_model
 from tests.gateway import delta, parse_stream
 from tests.redis_server import RedisServer
-from tests.test_gateway_command import LEAVE, free_port, needs_signals, running
+from tests.test_gateway_command import LEAVE, needs_signals, running
 
 pytestmark = [pytest.mark.anyio, needs_signals]
 
@@ -43,6 +44,7 @@ class Clients:
         following = [task for run_id in run_ids for task in self.follow(run_id)]
         async with asyncio.timeout(LEAVE):
             while len(self.begun) < len(following):  # noqa: ASYNC110 # they are other tasks' clients
+                assert not any(task.done() for task in following), [task for task in following if task.done()]
                 await asyncio.sleep(0.02)
         process.send_signal(signal.SIGTERM)
         heard = await asyncio.gather(*following)

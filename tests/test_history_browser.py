@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
+from benchmarks.harness import free_port
 from components.page.conversations import NAMED, WIDTH
 from components.page.texts import texts
 from tests.browser import Site, browsing, button, needs_chromium
 from tests.pages import languages, new_question
 from tests.test_connection_browser import serve
-from tests.test_gateway_command import free_port, needs_signals
+from tests.test_gateway_command import needs_signals
 
 pytestmark = needs_chromium
 

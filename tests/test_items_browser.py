@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from benchmarks.harness import chromium
+from benchmarks.harness import chromium, free_port
 from components.page.texts import texts
 from tests.browser import PATIENCE, button, needs_chromium
 from tests.pages import LOCALE
 from tests.test_connection_browser import serve
-from tests.test_gateway_command import free_port, needs_signals
+from tests.test_gateway_command import needs_signals
 
 pytestmark = [needs_chromium, needs_signals]
 

@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from benchmarks.harness import chromium
+from benchmarks.harness import chromium, free_port
 from clients.conformance.server import TOKEN, load_cases
 from tests.browser import needs_chromium
-from tests.test_gateway_command import free_port, running
+from tests.test_gateway_command import running
 
 ROOT = Path(__file__).parents[1]
 CLIENT = ROOT / "clients/javascript"

@@ -4,9 +4,10 @@ import pytest
 from playwright.sync_api import expect
 from streamlab_client import Client
 
+from benchmarks.harness import free_port
 from components.page.texts import texts
 from tests.browser import button, site
-from tests.proxies import VARIABLES, free_port
+from tests.proxies import VARIABLES
 from tests.python_client import PROTOCOLS
 
 DEAD = dict.fromkeys((*VARIABLES, "http_proxy", "grpc_proxy"), "http://127.0.0.1:9")

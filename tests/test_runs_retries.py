@@ -1,10 +1,10 @@
 """What a run tries again, and after which failures it ends."""
 
-import socket
 from typing import Any
 
 import pytest
 
+from benchmarks.harness import free_port
 from streamlab.demo_model.process import DemoModel
 from streamlab.events.event import Retry, Thinking
 from streamlab.models.failures import Failure
@@ -81,8 +81,7 @@ async def test_an_unknown_model_is_not_tried_again(demo: DemoModel, make_lab: Ma
 
 async def test_an_endpoint_that_is_not_there_is_tried_again(make_lab: MakeLab) -> None:
     """It may be starting."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        address = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+    address = f"http://127.0.0.1:{free_port()}/v1"
     with provider(address) as models:
         assert codes(await make_lab(models).run("any")) == ["provider_unavailable"] * 3
 

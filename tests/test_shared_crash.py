@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import anyio
 import httpx2
 import pytest
 
+from benchmarks.harness import free_port
 from tests import shared
 from tests.conftest import demo_model
 from tests.events import content
@@ -29,9 +29,7 @@ class GatewayProcess:
     """`python -m streamlab.gateway` with this Redis."""
 
     def __init__(self, folder: Path, redis: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         environment = {"REDIS_URL": redis, "GATEWAY_TOKENS": f"ada:{SECRET}", "GATEWAY_SECRET": "s" * 32}
         self._log = (folder / "log").open("wb")
         self._process = subprocess.Popen(

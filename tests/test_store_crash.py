@@ -4,7 +4,6 @@ import os
 import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from benchmarks.harness import free_port
 from streamlab.hub.sqlite.hub import SqliteHub
 from tests.conftest import demo_model
 from tests.events import end
@@ -59,9 +59,7 @@ class Gateway:
     """`python -m streamlab.gateway` with this file, at one address however often it is begun."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/api"
         self._environment = os.environ | {
             "LAB_STORE": f"sqlite:///{folder / 'store'}",

@@ -12,7 +12,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 from playwright.sync_api import Browser, Locator, expect
 
-from benchmarks.harness import chromium
+from benchmarks.harness import chromium, free_port
 from components.page.texts import texts
 from streamlab.hub.sqlite.hub import SqliteHub
 from streamlab.prompts.prompt_set import PromptSet
@@ -22,7 +22,7 @@ from tests.browser import PATIENCE, needs_chromium
 from tests.pages import LOCALE, languages
 from tests.prompts import FAST
 from tests.test_connection_browser import is_away, serve
-from tests.test_gateway_command import free_port, needs_signals
+from tests.test_gateway_command import needs_signals
 
 pytestmark = [needs_chromium, needs_signals]
 

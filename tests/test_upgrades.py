@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_gateway_command import free_port, running
+from benchmarks.harness import free_port
+from tests.test_gateway_command import running
 
 BODY = json.dumps({"message": "What is streaming?", "model": "demo?first=0&rate=5000&text=upgraded"})
 PATIENCE = 60.0
