@@ -24,6 +24,7 @@ APPLICATION = 0x53_4C_41_42  # "SLAB": the file says whose it is
 VERSION = 1
 BUSY = 2.0  # seconds that another program's lock is waited for
 CHECKED = 64 * 1024 * 1024  # bytes up to which the whole file is checked at start
+SETTLED = 1_000_000_000  # nanoseconds after which a folder's time tells of any later change; its clock ticks slowly
 CHECKPOINT = 4_096  # pages of the write-ahead log after which it is moved into the file, without waiting for a pause
 
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -54,6 +55,8 @@ class StoreFile:
         self.notice: Notice | None = None
         self._lock = _locked(path)
         self._identities: tuple[_Identity | None, ...] = (None, None)  # of the file and its write-ahead log
+        self._folder = str(path.parent)
+        self._undisturbed: tuple[int, ...] | None = None  # the folder, as it was when all was looked at
         try:
             self.connection = self._opened()
         except BaseException:
@@ -78,6 +81,10 @@ class StoreFile:
         A file that was removed goes on to take what is written to it, and is gone with the process. Raises
         StoreRefused or StoreUnwritable when no other can be begun; then nothing is kept until one can.
         """
+        folder = _state(self._folder)
+        if folder and folder == self._undisturbed:
+            return False
+        self._undisturbed = None
         now = self._identified()
         if now[0] != self._identities[0]:
             self._begin_anew(now[0])
@@ -88,6 +95,8 @@ class StoreFile:
             return False  # nobody else gets in: SQLite has locked the file as well, as long as it is open
         if now != self._identities:
             self._reopen()
+        else:
+            self._undisturbed = folder
         return False
 
     def _begin_anew(self, found: "_Identity | None") -> None:
@@ -211,6 +220,17 @@ def _identify(path: Path) -> _Identity | None:
     except OSError as error:
         raise StoreUnwritable(f"{path} cannot be read ({error.strerror})") from None
     return status.st_dev, status.st_ino
+
+
+def _state(folder: str) -> tuple[int, ...] | None:
+    """Return what changes when a file in the folder is begun, moved or removed; None while it may change unseen."""
+    try:
+        status = os.stat(folder)
+    except OSError:
+        return None
+    if time.time_ns() - status.st_mtime_ns < SETTLED:
+        return None
+    return status.st_dev, status.st_ino, status.st_mtime_ns
 
 
 def _lock_path(path: Path) -> Path:
