@@ -1,5 +1,7 @@
 """The gateway over HTTP: requests in, JSON and server-sent events out."""
 
+from typing import Any
+
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -14,6 +16,7 @@ from streamlab.gateway.errors import Refusal, internal, problems
 from streamlab.gateway.protocols.websocket import FollowSocket
 from streamlab.gateway.requests import caller_of, gateway_of
 from streamlab.gateway.routes import router
+from streamlab.gateway.schema import COMPONENTS
 from streamlab.settings import Settings
 
 LOGGED = ", ".join(f"`{name}`" for name in EVENTS if name != Done.type)
@@ -44,14 +47,24 @@ def admitting(app: ASGIApp) -> ASGIApp:
     return admit
 
 
+class Api(FastAPI):
+    """The application, whose description has the events of the streams, too."""
+
+    def openapi(self) -> dict[str, Any]:
+        described = super().openapi()
+        described["components"]["schemas"].update(COMPONENTS)
+        return described
+
+
 def create_app(settings: Settings) -> FastAPI:
     """Make the application, to be mounted anywhere. It serves once `app.state.gateway` is set."""
-    app = FastAPI(
+    app = Api(
         title="Streaming Lab",
         description=DESCRIPTION,
         version="1",
         redirect_slashes=False,
         redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,  # generators call what they make after it
         exception_handlers={
             Refusal: _on_refused,
             RequestValidationError: _on_invalid,

@@ -15,7 +15,7 @@ from streamlab.gateway.gateway import Gateway
 from streamlab.gateway.page import EventPage, page_of
 from streamlab.gateway.protocols.sse import EventStream, EventWriter
 from streamlab.gateway.requests import LimitedRoute, caller_of, gateway_of
-from streamlab.gateway.schema import EVENT_SCHEMAS
+from streamlab.gateway.schema import STREAM, ref
 from streamlab.gateway.state import RunState, state_of
 from streamlab.gateway.submissions import ChatRequest, Started
 from streamlab.hub import Log, Position
@@ -93,33 +93,15 @@ class Health(BaseModel):
 
 
 def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: {"model": ErrorBody} for status in (400, 401, 403, 422, 500, 503, *statuses)}
+    return {status: {"model": ErrorBody} for status in (400, 401, 403, 422, 429, 500, 503, *statuses)}
 
 
-def _event_of(name: str, data: dict[str, Any]) -> dict[str, Any]:
-    line = {"contentMediaType": "application/json", "contentSchema": data}
-    return {"title": name, "properties": {"event": {"const": name}, "data": line}}
-
-
-STREAM: dict[str, Any] = {
-    "description": "The events of the run.",
-    "content": {
-        "text/event-stream": {
-            "schema": {
-                "type": "object",
-                "description": "one event",
-                "properties": {
-                    "id": {"type": "string", "description": "the resume token; control events have none"},
-                    "event": {"type": "string"},
-                    "data": {"type": "string", "description": "one line of JSON"},
-                },
-                "required": ["event", "data"],
-                "oneOf": [_event_of(name, data) for name, data in EVENT_SCHEMAS.items()],
-            },
-            "example": 'event: text_delta\ndata: {"type":"text_delta","seq":1,"at":0.21,"step":1,"content":"Hi"}\n'
-            "id: 0123456789abcdef-1\n\n",
-        }
-    },
+STREAMED: dict[str, Any] = {"description": "The events of the run.", "content": {"text/event-stream": STREAM}}
+STREAMED_OR_PAGE: dict[str, Any] = {
+    "description": "The events of the run, or a page of them.",
+    # A page first: generators make a type of what is first, and none of a stream.
+    "content": {"application/json": {"schema": ref("EventPage")}, "text/event-stream": STREAM},
+    "model": EventPage,
 }
 
 router = APIRouter(route_class=LimitedRoute, redirect_slashes=False)
@@ -127,7 +109,7 @@ router = APIRouter(route_class=LimitedRoute, redirect_slashes=False)
 
 @router.post(
     "/chat",
-    responses=_errors(404, 409, 413, 429) | {200: STREAM, 204: {"description": "You have all of that run."}},
+    responses=_errors(404, 409, 413) | {200: STREAMED, 204: {"description": "You have all of that run."}},
     response_class=Response,
 )
 async def chat(
@@ -146,7 +128,7 @@ async def chat(
     return await _stream(gateway, log, grant, position, _headers(request, started) | {"x-run-id": started.run_id})
 
 
-@router.post("/runs", status_code=201, responses=_errors(404, 409, 413, 429))
+@router.post("/runs", status_code=201, responses=_errors(404, 409, 413))
 async def start(
     asked: ChatRequest,
     request: Request,
@@ -177,7 +159,7 @@ async def look(run_id: str, gateway: TheGateway, grant: ReadAccess) -> RunState:
     "/runs/{run_id}/events",
     responses=_errors(404)
     | {
-        200: STREAM | {"model": EventPage, "description": "The events of the run, or a page of them."},
+        200: STREAMED_OR_PAGE,
         204: {"description": "The run has ended, and you have all of it."},
     },
     response_class=Response,
@@ -188,13 +170,13 @@ async def follow(
     grant: ReadAccess,
     after: Annotated[str | None, Query(description="a resume token: the id of the last event that you have")] = None,
     last_event_id: Annotated[str | None, Header(description="the same, from an EventSource; it wins")] = None,
-    accept: Annotated[str, Header(description="application/json asks for a page")] = "*/*",
+    accept: Annotated[str | None, Header(description="`application/json` asks for a page of JSON")] = None,
     limit: Annotated[int, Query(ge=1, le=1_000, description="how many events a page has")] = 100,
 ) -> Response:
     """Follow the run from any point: live as server-sent events, or as a page of JSON of what is there by now."""
     log = await gateway.log(run_id)
     position = gateway.position(last_event_id or after)
-    if "application/json" in accept and "text/event-stream" not in accept:
+    if accept and "application/json" in accept and "text/event-stream" not in accept:
         return Response(page_of(log, position, limit), media_type="application/json")
     return await _stream(gateway, log, grant, position)
 
