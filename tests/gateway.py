@@ -13,13 +13,12 @@ import httpx2
 import uvicorn
 from fastapi import FastAPI
 from starlette.applications import Starlette
-from starlette.routing import Mount
 
 from streamlab.engine import Engine, open_engine
 from streamlab.events.event import Done, FinalAnswer, StreamEvent, TextDelta, decode
 from streamlab.gateway.delivery import Pace
 from streamlab.gateway.gateway import Gateway, open_gateway
-from streamlab.gateway.http import create_app
+from streamlab.gateway.http import create_app, routes_at
 from streamlab.hub import Log
 from streamlab.settings import Settings
 from tests.conftest import demo_model, until
@@ -202,9 +201,16 @@ async def served(pace: Pace = FAST, **settings: Any) -> AsyncIterator[Served]:
 @asynccontextmanager
 async def listening(api: FastAPI) -> AsyncIterator[int]:
     """Serve the application under /api as in the app, and yield its port."""
+    async with listening_at(Starlette(routes=routes_at("/api", api))) as port:
+        yield port
+
+
+@asynccontextmanager
+async def listening_at(app: Starlette) -> AsyncIterator[int]:
+    """Serve an application, and yield its port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(
-            Starlette(routes=[Mount("/api", api)]),
+            app,
             log_config=None,
             ws="websockets-sansio",
             lifespan="off",

@@ -58,7 +58,7 @@ def test_the_answers_are_what_the_description_says(url: str) -> None:
             )
 
         check()
-    assert len(tried) == 11
+    assert len(tried) == 12
 
 
 def test_the_examples_of_the_description_work(url: str) -> None:

@@ -85,7 +85,10 @@ COMPONENTS: dict[str, Schema] = {_NAMES[name]: schema for name, schema in EVENT_
                 "contentMediaType": "application/json",
                 "contentSchema": {"anyOf": [ref(name) for name in EVENT_SCHEMAS]},
             },
-            "id": {"type": "string", "description": "the resume token, the event's last field; control events have none"},
+            "id": {
+                "type": "string",
+                "description": "the resume token, the last field; control events have none",
+            },
             "retry": {"type": "integer", "description": "milliseconds after which a browser comes back; within `open`"},
         },
         "required": ["event", "data"],
