@@ -64,10 +64,8 @@ def draining() -> Refusal:
     return Refusal(503, "draining", "This server is shutting down.", "Ask again in a moment.", retry_after=1)
 
 
-def unavailable() -> Refusal:
-    return Refusal(
-        503, "logs_unavailable", "The server cannot reach its logs.", "Ask again in a moment.", retry_after=1
-    )
+def unavailable(why: str = "The server cannot reach its logs.") -> Refusal:
+    return Refusal(503, "logs_unavailable", why, "Ask again in a moment.", retry_after=1)
 
 
 def models_unknown(address: str) -> Refusal:

@@ -71,9 +71,13 @@ async def healthz() -> Health:
 @router.get("/readyz", responses={500: {"model": ErrorBody}, 503: {"model": ErrorBody}})
 @router.head("/readyz", include_in_schema=False)
 async def readyz(gateway: TheGateway) -> Health:
-    """Ask whether the process takes new callers; 503 while it starts and as soon as it is told to end."""
-    if not gateway.ready:
-        raise draining() if gateway.leaving else unavailable()
+    """Ask whether the process takes new callers: 503 while it starts, while its store takes nothing that is written,
+    and as soon as it is told to end.
+    """
+    if gateway.leaving:
+        raise draining()
+    if why := await gateway.why_not_ready():
+        raise unavailable(why)
     return Health(status="ready")
 
 
