@@ -13,6 +13,7 @@ import httpx2
 import uvicorn
 from fastapi import FastAPI
 from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from streamlab.engine import Engine, open_engine
 from streamlab.events.event import Done, FinalAnswer, StreamEvent, TextDelta, decode
@@ -226,6 +227,18 @@ async def listening_at(app: Starlette) -> AsyncIterator[int]:
         finally:
             server.should_exit = True
             await serving
+
+
+@asynccontextmanager
+async def served_at(*places: str) -> AsyncIterator[str]:
+    """Serve one gateway at several places, of which the root must be the last; yield the server's address."""
+    settings = Settings(_env_file=None)
+    api = create_app(settings)
+    async with open_engine(settings) as engine, open_gateway(engine) as gateway:
+        api.state.gateway = gateway
+        routes = [route for place in places for route in (routes_at(place, api) if place else [Mount("", api)])]
+        async with listening_at(Starlette(routes=routes)) as port:
+            yield f"http://127.0.0.1:{port}"
 
 
 def delta(content: str = "x", at: float = 0.0) -> StreamEvent:

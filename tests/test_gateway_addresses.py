@@ -10,17 +10,11 @@ from typing import Any
 import anyio
 import httpx2
 import pytest
-from starlette.applications import Starlette
-from starlette.routing import Mount
 
-from streamlab.engine import open_engine
-from streamlab.gateway.gateway import open_gateway
-from streamlab.gateway.http import create_app, routes_at
-from streamlab.settings import Settings
-from tests.gateway import is_refusal, listening_at, parse_stream
+from tests.gateway import is_refusal, parse_stream, served_at
 
 ROOT = Path(__file__).parents[1]
-PLACES = ("", "/api", "/lab/api")
+PLACES = ("/lab/api", "/api", "")
 ADDRESS = re.compile(r"(?<![\w.:/<{}])(/[\w./-]*\w)")
 
 pytestmark = pytest.mark.anyio
@@ -29,13 +23,8 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture(scope="module")
 async def url(anyio_backend: str) -> AsyncIterator[str]:
     """One gateway, at each of the places: by itself, as in the app, and beneath a folder of pages."""
-    settings = Settings(_env_file=None)
-    api = create_app(settings)
-    async with open_engine(settings) as engine, open_gateway(engine) as gateway:
-        api.state.gateway = gateway
-        routes = [route for place in PLACES[:0:-1] for route in routes_at(place, api)]
-        async with listening_at(Starlette(routes=[*routes, Mount("", api)])) as port:
-            yield f"http://127.0.0.1:{port}"
+    async with served_at(*PLACES) as url:
+        yield url
 
 
 @asynccontextmanager

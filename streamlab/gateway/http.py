@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from streamlab.events.event import EVENTS, Done
 from streamlab.gateway import front, limits
+from streamlab.gateway.docs import page
 from streamlab.gateway.errors import Refusal, internal, problems
 from streamlab.gateway.protocols.websocket import FollowSocket
 from streamlab.gateway.requests import caller_of, gateway_of
@@ -63,6 +64,7 @@ def create_app(settings: Settings) -> FastAPI:
         description=DESCRIPTION,
         version="1",
         redirect_slashes=False,
+        docs_url=None,
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,  # generators call what they make after it
         exception_handlers={
@@ -74,6 +76,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.include_router(router)
     app.include_router(front.router)
+    app.include_router(page.router)
     app.router.routes.append(WebSocketRoute("/runs/{run_id}/ws", FollowSocket()))
     if settings.gateway_origins:
         app.add_middleware(

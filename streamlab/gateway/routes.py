@@ -17,6 +17,8 @@ from streamlab.gateway.state import RunState, state_of
 from streamlab.gateway.submissions import ChatRequest, Started
 from streamlab.hub import Log, Position
 
+LAST_EVENT_ID = "Last-Event-ID"
+
 bearer = HTTPBearer(
     auto_error=False, description="one of the server's GATEWAY_TOKENS, or to read one run a follow token"
 )
@@ -101,7 +103,7 @@ async def chat(
     grant: FullAccess,
     key: IdempotencyKey = None,
     last_event_id: Annotated[
-        str | None, Header(description="goes on with the run that it is of, and asks nothing")
+        str | None, Header(alias=LAST_EVENT_ID, description="goes on with the run that it is of, and asks nothing")
     ] = None,
 ) -> Response:
     """Ask, and get the answer as server-sent events. The run goes on when you leave; `Location` is where it is."""
@@ -151,7 +153,9 @@ async def follow(
     gateway: TheGateway,
     grant: ReadAccess,
     after: Annotated[str | None, Query(description="a resume token: the id of the last event that you have")] = None,
-    last_event_id: Annotated[str | None, Header(description="the same, from an EventSource; it wins")] = None,
+    last_event_id: Annotated[
+        str | None, Header(alias=LAST_EVENT_ID, description="the same, from an EventSource; it wins")
+    ] = None,
     accept: Annotated[str | None, Header(description="`application/json` asks for a page of JSON")] = None,
     limit: Annotated[int, Query(ge=1, le=1_000, description="how many events a page has")] = 100,
 ) -> Response:
