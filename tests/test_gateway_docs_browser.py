@@ -135,6 +135,8 @@ def test_without_scripts_everything_can_be_read(url: str, browser: Browser) -> N
     with opened(browser, f"{url}/api/docs", java_script_enabled=False) as page:
         page.locator("#chat summary").click()
         expect(page.locator("#chat")).to_contain_text("curl -N -X POST")
+        expect(page.locator("#chat").get_by_text("Location", exact=True)).to_be_visible()
+        assert "&lt;code&gt;" not in page.content()
         expect(page.locator("#chat form")).to_be_hidden()
 
 

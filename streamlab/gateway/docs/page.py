@@ -84,7 +84,7 @@ def _texts(language: str) -> dict[str, str]:
 
 def _with_code(text: str) -> Markup:
     """Mark up what stands between backticks."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)))
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 @cache
