@@ -15,7 +15,7 @@ import pandas  # type: ignore[import-untyped] # noqa: F401
 import pyarrow  # type: ignore[import-untyped] # noqa: F401
 import streamlit as st
 from starlette.middleware import Middleware
-from starlette.routing import Mount, WebSocketRoute
+from starlette.routing import WebSocketRoute
 
 import components
 from components.middleware.browser_cookie import BrowserCookie
@@ -26,7 +26,7 @@ from components.middleware.known_hosts import KnownHosts
 from components.page.folder import folder
 from streamlab.engine import Engine, open_engine
 from streamlab.gateway.changes import PATH, tell_changes
-from streamlab.gateway.http import create_app
+from streamlab.gateway.http import create_app, routes_at
 from streamlab.gateway.serving import serving
 from streamlab.hub import StoreRefused
 from streamlab.hub.sqlite.file import check_store
@@ -65,7 +65,9 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
 app = st.App(
     "components/frame.py",
     lifespan=lifespan,
-    routes=[route for base in folders for route in (Mount(base + API, api), WebSocketRoute(base + PATH, tell_changes))],
+    routes=[
+        route for base in folders for route in (*routes_at(base + API, api), WebSocketRoute(base + PATH, tell_changes))
+    ],
     middleware=[
         Middleware(KnownHosts, hosts=settings.lab_hosts),
         Middleware(ContentPolicy),

@@ -19,7 +19,7 @@ from streamlab.engine import Engine, open_engine
 from streamlab.events.event import Done, FinalAnswer, StreamEvent, TextDelta, decode
 from streamlab.gateway.delivery import Pace
 from streamlab.gateway.gateway import Gateway, open_gateway
-from streamlab.gateway.http import create_app
+from streamlab.gateway.http import create_app, routes_at
 from streamlab.hub import Log
 from streamlab.settings import Settings
 from tests.conftest import demo_model, until
@@ -202,9 +202,16 @@ async def served(pace: Pace = FAST, **settings: Any) -> AsyncIterator[Served]:
 @asynccontextmanager
 async def listening(api: FastAPI) -> AsyncIterator[int]:
     """Serve the application under /api as in the app, and yield its port."""
+    async with listening_at(Starlette(routes=routes_at("/api", api))) as port:
+        yield port
+
+
+@asynccontextmanager
+async def listening_at(app: Starlette) -> AsyncIterator[int]:
+    """Serve an application, and yield its port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(
-            Starlette(routes=[Mount("/api", api)]),
+            app,
             log_config=None,
             ws="websockets-sansio",
             lifespan="off",
@@ -220,6 +227,18 @@ async def listening(api: FastAPI) -> AsyncIterator[int]:
         finally:
             server.should_exit = True
             await serving
+
+
+@asynccontextmanager
+async def served_at(*places: str) -> AsyncIterator[str]:
+    """Serve one gateway at several places, of which the root must be the last; yield the server's address."""
+    settings = Settings(_env_file=None)
+    api = create_app(settings)
+    async with open_engine(settings) as engine, open_gateway(engine) as gateway:
+        api.state.gateway = gateway
+        routes = [route for place in places for route in (routes_at(place, api) if place else [Mount("", api)])]
+        async with listening_at(Starlette(routes=routes)) as port:
+            yield f"http://127.0.0.1:{port}"
 
 
 def delta(content: str = "x", at: float = 0.0) -> StreamEvent:

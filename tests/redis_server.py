@@ -30,10 +30,11 @@ class RedisServer:
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, **more: object) -> None:
+        """Start it, with what it has kept, and with further options."""
         assert PROGRAM
         options = {"port": self.port, "bind": "127.0.0.1", "dir": self._folder, "save": "", "appendonly": "yes"}
-        options |= {"appendfsync": "no", "logfile": self._folder / "log"}
+        options |= {"appendfsync": "no", "logfile": self._folder / "log"} | more
         command = [PROGRAM, *(part for name, value in options.items() for part in (f"--{name}", str(value)))]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         limit = time.monotonic() + 20
@@ -65,7 +66,7 @@ class RedisServer:
     def _answers(self) -> bool:
         with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
             connection.sendall(b"PING\r\n")
-            return connection.recv(100).startswith(b"+PONG")
+            return connection.recv(100).startswith((b"+PONG", b"-LOADING"))
         return False
 
 

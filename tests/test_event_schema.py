@@ -111,8 +111,11 @@ def of_schema(schema: dict[str, Any]) -> dict[str, Field]:
 
 def of_openapi() -> Known:
     description = create_app(Settings(_env_file=None)).openapi()
-    stream = description["paths"]["/chat"]["post"]["responses"]["200"]["content"]["text/event-stream"]["schema"]
-    data = {each["title"]: each["properties"]["data"]["contentSchema"] for each in stream["oneOf"]}
+    schemas = description["components"]["schemas"]
+    streamed = schemas["StreamedEvent"]["properties"]
+    refs = [each["$ref"].rpartition("/")[2] for each in streamed["data"]["contentSchema"]["anyOf"]]
+    data = {name: schemas[ref] for name, ref in zip(streamed["event"]["enum"], refs, strict=True)}
+    assert schemas["LogEvent"]["discriminator"]["mapping"].keys() == EVENTS.keys()
     for name in EVENTS:
         assert data[name]["properties"]["type"] == {"const": name}
     data["usage"] = data["done"]["properties"]["usage"]

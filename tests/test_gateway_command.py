@@ -76,6 +76,10 @@ def test_the_command_serves_and_leaves_in_peace(tmp_path: Path) -> None:
         httpx2.Client(base_url=url, timeout=LEAVE) as client,
         ThreadPoolExecutor(22) as pool,
     ):
+        assert client.get(url).json()["docs"] == "/api/docs"
+        elsewhere = httpx2.get(f"http://127.0.0.1:{port}/")
+        assert is_refusal(elsewhere, 404, "not_found")
+        assert "/api" in elsewhere.json()["error"]["hint"]
         run_id = client.post("/runs", json=body).json()["id"]
         token = client.post(f"/runs/{run_id}/token").json()["token"]
         streams = [pool.submit(_read_to_end, client, f"/runs/{run_id}/events") for _ in range(20)]
@@ -126,6 +130,7 @@ def test_the_app_serves_pages_and_api_from_one_engine(tmp_path: Path) -> None:
         answer = client.post("/chat", json={"message": "hi", "model": demo_model()})
         assert end(log_events(parse_stream(answer.content))).status == "completed"
         assert answer.headers["location"] == f"/api/runs/{answer.headers['x-run-id']}"
+        assert client.get(url).json()["docs"] == "/api/docs"
         assert client.get("/docs").status_code == 200
         assert "<title>" in httpx2.get(f"http://127.0.0.1:{port}/chat").text
         assert is_refusal(client.get("/runs/x", headers={"host": "evil.example"}), 403, "foreign_host")

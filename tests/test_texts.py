@@ -12,11 +12,15 @@ from typing import get_args
 import pytest
 
 from components.page.texts import LANGUAGES, texts
+from streamlab.gateway.docs.operations import operations
+from streamlab.gateway.http import create_app
 from streamlab.models.failures import CODES
 from streamlab.runs.run import StopReason
+from streamlab.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 WIDGETS = ROOT / "components" / "page" / "widgets.py"  # asks for the texts of the widgets that others name
+DOCS = ROOT / "streamlab" / "gateway" / "docs" / "page.html"  # the gateway's own page
 SCREEN = [path for path in (*ROOT.glob("components/**/*.py"), *ROOT.glob("pages/*.py")) if path != WIDGETS]
 # Where the codes come from that complete a key, as in `error.{code}` and `timeline.broken_{code}`.
 CORE = [
@@ -49,7 +53,13 @@ class Use:
 def uses() -> list[Use]:
     """Every call of `t` on the pages. A part of a key that is computed may be any string that the code names."""
     named = {word for path in (*SCREEN, *CORE) for word in strings(ast.parse(path.read_text("utf-8")))}
-    return [use for path in SCREEN for use in _uses(path, named)]
+    page = frozenset(f"api.{name}" for name in re.findall(r"\btext\.(\w+)", DOCS.read_text("utf-8")))
+    described = operations(create_app(Settings(_env_file=None)).openapi(), "", tokens=False)
+    tags = frozenset(f"api.tag_{each.tag}" for each in described)
+    return [
+        *(use for path in SCREEN for use in _uses(path, named)),
+        Use(DOCS.name, "text", page | tags, frozenset()),
+    ]
 
 
 def _uses(path: Path, named: set[str]) -> Iterator[Use]:

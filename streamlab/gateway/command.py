@@ -5,10 +5,10 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.routing import Mount
 
 from streamlab.hub import StoreRefused
 from streamlab.hub.sqlite.file import check_store
@@ -68,7 +68,7 @@ def worker() -> Starlette:
 def _application(*, shared: bool) -> Starlette:
     # Here, for loading it takes seconds, and wrong arguments are to be told at once.
     from streamlab.engine import open_engine
-    from streamlab.gateway.http import create_app
+    from streamlab.gateway.http import create_app, on_elsewhere, routes_at
     from streamlab.gateway.serving import serving
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -80,7 +80,9 @@ def _application(*, shared: bool) -> Starlette:
         async with open_engine(settings) as engine, serving(api, engine, shared=shared):
             yield
 
-    return Starlette(routes=[Mount(PREFIX, api)], lifespan=lifespan)
+    return Starlette(
+        routes=routes_at(PREFIX, api), lifespan=lifespan, exception_handlers={404: partial(on_elsewhere, PREFIX)}
+    )
 
 
 def _complain(problem: str) -> int:

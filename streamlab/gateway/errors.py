@@ -20,6 +20,11 @@ class ErrorBody(BaseModel):
     error: ErrorDetails
 
 
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe what any request may be refused with, and the further statuses of one."""
+    return {status: {"model": ErrorBody} for status in (400, 401, 403, 422, 429, 500, 503, *statuses)}
+
+
 class Refusal(Exception):
     """What was asked is not done. `status` is HTTP's; `retry_after` is seconds. Holds nothing that was sent."""
 
@@ -59,10 +64,8 @@ def draining() -> Refusal:
     return Refusal(503, "draining", "This server is shutting down.", "Ask again in a moment.", retry_after=1)
 
 
-def unavailable() -> Refusal:
-    return Refusal(
-        503, "logs_unavailable", "The server cannot reach its logs.", "Ask again in a moment.", retry_after=1
-    )
+def unavailable(why: str = "The server cannot reach its logs.") -> Refusal:
+    return Refusal(503, "logs_unavailable", why, "Ask again in a moment.", retry_after=1)
 
 
 def models_unknown(address: str) -> Refusal:

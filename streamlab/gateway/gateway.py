@@ -23,6 +23,7 @@ from streamlab.hub.shared import DocumentType, Membership
 TICK = 1.0  # seconds between two looks at what the other processes say
 NOTICE = 1.0  # seconds between "not ready" and the end of the streams, for balancers to look elsewhere
 FINISHING = 10.0  # seconds that live runs have to end by themselves, where their logs outlive the process
+PROBED = 2.0  # seconds that a look at the store holds for whoever asks; the embedded one needs pauses to tidy up
 DRAWING = 1.0  # seconds that pages have to draw the end of what they followed
 GRACE = 5.0  # seconds that clients have to take their last event
 
@@ -46,11 +47,30 @@ class Gateway:
         self._submissions = Submissions(engine, self._limits)
         self._revoked = Membership("revoked", self.access.seconds + LEASE)  # of `when:run`
         self._draining = False
+        self._probe: asyncio.Task[str | None] | None = None
+        self._probed = 0.0  # when that began
 
     @property
     def ready(self) -> bool:
-        """Whether new callers are welcome."""
+        """Whether new callers are welcome, as far as is known without a look at the store."""
         return not self.leaving and self.engine.hub.reachable
+
+    async def why_not_ready(self) -> str | None:
+        """Try to write to the store, once for all who ask within PROBED seconds; say why it cannot be, None if it can.
+
+        One failure is told: whoever asks decides how many of them are a lot.
+        """
+        if self._probe is None or (self._probe.done() and monotonic() - self._probed > PROBED):
+            self._probed = monotonic()
+            self._probe = asyncio.create_task(self._try_store(), name="probe")
+        return await asyncio.shield(self._probe)
+
+    async def _try_store(self) -> str | None:
+        try:
+            await self.engine.hub.try_write()
+        except HubUnreachable as error:
+            return str(error)
+        return None if self.engine.hub.reachable else "The server cannot read its logs."
 
     async def ask(self, asked: ChatRequest, grant: Grant, key: str | None = None) -> Started:
         """Start a run, or find the one that the caller started under the same idempotency key. Raises Refusal."""

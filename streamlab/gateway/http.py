@@ -1,19 +1,23 @@
 """The gateway over HTTP: requests in, JSON and server-sent events out."""
 
+from typing import Any
+
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse
-from starlette.routing import WebSocketRoute
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from streamlab.events.event import EVENTS, Done
-from streamlab.gateway import limits
+from streamlab.gateway import front, limits
+from streamlab.gateway.docs import page
 from streamlab.gateway.errors import Refusal, internal, problems
 from streamlab.gateway.protocols.websocket import FollowSocket
 from streamlab.gateway.requests import caller_of, gateway_of
 from streamlab.gateway.routes import router
+from streamlab.gateway.schema import COMPONENTS
 from streamlab.settings import Settings
 
 LOGGED = ", ".join(f"`{name}`" for name in EVENTS if name != Done.type)
@@ -44,14 +48,25 @@ def admitting(app: ASGIApp) -> ASGIApp:
     return admit
 
 
+class Api(FastAPI):
+    """The application, whose description has the events of the streams, too."""
+
+    def openapi(self) -> dict[str, Any]:
+        described = super().openapi()
+        described["components"]["schemas"].update(COMPONENTS)
+        return described
+
+
 def create_app(settings: Settings) -> FastAPI:
     """Make the application, to be mounted anywhere. It serves once `app.state.gateway` is set."""
-    app = FastAPI(
+    app = Api(
         title="Streaming Lab",
         description=DESCRIPTION,
         version="1",
         redirect_slashes=False,
+        docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,  # generators call what they make after it
         exception_handlers={
             Refusal: _on_refused,
             RequestValidationError: _on_invalid,
@@ -60,6 +75,8 @@ def create_app(settings: Settings) -> FastAPI:
         },
     )
     app.include_router(router)
+    app.include_router(front.router)
+    app.include_router(page.router)
     app.router.routes.append(WebSocketRoute("/runs/{run_id}/ws", FollowSocket()))
     if settings.gateway_origins:
         app.add_middleware(
@@ -73,6 +90,23 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
+def routes_at(path: str, api: FastAPI) -> list[BaseRoute]:
+    """Serve the application at a path and beneath it. A mount alone would leave the path itself to others."""
+    return [Route(path, _Entrance(path, api)), Mount(path, api)]
+
+
+class _Entrance:
+    """Serves the root of an application at the path at which it is mounted, which has no slash at its end."""
+
+    def __init__(self, path: str, api: ASGIApp) -> None:
+        self._path = path
+        self._api = api
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        below = {"root_path": scope.get("root_path", "") + self._path, "path": f"{scope['path']}/"}
+        await self._api({**scope, **below}, receive, send)
+
+
 def _answer(refusal: Refusal) -> JSONResponse:
     headers: dict[str, str] = {}
     if refusal.retry_after is not None:
@@ -80,6 +114,13 @@ def _answer(refusal: Refusal) -> JSONResponse:
     if refusal.status == 401:
         headers["www-authenticate"] = "Bearer"
     return JSONResponse(refusal.as_json(), refusal.status, headers)
+
+
+async def on_elsewhere(prefix: str, request: Request, error: Exception) -> Response:
+    """Answer where nothing but the gateway is served, to an address that is not beneath its prefix."""
+    return _answer(
+        Refusal(404, "not_found", "There is nothing at this address.", f"See {prefix} for the way to go on.")
+    )
 
 
 def _see(request: Request, what: str) -> str:
@@ -100,7 +141,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code, message, hint = {
-        404: ("not_found", "There is nothing at this address.", _see(request, "what there is")),
+        404: ("not_found", "There is nothing at this address.", _see(request, "what there is, and how to ask")),
         405: ("method_not_allowed", "This address takes another method.", _see(request, "which")),
         413: ("too_large", f"The body is larger than {limits.BODY:,} bytes.", "Send less."),
     }.get(error.status_code, ("bad_request", "The request could not be read.", _see(request, "what may be sent")))

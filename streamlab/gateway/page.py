@@ -1,21 +1,22 @@
 """A page of a run's events as JSON, for those who would rather ask again than follow."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, WithJsonSchema
 
 from streamlab.events.event import encode
 from streamlab.gateway.control import control_json
+from streamlab.gateway.schema import ref
 from streamlab.hub import Gap, Log, Position, Snapshot
 
 
 class EventPage(BaseModel):
     """`gap` and `snapshot` are null unless what was asked for cannot be had any more."""
 
-    events: list[dict[str, Any]]
+    events: list[Annotated[dict[str, Any], WithJsonSchema(ref("LogEvent"))]]
     next: str | None = Field(description="send it as `after` for what follows; null when the run has ended here")
-    gap: dict[str, Any] | None
-    snapshot: dict[str, Any] | None
+    gap: Annotated[dict[str, Any], WithJsonSchema(ref("gap"))] | None
+    snapshot: Annotated[dict[str, Any], WithJsonSchema(ref("snapshot"))] | None
 
 
 def page_of(log: Log, after: Position | None, limit: int) -> bytes:

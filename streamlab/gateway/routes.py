@@ -1,27 +1,23 @@
 """What can be asked over HTTP: each address, what it takes and what it answers."""
 
-from importlib.resources import files
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response, Security
 from fastapi.security import APIKeyHeader, APIKeyQuery, HTTPBearer
-from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
-from starlette.responses import FileResponse
 
 from streamlab.gateway.access import Grant
-from streamlab.gateway.errors import ErrorBody, draining, unavailable
+from streamlab.gateway.errors import refusals
 from streamlab.gateway.gateway import Gateway
 from streamlab.gateway.page import EventPage, page_of
 from streamlab.gateway.protocols.sse import EventStream, EventWriter
 from streamlab.gateway.requests import LimitedRoute, caller_of, gateway_of
-from streamlab.gateway.schema import EVENT_SCHEMAS
+from streamlab.gateway.schema import STREAM, ref
 from streamlab.gateway.state import RunState, state_of
 from streamlab.gateway.submissions import ChatRequest, Started
 from streamlab.hub import Log, Position
 
-EXAMPLE = files("examples") / "browser.html"
-
+LAST_EVENT_ID = "Last-Event-ID"
 
 bearer = HTTPBearer(
     auto_error=False, description="one of the server's GATEWAY_TOKENS, or to read one run a follow token"
@@ -36,10 +32,6 @@ async def _identify(
     request: Request, _: Annotated[object, Security(bearer)], __: Annotated[object, Security(access_code)]
 ) -> Grant:
     return gateway_of(request).access.identify(caller_of(request))
-
-
-async def _allow_metrics(request: Request, _: Annotated[object, Security(bearer)]) -> None:
-    gateway_of(request).access.allow_metrics(caller_of(request))
 
 
 async def _allow_reading(
@@ -88,46 +80,20 @@ class FollowToken(BaseModel):
     expires_in: int = Field(description="seconds")
 
 
-class Health(BaseModel):
-    status: Literal["ok", "ready"]
-
-
-def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: {"model": ErrorBody} for status in (400, 401, 403, 422, 500, 503, *statuses)}
-
-
-def _event_of(name: str, data: dict[str, Any]) -> dict[str, Any]:
-    line = {"contentMediaType": "application/json", "contentSchema": data}
-    return {"title": name, "properties": {"event": {"const": name}, "data": line}}
-
-
-STREAM: dict[str, Any] = {
-    "description": "The events of the run.",
-    "content": {
-        "text/event-stream": {
-            "schema": {
-                "type": "object",
-                "description": "one event",
-                "properties": {
-                    "id": {"type": "string", "description": "the resume token; control events have none"},
-                    "event": {"type": "string"},
-                    "data": {"type": "string", "description": "one line of JSON"},
-                },
-                "required": ["event", "data"],
-                "oneOf": [_event_of(name, data) for name, data in EVENT_SCHEMAS.items()],
-            },
-            "example": 'event: text_delta\ndata: {"type":"text_delta","seq":1,"at":0.21,"step":1,"content":"Hi"}\n'
-            "id: 0123456789abcdef-1\n\n",
-        }
-    },
+STREAMED: dict[str, Any] = {"description": "The events of the run.", "content": {"text/event-stream": STREAM}}
+STREAMED_OR_PAGE: dict[str, Any] = {
+    "description": "The events of the run, or a page of them.",
+    # A page first: generators make a type of what is first, and none of a stream.
+    "content": {"application/json": {"schema": ref("EventPage")}, "text/event-stream": STREAM},
+    "model": EventPage,
 }
 
-router = APIRouter(route_class=LimitedRoute, redirect_slashes=False)
+router = APIRouter(route_class=LimitedRoute, redirect_slashes=False, tags=["runs"])
 
 
 @router.post(
     "/chat",
-    responses=_errors(404, 409, 413, 429) | {200: STREAM, 204: {"description": "You have all of that run."}},
+    responses=refusals(404, 409, 413) | {200: STREAMED, 204: {"description": "You have all of that run."}},
     response_class=Response,
 )
 async def chat(
@@ -137,7 +103,7 @@ async def chat(
     grant: FullAccess,
     key: IdempotencyKey = None,
     last_event_id: Annotated[
-        str | None, Header(description="goes on with the run that it is of, and asks nothing")
+        str | None, Header(alias=LAST_EVENT_ID, description="goes on with the run that it is of, and asks nothing")
     ] = None,
 ) -> Response:
     """Ask, and get the answer as server-sent events. The run goes on when you leave; `Location` is where it is."""
@@ -146,7 +112,7 @@ async def chat(
     return await _stream(gateway, log, grant, position, _headers(request, started) | {"x-run-id": started.run_id})
 
 
-@router.post("/runs", status_code=201, responses=_errors(404, 409, 413, 429))
+@router.post("/runs", status_code=201, responses=refusals(404, 409, 413))
 async def start(
     asked: ChatRequest,
     request: Request,
@@ -167,7 +133,7 @@ async def start(
     )
 
 
-@router.get("/runs/{run_id}", responses=_errors(404))
+@router.get("/runs/{run_id}", responses=refusals(404))
 async def look(run_id: str, gateway: TheGateway, grant: ReadAccess) -> RunState:
     """Look at what the run has come to by now."""
     return state_of(await gateway.log(run_id))
@@ -175,9 +141,9 @@ async def look(run_id: str, gateway: TheGateway, grant: ReadAccess) -> RunState:
 
 @router.get(
     "/runs/{run_id}/events",
-    responses=_errors(404)
+    responses=refusals(404)
     | {
-        200: STREAM | {"model": EventPage, "description": "The events of the run, or a page of them."},
+        200: STREAMED_OR_PAGE,
         204: {"description": "The run has ended, and you have all of it."},
     },
     response_class=Response,
@@ -187,14 +153,16 @@ async def follow(
     gateway: TheGateway,
     grant: ReadAccess,
     after: Annotated[str | None, Query(description="a resume token: the id of the last event that you have")] = None,
-    last_event_id: Annotated[str | None, Header(description="the same, from an EventSource; it wins")] = None,
-    accept: Annotated[str, Header(description="application/json asks for a page")] = "*/*",
+    last_event_id: Annotated[
+        str | None, Header(alias=LAST_EVENT_ID, description="the same, from an EventSource; it wins")
+    ] = None,
+    accept: Annotated[str | None, Header(description="`application/json` asks for a page of JSON")] = None,
     limit: Annotated[int, Query(ge=1, le=1_000, description="how many events a page has")] = 100,
 ) -> Response:
     """Follow the run from any point: live as server-sent events, or as a page of JSON of what is there by now."""
     log = await gateway.log(run_id)
     position = gateway.position(last_event_id or after)
-    if "application/json" in accept and "text/event-stream" not in accept:
+    if accept and "application/json" in accept and "text/event-stream" not in accept:
         return Response(page_of(log, position, limit), media_type="application/json")
     return await _stream(gateway, log, grant, position)
 
@@ -202,7 +170,7 @@ async def follow(
 @router.delete(
     "/runs/{run_id}",
     status_code=202,
-    responses=_errors(404) | {204: {"description": "It had ended already."}},
+    responses=refusals(404) | {204: {"description": "It had ended already."}},
     response_class=Response,
 )
 async def stop(run_id: str, gateway: TheGateway, grant: FullAccess) -> Response:
@@ -214,7 +182,7 @@ async def stop(run_id: str, gateway: TheGateway, grant: FullAccess) -> Response:
     return Response(status_code=202)
 
 
-@router.post("/runs/{run_id}/token", status_code=201, responses=_errors(404))
+@router.post("/runs/{run_id}/token", status_code=201, responses=refusals(404))
 async def issue_token(run_id: str, gateway: TheGateway, grant: ReadAccess) -> FollowToken:
     """Get a token for a browser's EventSource or WebSocket, or for somebody who shall only watch.
 
@@ -226,47 +194,12 @@ async def issue_token(run_id: str, gateway: TheGateway, grant: ReadAccess) -> Fo
     return FollowToken(token=gateway.access.issue(log.run_id, issued), expires_in=gateway.access.seconds - age)
 
 
-@router.delete("/runs/{run_id}/token", status_code=204, responses=_errors(404), response_class=Response)
+@router.delete("/runs/{run_id}/token", status_code=204, responses=refusals(404), response_class=Response)
 async def revoke_tokens(run_id: str, gateway: TheGateway, grant: FullAccess) -> Response:
     """End every follow token of the run; the streams that they opened end too."""
     log = await gateway.log(run_id)
     await gateway.revoke(log)
     return Response(status_code=204)
-
-
-@router.get(
-    "/metrics",
-    dependencies=[Depends(_allow_metrics)],
-    responses=_errors() | {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
-    response_class=Response,
-)
-async def metrics(gateway: TheGateway) -> Response:
-    """Read the figures of this process, for Prometheus. GATEWAY_METRICS_TOKEN reads them too, and nothing else."""
-    return Response(gateway.metrics.text(), media_type=CONTENT_TYPE_LATEST)
-
-
-@router.get(
-    "/examples/browser",
-    responses=_errors() | {200: {"content": {"text/html": {"schema": {"type": "string"}}}}},
-    response_class=FileResponse,
-)
-async def browser_example() -> FileResponse:
-    """Open a page that asks and shows the answer with what every browser has; its source is the example."""
-    return FileResponse(str(EXAMPLE), media_type="text/html")
-
-
-@router.get("/healthz", responses={500: {"model": ErrorBody}})
-async def healthz() -> Health:
-    """Ask whether the process is alive."""
-    return Health(status="ok")
-
-
-@router.get("/readyz", responses={500: {"model": ErrorBody}, 503: {"model": ErrorBody}})
-async def readyz(gateway: TheGateway) -> Health:
-    """Ask whether the process takes new callers; 503 while it starts and as soon as it is told to end."""
-    if not gateway.ready:
-        raise draining() if gateway.leaving else unavailable()
-    return Health(status="ready")
 
 
 async def _stream(

@@ -66,6 +66,12 @@ class Hub(Protocol):
     def reachable(self) -> bool:
         """Tell whether the store that the processes share answers."""
 
+    async def try_write(self) -> None:
+        """Write something small to the store, within seconds.
+
+        Raises HubUnreachable with a sentence for people that says why it cannot be, and holds no secret.
+        """
+
     def create(self, run_id: str, stop: Stop | None = None) -> Log:
         """Make a new, empty log, which this process writes. Raises HubFull."""
 

@@ -79,8 +79,11 @@ async def _report_health(servicer: health.HealthServicer, gateway: Gateway) -> N
     """Keep the health service up to date, for whom balancers ask."""
     told: bool | None = None
     while True:
-        if told != gateway.ready:
-            told = gateway.ready
+        ready = gateway.ready
+        if ready and not gateway.engine.hub.shared.alone:  # a store of this process is not written to for nothing
+            ready = await gateway.why_not_ready() is None
+        if told != ready:
+            told = ready
             for name in ("", SERVICE):
                 await servicer.set(name, Health.SERVING if told else Health.NOT_SERVING)
         await asyncio.sleep(POLL)

@@ -59,6 +59,9 @@ class MemoryHub:
     def reachable(self) -> bool:
         return True
 
+    async def try_write(self) -> None:
+        """Do nothing: memory takes what is written."""
+
     def create(self, run_id: str, stop: Stop | None = None) -> Log:
         """Make a new, empty log. Raises HubFull when there is no room that finished runs could give."""
         self.sweep()

@@ -59,6 +59,7 @@ class RedisHub(MemoryHub):
     async def __aenter__(self) -> Self:
         self._spawn(self._reader.read_all())
         self._spawn(self._tend_all())
+        self._spawn(self._watch_outages())
         return self
 
     async def __aexit__(self, *exception: object) -> None:
@@ -90,6 +91,10 @@ class RedisHub(MemoryHub):
         """Tell whether Redis answers."""
         return self._reader.reachable
 
+    async def try_write(self) -> None:
+        """Write something small. Raises HubUnreachable with a sentence that says why it cannot be."""
+        await self._store.try_write()
+
     def create(self, run_id: str, stop: Stop | None = None) -> Log:
         """Make a new, empty log, which this process writes. Raises HubFull."""
         self.sweep()
@@ -102,7 +107,7 @@ class RedisHub(MemoryHub):
     async def open(self, run_id: str) -> Log:
         """Return the log with all that was committed to it until now. Raises UnknownRun, HubFull or HubUnreachable."""
         log = self._logs.get(run_id)
-        if log is None or (log.read and not log.writer):
+        if log is None or log.read or log.ended_here:
             return await self._shared_look(run_id)
         if writer := self._writers.get(run_id):
             await writer.settled(self._times.answer)
@@ -129,6 +134,8 @@ class RedisHub(MemoryHub):
             try:
                 if log.read:
                     await self._reader.load(log)
+                elif log.ended_here:
+                    return await self._found_again(log)
             except (RedisError, UnknownRun) as error:
                 logger.warning("run %s is served from memory (%s)", run_id, type(error).__name__)
             return log
@@ -205,6 +212,14 @@ class RedisHub(MemoryHub):
         await self._reader.wake()
         return log
 
+    async def _found_again(self, log: RedisLog) -> RedisLog:
+        """Return what Redis has of a log that was ended here as lost: others may have gone on with it."""
+        found = RedisLog(log.run_id, self._bounds)
+        await self._reader.load(found)
+        self._logs[log.run_id] = found
+        await self._reader.wake()
+        return found
+
     async def _ask_to_stop(self, run_id: str) -> None:
         for _ in range(round(self._times.away / self._times.tick)):
             try:
@@ -221,6 +236,16 @@ class RedisHub(MemoryHub):
             await asyncio.sleep(self._times.tick)
             self.sweep()
             await self._leases.tend()
+
+    async def _watch_outages(self) -> None:
+        """End what Redis has not answered for in too long, also while the calls to it hang."""
+        awake = time.monotonic()
+        while not self._closed:
+            slept = time.monotonic()
+            await asyncio.sleep(self._times.tick)
+            if time.monotonic() - slept > self._times.grace:
+                awake = time.monotonic()
+            self._leases.end_unreached(awake)
 
     async def _take_over(self, log: RedisLog) -> None:
         """End a run in the place of its producer, which is gone, unless another process does."""

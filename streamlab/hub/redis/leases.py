@@ -1,16 +1,19 @@
 """Tells the living producers of runs from the dead: renews the leases held here, and watches those of others."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
 
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from streamlab.hub.errors import UnknownRun
 from streamlab.hub.redis.log import RedisLog
-from streamlab.hub.redis.reader import LogReader
+from streamlab.hub.redis.reader import READ_BLOCK, LogReader
 from streamlab.hub.redis.store import Store, Times
 from streamlab.hub.redis.writer import RedisWriter
+
+logger = logging.getLogger(__name__)
 
 TakeOver = Callable[[RedisLog], Awaitable[None]]
 """Ends a run in the place of its producer, which is dead, unless another process does."""
@@ -38,6 +41,18 @@ class Leases:
     async def tend(self) -> None:
         """Renew or watch the leases that are due now."""
         await asyncio.gather(*(self._tend(log) for log in self._due()))
+
+    def end_unreached(self, awake: float) -> None:
+        """End the live runs that Redis has not answered for in too long: nobody can say whether they go on.
+
+        Until `awake` this process itself may have been held up.
+        """
+        silent = time.monotonic() - max(self._reader.answered, awake) > READ_BLOCK + self._times.away
+        for log in list(self._logs.values()):
+            if writer := self._writers.get(log.run_id):
+                writer.give_up_late(awake)
+            elif silent and log.read:
+                log.end_as_lost()
 
     def _due(self) -> Iterator[RedisLog]:
         now = time.monotonic()
@@ -80,7 +95,10 @@ class Leases:
         if now - log.lapsed_since < self._times.grace:
             return
         log.lapsed_since = None
-        if standing:
-            await self._take_over(log)
-        else:
-            log.end_as_lost()
+        try:
+            if standing:
+                await self._take_over(log)
+                return
+        except ResponseError as error:  # it answers, and takes nothing: from its producer neither
+            logger.warning("run %s: Redis does not take its end (%s)", log.run_id, type(error).__name__)
+        log.end_as_lost()

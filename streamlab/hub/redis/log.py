@@ -14,11 +14,16 @@ class RedisLog(CommittedLog):
         self.loaded = False  # of a log that is read: the reader goes on from its `seq`
         self.due = 0.0  # when it is looked after next, by the monotonic clock
         self.lapsed_since: float | None = None
+        self.ended_here = False  # and others may have gone on with it
 
     @property
     def read(self) -> bool:
         """Tell whether more of it is to come from another process."""
         return self.writer is None and self.done is None
+
+    def end_as_lost(self) -> None:
+        self.ended_here = self.done is None
+        super().end_as_lost()
 
     def feed(self, events: list[StreamEvent]) -> bool:
         """Take what was read, known or new. False when some are missing before one: then nothing after is taken.

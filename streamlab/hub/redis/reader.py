@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from contextlib import suppress
 from typing import Any, cast
 
@@ -28,6 +29,7 @@ class LogReader:
 
     def __init__(self, connection: Redis, store: Store, hub_id: str, times: Times, logs: dict[str, RedisLog]) -> None:
         self.reachable = True
+        self.answered = time.monotonic()  # when Redis last did what it was asked here
         self.message_came = asyncio.Event()  # set with every message
         self._connection = connection
         self._store = store
@@ -46,7 +48,7 @@ class LogReader:
         while not self._closed:
             try:
                 await self._read()
-                self.reachable = True
+                self.reachable, self.answered = True, time.monotonic()
             except RedisError as error:
                 if self.reachable:
                     logger.warning("Redis does not answer (%s)", type(error).__name__)

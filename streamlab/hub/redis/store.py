@@ -4,14 +4,26 @@ A stream of events (entry id `seq-0`), a hash of how things stand, and the sum o
 list of tool results. The hash tag keeps a run's keys together. A call whose answer was lost may be repeated.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Literal, cast
 
 from redis.asyncio import Redis
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+)
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeout
 
 from streamlab.events.event import StreamEvent, ToolResult, decode, encode
+from streamlab.hub.errors import HubUnreachable
 from streamlab.hub.log import Snapshot, SnapshotChange
 
 WriteReply = Literal["ok", "fenced", "missing", "behind"]
@@ -22,12 +34,24 @@ Arguments = list[str | bytes | int | float]
 _SCRIPTS = files("streamlab.hub.redis") / "lua"
 
 
+# Why Redis does not take what is written; a kind before those that it is one of.
+WHY: dict[type[RedisError], str] = {
+    RedisTimeout: "Redis does not answer in time.",
+    BusyLoadingError: "Redis is still loading what it keeps.",
+    AuthenticationError: "Redis refuses the password of REDIS_URL.",
+    NoPermissionError: "Redis does not permit writing to the user of REDIS_URL.",
+    ReadOnlyError: "Redis is read-only: it is a replica.",
+    OutOfMemoryError: "Redis is full.",
+    RedisConnectionError: "Redis cannot be reached.",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Times:
     """Seconds. A producer that does not renew its `lease` is dead for the others, `grace` later at the latest.
 
     kept: how long a log stays after `done`, or after its last follower elsewhere
-    away: a producer that has not reached Redis for so long gives its run up
+    away: when Redis has not answered for so long, every process ends the live runs that it has
     unfollowed: a log of another process leaves this one when nobody here has followed it for so long
     answer: how long Redis may take to answer
     closing: how long a process that ends waits until Redis has all that was written
@@ -35,7 +59,7 @@ class Times:
 
     lease: float = 10.0
     kept: float = 300.0
-    away: float = 60.0
+    away: float = 12.0
     unfollowed: float = 30.0
     answer: float = 2.0
     closing: float = 5.0
@@ -138,6 +162,17 @@ class Store:
             ids = [client["id"] for client in await redis.client_list() if client["name"] == name]
             ids.sort(key=own.__eq__)  # the last one closes itself, and can close no other any more
             return sum([int(await redis.client_kill_filter(_id=each, skipme=False)) for each in ids])
+
+    async def try_write(self) -> None:
+        """Write something small. Raises HubUnreachable with a sentence that says why not, and holds no secret."""
+        try:
+            async with asyncio.timeout(self._times.answer):
+                await self._redis.set(f"lab:hub:{self._hub_id}:written", b"", px=self._lease)
+        except TimeoutError:
+            raise HubUnreachable("Redis does not answer in time.") from None
+        except RedisError as error:
+            sentence = next((told for kind, told in WHY.items() if isinstance(error, kind)), "Redis takes nothing.")
+            raise HubUnreachable(sentence) from None
 
     async def call(self, hub_id: str, **message: str) -> None:
         """Leave a message to a hub, or to oneself."""

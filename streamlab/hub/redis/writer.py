@@ -22,8 +22,8 @@ FIRST_DELAY = 0.02  # seconds until a failed call is repeated
 class RedisWriter(LogWriter):
     """Numbers a run's events and commits them; what gathers while a call is under way goes with the next one.
 
-    A run whose events Redis has not taken for `Times.away` seconds is given up. If Redis comes back without the log, it
-    is written anew from memory.
+    A run of which Redis has taken nothing for `Times.away` seconds is given up, also while it has nothing to say. If
+    Redis comes back earlier and without the log, it is written anew from memory.
     """
 
     def __init__(self, log: RedisLog, store: Store, times: Times, lost: Lost, fence: int = 0) -> None:
@@ -64,6 +64,13 @@ class RedisWriter(LogWriter):
         if self._task:
             self._task.cancel()
 
+    def give_up_late(self, awake: float) -> None:
+        """Give the run up if Redis was away for too long. Until `awake` this process itself may have been held up."""
+        if self._closed or (self._log.done and self._stored >= self.tail):
+            return
+        if time.monotonic() - max(self._reached, awake) > self._times.away:
+            self._give_up("Redis was away for too long", taken=False)
+
     def _start(self) -> None:
         if self._task is None and not self._closed and (not self.fence or self._stored < self.tail):
             self._task = asyncio.get_running_loop().create_task(self._write(), name=f"log {self._log.run_id}")
@@ -85,8 +92,7 @@ class RedisWriter(LogWriter):
     def _failed(self, error: RedisError, *, first: bool) -> None:
         if first:
             logger.warning("run %s: Redis does not take its events (%s)", self._log.run_id, type(error).__name__)
-        if time.monotonic() - self._reached > self._times.away:
-            self._give_up("Redis was away for too long", taken=False)
+        self.give_up_late(self._reached)
 
     async def _begin(self) -> None:
         log = self._log

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sqlite3
 import time
 from collections.abc import Coroutine
 from contextlib import suppress
@@ -31,6 +32,12 @@ T = TypeVar("T")
 AWAY = 60.0  # seconds after which a run is given up whose events the file does not take
 ANSWER = 2.0  # seconds that the file may take for what was appended
 UNFOLLOWED = 30.0  # seconds after which a log leaves the memory that was read from the file
+WHY = {
+    sqlite3.SQLITE_FULL: "has no room left on its disk",
+    sqlite3.SQLITE_IOERR: "cannot be written: its disk is full or fails",
+    sqlite3.SQLITE_READONLY: "is read-only",
+    sqlite3.SQLITE_BUSY: "is locked by another program",
+}
 TICK = 10.0  # seconds between two looks at what is too old
 
 
@@ -96,6 +103,17 @@ class SqliteHub(MemoryHub):
     def reachable(self) -> bool:
         """Tell whether the file takes what is written."""
         return self._worker.reachable
+
+    async def try_write(self) -> None:
+        """Write something small. Raises HubUnreachable with a sentence that says why it cannot be."""
+        try:
+            async with asyncio.timeout(ANSWER):
+                await self._worker.call(store.try_write)
+        except TimeoutError:
+            raise HubUnreachable("The store's file does not answer in time.") from None
+        except HubUnreachable as error:
+            why = WHY.get(getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF, "cannot be written")
+            raise HubUnreachable(f"The store's file {why}.") from None
 
     def create(self, run_id: str, stop: Stop | None = None) -> Log:
         """Make a new, empty log. Raises HubFull when there is no room that finished runs could give."""

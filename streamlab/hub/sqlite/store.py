@@ -79,6 +79,13 @@ def note_moment(connection: sqlite3.Connection, moment: float) -> None:
     connection.execute("UPDATE meta SET value = ? WHERE name = 'clock'", (moment,))
 
 
+def try_write(connection: sqlite3.Connection) -> None:
+    """Write a number that is another each time: SQLite does not write what is there already."""
+    connection.execute(
+        "INSERT INTO meta VALUES ('tried', 0) ON CONFLICT (name) DO UPDATE SET value = (value + 1) % 1000000"
+    )
+
+
 def last_id(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT coalesce(max(id), 0) FROM logs").fetchone()[0])
 

@@ -106,7 +106,7 @@ class Worker:
         try:
             return await future
         except sqlite3.Error as error:
-            raise HubUnreachable(f"the store does not take it ({error})") from None
+            raise HubUnreachable(f"the store does not take it ({error})") from error
 
     def later(
         self, work: Callable[Concatenate[sqlite3.Connection, P], object], *args: P.args, **kwargs: P.kwargs

@@ -9,10 +9,11 @@ end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if watched == '1' then
-    redis.call('HSET', state, 'watched', now)
+    -- A Redis that takes nothing, for it is full or a replica, tells all the same how things stand.
+    redis.pcall('HSET', state, 'watched', now)
     if known[4] then
         for _, key in ipairs(KEYS) do
-            redis.call('PEXPIRE', key, kept)
+            redis.pcall('PEXPIRE', key, kept)
         end
     end
 end
