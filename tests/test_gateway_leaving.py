@@ -43,7 +43,7 @@ class Clients:
         """Follow the runs over each protocol, tell the server to end when all have text, and return what each heard."""
         following = [task for run_id in run_ids for task in self.follow(run_id)]
         async with asyncio.timeout(LEAVE):
-            while len(self.begun) < len(following):  # noqa: ASYNC110 # they are other tasks' clients
+            while len(self.begun) < len(following):  # they are other tasks' clients
                 assert not any(task.done() for task in following), [task for task in following if task.done()]
                 await asyncio.sleep(0.02)
         process.send_signal(signal.SIGTERM)
