@@ -45,6 +45,7 @@ async def test_the_gateways_own_address_says_the_way_to_go_on(url: str, place: s
             assert answer.status_code == 200
             told = answer.json()
             assert told["docs"] == f"{place}/docs"
+            assert f" {url}{place}/chat " in told["ask"]
             for address in (each for name, each in told.items() if name not in ("name", "ask")):
                 assert (await client.get(url + address)).status_code == 200
             head = await client.head(own)

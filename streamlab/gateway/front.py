@@ -47,7 +47,7 @@ async def where_to_go(request: Request) -> Response:
     if "text/html" in request.headers.get("accept", ""):
         return RedirectResponse(f"{at}/docs", headers={"vary": "accept"})
     token = "" if gateway_of(request).access.open else ' -H "authorization: Bearer $TOKEN"'
-    address = shlex.quote(f"{str(request.base_url).rstrip('/')}/chat")
+    address = shlex.quote(f"{request.url.scheme}://{request.url.netloc}{at}/chat")
     body = """-H 'content-type: application/json' -d '{"message":"hi","model":"demo"}'"""
     way = WayToGoOn(
         name="Streaming Lab",
