@@ -18,6 +18,7 @@ from starlette.routing import Mount, WebSocketRoute
 from components.middleware.browser_cookie import BrowserCookie
 from components.middleware.content_policy import API, ContentPolicy
 from components.middleware.deep_addresses import DeepAddresses
+from components.middleware.doors import Doors
 from components.middleware.host_config import HostConfig
 from components.middleware.known_hosts import KnownHosts
 from components.page.folder import folder
@@ -60,8 +61,9 @@ app = st.App(
     lifespan=lifespan,
     routes=[route for base in folders for route in (Mount(base + API, api), WebSocketRoute(base + PATH, tell_changes))],
     middleware=[
-        Middleware(KnownHosts, hosts=settings.lab_hosts),
         Middleware(ContentPolicy),
+        Middleware(KnownHosts, hosts=settings.lab_hosts),
+        Middleware(Doors),
         Middleware(BrowserCookie),
         Middleware(HostConfig),
         Middleware(DeepAddresses),

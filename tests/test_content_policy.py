@@ -89,4 +89,4 @@ def test_a_page_that_was_told_to_load_from_elsewhere_does_not(app: Site) -> None
 def test_the_gateway_has_rules_of_its_own(app: Site) -> None:
     """Its description and its example are pages of their own."""
     with app.opened("/about") as page:
-        assert "content-security-policy" not in page.request.get(f"{app.url}/api/docs").headers
+        assert page.request.get(f"{app.url}/api/docs").headers["content-security-policy"] != POLICY

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlab.events.event import EVENTS, Done
 from streamlab.gateway import limits
 from streamlab.gateway.errors import Refusal, internal, problems
+from streamlab.gateway.headers import guarding
 from streamlab.gateway.protocols.websocket import FollowSocket
 from streamlab.gateway.requests import caller_of, gateway_of
 from streamlab.gateway.routes import router
@@ -70,6 +71,7 @@ def create_app(settings: Settings) -> FastAPI:
             expose_headers=["X-Run-Id", "Location", "Retry-After"],
         )
     app.add_middleware(admitting)
+    app.add_middleware(guarding)
     return app
 
 

@@ -12,6 +12,7 @@ from starlette.responses import FileResponse
 from streamlab.gateway.access import Grant
 from streamlab.gateway.errors import ErrorBody, draining, unavailable
 from streamlab.gateway.gateway import Gateway
+from streamlab.gateway.headers import page_policy
 from streamlab.gateway.page import EventPage, page_of
 from streamlab.gateway.protocols.sse import EventStream, EventWriter
 from streamlab.gateway.requests import LimitedRoute, caller_of, gateway_of
@@ -21,6 +22,7 @@ from streamlab.gateway.submissions import ChatRequest, Started
 from streamlab.hub import Log, Position
 
 EXAMPLE = files("examples") / "browser.html"
+EXAMPLE_POLICY = page_policy(EXAMPLE.read_text("utf-8"))
 
 
 bearer = HTTPBearer(
@@ -252,7 +254,7 @@ async def metrics(gateway: TheGateway) -> Response:
 )
 async def browser_example() -> FileResponse:
     """Open a page that asks and shows the answer with what every browser has; its source is the example."""
-    return FileResponse(str(EXAMPLE), media_type="text/html")
+    return FileResponse(str(EXAMPLE), media_type="text/html", headers={"content-security-policy": EXAMPLE_POLICY})
 
 
 @router.get("/healthz", responses={500: {"model": ErrorBody}})
