@@ -25,6 +25,7 @@ from components.page.folder import folder
 from streamlab.engine import Engine, open_engine
 from streamlab.gateway.changes import PATH, tell_changes
 from streamlab.gateway.http import create_app
+from streamlab.gateway.protocols.uvicorn_connection import TimedConnections
 from streamlab.gateway.serving import serving
 from streamlab.hub import StoreRefused
 from streamlab.hub.sqlite.file import check_store
@@ -61,6 +62,7 @@ app = st.App(
     lifespan=lifespan,
     routes=[route for base in folders for route in (Mount(base + API, api), WebSocketRoute(base + PATH, tell_changes))],
     middleware=[
+        Middleware(TimedConnections),
         Middleware(ContentPolicy),
         Middleware(KnownHosts, hosts=settings.lab_hosts),
         Middleware(Doors),

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import Mount
 
 from streamlab.hub import StoreRefused
@@ -69,6 +70,7 @@ def _application(*, shared: bool) -> Starlette:
     # Here, for loading it takes seconds, and wrong arguments are to be told at once.
     from streamlab.engine import open_engine
     from streamlab.gateway.http import create_app
+    from streamlab.gateway.protocols.uvicorn_connection import TimedConnections
     from streamlab.gateway.serving import serving
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -80,7 +82,7 @@ def _application(*, shared: bool) -> Starlette:
         async with open_engine(settings) as engine, serving(api, engine, shared=shared):
             yield
 
-    return Starlette(routes=[Mount(PREFIX, api)], lifespan=lifespan)
+    return Starlette(routes=[Mount(PREFIX, api)], lifespan=lifespan, middleware=[Middleware(TimedConnections)])
 
 
 def _complain(problem: str) -> int:

@@ -13,7 +13,7 @@ from streamlab.gateway.access import Access, Grant
 from streamlab.gateway.control import Open
 from streamlab.gateway.delivery import Deliveries, Delivery, Pace
 from streamlab.gateway.errors import draining, invalid_resume_token, unavailable, unknown_run
-from streamlab.gateway.limits import LEASE, Limits
+from streamlab.gateway.limits import LEASE, Bodies, Limits
 from streamlab.gateway.metrics import Metrics, ServerTotals
 from streamlab.gateway.privacy import hide_tokens
 from streamlab.gateway.submissions import ChatRequest, Started, Submissions
@@ -41,6 +41,7 @@ class Gateway:
         self.access = Access.of(settings, engine.hub.shared.now, engine.access_code)
         self.metrics = Metrics(self._totals)
         self.deliveries = Deliveries(self.access, self.metrics.observe, pace)
+        self.bodies = Bodies()
         self.leaving = False  # whether it was told to end
         self.grpc_port: int | None = None  # where gRPC is served, if it is
         self._limits = Limits(engine.hub.shared, settings.gateway_max_runs, settings.gateway_runs_per_minute)

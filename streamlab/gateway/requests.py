@@ -1,6 +1,8 @@
 """Requests: what one says of its caller, as plain values, and how much of it is read."""
 
+import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from fastapi import Request, Response
@@ -12,6 +14,7 @@ from streamlab.gateway import limits
 from streamlab.gateway.access import Caller, forwards
 from streamlab.gateway.errors import Refusal
 from streamlab.gateway.gateway import Gateway
+from streamlab.gateway.protocols.uvicorn_socket import abort
 
 
 def caller_of(connection: HTTPConnection) -> Caller:
@@ -42,11 +45,15 @@ class LimitedRequest(Request):
 
     async def body(self) -> bytes:
         if not hasattr(self, "_body"):
+            if (told := self.headers.get("content-length", "")).isdecimal() and int(told) > limits.BODY:
+                raise HTTPException(413)
             body = bytearray()
-            async for piece in self.stream():
-                body += piece
-                if len(body) > limits.BODY:
-                    raise HTTPException(413)
+            with gateway_of(self).bodies.reading(partial(abort, self.receive, asyncio.current_task())) as grow:
+                async for piece in self.stream():
+                    body += piece
+                    if len(body) > limits.BODY:
+                        raise HTTPException(413)
+                    grow(len(piece))
             self._body = bytes(body)
         return self._body
 
@@ -56,8 +63,11 @@ class LimitedRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
+        takes_body = self.body_field is not None
 
         async def handle_limited(request: Request) -> Response:
+            if takes_body:  # which FastAPI reads before it asks who is there
+                gateway_of(request).access.identify(caller_of(request))
             return await handle(LimitedRequest(request.scope, request.receive))
 
         return handle_limited
