@@ -21,6 +21,7 @@ from components.middleware.deep_addresses import DeepAddresses
 from components.middleware.doors import Doors
 from components.middleware.host_config import HostConfig
 from components.middleware.known_hosts import KnownHosts
+from components.middleware.uploads import Uploads
 from components.page.folder import folder
 from streamlab.engine import Engine, open_engine
 from streamlab.gateway.changes import PATH, tell_changes
@@ -66,6 +67,7 @@ app = st.App(
         Middleware(ContentPolicy),
         Middleware(KnownHosts, hosts=settings.lab_hosts),
         Middleware(Doors),
+        Middleware(Uploads),
         Middleware(BrowserCookie),
         Middleware(HostConfig),
         Middleware(DeepAddresses),

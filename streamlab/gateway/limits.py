@@ -82,7 +82,7 @@ class Limits:
 class Bodies:
     """The bodies that are being read, of all callers: together they have at most BODIES bytes.
 
-    Then the one that was begun first, which has taken longest, is given up with its connection.
+    Then the one that was begun first, which has taken longest, is given up.
     """
 
     def __init__(self) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from functools import partial
 from typing import Any
 
 from fastapi import Request, Response
@@ -14,7 +13,6 @@ from streamlab.gateway import limits
 from streamlab.gateway.access import Caller, forwards
 from streamlab.gateway.errors import Refusal
 from streamlab.gateway.gateway import Gateway
-from streamlab.gateway.protocols.uvicorn_socket import abort
 
 
 def caller_of(connection: HTTPConnection) -> Caller:
@@ -47,15 +45,23 @@ class LimitedRequest(Request):
         if not hasattr(self, "_body"):
             if (told := self.headers.get("content-length", "")).isdecimal() and int(told) > limits.BODY:
                 raise HTTPException(413)
-            body = bytearray()
-            with gateway_of(self).bodies.reading(partial(abort, self.receive, asyncio.current_task())) as grow:
+            try:
+                self._body = await self._read()
+            except TimeoutError:
+                raise HTTPException(408) from None
+        return self._body
+
+    async def _read(self) -> bytes:
+        """Read the body. Raises HTTPException, and TimeoutError where it is given up for the sake of others."""
+        body, now = bytearray(), asyncio.get_running_loop().time
+        async with asyncio.timeout(None) as patience:
+            with gateway_of(self).bodies.reading(lambda: patience.reschedule(now())) as grow:
                 async for piece in self.stream():
                     body += piece
                     if len(body) > limits.BODY:
                         raise HTTPException(413)
                     grow(len(piece))
-            self._body = bytes(body)
-        return self._body
+        return bytes(body)
 
 
 class LimitedRoute(APIRoute):
