@@ -21,12 +21,15 @@ import components
 from components.middleware.browser_cookie import BrowserCookie
 from components.middleware.content_policy import API, ContentPolicy
 from components.middleware.deep_addresses import DeepAddresses
+from components.middleware.doors import Doors
 from components.middleware.host_config import HostConfig
 from components.middleware.known_hosts import KnownHosts
+from components.middleware.uploads import Uploads
 from components.page.folder import folder
 from streamlab.engine import Engine, open_engine
 from streamlab.gateway.changes import PATH, tell_changes
 from streamlab.gateway.http import create_app, routes_at
+from streamlab.gateway.protocols.uvicorn_connection import TimedConnections
 from streamlab.gateway.serving import serving
 from streamlab.hub import StoreRefused
 from streamlab.hub.sqlite.file import check_store
@@ -69,8 +72,11 @@ app = st.App(
         route for base in folders for route in (*routes_at(base + API, api), WebSocketRoute(base + PATH, tell_changes))
     ],
     middleware=[
-        Middleware(KnownHosts, hosts=settings.lab_hosts),
+        Middleware(TimedConnections),
         Middleware(ContentPolicy),
+        Middleware(KnownHosts, hosts=settings.lab_hosts),
+        Middleware(Doors),
+        Middleware(Uploads),
         Middleware(BrowserCookie),
         Middleware(HostConfig),
         Middleware(DeepAddresses),

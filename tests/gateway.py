@@ -20,6 +20,7 @@ from streamlab.events.event import Done, FinalAnswer, StreamEvent, TextDelta, de
 from streamlab.gateway.delivery import Pace
 from streamlab.gateway.gateway import Gateway, open_gateway
 from streamlab.gateway.http import create_app, routes_at
+from streamlab.gateway.protocols.uvicorn_connection import TimedConnection
 from streamlab.hub import Log
 from streamlab.settings import Settings
 from tests.conftest import demo_model, until
@@ -213,6 +214,7 @@ async def listening_at(app: Starlette) -> AsyncIterator[int]:
         config = uvicorn.Config(
             app,
             log_config=None,
+            http=TimedConnection,
             ws="websockets-sansio",
             lifespan="off",
             timeout_keep_alive=120,  # a client's request must not meet the end of its connection

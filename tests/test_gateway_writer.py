@@ -76,7 +76,7 @@ async def parts_served(lab: Served) -> AsyncIterator[httpx2.AsyncClient]:
     api = FastAPI()
 
     async def follow(run_id: str, request: Request) -> Response:
-        log = await lab.gateway.log(run_id)
+        log = await lab.gateway.log(run_id, EVERYTHING)
         after = lab.gateway.position(request.query_params.get("after"))
         delivery = lab.gateway.deliver(log, EVERYTHING, Parts.name, after)
         return EventStream(delivery, Parts(), await lab.gateway.opening(log, EVERYTHING), {"x-parts": "1"})

@@ -137,7 +137,7 @@ async def test_clients_of_two_gateways_are_told_within_fifteen_seconds(own_redis
         runs = list(here.engine.hub._logs)  # type: ignore[attr-defined]
         async with AsyncExitStack() as stack:
             readings = [
-                await stack.enter_async_context(each.follow(await each.gateway.log(run)))
+                await stack.enter_async_context(each.follow(await each.engine.hub.open(run)))
                 for run in runs
                 for each in (here, there)
             ]

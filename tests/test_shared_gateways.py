@@ -94,9 +94,9 @@ async def test_a_key_whose_first_request_takes_long_is_in_progress(
     slow = asyncio.Event()
     chats_ask = here.engine.chats.ask
 
-    async def ask_slowly(*args: Any) -> Chat:
+    async def ask_slowly(*args: Any, **said: Any) -> Chat:
         await slow.wait()
-        return await chats_ask(*args)
+        return await chats_ask(*args, **said)
 
     monkeypatch.setattr(here.engine.chats, "ask", ask_slowly)
     first = asyncio.create_task(ask(here, key=key, **body))

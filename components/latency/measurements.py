@@ -13,11 +13,20 @@ from components.page.history import History, keep_file
 from components.page.lab import engine
 from components.page.session import session
 from components.page.texts import LANGUAGE_KEY, t
+from components.page.uploads import MB, tell_too_slow, uploader
 from components.page.widgets import button, download
 from streamlab.browsers.items import Item, Items
-from streamlab.latency.measurement import BrokenMeasurement, Measurement, read_measurement, write_measurement
+from streamlab.latency.measurement import (
+    MAX_BYTES,
+    BrokenMeasurement,
+    Measurement,
+    check_measurement,
+    read_measurement,
+    write_measurement,
+)
 from streamlab.latency.observation import write_csv, write_lines
 from streamlab.latency.plan import Plan
+from streamlab.text.reader import TooSlow, read_apart
 
 UPLOAD = "latency.upload"
 _REPORT = "latency.report"  # the measurement whose report was asked for
@@ -38,7 +47,9 @@ class SavedMeasurement:
 
 
 def _read(item: Item) -> SavedMeasurement:
-    return SavedMeasurement(item.name, read_measurement(item.body, most=inf), item.until)
+    body = item.body
+    whole = read_measurement(body, inf) if len(body) < MB else read_apart(read_measurement, body, inf)
+    return SavedMeasurement(item.name, whole, item.until)
 
 
 def _store() -> Items:
@@ -69,7 +80,7 @@ def draw_list(current: str | None, shown: SavedMeasurement | None) -> None:
             button("latency.new", "add", show, MEASUREMENT, None)
         HISTORY.draw(current)
         with st.popover(t("latency.upload"), icon=":material/upload:"):
-            st.file_uploader(t("latency.upload_what"), type=["json", "jsonl"], key=UPLOAD, on_change=_upload)
+            uploader(t("latency.upload_what"), ["json", "jsonl"], UPLOAD, _upload, MAX_BYTES // MB)
         if current and shown and not shown.live:
             with st.popover(t("latency.download"), icon=":material/download:"):
                 _draw_downloads(current, shown.measurement)
@@ -107,8 +118,10 @@ def _upload() -> None:
     """Keep the uploaded measurement; a broken one changes nothing."""
     if file := st.session_state[UPLOAD]:
         try:
-            read_measurement(data := file.getvalue())
+            read_apart(check_measurement, data := file.getvalue())
             keep_file(_store(), MEASUREMENT, file.name, data)
+        except TooSlow:
+            tell_too_slow()
         except BrokenMeasurement as error:
             key = "latency.broken_line" if error.line else "latency.broken"
             session().notice = t(key, line=error.line, reason=t(f"latency.broken_{error.code}"))

@@ -1,4 +1,4 @@
-"""What a page may load, and from where: nothing from another host."""
+"""What a page may load, and from where: nothing from another host. And where it may be shown: in no other page."""
 
 import re
 from base64 import b64encode
@@ -41,8 +41,15 @@ POLICY = "; ".join(
         "object-src 'none'",
         "base-uri 'self'",
         "form-action 'self'",
+        "frame-ancestors 'none'",
     )
 )
+HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",  # for browsers that do not know frame-ancestors
+    "referrer-policy": "same-origin",  # the address of a conversation opens it
+}
 
 
 class ContentPolicy:
@@ -54,7 +61,7 @@ class ContentPolicy:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_policy(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["content-security-policy"] = POLICY
+                MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
         guarded = scope["type"] == "http" and not is_api(scope["path"])

@@ -5,12 +5,14 @@ import streamlit as st
 
 from components.page.session import session
 from components.page.texts import plain, t
+from components.page.uploads import MB, tell_too_slow, uploader
 from components.page.widgets import control
 from components.prompts.draft import Draft, draft
 from components.prompts.left_out import left_out_lines
-from streamlab.prompts.cases import BrokenCases, CasesRemark, Table, read_cases
+from streamlab.prompts.cases import MAX_BYTES, BrokenCases, CasesRemark, Table, read_cases
 from streamlab.prompts.rows import DELIMITERS, NO_DELIMITER
 from streamlab.text.encodings import ENCODINGS
+from streamlab.text.reader import TooSlow, read_apart
 
 PASTED, UPLOADED = "prompts.pasted", "prompts.uploaded"
 SHOWN = 10  # rows and columns that are named; there may be hundreds
@@ -27,7 +29,7 @@ def draw(found: Draft) -> None:
         st.caption(t("prompts.csv_what"))
         st.text_area(t("prompts.pasted"), key=PASTED, height=150)
         st.button(t("prompts.take_pasted"), key="prompts.take_pasted", on_click=_take_pasted)
-        st.file_uploader(t("prompts.uploaded"), type=["csv", "tsv", "txt"], key=UPLOADED, on_change=_take_uploaded)
+        uploader(t("prompts.uploaded"), ["csv", "tsv", "txt"], UPLOADED, _take_uploaded, MAX_BYTES // MB)
     if found.source is not None:
         _draw_source(found, found.source)
 
@@ -120,7 +122,11 @@ def _read() -> bool:
     found = draft()
     encoding, delimiter = (st.session_state.get(f"prompts.{name}") or None for name in ("encoding", "delimiter"))
     try:
-        table = read_cases(found.source or "", encoding, delimiter)
+        table = read_apart(read_cases, found.source or "", encoding, delimiter)
+    except TooSlow:
+        found.source = None
+        tell_too_slow()
+        return False
     except BrokenCases as error:
         found.read_as = error.encoding or encoding
         if error.code == "too_large":  # nothing is kept of what could be of any size

@@ -5,6 +5,7 @@ import streamlit as st
 from components.page.session import session
 from components.page.sidebar import options
 from components.page.texts import plain, t
+from components.page.uploads import MB, tell_too_slow, uploader
 from components.page.widgets import download
 from components.prompts import comparison, saved
 from components.prompts.draft import draft
@@ -14,7 +15,8 @@ from streamlab.prompts.exports import to_csv, to_markdown
 from streamlab.prompts.prompt_set import PromptSet
 from streamlab.prompts.promptfoo import to_promptfoo
 from streamlab.prompts.promptfoo_config import open_set
-from streamlab.prompts.serialization import BrokenSet, from_address, to_address, to_yaml
+from streamlab.prompts.serialization import MAX_BYTES, BrokenSet, from_address, to_address, to_yaml
+from streamlab.text.reader import TooSlow, read_apart
 
 SHARED, UPLOAD, OPEN = "set", "prompts.upload", "prompts.open"
 
@@ -34,7 +36,7 @@ def draw(prompts: PromptSet | None, found: Comparison | None) -> None:
         saved.draw(place)
         comparison.HISTORY.draw(found.id if found else None)
         with st.popover(t("prompts.open"), icon=":material/upload:", key=OPEN, on_change="rerun"):
-            st.file_uploader(t("prompts.open_what"), type=["yaml", "yml", "json"], key=UPLOAD, on_change=_upload)
+            uploader(t("prompts.open_what"), ["yaml", "yml", "json"], UPLOAD, _upload, MAX_BYTES // MB)
         if prompts:
             with st.popover(t("prompts.save"), icon=":material/save:"):
                 _draw_saves(prompts)
@@ -69,11 +71,13 @@ def _upload() -> None:
     """Load the uploaded set into the editor; a broken one changes nothing."""
     if file := st.session_state[UPLOAD]:
         try:
-            opened = open_set(file.getvalue(), options().model)
+            opened = read_apart(open_set, file.getvalue(), options().model)
             saved.take(opened.prompts, "file", opened.left_out)
             st.session_state[OPEN] = False  # it would stand above what was opened
         except BrokenSet as error:
             _refuse(error)
+        except TooSlow:
+            tell_too_slow()
 
 
 def _refuse(error: BrokenSet) -> None:

@@ -10,14 +10,17 @@ from components.page.history import History, keep_file
 from components.page.lab import engine
 from components.page.session import session
 from components.page.texts import t
+from components.page.uploads import MB, tell_too_slow, uploader
 from components.page.widgets import button, download
 from streamlab.browsers.items import Item, Items
 from streamlab.chats.chat import UnknownChat
 from streamlab.events.event import StreamEvent
-from streamlab.events.recording import BrokenRecording, read_lines, read_recording, write_recording
+from streamlab.events.recording import MAX_BYTES, BrokenRecording, read_lines, rewrite_recording, write_recording
 from streamlab.hub import HubFull, HubUnreachable, UnknownRun
+from streamlab.text.reader import TooSlow, read_apart
 
 UPLOAD_KEY = "timeline.upload"
+RECORDING_MB = MAX_BYTES // MB
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def draw_list(current: str | None, shown: Recording | None) -> None:
         button("timeline.new", "add", show, RUN, None)
         HISTORY.draw(current)
         with st.popover(t("timeline.upload"), icon=":material/upload:"):
-            st.file_uploader(t("timeline.upload_what"), type=["jsonl"], key=UPLOAD_KEY, on_change=_upload)
+            uploader(t("timeline.upload_what"), ["jsonl"], UPLOAD_KEY, _upload, RECORDING_MB)
         if current and shown and shown.events:
             file, look = f"run-{current[:8]}.jsonl", {"icon": ":material/download:", "width": "content"}
             download("timeline.download", _file(current, shown.events), file, "application/jsonl", **look)
@@ -88,6 +91,8 @@ def _upload() -> None:
     """Keep the uploaded recording; a broken one changes nothing."""
     if file := st.session_state[UPLOAD_KEY]:
         try:
-            keep_file(_store(), RUN, file.name, write_recording(read_recording(file.getvalue())))
+            keep_file(_store(), RUN, file.name, read_apart(rewrite_recording, file.getvalue()))
+        except TooSlow:
+            tell_too_slow()
         except BrokenRecording as error:
             session().notice = t("timeline.broken", line=error.line, reason=t(f"timeline.broken_{error.code}"))

@@ -42,6 +42,7 @@ class Chat:
     turns: tuple[Turn, ...] = ()
     browser: str = ""  # the one that began it
     title: str = ""  # if it was given one
+    owner: str = ""  # the caller that began it over the gateway
 
     @property
     def live(self) -> Turn | None:

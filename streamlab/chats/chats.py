@@ -75,6 +75,7 @@ class Chats:
         options: Options,
         told: Iterable[tuple[str, str]] = (),
         browser: str = "",
+        owner: str = "",
     ) -> Chat:
         """Start answering a question in a conversation, or in a new one, which then begins with the questions and
         answers that are `told`.
@@ -83,7 +84,11 @@ class Chats:
         """
         check_question(question)
         known = await self._get(chat_id) if chat_id else None
-        chat = known.document if known else Chat(secrets.token_urlsafe(16), tuple(_told(told, options)), browser)
+        chat = (
+            known.document
+            if known
+            else Chat(secrets.token_urlsafe(16), tuple(_told(told, options)), browser, owner=owner)
+        )
         return await self._answer(known, chat, chat.turns, question, options)
 
     async def regenerate(self, chat_id: str, options: Options) -> Chat:
@@ -101,6 +106,15 @@ class Chats:
         """Return the id of the conversation in which the run answers, None for a run of no conversation."""
         known = await self._chat_ids.get(run_id)
         return known.document if known else None
+
+    async def owner_of(self, run_id: str) -> str | None:
+        """Return the caller that began the run's conversation over the gateway, "" for none; None when that can be told
+        no more, for the conversation is gone. Raises HubUnreachable.
+        """
+        if not (chat_id := await self.chat_of(run_id)):
+            return ""
+        known = await self._chats.get(chat_id)
+        return known.document.owner if known else None
 
     async def _get(self, chat_id: str) -> Versioned[Chat]:
         """Read the conversation as it stands, closed if its run has its end.
@@ -147,7 +161,8 @@ class Chats:
             await self._hub.shared.now_or_later(undo)
             raise
         self._threads.keep(chat, before)
-        self._hub.shared.later(partial(self._chat_ids.put, turn.run_id, chat.id))
+        # Before anyone hears of the run: whose it is, every process must know that is asked for it.
+        await self._hub.shared.now_or_later(partial(self._chat_ids.put, turn.run_id, chat.id))
         self.on_changed(chat)
         return chat
 

@@ -5,12 +5,13 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from streamlab.events.event import Done, StreamEvent, ToolCall, ToolResult, decode, encode, event_of, first_seq
 
 MAX_EVENTS = 100_000
-MAX_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 32 * 1024 * 1024
+MAX_VALUES = 100_000  # in what a tool was given or gave: whoever reads a line reads them all at once
 
 RecordingErrorCode = Literal[
     "not_text",
@@ -33,6 +34,10 @@ class BrokenRecording(ValueError):
         super().__init__(f"line {line}: {code}")
         self.line = line
         self.code: str = code
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let it be pickled: what it was made of, and what it knows."""
+        return type(self), (self.line, self.code), self.__dict__
 
 
 class _Refused(Exception):
@@ -73,6 +78,11 @@ def read_recording(data: bytes) -> list[StreamEvent]:
     if not order.done:
         raise BrokenRecording(line, "no_done" if events else "empty")
     return events
+
+
+def rewrite_recording(data: bytes) -> bytes:
+    """Write anew what `read_recording` reads. Raises BrokenRecording."""
+    return write_recording(read_recording(data))
 
 
 def read_lines(data: bytes) -> list[StreamEvent]:
@@ -141,7 +151,20 @@ def _event(raw: bytes) -> StreamEvent:
         raise _Refused("not_an_event") from None
     if event.at < 0:
         raise _Refused("not_an_event")
+    if raw.count(b",") > MAX_VALUES and isinstance(event, ToolCall | ToolResult) and _has_many(event):
+        raise _Refused("too_large")
     return event
+
+
+def _has_many(event: ToolCall | ToolResult) -> bool:
+    """Tell whether its free value holds more than MAX_VALUES."""
+    values: list[Any] = [event.input if isinstance(event, ToolCall) else event.result]
+    for seen, value in enumerate(values):  # which grows meanwhile
+        if seen > MAX_VALUES:
+            return True
+        if isinstance(value, dict | list):
+            values += value.values() if isinstance(value, dict) else value
+    return False
 
 
 def _finite(text: str) -> float:

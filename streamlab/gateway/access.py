@@ -179,6 +179,14 @@ class Access:
             raise lapsed(lapse)
         return grant
 
+    def reaches(self, grant: Grant, owner: str | None) -> bool:
+        """Tell whether the grant for everything reaches the runs and the conversation of this owner.
+
+        What has the owner "" was asked on the pages, whose addresses open for everyone who has them. Without tokens
+        all who are served are one caller.
+        """
+        return grant.full and (self.open or owner in ("", grant.name))
+
     def issue(self, run_id: str, issued: int = 0) -> str:
         """Make a follow token: it reads this run and nothing else. It is as old as `issued` says, new by default."""
         return self._signer.dumps([run_id, issued or self.now()])

@@ -9,6 +9,7 @@ from functools import partial
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 
 from streamlab.hub import StoreRefused
 from streamlab.hub.sqlite.file import check_store
@@ -69,6 +70,7 @@ def _application(*, shared: bool) -> Starlette:
     # Here, for loading it takes seconds, and wrong arguments are to be told at once.
     from streamlab.engine import open_engine
     from streamlab.gateway.http import create_app, on_elsewhere, routes_at
+    from streamlab.gateway.protocols.uvicorn_connection import TimedConnections
     from streamlab.gateway.serving import serving
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -81,7 +83,10 @@ def _application(*, shared: bool) -> Starlette:
             yield
 
     return Starlette(
-        routes=routes_at(PREFIX, api), lifespan=lifespan, exception_handlers={404: partial(on_elsewhere, PREFIX)}
+        routes=routes_at(PREFIX, api),
+        lifespan=lifespan,
+        middleware=[Middleware(TimedConnections)],
+        exception_handlers={404: partial(on_elsewhere, PREFIX)},
     )
 
 

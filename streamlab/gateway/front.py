@@ -10,10 +10,12 @@ from pydantic import BaseModel, Field
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse
 
 from streamlab.gateway.errors import ErrorBody, draining, refusals, unavailable
+from streamlab.gateway.headers import page_policy
 from streamlab.gateway.requests import caller_of, gateway_of
 from streamlab.gateway.routes import TheGateway, bearer
 
 EXAMPLE = files("examples") / "browser.html"
+EXAMPLE_POLICY = page_policy(EXAMPLE.read_text("utf-8"))
 
 
 class WayToGoOn(BaseModel):
@@ -99,4 +101,4 @@ async def metrics(gateway: TheGateway) -> Response:
 )
 async def browser_example() -> FileResponse:
     """Open a page that asks and shows the answer with what every browser has; its source is the example."""
-    return FileResponse(str(EXAMPLE), media_type="text/html")
+    return FileResponse(str(EXAMPLE), media_type="text/html", headers={"content-security-policy": EXAMPLE_POLICY})

@@ -13,12 +13,13 @@ from streamlab.gateway.access import Access, Grant
 from streamlab.gateway.control import Open
 from streamlab.gateway.delivery import Deliveries, Delivery, Pace
 from streamlab.gateway.errors import draining, invalid_resume_token, unavailable, unknown_run
-from streamlab.gateway.limits import LEASE, Limits
+from streamlab.gateway.limits import LEASE, Bodies, Limits
 from streamlab.gateway.metrics import Metrics, ServerTotals
 from streamlab.gateway.privacy import hide_tokens
 from streamlab.gateway.submissions import ChatRequest, Started, Submissions
 from streamlab.hub import HubFull, HubUnreachable, Log, Position, UnknownRun, parse_token
 from streamlab.hub.shared import DocumentType, Membership
+from streamlab.runs.run import new_run_id
 
 TICK = 1.0  # seconds between two looks at what the other processes say
 NOTICE = 1.0  # seconds between "not ready" and the end of the streams, for balancers to look elsewhere
@@ -41,10 +42,11 @@ class Gateway:
         self.access = Access.of(settings, engine.hub.shared.now, engine.access_code)
         self.metrics = Metrics(self._totals)
         self.deliveries = Deliveries(self.access, self.metrics.observe, pace)
+        self.bodies = Bodies()
         self.leaving = False  # whether it was told to end
         self.grpc_port: int | None = None  # where gRPC is served, if it is
         self._limits = Limits(engine.hub.shared, settings.gateway_max_runs, settings.gateway_runs_per_minute)
-        self._submissions = Submissions(engine, self._limits)
+        self._submissions = Submissions(engine, self._limits, self.access)
         self._revoked = Membership("revoked", self.access.seconds + LEASE)  # of `when:run`
         self._draining = False
         self._probe: asyncio.Task[str | None] | None = None
@@ -90,18 +92,29 @@ class Gateway:
             if after and key is None:
                 raise unknown_run()
             started = await self.ask(asked, grant, key)
-        log = await self.log(started.run_id)
+        log = await self.log(started.run_id, grant)
         self._submissions.note_epoch(started, log.epoch)
         return started, log
 
-    async def log(self, run_id: str) -> Log:
-        """Open the log of a run. Raises Refusal."""
+    async def log(self, run_id: str, grant: Grant) -> Log:
+        """Open the log of a run that the grant reaches. Raises Refusal.
+
+        In the place of another caller's run one is looked for that never was, so that neither the answer nor its time
+        tells the two apart.
+        """
         try:
-            return await self.engine.hub.open(run_id)
+            return await self.engine.hub.open(run_id if await self._reaches(grant, run_id) else new_run_id())
         except UnknownRun:
             raise unknown_run() from None
         except (HubFull, HubUnreachable):
             raise unavailable() from None
+
+    async def _reaches(self, grant: Grant, run_id: str) -> bool:
+        if not grant.full or self.access.open:  # for this run, as `allow_reading` has seen; or for all
+            return True
+        started = await self._submissions.started(run_id)
+        owner = started.owner if started else await self.engine.chats.owner_of(run_id)
+        return self.access.reaches(grant, owner)
 
     def position(self, token: str | None) -> Position | None:
         """Read a resume token; None for none. Raises Refusal."""

@@ -14,6 +14,7 @@ from streamlab.events.event import EVENTS, Done
 from streamlab.gateway import front, limits
 from streamlab.gateway.docs import page
 from streamlab.gateway.errors import Refusal, internal, problems
+from streamlab.gateway.headers import guarding
 from streamlab.gateway.protocols.websocket import FollowSocket
 from streamlab.gateway.requests import caller_of, gateway_of
 from streamlab.gateway.routes import router
@@ -87,6 +88,7 @@ def create_app(settings: Settings) -> FastAPI:
             expose_headers=["X-Run-Id", "Location", "Retry-After"],
         )
     app.add_middleware(admitting)
+    app.add_middleware(guarding)
     return app
 
 

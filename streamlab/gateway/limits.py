@@ -1,13 +1,16 @@
-"""How much one caller may ask for."""
+"""How much one caller may ask for, and how much is read of all."""
 
 import math
 import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from streamlab.gateway.errors import Refusal
 from streamlab.hub.shared import Membership, Shared
 
 BODY = 1024 * 1024  # bytes of a request's body
+BODIES = 32 * BODY  # of all bodies that are being read
 MINUTE = 60.0
 LEASE = 30.0  # seconds after which the live runs of a process that died are counted no more
 LIVE_RETRY = 5  # seconds after which a caller with too many live runs may ask again
@@ -74,3 +77,42 @@ class Limits:
         return Membership(f"{{{name}}}:live", LEASE, self._live), Membership(
             f"{{{name}}}:minute", MINUTE, self._per_minute
         )
+
+
+class Bodies:
+    """The bodies that are being read, of all callers: together they have at most BODIES bytes.
+
+    Then the one that was begun first, which has taken longest, is given up.
+    """
+
+    def __init__(self) -> None:
+        self._sizes: dict[object, tuple[int, Callable[[], None]]] = {}  # the first one first
+        self._total = 0
+
+    @contextmanager
+    def reading(self, give_up: Callable[[], None]) -> Iterator[Callable[[int], None]]:
+        """Yield what is to be told how large each piece is; `give_up` is to end the reading."""
+        reading = object()
+
+        def grow(size: int) -> None:
+            if reading in self._sizes:  # it was not given up
+                self._add(reading, size)
+            while self._total > BODIES:
+                self._remove(next(iter(self._sizes)))()
+
+        self._sizes[reading] = 0, give_up
+        try:
+            yield grow
+        finally:
+            if reading in self._sizes:
+                self._remove(reading)
+
+    def _add(self, reading: object, size: int) -> None:
+        known, give_up = self._sizes[reading]
+        self._sizes[reading] = known + size, give_up
+        self._total += size
+
+    def _remove(self, reading: object) -> Callable[[], None]:
+        size, give_up = self._sizes.pop(reading)
+        self._total -= size
+        return give_up

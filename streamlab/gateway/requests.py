@@ -1,5 +1,6 @@
 """Requests: what one says of its caller, as plain values, and how much of it is read."""
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -42,13 +43,25 @@ class LimitedRequest(Request):
 
     async def body(self) -> bytes:
         if not hasattr(self, "_body"):
-            body = bytearray()
-            async for piece in self.stream():
-                body += piece
-                if len(body) > limits.BODY:
-                    raise HTTPException(413)
-            self._body = bytes(body)
+            if (told := self.headers.get("content-length", "")).isdecimal() and int(told) > limits.BODY:
+                raise HTTPException(413)
+            try:
+                self._body = await self._read()
+            except TimeoutError:
+                raise HTTPException(408) from None
         return self._body
+
+    async def _read(self) -> bytes:
+        """Read the body. Raises HTTPException, and TimeoutError where it is given up for the sake of others."""
+        body, now = bytearray(), asyncio.get_running_loop().time
+        async with asyncio.timeout(None) as patience:
+            with gateway_of(self).bodies.reading(lambda: patience.reschedule(now())) as grow:
+                async for piece in self.stream():
+                    body += piece
+                    if len(body) > limits.BODY:
+                        raise HTTPException(413)
+                    grow(len(piece))
+        return bytes(body)
 
 
 class LimitedRoute(APIRoute):
@@ -56,8 +69,11 @@ class LimitedRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
+        takes_body = self.body_field is not None
 
         async def handle_limited(request: Request) -> Response:
+            if takes_body:  # which FastAPI reads before it asks who is there
+                gateway_of(request).access.identify(caller_of(request))
             return await handle(LimitedRequest(request.scope, request.receive))
 
         return handle_limited

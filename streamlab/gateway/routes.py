@@ -123,7 +123,7 @@ async def start(
 ) -> StartedRun:
     """Ask, and get the id of the run to follow. A run that nobody follows for a minute is stopped."""
     started = await gateway.ask(asked, grant, key)
-    await gateway.log(started.run_id)  # from here on every gateway knows it
+    await gateway.log(started.run_id, grant)  # from here on every gateway knows it
     response.headers.update(_headers(request, started) | {"x-run-id": started.run_id})
     return StartedRun(
         id=started.run_id,
@@ -136,7 +136,7 @@ async def start(
 @router.get("/runs/{run_id}", responses=refusals(404))
 async def look(run_id: str, gateway: TheGateway, grant: ReadAccess) -> RunState:
     """Look at what the run has come to by now."""
-    return state_of(await gateway.log(run_id))
+    return state_of(await gateway.log(run_id, grant))
 
 
 @router.get(
@@ -160,7 +160,7 @@ async def follow(
     limit: Annotated[int, Query(ge=1, le=1_000, description="how many events a page has")] = 100,
 ) -> Response:
     """Follow the run from any point: live as server-sent events, or as a page of JSON of what is there by now."""
-    log = await gateway.log(run_id)
+    log = await gateway.log(run_id, grant)
     position = gateway.position(last_event_id or after)
     if accept and "application/json" in accept and "text/event-stream" not in accept:
         return Response(page_of(log, position, limit), media_type="application/json")
@@ -175,7 +175,7 @@ async def follow(
 )
 async def stop(run_id: str, gateway: TheGateway, grant: FullAccess) -> Response:
     """Stop the run at the model. What it wrote so far stays, and its log gets its end."""
-    log = await gateway.log(run_id)
+    log = await gateway.log(run_id, grant)
     if log.done:
         return Response(status_code=204)
     gateway.stop(log)
@@ -188,7 +188,7 @@ async def issue_token(run_id: str, gateway: TheGateway, grant: ReadAccess) -> Fo
 
     A follow token gets one that ends when it does itself.
     """
-    log = await gateway.log(run_id)
+    log = await gateway.log(run_id, grant)
     issued = grant.issued or gateway.access.now()
     age = (gateway.access.now() - issued) // 10**9
     return FollowToken(token=gateway.access.issue(log.run_id, issued), expires_in=gateway.access.seconds - age)
@@ -197,7 +197,7 @@ async def issue_token(run_id: str, gateway: TheGateway, grant: ReadAccess) -> Fo
 @router.delete("/runs/{run_id}/token", status_code=204, responses=refusals(404), response_class=Response)
 async def revoke_tokens(run_id: str, gateway: TheGateway, grant: FullAccess) -> Response:
     """End every follow token of the run; the streams that they opened end too."""
-    log = await gateway.log(run_id)
+    log = await gateway.log(run_id, grant)
     await gateway.revoke(log)
     return Response(status_code=204)
 

@@ -14,10 +14,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-from streamlab.chats.chat import Busy, UnknownChat
+from streamlab.chats.chat import Busy, Chat, UnknownChat
 from streamlab.demo_model import is_demo
 from streamlab.engine import Engine
-from streamlab.gateway.access import Grant
+from streamlab.gateway.access import Access, Grant
 from streamlab.gateway.errors import Refusal, access_code_needed, models_unknown, unavailable
 from streamlab.gateway.limits import Limits
 from streamlab.hub import HubFull, HubUnreachable
@@ -119,13 +119,17 @@ class ChatRequest(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A run that was asked for, by a caller of this name. `repeated`: it had been, under the same idempotency key."""
+    """A run that was asked for, by a caller of this name, in a conversation of the `owner`, which may be another.
+
+    `repeated`: it had been, under the same idempotency key.
+    """
 
     run_id: str
     conversation: str
     model: str
     repeated: bool = False
     caller: str = ""
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +152,9 @@ KEYED = DocumentType("key", _encode, TypeAdapter(_KeyedRequest).validate_json, K
 class Submissions:
     """Starts runs for callers. What it remembers of them every process knows that shares the hub."""
 
-    def __init__(self, engine: Engine, limits: Limits) -> None:
+    def __init__(self, engine: Engine, limits: Limits, access: Access) -> None:
         self._engine = engine
+        self._access = access
         self._limits = limits
         self._shared = engine.hub.shared
         self._keyed = self._shared.documents(KEYED)
@@ -215,13 +220,13 @@ class Submissions:
         name = grant.name
         slot = await self._limits.enter(name)
         try:
-            started = replace(await self._ask(asked, grant, names), caller=name)
+            started = await self._ask(asked, grant, names)
         except Exception:
             await self._limits.leave(name, slot)
             raise
         self._limits.began(name, slot, started.run_id)
         self._know(started.run_id, started)
-        self._shared.later(partial(self._asked.put, started.run_id, started))
+        await self._shared.now_or_later(partial(self._asked.put, started.run_id, started))  # and so every gateway knows
         return started
 
     def _know(self, key: str, started: Started) -> None:
@@ -230,10 +235,13 @@ class Submissions:
 
     async def _ask(self, asked: ChatRequest, grant: Grant, names: tuple[str, ...]) -> Started:
         try:
-            options = await self._options(asked, names)
+            chat = await self._conversation(asked.conversation, grant)
+            options = await self._options(asked, chat, names)
             if grant.only_free and cost_money([options.model]):
                 raise access_code_needed()
-            chat = await self._engine.chats.ask(asked.conversation, asked.question, options, asked.told)
+            chat = await self._engine.chats.ask(
+                asked.conversation, asked.question, options, asked.told, owner=grant.name
+            )
         except InvalidQuestion as error:
             raise Refusal(422, "invalid_request", _said(error), "Send a question.") from None
         except UnknownChat:
@@ -250,11 +258,17 @@ class Submissions:
                 "Ask again in a moment.",
                 retry_after=CAPACITY_RETRY,
             ) from None
-        return Started(chat.turns[-1].run_id, chat.id, options.model)
+        return Started(chat.turns[-1].run_id, chat.id, options.model, caller=grant.name, owner=chat.owner)
 
-    async def _options(self, asked: ChatRequest, names: tuple[str, ...]) -> Options:
+    async def _conversation(self, chat_id: str | None, grant: Grant) -> Chat | None:
+        """Find the conversation that is gone on with. Raises UnknownChat, also for another caller's."""
+        chat = await self._engine.chats.get(chat_id) if chat_id else None
+        if chat and not self._access.reaches(grant, chat.owner):
+            raise UnknownChat(chat_id)
+        return chat
+
+    async def _options(self, asked: ChatRequest, chat: Chat | None, names: tuple[str, ...]) -> Options:
         """Choose how to answer; a conversation goes on as its last question was, but for what is said anew."""
-        chat = await self._engine.chats.get(asked.conversation) if asked.conversation else None
         last = chat.turns[-1].options if chat else None
         named = asked.model or (last.model if last else "")
         if named not in names and not is_demo(named) and (unlisted := await self._engine.models.unlisted()):

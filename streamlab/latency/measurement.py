@@ -33,6 +33,10 @@ class BrokenMeasurement(ValueError):
         self.code: str = code
         self.line = line
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let it be pickled: what it was made of, and what it knows."""
+        return type(self), (self.code, self.line), self.__dict__
+
 
 class Machine(BaseModel):
     """What it was measured on."""
@@ -102,6 +106,11 @@ def read_measurement(data: bytes, most: float = MAX_BYTES) -> Measurement:
         raise BrokenMeasurement("empty")
     document = _document(text)
     return _read_lines(text) if document is None else _read_document(document)
+
+
+def check_measurement(data: bytes) -> None:
+    """Read it as `read_measurement` does. Raises BrokenMeasurement."""
+    read_measurement(data)
 
 
 def _json(value: Any) -> str:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import Literal
+from typing import Any, Literal
 
 from streamlab.prompts.assertions import parse_cell, to_checks
 from streamlab.prompts.checks import Check
@@ -106,6 +106,10 @@ class BrokenCases(ValueError):
         self.expected = expected
         self.name = name
         self.encoding: str | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let it be pickled: what it was made of, and what it knows."""
+        return type(self), (self.code,), self.__dict__
 
 
 def read_cases(data: bytes | str, encoding: str | None = None, delimiter: str | None = None) -> Table:

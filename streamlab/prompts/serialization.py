@@ -47,6 +47,10 @@ class BrokenSet(ValueError):
         self.code = code
         self.detail = detail
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let it be pickled: what it was made of, and what it knows."""
+        return type(self), (self.code,), self.__dict__
+
 
 # YAML
 

@@ -19,9 +19,9 @@ LANGUAGES = {"en": "English", "ja": "日本語"}
 FILES = {"page.css": "text/css", "page.js": "text/javascript"}
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'self'"
+    "form-action 'none'; frame-ancestors 'none'"
 )
-HEADERS = {"content-security-policy": POLICY, "x-content-type-options": "nosniff", "cache-control": "no-cache"}
+HEADERS = {"content-security-policy": POLICY, "cache-control": "no-cache"}
 
 _FOLDER = files("streamlab.gateway.docs")
 

@@ -68,7 +68,7 @@ class Service:
         async def answer() -> None:
             grant = self._gateway.access.identify(_caller(context))
             started = await self._ask(request, grant, context)
-            log = await self._gateway.log(started.run_id)
+            log = await self._gateway.log(started.run_id, grant)
             replayed = (("idempotency-replayed", "true"),) if started.repeated else ()
             await context.send_initial_metadata((("x-run-id", started.run_id), *replayed))
             await self._deliver(context, log, grant, None)
@@ -87,7 +87,7 @@ class Service:
     async def _follow(self, request: pb.FollowRequest, context: Stream) -> None:
         async def answer() -> None:
             grant = self._gateway.access.allow_reading(_caller(context), request.run_id)
-            log = await self._gateway.log(request.run_id)
+            log = await self._gateway.log(request.run_id, grant)
             await self._deliver(context, log, grant, self._gateway.position(request.after))
 
         await _reply(context, answer)
@@ -97,7 +97,7 @@ class Service:
             grant = self._gateway.access.allow_reading(_caller(context), request.run_id)
             if not grant.full:
                 raise read_only()
-            log = await self._gateway.log(request.run_id)
+            log = await self._gateway.log(request.run_id, grant)
             if not log.done:
                 self._gateway.stop(log)
             return pb.StopResponse(ended=log.done is not None)

@@ -79,7 +79,7 @@ class FollowSocket:
             try:
                 run_id = socket.path_params["run_id"]
                 grant = gateway.access.allow_reading(caller, run_id)
-                log = await gateway.log(run_id)
+                log = await gateway.log(run_id, grant)
                 after = gateway.position(socket.query_params.get("after"))
                 await self._follow(socket, receive, gateway, grant, log, after)
             except Refusal as refusal:

@@ -5,6 +5,7 @@ import logging
 import secrets
 import time
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, Self
 from weakref import WeakValueDictionary
 
@@ -222,12 +223,11 @@ class RedisHub(MemoryHub):
 
     async def _ask_to_stop(self, run_id: str) -> None:
         for _ in range(round(self._times.away / self._times.tick)):
-            try:
+            with suppress(RedisError):
                 if hub_id := await self._store.producer(run_id):
                     await self._store.call(hub_id, stop=run_id)
-                return
-            except RedisError:
-                await asyncio.sleep(self._times.tick)
+                    return
+            await asyncio.sleep(self._times.tick)  # Redis is away, or the run has only just begun
 
     # Looking after
 
