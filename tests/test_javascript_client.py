@@ -25,6 +25,7 @@ from tests.test_gateway_command import free_port, running
 ROOT = Path(__file__).parents[1]
 CLIENT = ROOT / "clients/javascript"
 REACT = ROOT / "examples/react"
+FOREIGN = ROOT / "tests/foreign_clients"
 OLDEST = (20, 19)  # what package.json asks for
 PATIENCE = 60_000  # milliseconds
 QUESTION = "What is 17 * 23, and which products sold best?"
@@ -131,7 +132,7 @@ def test_the_page_has_the_client_as_it_is(client: Path) -> None:
     assert taken.read_text("utf-8") == built.read_text("utf-8")
 
 
-@pytest.mark.parametrize("folder", [CLIENT, REACT], ids=["client", "example"])
+@pytest.mark.parametrize("folder", [CLIENT, REACT, FOREIGN], ids=["client", "example", "foreign"])
 def test_the_lock_file_names_no_registry(folder: Path) -> None:
     """Packages come from whatever registry the reader uses."""
     assert '"resolved": "http' not in (folder / "package-lock.json").read_text("utf-8")
