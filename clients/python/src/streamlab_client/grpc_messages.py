@@ -13,6 +13,7 @@ from streamlab_client.generated.streamlab.v1 import streamlab_pb2 as pb
 from streamlab_client.http import is_loopback
 from streamlab_client.reader import Message, Request, StartRequest, open_message
 from streamlab_client.retry import MAX_MESSAGE, MISSED_HEARTBEATS, parse_retry_after
+from streamlab_client.runs import RunState, parse_run_state
 
 SERVICE = f"/{pb.DESCRIPTOR.services_by_name['Streamlab'].full_name}"
 CONTROL_TYPES = frozenset({"open", "gap", "snapshot", "drain", "close"})
@@ -128,6 +129,13 @@ def chat_request(body: Json) -> pb.ChatRequest:
         raise InvalidRequest("The question has a field that cannot be sent.", str(error)) from error
 
 
+def parse_state(state: pb.RunState) -> RunState:
+    """Read the state of a run, whose fields that are not set are None."""
+    unset = dict.fromkeys(each.name for each in state.DESCRIPTOR.fields)
+    usage = _fields(state.usage) if state.HasField("usage") else None
+    return parse_run_state(unset | _fields(state) | {"usage": usage})
+
+
 def metadata_of(request: Request | None, token: str | None) -> Metadata:
     metadata = (("authorization", f"Bearer {token}"),) if token else ()
     return (*metadata, ("idempotency-key", request.key)) if isinstance(request, StartRequest) else metadata
@@ -136,10 +144,6 @@ def metadata_of(request: Request | None, token: str | None) -> Metadata:
 def head_messages(metadata: Any) -> list[Message]:
     """Return what the metadata at the head of a stream tell."""
     return [open_message(str(value)) for name, value in metadata or () if name == "x-run-id"]
-
-
-def no_state() -> StreamlabError:
-    return InvalidRequest("gRPC has no call for the state of a run.", "Follow it, or ask over HTTP.")
 
 
 def error_from_call(error: grpc.RpcError) -> StreamlabError:

@@ -14,6 +14,11 @@ from streamlab_client.reader import ENDED, FollowRequest, Message
 from streamlab_client.retry import MAX_MESSAGE, MISSED_HEARTBEATS, parse_retry_after
 
 STATUS_OFFSET = 4000  # a close code is this and the status that HTTP would have answered
+# What a close may say of a follow token, in the words that HTTP has: a close's reason is too short for them.
+_HINT = "Ask for a new one and go on where you were."
+_EXPIRED = {"code": "expired_follow_token", "message": "The follow token's time is over.", "hint": _HINT}
+_REVOKED = {"code": "revoked_follow_token", "message": "The follow token was revoked.", "hint": _HINT}
+LAPSES = {"expired": _EXPIRED, "revoked": _REVOKED, _EXPIRED["code"]: _EXPIRED, _REVOKED["code"]: _REVOKED}
 CLOSE_TIMEOUT = 1.0  # seconds that a server has to answer a close
 
 
@@ -52,7 +57,7 @@ def close_messages(closed: ConnectionClosed) -> list[Message]:
     """Return what the server's close tells. Raises the error that its code stands for."""
     code, reason = (closed.rcvd.code, closed.rcvd.reason) if closed.rcvd else (1006, "")
     if STATUS_OFFSET < code < STATUS_OFFSET + 1000:
-        raise error_from_status(code - STATUS_OFFSET, {"error": {"code": reason}})
+        raise error_from_status(code - STATUS_OFFSET, {"error": LAPSES.get(reason) or {"code": reason}})
     return [ENDED] if (code, reason) == (1000, "ended") else []
 
 
