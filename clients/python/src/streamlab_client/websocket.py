@@ -6,9 +6,16 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus, WebSocketException
 
-from streamlab_client.errors import broken_stream, connection_lost, error_from_status
+from streamlab_client.errors import (
+    broken_stream,
+    connection_lost,
+    error_from_status,
+    error_words,
+    foreign_answer,
+    foreign_protocol,
+)
 from streamlab_client.http import bearer, is_loopback, json_body, run_path
 from streamlab_client.reader import ENDED, FollowRequest, Message
 from streamlab_client.retry import MAX_MESSAGE, MISSED_HEARTBEATS, parse_retry_after
@@ -62,13 +69,21 @@ def close_messages(closed: ConnectionClosed) -> list[Message]:
 
 
 @contextmanager
-def translated_errors() -> Iterator[None]:
-    """Raise errors of the family in place of those of the library."""
+def translated_errors(url: str, target: str) -> Iterator[None]:
+    """Raise errors of the family in place of those of the library. `url` is the server's, as the caller gave it."""
     try:
         yield
     except InvalidStatus as refused:
         response = refused.response
         wait = parse_retry_after(response.headers.get("retry-after"))
-        raise error_from_status(response.status_code, json_body(response.body), wait) from refused
+        body = json_body(response.body)
+        if error_words(body):
+            raise error_from_status(response.status_code, body, wait) from refused
+        media_type = response.headers.get("content-type", "")
+        raise foreign_answer(url, target, response.status_code, media_type, wait) from refused
+    except InvalidMessage as error:
+        if isinstance(error.__cause__, OSError | EOFError):
+            raise connection_lost(error) from error
+        raise foreign_protocol(url, target) from error
     except (OSError, EOFError, WebSocketException) as error:
         raise connection_lost(error) from error

@@ -60,7 +60,7 @@ class GrpcTransport:
                     yield parse_event_message(event)
             yield ENDED
         except grpc.RpcError as error:
-            raise error_from_call(error) from error
+            raise error_from_call(error, self._target) from error
         finally:
             call.cancel()
 
@@ -92,4 +92,4 @@ class GrpcTransport:
         try:
             return call(request, metadata=metadata, timeout=self._timeout)
         except grpc.RpcError as error:
-            raise error_from_call(error) from error
+            raise error_from_call(error, self._target) from error
