@@ -22,8 +22,8 @@ from playwright.async_api import Browser, Route, async_playwright
 from benchmarks.harness import BROWSER_OPTIONS, CHROMIUM
 from tests.conftest import demo_model
 from tests.gateway import Served, served
+from tests.javascript import FOREIGN, install, needs_node
 from tests.test_foreign_clients import BEATING, TEXT
-from tests.test_javascript_client import FOREIGN, install, needs_node
 
 pytestmark = [pytest.mark.anyio, needs_node]
 
