@@ -16,15 +16,15 @@ export function describe(url: string, { status, headers, url: asked }: Response)
 /** Return the hint for an address where no gateway is: its path ends with `/api`, wherever it is mounted. */
 export function suggestion(url: string): string {
   const given = parsed(url);
-  if (/\/api\/*$/.test(given.pathname)) return "Check the address, and what stands between.";
+  if (/\/api\/*$/.test(given.pathname)) return "Check the address.";
   const { href } = new URL(/^.*?\/api(?=\/)/.exec(given.pathname)?.[0] ?? "api", given);
   return `Is it ${bare(href)}?`;
 }
 
 /** Return an address without what may be secret in it. */
 export function bare(url: string): string {
-  const { origin, protocol, host, pathname } = parsed(url);
-  return (origin === "null" ? `${protocol}//${host}` : origin) + pathname; // some have no origin for ws://
+  const { protocol, host, pathname } = parsed(url);
+  return `${protocol}//${host}${pathname}`;
 }
 
 const parsed = (url: string): URL => new URL(url, globalThis.location?.href);
