@@ -30,7 +30,7 @@ RELAY = "benchmarks.apps.relay:application"
 
 T = TypeVar("T")
 
-_BROWSER_OPTIONS = [
+BROWSER_OPTIONS = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -114,7 +114,7 @@ def asgi_server(app: str, environment: Mapping[str, str] | None = None) -> Itera
 def chromium() -> Iterator[Browser]:
     """Start Debian's Chromium without a window."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_BROWSER_OPTIONS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=BROWSER_OPTIONS)
         try:
             yield browser
         finally:

@@ -120,13 +120,17 @@ def plain(event: pb.Event) -> dict[str, Any]:
     if event.HasField("seq_from"):
         whole["seq_from"] = event.seq_from
     if "usage" in body:
-        usage = event.done.usage
-        whole["usage"] = {
-            "input_tokens": usage.input_tokens,
-            "output_tokens": usage.output_tokens,
-            "estimated": usage.estimated,
-        } | ({"reasoning_tokens": usage.reasoning_tokens} if usage.HasField("reasoning_tokens") else {})
+        whole["usage"] = plain_usage(event.done.usage)
     return whole
+
+
+def plain_usage(usage: pb.Usage) -> dict[str, Any]:
+    """Return the tokens as JSON has them in an event."""
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "estimated": usage.estimated,
+    } | ({"reasoning_tokens": usage.reasoning_tokens} if usage.HasField("reasoning_tokens") else {})
 
 
 def slow_model() -> str:

@@ -11,7 +11,21 @@ from streamlab.v1 import streamlab_pb2 as pb
 from tests import grpc_gateway
 from tests.conftest import demo_model, until
 from tests.gateway import FAR_AHEAD, delta, ending
-from tests.grpc_gateway import SECRET, Lab, cut, entries, plain, refusal, refused, seqs, slow_model, text, types, whole
+from tests.grpc_gateway import (
+    SECRET,
+    Lab,
+    cut,
+    entries,
+    plain,
+    plain_usage,
+    refusal,
+    refused,
+    seqs,
+    slow_model,
+    text,
+    types,
+    whole,
+)
 
 lab = grpc_gateway.lab  # fixtures are found by their names
 
@@ -182,8 +196,26 @@ async def test_a_request_has_a_size(lab: Lab) -> None:
     assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
+async def test_a_run_is_looked_at(lab: Lab) -> None:
+    """Live and ended: what HTTP says of it, field by field."""
+    live, done = lab.http.log(delta("a", FAR_AHEAD)), lab.http.log(delta("日本", FAR_AHEAD), *ending("日本"))
+    for log in (live, done):
+        state = plain_state(await lab.stub.Look(pb.LookRequest(run_id=log.run_id)))
+        assert state == (await lab.http.client.get(f"/runs/{log.run_id}")).json()
+
+
+def plain_state(state: pb.RunState) -> dict[str, object]:
+    """Return the state as JSON has it: what is not set is null."""
+    data: dict[str, object] = {
+        each.name: getattr(state, each.name) if not each.has_presence or state.HasField(each.name) else None
+        for each in state.DESCRIPTOR.fields
+    }
+    return data | ({"usage": plain_usage(state.usage)} if state.HasField("usage") else {})
+
+
 async def test_an_unknown_run_is_not_found(lab: Lab) -> None:
-    """To follow and to stop."""
+    """To follow, to look at and to stop."""
     not_found = (grpc.StatusCode.NOT_FOUND, "unknown_run")
     assert refused((await cut(lab.stub.Follow(pb.FollowRequest(run_id="nobody"))))[1]) == not_found
+    assert await refusal(lab.stub.Look(pb.LookRequest(run_id="nobody"))) == not_found
     assert await refusal(lab.stub.Stop(pb.StopRequest(run_id="nobody"))) == not_found

@@ -46,6 +46,7 @@ async def test_who_has_no_right_is_not_served(closed_lab: Lab, metadata: Fields,
     assert refused((await cut(stub.Follow(pb.FollowRequest(run_id=run_id), metadata=metadata)))[1]) == expected
     assert refused((await cut(stub.Chat(pb.ChatRequest(), metadata=metadata)))[1]) == expected
     assert await refusal(stub.Start(pb.ChatRequest(), metadata=metadata)) == expected
+    assert await refusal(stub.Look(pb.LookRequest(run_id=run_id), metadata=metadata)) == expected
     assert await refusal(stub.Stop(pb.StopRequest(run_id=run_id), metadata=metadata)) == expected
 
 
@@ -62,6 +63,7 @@ async def test_a_follow_token_reads_one_run_until_its_time_is_over(closed_lab: L
     other = closed_lab.http.log(*ending(""))
     token = (("follow-token", closed_lab.http.gateway.access.issue(log.run_id)),)
     call = closed_lab.stub.Follow(pb.FollowRequest(run_id=log.run_id), metadata=token)
+    assert (await closed_lab.stub.Look(pb.LookRequest(run_id=log.run_id), metadata=token)).status == "live"
     stop = closed_lab.stub.Stop(pb.StopRequest(run_id=log.run_id), metadata=token)
     assert await refusal(stop) == (grpc.StatusCode.PERMISSION_DENIED, "read_only")
     _, wrong = await cut(closed_lab.stub.Follow(pb.FollowRequest(run_id=other.run_id), metadata=token))

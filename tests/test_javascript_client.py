@@ -1,76 +1,29 @@
 """The JavaScript client, its React example and the plain page: checked, built, and tried against a real gateway."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
+import anyio
 import pytest
 from playwright.sync_api import Page, Route, expect
+from pydantic import SecretStr
 
 from benchmarks.harness import chromium, free_port
-from clients.conformance.server import TOKEN, load_cases
+from clients.conformance.server import load_cases
 from tests.browser import needs_chromium
+from tests.conftest import until
+from tests.gateway import FAR_AHEAD, FAST, Served, delta, ending, served
+from tests.javascript import CLIENT, FOREIGN, REACT, ROOT, Json, differences, files, install, needs_node, run, scripted
+from tests.python_client import SECRET
 from tests.test_gateway_command import running
 
-ROOT = Path(__file__).parents[1]
-CLIENT = ROOT / "clients/javascript"
-REACT = ROOT / "examples/react"
-OLDEST = (20, 19)  # what package.json asks for
 PATIENCE = 60_000  # milliseconds
 QUESTION = "What is 17 * 23, and which products sold best?"
 
-KINDS = {
-    "auth": "AuthError",
-    "invalid_request": "InvalidRequest",
-    "not_found": "NotFound",
-    "rate_limited": "RateLimited",
-    "unavailable": "Unavailable",
-    "protocol": "ProtocolError",
-    "connection_lost": "ConnectionLost",
-}
-Json = dict[str, Any]
-Run = subprocess.CompletedProcess[str]
-
-
-def _node() -> tuple[int, ...]:
-    """Its version; () where there is none."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if not node or not npm:
-        return ()
-    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
-    return tuple(int(part) for part in version.strip().lstrip("v").split("."))
-
-
-needs_node = pytest.mark.skipif(_node() < OLDEST, reason="needs Node 20.19 or later, and npm")
 pytestmark = needs_node
-
-
-def run(*command: str, cwd: Path) -> Run:
-    program = shutil.which(command[0])  # on Windows npm is npm.cmd
-    assert program
-    variables = os.environ | {"PYTHON": sys.executable, "CI": "1", "npm_config_yes": "true"}  # what one answers npm
-    done = subprocess.run(
-        [program, *command[1:]], cwd=cwd, env=variables, capture_output=True, text=True, encoding="utf-8", timeout=600
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done
-
-
-def install(folder: Path) -> None:
-    """What the lock file names, unless it is there."""
-    installed, lock = folder / "node_modules/.package-lock.json", folder / "package-lock.json"
-    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
-        run("npm", "ci", cwd=folder)
 
 
 @pytest.fixture(scope="module")
@@ -131,68 +84,10 @@ def test_the_page_has_the_client_as_it_is(client: Path) -> None:
     assert taken.read_text("utf-8") == built.read_text("utf-8")
 
 
-@pytest.mark.parametrize("folder", [CLIENT, REACT], ids=["client", "example"])
+@pytest.mark.parametrize("folder", [CLIENT, REACT, FOREIGN], ids=["client", "example", "foreign"])
 def test_the_lock_file_names_no_registry(folder: Path) -> None:
     """Packages come from whatever registry the reader uses."""
     assert '"resolved": "http' not in (folder / "package-lock.json").read_text("utf-8")
-
-
-class QuietFiles(SimpleHTTPRequestHandler):
-    """The files of a folder."""
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@contextmanager
-def files(folder: Path) -> Iterator[str]:
-    """The address of a server of the folder's files."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietFiles, directory=str(folder))) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-@contextmanager
-def scripted() -> Iterator[str]:
-    """The address of the conformance cases' server."""
-    command = [sys.executable, "-m", "clients.conformance"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        try:
-            yield json.loads(process.stdout.readline())["url"]
-        finally:
-            process.terminate()
-
-
-def named(event: Json, like: Json) -> Json:
-    """Of the event the fields that the case names."""
-    fields = event | {"length": len(event.get("content", ""))}
-    return {name: fields.get(name) for name in like}
-
-
-def differences(case: Json, outcome: Json) -> list[str]:
-    """What is otherwise than the case says."""
-    wanted, seen, found = case["deliver"], outcome["events"], list(outcome["report"]["problems"])
-    parts = [named(event, like) for event, like in zip(seen, wanted["events"], strict=False)]
-    if parts != wanted["events"] or len(seen) != len(wanted["events"]):
-        found.append(f"the events are {json.dumps(seen)[:400]}")
-    text = {"length": len(outcome["text"])} if isinstance(wanted["text"], dict) else outcome["text"]
-    if text != wanted["text"]:
-        found.append(f"the text is {json.dumps(text)[:400]}")
-    error, expected = outcome["error"], wanted["error"]
-    if (error is None) != (expected is None):
-        found.append(f"the error is {error}")
-    elif error and expected:
-        if error["kind"] != KINDS[expected["kind"]] or error["code"] != expected.get("code", error["code"]):
-            found.append(f"the error is {error['kind']} {error['code']}")
-        if any(token in error["written"] for token in case["client"].get("tokens", [TOKEN])):
-            found.append("the error holds a token")
-    return found
 
 
 @needs_chromium
@@ -206,6 +101,33 @@ def test_the_client_keeps_every_rule_in_a_browser(client: Path, page: Page) -> N
         outcomes = page.evaluate("([server, names]) => goThroughAll(server, names)", [server, list(cases)])
     assert outcomes.keys() == cases.keys()
     assert {name: found for name, case in cases.items() if (found := differences(case, outcomes[name]))} == {}
+
+
+OFFLINE = """(url) => new Promise((resolve, reject) => {
+  const told = { states: [], types: [] };
+  const onConnection = (state) => { told.states.push(state); if (state === "waiting") window.waiting = true; };
+  const hour = 3_600_000;
+  const stream = StreamingLab.chat(url, { message: "Hi", firstWait: hour, longestWait: hour, onConnection });
+  window.answered = (async () => {
+    for await (const event of stream) told.types.push(event.type);
+    return told;
+  })();
+  resolve();
+})"""
+
+
+@needs_chromium
+def test_the_client_comes_back_as_soon_as_the_browser_is_online(client: Path, page: Page, gateway: str) -> None:
+    """Its waits would be an hour otherwise."""
+    page.goto(f"{gateway}/api/examples/browser")
+    page.add_script_tag(path=client / "dist/browser.js")
+    page.context.set_offline(True)
+    page.evaluate(OFFLINE, f"{gateway}/api")
+    page.wait_for_function("() => window.waiting")
+    page.context.set_offline(False)
+    told = page.evaluate("() => window.answered")
+    assert told["states"] == ["connecting", "waiting", "connecting", "open"]
+    assert told["types"][-1] == "done"
 
 
 def code_of(readme: Path, language: str) -> str:
@@ -302,3 +224,113 @@ def test_the_way_from_nothing_to_a_page_is_as_the_readme_says(page: Page, gatewa
     page.get_by_role("button", name="Ask").click()
     expect(page.locator("form")).to_contain_text("done", timeout=PATIENCE)
     assert len(page.locator("p").nth(1).inner_text()) > 100
+
+
+# Reads the run with one follow token, or with as many as the gateway gives; prints what came of it.
+FOLLOWING = """
+import { WebSocket } from "ws";
+import { follow } from "streaming-lab-client";
+const { url, run, protocol, followToken, access } = JSON.parse(process.argv[1]);
+const issue = async () => {
+  const headers = { Authorization: `Bearer ${access}` };
+  const answer = await fetch(`${url}/runs/${run}/token`, { method: "POST", headers });
+  told.tokens += 1;
+  return (await answer.json()).token;
+};
+const told = { seqs: [], tokens: 0 };
+const token = "of-nothing"; // which is not used
+try {
+  const options = { token, followToken: followToken ?? issue, protocol, WebSocket, firstWait: 10, longestWait: 50 };
+  for await (const { seq } of follow(url, run, options)) told.seqs.push(seq);
+} catch (error) {
+  const { name, code, message, hint } = error;
+  Object.assign(told, { name, code, message, hint, written: error.stack + JSON.stringify(error) });
+}
+console.log(JSON.stringify(told));
+"""
+
+
+@pytest.fixture(scope="module")
+async def lab(anyio_backend: str) -> AsyncIterator[Served]:
+    """A gateway that has a token."""
+    async with served(FAST, gateway_tokens=(SecretStr(SECRET),)) as lab:
+        yield lab
+
+
+async def read(lab: Served, run_id: str, protocol: str, token: str | None = None) -> Json:
+    asked = {"url": lab.url, "run": run_id, "protocol": protocol, "followToken": token, "access": SECRET}
+    command = [str(shutil.which("node")), "--input-type=module", "--eval", FOLLOWING, json.dumps(asked)]
+    with anyio.fail_after(PATIENCE / 1_000):
+        done = await anyio.run_process(command, cwd=CLIENT, stderr=None)
+    told: Json = json.loads(done.stdout)
+    return told
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("protocol", ["sse", "websocket"])
+async def test_a_follow_token_reads_its_run_and_no_other(client: Path, lab: Served, protocol: str) -> None:
+    """In the place of the access token."""
+    log, other = (lab.log(delta("a"), *ending("a")) for _ in range(2))
+    token = lab.gateway.access.issue(log.run_id)
+    assert (await read(lab, log.run_id, protocol, token))["seqs"] == [1, 2, 3]
+    refused = await read(lab, other.run_id, protocol, token)
+    assert (refused["name"], refused["code"], refused["seqs"]) == ("StreamingLabError", "other_run", [])
+    assert token not in refused["written"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("protocol", ["sse", "websocket"])
+async def test_the_end_of_its_time_is_told_or_it_is_renewed(client: Path, lab: Served, protocol: str) -> None:
+    """In the midst of a stream: an error that says so, or with a function another one, and the run goes on."""
+    log = lab.log(delta("a", FAR_AHEAD))
+    told: dict[str, Json] = {}
+
+    async def follow(name: str, token: str | None) -> None:
+        told[name] = await read(lab, log.run_id, protocol, token)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(follow, "one", lab.gateway.access.issue(log.run_id))
+        tasks.start_soon(follow, "many", None)
+        await until(lambda: log.followers == 2)
+        lab.gateway.access.revoke(log.run_id)
+        await until(lambda: "one" in told and log.followers == 1)
+        for event in (delta("b", FAR_AHEAD), *ending("ab")):
+            log.append(event)
+    one, many = told["one"], told["many"]
+    assert (one["seqs"], one["code"]) == ([1], "revoked_follow_token")
+    assert one["message"] == "The follow token was revoked."
+    assert one["hint"]
+    assert (many["seqs"], many["tokens"], many.get("code")) == ([1, 2, 3, 4], 2, None)
+
+
+CALLING = """
+import { chat, follow, start, stop } from "streaming-lab-client";
+const options = { token: "swordfish", attempts: 1 };
+const drain = async (stream) => { for await (const _ of stream); };
+const calls = [
+  (url) => drain(chat(url, { message: "x", ...options })),
+  (url) => start(url, { message: "x", ...options }),
+  (url) => drain(follow(url, "x", options)),
+  (url) => stop(url, "x", options),
+];
+const told = [];
+for (const url of process.argv.slice(1)) {
+  for (const call of calls) {
+    const error = await call(url).then(() => ({}), (error) => error);
+    told.push([url, error.message, error.hint, error.stack + JSON.stringify(error)]);
+  }
+}
+console.log(JSON.stringify(told));
+"""
+
+
+def test_an_address_where_no_gateway_is_is_told(client: Path, shared_app: str) -> None:
+    """By each call, with the one that is meant: that of the pages, and that of another web server."""
+    with files(client) as other:
+        urls = [shared_app, f"{shared_app}/", other]
+        told = json.loads(run("node", "--input-type=module", "--eval", CALLING, *urls, cwd=client).stdout)
+    assert len(told) == 4 * len(urls)
+    for url, message, hint, written in told:
+        assert re.match(rf"What answers at {url.rstrip('/')}/\S+ is not a gateway: status \d+, text/", message)
+        assert hint == f"Is it {url.rstrip('/')}/api?"
+        assert "swordfish" not in written

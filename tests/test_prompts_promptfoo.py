@@ -17,8 +17,8 @@ from streamlab.prompts.prompt_set import PromptSet, Variant
 from streamlab.prompts.promptfoo import DEMO_PORT, SCHEMA, to_promptfoo
 from streamlab.prompts.template import TemplateError, fill
 from tests.conftest import demo_model, http, raw_endpoint
+from tests.javascript import needs_node, run
 from tests.prompt_sets import sets
-from tests.test_javascript_client import needs_node, run
 
 # Promptfoo fills templates with Nunjucks, a port of Jinja; what is used here is the same in both.
 JINJA = jinja2.Environment(keep_trailing_newline=True, autoescape=False)

@@ -265,14 +265,29 @@ async def test_leaving_the_loop_closes_the_connection_on_an_event_loop(lab: Lab,
         assert stream.status == "stopped"
 
 
-async def test_the_state_of_a_run_can_be_asked_for(lab: Lab) -> None:
-    """Live and finished; its text is what a follower has."""
-    async with lab.aclient("sse") as client:
+@over_each
+async def test_the_state_of_a_run_can_be_asked_for(lab: Lab, protocol: ProtocolName) -> None:
+    """Live and finished; its text is what a follower has, and it is the same over each protocol."""
+    async with lab.aclient(protocol) as client, lab.aclient("sse") as other:
         started = await client.start("Hi", model=long_answer())
-        assert (await client.run(started.id)).status == "live"
+        live = await client.run(started.id)
+        assert (live.status, live.code, live.usage) == ("live", None, None)
         assert await client.stop(started.id)
         stream = client.follow(started.id)
         assert [event async for event in stream]
         state = await client.run(started.id)
         assert (state.status, state.text, state.code) == ("stopped", stream.answer, stream.code)
         assert state.usage
+        assert state == await other.run(started.id)
+
+
+@over_each
+async def test_a_run_is_looked_at_through_cut_connections(lab: Lab, protocol: ProtocolName) -> None:
+    """However often it must be asked for."""
+    log = lab.http.log(delta("a" * 2_000), *ending("a" * 2_000))
+    async with (
+        cut(lab, protocol, 100_000, 1, 20, 90) as (cutter, url),
+        AsyncClient(url, protocol=protocol, backoff=QUICK) as client,
+    ):
+        assert (await client.run(log.run_id)).text == "a" * 2_000
+    assert cutter.cuts >= 3

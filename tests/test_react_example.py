@@ -26,9 +26,10 @@ from tests import stack as deployment
 from tests.browser import button, needs_chromium
 from tests.conftest import demo_model
 from tests.gateway import Served, served
+from tests.javascript import needs_node, run
 from tests.redis_server import Proxy, RedisServer
 from tests.stack import BEARER, PATIENCE, ROOT, TOKEN, GatewayProcess, Stack, needs_nginx
-from tests.test_javascript_client import code_of, needs_node, run
+from tests.test_javascript_client import code_of
 
 image = deployment.image  # fixtures are found by their names
 

@@ -51,6 +51,38 @@ class FollowRequest(_message.Message):
     after: str
     def __init__(self, run_id: _Optional[str] = ..., after: _Optional[str] = ...) -> None: ...
 
+class LookRequest(_message.Message):
+    __slots__ = ("run_id",)
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    def __init__(self, run_id: _Optional[str] = ...) -> None: ...
+
+class RunState(_message.Message):
+    __slots__ = ("id", "epoch", "status", "code", "seq", "text", "retries", "tools", "time_to_first_token", "seconds", "usage")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    RETRIES_FIELD_NUMBER: _ClassVar[int]
+    TOOLS_FIELD_NUMBER: _ClassVar[int]
+    TIME_TO_FIRST_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    epoch: str
+    status: str
+    code: str
+    seq: int
+    text: str
+    retries: int
+    tools: int
+    time_to_first_token: float
+    seconds: float
+    usage: Usage
+    def __init__(self, id: _Optional[str] = ..., epoch: _Optional[str] = ..., status: _Optional[str] = ..., code: _Optional[str] = ..., seq: _Optional[int] = ..., text: _Optional[str] = ..., retries: _Optional[int] = ..., tools: _Optional[int] = ..., time_to_first_token: _Optional[float] = ..., seconds: _Optional[float] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
+
 class StopRequest(_message.Message):
     __slots__ = ("run_id",)
     RUN_ID_FIELD_NUMBER: _ClassVar[int]

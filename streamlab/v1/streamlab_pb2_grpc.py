@@ -50,6 +50,11 @@ class StreamlabStub:
                 request_serializer=streamlab_dot_v1_dot_streamlab__pb2.FollowRequest.SerializeToString,
                 response_deserializer=streamlab_dot_v1_dot_streamlab__pb2.Event.FromString,
                 _registered_method=True)
+        self.Look = channel.unary_unary(
+                '/streamlab.v1.Streamlab/Look',
+                request_serializer=streamlab_dot_v1_dot_streamlab__pb2.LookRequest.SerializeToString,
+                response_deserializer=streamlab_dot_v1_dot_streamlab__pb2.RunState.FromString,
+                _registered_method=True)
         self.Stop = channel.unary_unary(
                 '/streamlab.v1.Streamlab/Stop',
                 request_serializer=streamlab_dot_v1_dot_streamlab__pb2.StopRequest.SerializeToString,
@@ -83,6 +88,13 @@ class StreamlabServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Look(self, request, context):
+        """Look at what a run has come to by now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Stop(self, request, context):
         """Stop the run at the model. What it wrote so far stays, and its log gets its end. May be repeated.
         """
@@ -107,6 +119,11 @@ def add_StreamlabServicer_to_server(servicer, server):
                     servicer.Follow,
                     request_deserializer=streamlab_dot_v1_dot_streamlab__pb2.FollowRequest.FromString,
                     response_serializer=streamlab_dot_v1_dot_streamlab__pb2.Event.SerializeToString,
+            ),
+            'Look': grpc.unary_unary_rpc_method_handler(
+                    servicer.Look,
+                    request_deserializer=streamlab_dot_v1_dot_streamlab__pb2.LookRequest.FromString,
+                    response_serializer=streamlab_dot_v1_dot_streamlab__pb2.RunState.SerializeToString,
             ),
             'Stop': grpc.unary_unary_rpc_method_handler(
                     servicer.Stop,
@@ -196,6 +213,33 @@ class Streamlab:
             '/streamlab.v1.Streamlab/Follow',
             streamlab_dot_v1_dot_streamlab__pb2.FollowRequest.SerializeToString,
             streamlab_dot_v1_dot_streamlab__pb2.Event.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Look(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/streamlab.v1.Streamlab/Look',
+            streamlab_dot_v1_dot_streamlab__pb2.LookRequest.SerializeToString,
+            streamlab_dot_v1_dot_streamlab__pb2.RunState.FromString,
             options,
             channel_credentials,
             insecure,

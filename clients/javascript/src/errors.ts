@@ -68,12 +68,12 @@ export function refusal(details: ErrorDetails & { status: number }): StreamingLa
   return new (BY_STATUS[status] ?? (status < 500 ? InvalidRequest : Unavailable))(details);
 }
 
-export function connectionLost(message = "The connection to the server was lost."): ConnectionLost {
-  return new ConnectionLost({ code: "connection_lost", message, hint: "Check the network." });
+export function connectionLost(message = "The connection to the server was lost.", hint = "Check the network."): ConnectionLost {
+  return new ConnectionLost({ code: "connection_lost", message, hint });
 }
 
-export function protocolError(message: string): ProtocolError {
-  return new ProtocolError({ code: "protocol_error", message, hint: "Check the address." });
+export function protocolError(message: string, hint = "Check the address."): ProtocolError {
+  return new ProtocolError({ code: "protocol_error", message, hint });
 }
 
 /**

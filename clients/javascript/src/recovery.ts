@@ -4,9 +4,11 @@ import { TransientError } from "./errors.js";
 import type { Gateway } from "./gateway.js";
 import { RetryPolicy } from "./retry.js";
 import type { RequestOptions, StreamOptions } from "./types.js";
+import { onWake } from "./wake.js";
 
 /**
- * Wait until another attempt is due; not at all where another token can replace the one that was refused. Throws the
+ * Wait until another attempt is due, or until the network or the page is back, if it is not the server that wants to be
+ * left alone; not at all where another token can replace the one that was refused. Throws the
  * failure when no further attempt can help, or the signal's reason.
  */
 export async function recover(
@@ -20,7 +22,8 @@ export async function recover(
   const wait = failure instanceof TransientError ? policy.next(failure.retryAfter) : null;
   if (wait === null) throw failure;
   onConnection?.("waiting");
-  return sleep(wait, signal);
+  const wake = failure instanceof TransientError && !failure.retryAfter ? () => policy.progress() : null;
+  return sleep(wait, signal, wake);
 }
 
 /** Repeat the action until it succeeds, or until no further attempt can help. */
@@ -35,18 +38,19 @@ export async function withRetries<T>(gateway: Gateway, options: RequestOptions, 
   }
 }
 
-/** Throws the signal's reason. */
-function sleep(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal?.throwIfAborted();
-    const abort = (): void => {
+/** Sleep for so long, or until the page wakes, which is told if that is of interest. Throws the signal's reason. */
+async function sleep(milliseconds: number, signal: AbortSignal | undefined, woken: (() => void) | null): Promise<void> {
+  signal?.throwIfAborted();
+  await new Promise<void>((resolve) => {
+    const end = (): void => {
       clearTimeout(timer);
-      reject(signal?.reason as Error);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", abort);
+      unwatch?.();
+      signal?.removeEventListener("abort", end);
       resolve();
-    }, milliseconds);
-    signal?.addEventListener("abort", abort);
+    };
+    const timer = setTimeout(end, milliseconds);
+    const unwatch = woken && onWake(() => (woken(), end()));
+    signal?.addEventListener("abort", end);
   });
+  signal?.throwIfAborted();
 }

@@ -1,14 +1,20 @@
 /** One connection to one run over HTTP: messages until it ends, for whatever reason. */
 
-import { asLost, protocolError } from "./errors.js";
+import { asLost } from "./errors.js";
+import { foreignAnswer } from "./foreign.js";
+import type { Gateway } from "./gateway.js";
 import { SseDecoder } from "./sse.js";
 import type { Message } from "./types.js";
 import type { Watchdog } from "./watchdog.js";
 
 /** Yield the messages of a response, as many at a time as one piece of it brought. */
-export async function* readStream(response: Response, watchdog: Watchdog): AsyncGenerator<Message[], void> {
+export async function* readStream(
+  { url }: Gateway,
+  response: Response,
+  watchdog: Watchdog,
+): AsyncGenerator<Message[], void> {
   const isStream = response.headers.get("Content-Type")?.startsWith("text/event-stream");
-  if (!isStream || !response.body) throw protocolError("The answer is no event stream.");
+  if (!isStream || !response.body) throw foreignAnswer(url, response);
   const body = response.body.getReader();
   const decoder = new SseDecoder();
   try {

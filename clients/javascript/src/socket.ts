@@ -1,6 +1,7 @@
 /** One connection to one run over WebSocket. Loaded only where it is used. */
 
 import { connectionLost, InvalidRequest, refusal, type StreamingLabError } from "./errors.js";
+import { bare, suggestion } from "./foreign.js";
 import { runPath, type Call, type Gateway } from "./gateway.js";
 import type { RunReader } from "./reader.js";
 import type { Message, Socket, SocketClass } from "./types.js";
@@ -21,7 +22,9 @@ export async function* follow(
   }
   reader.runId ??= (await gateway.start(question)).id;
   const { position } = reader;
-  yield* messages(new Socket(await address(gateway, reader, watchdog.signal)), watchdog, opened);
+  const url = await address(gateway, reader, watchdog.signal);
+  const closed = connectionLost(`No WebSocket could be opened at ${bare(url.href)}.`, suggestion(gateway.url));
+  yield* messages(new Socket(url), closed, watchdog, opened);
   reader.done ||= position !== undefined && position === reader.position; // we had all of it before
 }
 
@@ -32,25 +35,26 @@ export async function* follow(
 async function address(gateway: Gateway, { runId = "", position }: RunReader, signal: AbortSignal): Promise<URL> {
   const url = new URL(`${gateway.base}${runPath(runId)}/ws`, globalThis.location?.href);
   url.protocol = url.protocol.replace("http", "ws");
-  const token = await followToken(gateway, runId, signal);
+  const token = gateway.onlyFollows ? await gateway.currentToken() : await issueToken(gateway, runId, signal);
   if (token) url.searchParams.set("token", token);
   if (position) url.searchParams.set("after", position);
   return url;
 }
 
 /** Fetch a follow token, unless the gateway needs no token at all. */
-async function followToken(gateway: Gateway, runId: string, signal: AbortSignal): Promise<string | undefined> {
-  if (!gateway.options.token) return;
-  const response = await gateway.call("POST", `${runPath(runId)}/token`, { signal });
-  return ((await response.json()) as { token: string }).token;
+async function issueToken(gateway: Gateway, runId: string, signal: AbortSignal): Promise<string | undefined> {
+  if (!gateway.token) return;
+  const { token } = await gateway.post<{ token: string }>(`${runPath(runId)}/token`, { signal }, "token");
+  return token;
 }
 
 /**
- * Yield the messages of a socket. A browser reads as fast as it can, whatever its reader does; what waits here is
+ * Yield the messages of a socket; throws `unopened` when it closes before it was open. A browser reads as fast as it can, whatever its reader does; what waits here is
  * bounded as the run's log is.
  */
 async function* messages(
   socket: Socket,
+  unopened: Error,
   watchdog: Watchdog,
   opened: () => void,
 ): AsyncGenerator<Message[], void> {
@@ -64,9 +68,14 @@ async function* messages(
   const abort = (): void => finish(watchdog.signal.reason as Error);
   watchdog.signal.addEventListener("abort", abort);
   if (watchdog.signal.aborted) abort();
-  socket.onopen = opened;
+  let isOpen = false;
+  socket.onopen = () => {
+    isOpen = true;
+    opened();
+  };
   socket.onerror = () => {}; // a close follows, which says as much
-  socket.onclose = ({ code, reason }: { code: number; reason: string }) => finish(closing(code, reason));
+  socket.onclose = ({ code, reason }: { code: number; reason: string }) =>
+    finish(isOpen ? closing(code, reason) : unopened);
   socket.onmessage = ({ data }: { data: unknown }) => {
     watchdog.heard();
     pending.push(messageOf(data));
@@ -92,14 +101,21 @@ async function* messages(
 
 const REFUSED = 4000; // a close code is this plus the status that HTTP would have answered
 const TOKEN_ENDS = ["expired", "revoked"]; // while the stream lasted
+// In the words that HTTP has: a close's reason is too short for them.
+const LAPSES: Record<string, string> = {
+  expired_follow_token: "The follow token's time is over.",
+  revoked_follow_token: "The follow token was revoked.",
+};
 
 /** Return the error that a close means; null for the end that follows all of a run. */
 function closing(code: number, reason: string): StreamingLabError | null {
   if (code === 1000 && reason === "ended") return null;
   const status = code - REFUSED;
   if (status < 400 || status >= 600 || TOKEN_ENDS.includes(reason)) return connectionLost();
-  const message = "The server refused to let this run be followed.";
-  return refusal({ status, code: reason || `http_${status}`, message });
+  const lapse = LAPSES[reason];
+  const message = lapse ?? "The server refused to let this run be followed.";
+  const hint = lapse && "Ask for a new one and go on where you were.";
+  return refusal({ status, code: reason || `http_${status}`, message, hint });
 }
 
 /** Read a message; data that are none become one that the reader refuses. */

@@ -7,22 +7,21 @@ import type { RunReader } from "./reader.js";
 import { recover } from "./recovery.js";
 import { readStream } from "./response.js";
 import { RetryPolicy } from "./retry.js";
-import type { Connection, Message, StreamOptions } from "./types.js";
+import type { Connection, FollowOptions, Message } from "./types.js";
 import { watch, type Watchdog } from "./watchdog.js";
 
 const HEARTBEAT = 15_000; // milliseconds, as the gateway has it
-const MISSED_HEARTBEATS = 2.5; // after which a connection counts as dead
 
 /** `for await (const event of stream)`, once. Leaving the loop closes the connection; the run goes on. */
 export class RunStream implements AsyncIterable<StreamEvent> {
-  readonly #options: StreamOptions;
+  readonly #options: FollowOptions;
   readonly #gateway: Gateway;
   readonly #reader: RunReader;
   readonly #question: Call | undefined;
   readonly #retryPolicy: RetryPolicy;
   #begun = false;
 
-  constructor(url: string, options: StreamOptions, reader: RunReader, question?: Call) {
+  constructor(url: string, options: FollowOptions, reader: RunReader, question?: Call) {
     this.#options = options;
     this.#gateway = new Gateway(url, options);
     this.#reader = reader;
@@ -99,7 +98,7 @@ export class RunStream implements AsyncIterable<StreamEvent> {
     const { signal, heartbeat = HEARTBEAT } = this.#options;
     for (;;) {
       signal?.throwIfAborted();
-      const watchdog = watch(heartbeat * MISSED_HEARTBEATS, signal);
+      const watchdog = watch(heartbeat, signal);
       let failure: unknown;
       try {
         this.#report("connecting");
@@ -111,7 +110,7 @@ export class RunStream implements AsyncIterable<StreamEvent> {
       } finally {
         watchdog.end();
       }
-      await recover(failure, this.#gateway, this.#retryPolicy, this.#options);
+      if (!watchdog.woken()) await recover(failure, this.#gateway, this.#retryPolicy, this.#options);
     }
   }
 
@@ -134,7 +133,7 @@ export class RunStream implements AsyncIterable<StreamEvent> {
     reader.runId ??= response.headers.get("X-Run-Id") ?? undefined;
     reader.done = response.status === 204; // we have all of it
     this.#report("open");
-    return reader.done ? [] : readStream(response, watchdog);
+    return reader.done ? [] : readStream(gateway, response, watchdog);
   }
 
   #report(connection: Connection): void {

@@ -31,6 +31,12 @@ export interface GatewayOptions {
   fetch?: typeof fetch | undefined;
 }
 
+/** For what only reads one run. */
+export interface ReadingOptions {
+  /** a follow token of the run, or a function that fetches one; sent in the place of `token` */
+  followToken?: Token | undefined;
+}
+
 export interface RetryOptions {
   /** attempts in a row that bring nothing new until the client gives up; 8 by default */
   attempts?: number | undefined;
@@ -64,7 +70,7 @@ export type StartOptions = Question & RequestOptions & IdempotencyOptions;
 
 export type ChatOptions = Question & StreamOptions & IdempotencyOptions;
 
-export interface FollowOptions extends StreamOptions {
+export interface FollowOptions extends StreamOptions, ReadingOptions {
   /** the resume token of the last event that you have */
   after?: string | undefined;
 }

@@ -3,7 +3,7 @@ import { gzipSync } from "node:zlib";
 import { rolldown } from "rolldown";
 import { expect, test } from "vitest";
 
-const LIMIT = 5000; // bytes
+const LIMIT = 5500; // bytes
 
 /** Bytes of what a page loads for the entry, minified and compressed; without what is loaded only when it is used. */
 async function size(entry: string): Promise<number> {
@@ -14,10 +14,10 @@ async function size(entry: string): Promise<number> {
   return gzipSync(output.map((file) => ("code" in file ? file.code : "")).join("")).length;
 }
 
-test("the client with its parser is below 5 kB", async () => {
+test("the client with its parser is below 5.5 kB", async () => {
   expect(await size("index.ts")).toBeLessThan(LIMIT);
 });
 
 test("with the hook it is below 8 kB", async () => {
-  expect(await size("react/index.ts")).toBeLessThan(1.6 * LIMIT);
+  expect(await size("react/index.ts")).toBeLessThan(LIMIT + 2500);
 });

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { WebSocket } from "ws";
 import { chat, ConnectionLost, follow, start, stop, type RunStream } from "../src/index.js";
 import { LiveGateway } from "./live-gateway.js";
 
@@ -112,4 +113,14 @@ test("the token is in no error", async () => {
   const error = await reading.catch((failure: unknown) => failure as Error);
   expect(error).toBeInstanceOf(ConnectionLost);
   expect(`${error?.stack} ${JSON.stringify(error)} ${String(error?.cause)}`).not.toContain("tok-7f3a9c-secret");
+});
+
+test("where no WebSocket can be opened, the address is told, and the one that may be meant", async () => {
+  const reading = (async () => {
+    for await (const _ of follow(gateway.url, "run-1", { protocol: "websocket", WebSocket, attempts: 1, followToken: "tok-secret" }));
+  })();
+  const error = await reading.catch((failure: unknown) => failure as ConnectionLost);
+  expect(error).toBeInstanceOf(ConnectionLost);
+  expect(error?.message).toBe(`No WebSocket could be opened at ${gateway.url.replace("http", "ws")}/runs/run-1/ws.`);
+  expect(error?.hint).toBe(`Is it ${gateway.url}/api?`);
 });

@@ -14,6 +14,7 @@ from streamlab.gateway.delivery import EndReason
 from streamlab.gateway.errors import Refusal, draining, internal, problems, read_only
 from streamlab.gateway.gateway import Gateway
 from streamlab.gateway.protocols.grpc_events import MessageWriter
+from streamlab.gateway.state import state_of
 from streamlab.gateway.submissions import ChatRequest, Started
 from streamlab.gateway.writer import write_stream
 from streamlab.hub import Log, Position
@@ -58,6 +59,9 @@ class Service:
                     self._start, pb.ChatRequest.FromString, pb.Run.SerializeToString
                 ),
                 "Follow": grpc.unary_stream_rpc_method_handler(self._follow, pb.FollowRequest.FromString),
+                "Look": grpc.unary_unary_rpc_method_handler(
+                    self._look, pb.LookRequest.FromString, pb.RunState.SerializeToString
+                ),
                 "Stop": grpc.unary_unary_rpc_method_handler(
                     self._stop, pb.StopRequest.FromString, pb.StopResponse.SerializeToString
                 ),
@@ -91,6 +95,13 @@ class Service:
             await self._deliver(context, log, grant, self._gateway.position(request.after))
 
         await _reply(context, answer)
+
+    async def _look(self, request: pb.LookRequest, context: Unary) -> pb.RunState:
+        async def answer() -> pb.RunState:
+            grant = self._gateway.access.allow_reading(_caller(context), request.run_id)
+            return pb.RunState(**state_of(await self._gateway.log(request.run_id, grant)).model_dump())
+
+        return await _reply(context, answer)
 
     async def _stop(self, request: pb.StopRequest, context: Unary) -> pb.StopResponse:
         async def answer() -> pb.StopResponse:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 MAX_TEXT = 500  # characters of a server's sentence that are kept
 
@@ -99,21 +100,53 @@ _BY_STATUS: dict[int, type[StreamlabError]] = {
 
 def error_from_status(status: int, body: Any = None, retry_after: float | None = None) -> StreamlabError:
     """Make the error that an HTTP status stands for, in the server's own words where its JSON body has them."""
-    kind = _BY_STATUS.get(status)
-    if kind is None:
-        kind = Unavailable if status >= 500 else InvalidRequest if status >= 400 else ProtocolError
-    error = body.get("error") if isinstance(body, Mapping) else None
-    words = error if isinstance(error, Mapping) else {}
+    kind = _kind_of(status)
+    words = error_words(body)
     message = _text(words, "message") or kind.default_message
     return kind(message, _text(words, "hint"), _text(words, "code"), status, retry_after)
 
 
-def wrong_media_type(found: str, wanted: str) -> ProtocolError:
-    """Make the error for an answer of another media type than the protocol's."""
+def error_words(body: Any) -> Mapping[Any, Any]:
+    """Return what a body says of an error in the form that the server has for it; nothing if it is not of that form."""
+    error = body.get("error") if isinstance(body, Mapping) else None
+    return error if isinstance(error, Mapping) and isinstance(error.get("code"), str) else {}
+
+
+def foreign_answer(
+    url: str, tried: str, status: int, media_type: str, retry_after: float | None = None
+) -> StreamlabError:
+    """Make the error for an answer that is not the server's. `url` is what the caller gave, `tried` what was asked."""
+    said = media_type.strip()[:100] or "nothing"
+    message = f"What answers at {_bare(tried)} is not a gateway: status {status}, {said}."
+    return _kind_of(status)(message, address_hint(url), status=status, retry_after=retry_after)
+
+
+def foreign_protocol(url: str, tried: str) -> ProtocolError:
+    """Make the error for what answers with something else than HTTP/1.1."""
     return ProtocolError(
-        f"The answer is {found[:100] or 'without a type'}, not {wanted}.",
-        "Check the address: something else than the server may answer there.",
+        f"What answers at {_bare(tried)} is not a gateway: it speaks something else.", address_hint(url)
     )
+
+
+def address_hint(url: str) -> str:
+    """Say which address may be meant: the gateway's path ends with `/api`, wherever it is mounted."""
+    path = urlsplit(url).path
+    if path.rstrip("/").endswith("/api"):
+        return "Check the address, and what stands between."
+    before, mounted, _ = path.partition("/api/")
+    return f"Is it {_bare(urljoin(url, f'{before}/api' if mounted else 'api'))}?"
+
+
+def _bare(url: str) -> str:
+    """Return an address without what may be secret in it."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _kind_of(status: int) -> type[StreamlabError]:
+    if kind := _BY_STATUS.get(status):
+        return kind
+    return Unavailable if status >= 500 else InvalidRequest if status >= 400 else ProtocolError
 
 
 def broken_stream(what: str) -> ProtocolError:

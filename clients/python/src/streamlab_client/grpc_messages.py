@@ -13,7 +13,11 @@ from streamlab_client.generated.streamlab.v1 import streamlab_pb2 as pb
 from streamlab_client.http import is_loopback
 from streamlab_client.reader import Message, Request, StartRequest, open_message
 from streamlab_client.retry import MAX_MESSAGE, MISSED_HEARTBEATS, parse_retry_after
+from streamlab_client.runs import RunState, parse_run_state
 
+# What grpc says of a server of HTTP/1.1; checked with grpcio 1.85. Without these words its connection counts as lost.
+SPEAKS_HTTP = "Trying to connect an http1.x server"
+GRPC_HINT = "gRPC has a port of its own: is it 50051, which is LAB_GRPC_PORT by default?"
 SERVICE = f"/{pb.DESCRIPTOR.services_by_name['Streamlab'].full_name}"
 CONTROL_TYPES = frozenset({"open", "gap", "snapshot", "drain", "close"})
 HTTP_STATUSES = {
@@ -128,6 +132,13 @@ def chat_request(body: Json) -> pb.ChatRequest:
         raise InvalidRequest("The question has a field that cannot be sent.", str(error)) from error
 
 
+def parse_state(state: pb.RunState) -> RunState:
+    """Read the state of a run, whose fields that are not set are None."""
+    unset = dict.fromkeys(each.name for each in state.DESCRIPTOR.fields)
+    usage = _fields(state.usage) if state.HasField("usage") else None
+    return parse_run_state(unset | _fields(state) | {"usage": usage})
+
+
 def metadata_of(request: Request | None, token: str | None) -> Metadata:
     metadata = (("authorization", f"Bearer {token}"),) if token else ()
     return (*metadata, ("idempotency-key", request.key)) if isinstance(request, StartRequest) else metadata
@@ -138,11 +149,7 @@ def head_messages(metadata: Any) -> list[Message]:
     return [open_message(str(value)) for name, value in metadata or () if name == "x-run-id"]
 
 
-def no_state() -> StreamlabError:
-    return InvalidRequest("gRPC has no call for the state of a run.", "Follow it, or ask over HTTP.")
-
-
-def error_from_call(error: grpc.RpcError) -> StreamlabError:
+def error_from_call(error: grpc.RpcError, target: str) -> StreamlabError:
     """Make the error that a call's status stands for, in the server's own words."""
     call: Any = error
     code = call.code()
@@ -151,8 +158,8 @@ def error_from_call(error: grpc.RpcError) -> StreamlabError:
         hint = trailers.get("error-hint-bin", b"")
         words = {"code": trailers["error-code"], "message": call.details(), "hint": hint.decode(errors="replace")}
         return error_from_status(HTTP_STATUSES[code], {"error": words}, parse_retry_after(trailers.get("retry-after")))
-    if code is grpc.StatusCode.UNIMPLEMENTED:
-        return ProtocolError("The server does not offer this service.", "Check the address.")
+    if code is grpc.StatusCode.UNIMPLEMENTED or SPEAKS_HTTP in (call.details() or ""):
+        return ProtocolError(f"What answers at {target} is not a gateway over gRPC.", GRPC_HINT)
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
         return InvalidRequest("A message is too large.", "Send less.", "too_large", 413)
     if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.NOT_FOUND):

@@ -4,10 +4,10 @@ import ipaddress
 import json
 import logging
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import httpx2
@@ -18,13 +18,16 @@ from streamlab_client.errors import (
     broken_stream,
     connection_lost,
     error_from_status,
-    wrong_media_type,
+    error_words,
+    foreign_answer,
 )
 from streamlab_client.events import Json
 from streamlab_client.reader import StartRequest
 from streamlab_client.retry import CONNECT_TIMEOUT, MAX_MESSAGE, MISSED_HEARTBEATS, parse_retry_after
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 STOPPED, ALREADY_ENDED = 202, 204  # what a request to stop a run is answered with
 
@@ -86,26 +89,31 @@ def json_body(content: bytes | bytearray | None) -> Any:
         return None
 
 
-def error_from_response(response: httpx2.Response) -> StreamlabError:
-    """Make the error that a response stands for, whose body was read."""
+def error_from_response(response: httpx2.Response, url: str) -> StreamlabError:
+    """Make the error that a response of the server at `url` stands for. Its body is looked at if it was read."""
     wait = parse_retry_after(response.headers.get("retry-after"))
-    return error_from_status(response.status_code, json_body(response.content), wait)
+    body = json_body(response.content) if response.is_closed else None
+    if error_words(body):
+        return error_from_status(response.status_code, body, wait)
+    media_type = response.headers.get("content-type", "")
+    return foreign_answer(url, str(response.url), response.status_code, media_type, wait)
 
 
-def json_object(response: httpx2.Response) -> Json:
-    """Return the JSON object of an answer. Raises the error that its status stands for."""
-    if not response.is_success:
-        raise error_from_response(response)
+def parsed(response: httpx2.Response, url: str, parse: Callable[[Json], T]) -> T:
+    """Return what an answer says in JSON. Raises the error that it stands for if it says something else."""
     body = json_body(response.content)
-    if not isinstance(body, dict):
-        raise wrong_media_type(response.headers.get("content-type", ""), "JSON")
-    return body
+    if not response.is_success or not isinstance(body, dict):
+        raise error_from_response(response, url)
+    try:
+        return parse(body)
+    except ProtocolError:
+        raise error_from_response(response, url) from None
 
 
-def was_live(response: httpx2.Response) -> bool:
-    """Return whether the run was live until it was stopped. Raises the error that the status stands for."""
+def was_live(response: httpx2.Response, url: str) -> bool:
+    """Return whether the run was live until it was stopped. Raises the error that the answer stands for."""
     if response.status_code not in (STOPPED, ALREADY_ENDED):
-        raise error_from_response(response)
+        raise error_from_response(response, url)
     return response.status_code == STOPPED
 
 

@@ -10,8 +10,7 @@ from typing import Any
 
 import httpx2
 
-from streamlab_client.errors import wrong_media_type
-from streamlab_client.http import bearer, run_path, start_headers
+from streamlab_client.http import bearer, error_from_response, run_path, start_headers
 from streamlab_client.reader import ENDED, Message, Request, StartRequest, open_message
 
 MEDIA_TYPE = "text/event-stream"
@@ -56,13 +55,13 @@ def request_options(request: Request, token: str | None) -> dict[str, Any]:
     return {"method": "GET", "url": run_path(request.run_id, "/events"), "headers": headers}
 
 
-def head_messages(response: httpx2.Response) -> Iterator[Message]:
+def head_messages(response: httpx2.Response, url: str) -> Iterator[Message]:
     """Return what the head of an answer tells. Raises ProtocolError when no stream of events will follow."""
     if response.status_code == NO_CONTENT:
         yield ENDED
         return
     media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != MEDIA_TYPE:
-        raise wrong_media_type(media_type, "a stream of events")
+        raise error_from_response(response, url)
     if run_id := response.headers.get("x-run-id"):
         yield open_message(run_id)

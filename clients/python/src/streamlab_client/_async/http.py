@@ -9,7 +9,7 @@ from streamlab_client.http import (
     bearer,
     client_options,
     error_from_response,
-    json_object,
+    parsed,
     run_path,
     start_headers,
     translated_errors,
@@ -23,6 +23,7 @@ from streamlab_client.sse import NO_CONTENT, NORMALIZED, LineNormalizer, head_me
 
 class HttpTransport:
     def __init__(self, url: str, heartbeat: float) -> None:
+        self.url = url
         self.client = httpx2.AsyncClient(**client_options(url, heartbeat))
 
     async def close(self) -> None:
@@ -33,8 +34,8 @@ class HttpTransport:
             async with self.client.stream(**request_options(request, token)) as response:
                 if not response.is_success:
                     await response.aread()
-                    raise error_from_response(response)
-                for message in head_messages(response):
+                    raise error_from_response(response, self.url)
+                for message in head_messages(response, self.url):
                     yield message
                 if response.status_code == NO_CONTENT:
                     return
@@ -45,13 +46,14 @@ class HttpTransport:
                         yield parse_message(event.event, event.id, event.data)
 
     async def start(self, start: StartRequest, token: str | None) -> StartedRun:
-        return parse_started_run(json_object(await self._send("POST", "runs", start_headers(start, token), start.body)))
+        answer = await self._send("POST", "runs", start_headers(start, token), start.body)
+        return parsed(answer, self.url, parse_started_run)
 
     async def state(self, run_id: str, token: str | None) -> RunState:
-        return parse_run_state(json_object(await self._send("GET", run_path(run_id), bearer(token))))
+        return parsed(await self._send("GET", run_path(run_id), bearer(token)), self.url, parse_run_state)
 
     async def stop(self, run_id: str, token: str | None) -> bool:
-        return was_live(await self._send("DELETE", run_path(run_id), bearer(token)))
+        return was_live(await self._send("DELETE", run_path(run_id), bearer(token)), self.url)
 
     async def _send(self, method: str, url: str, headers: dict[str, str], json: Json | None = None) -> httpx2.Response:
         with translated_errors():

@@ -22,8 +22,9 @@ class WebSocketTransport(HttpTransport):
             request = FollowRequest(started.id, None)
         base = str(self.client.base_url)
         options = connect_options(base, token, self._heartbeat)
-        with translated_errors():
-            async with connect(address(base, request), **options) as socket:
+        target = address(base, request)
+        with translated_errors(self.url, target):
+            async with connect(target, **options) as socket:
                 try:
                     while True:
                         yield parse_frame(await socket.recv())

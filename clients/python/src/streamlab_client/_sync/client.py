@@ -23,7 +23,8 @@ class Client:
 
     `url` is the server's, with its `/api`; with `protocol="grpc"` the gRPC port's, `host:port` (`https://host:port` for
     TLS). `token` is an access token, or a function that gives one, on an event loop also a coroutine function: it is
-    called when one is needed, and once more when that one is refused. `heartbeat` is the server's, in seconds: a
+    called when one is needed, and once more when that one is refused. `follow_token` is the like, of one run: `follow`
+    and `run` send it in the other's place. `heartbeat` is the server's, in seconds: a
     connection that is silent for 2.5 of them is given up. May be shared by threads or tasks, each stream used by one.
     """
 
@@ -32,11 +33,13 @@ class Client:
         url: str,
         token: TokenSource = None,
         *,
+        follow_token: TokenSource = None,
         protocol: ProtocolName = "sse",
         heartbeat: float = HEARTBEAT,
         backoff: Backoff | None = None,
     ) -> None:
         self._credentials = Credentials(token)
+        self._reading = self._credentials if follow_token is None else Credentials(follow_token)
         self._backoff = backoff or Backoff()
         self._transport: Transport = make_transport(protocol, url, heartbeat)
 
@@ -46,28 +49,29 @@ class Client:
         `question` is a text, or the messages of a conversation that ends with one (`[{"role": "user", "content": …}]`).
         `agent` answers with tools. The same `key` asks for the same run.
         """
-        return self._stream(Reader(start_request(question, **options)))
+        return self._stream(Reader(start_request(question, **options)), self._credentials)
 
     def text(self, question: Question, **options: Unpack[ChatOptions]) -> TextStream:
         """Ask as `chat` does, and return a stream of only the text."""
         return TextStream(self.chat(question, **options))
 
-    def follow(self, run_id: str, *, after: str | None = None) -> Stream:
+    def follow(self, run_id: str, *, after: str | None = None, follow_token: TokenSource = None) -> Stream:
         """Follow a run from its beginning, or after a resume token."""
-        return self._stream(Reader(run_id=run_id, after=after))
+        return self._stream(Reader(run_id=run_id, after=after), self._reading_credentials(follow_token))
 
     def start(self, question: Question, **options: Unpack[ChatOptions]) -> StartedRun:
         """Ask now, and follow later. Raises StreamlabError, as do the next two."""
         start = start_request(question, **options)
-        return self._retried(lambda token: self._transport.start(start, token))
+        return self._retried(lambda token: self._transport.start(start, token), self._credentials)
 
     def stop(self, run_id: str) -> bool:
         """Stop the run at its model. Return whether it was live until now."""
-        return self._retried(lambda token: self._transport.stop(run_id, token))
+        return self._retried(lambda token: self._transport.stop(run_id, token), self._credentials)
 
-    def run(self, run_id: str) -> RunState:
-        """Return how far the run has come. Not offered over gRPC."""
-        return self._retried(lambda token: self._transport.state(run_id, token))
+    def run(self, run_id: str, *, follow_token: TokenSource = None) -> RunState:
+        """Return how far the run has come."""
+        credentials = self._reading_credentials(follow_token)
+        return self._retried(lambda token: self._transport.state(run_id, token), credentials)
 
     def close(self) -> None:
         """Close all connections; the runs go on."""
@@ -79,21 +83,22 @@ class Client:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _retry_policy(self) -> RetryPolicy:
-        return RetryPolicy(self._backoff, self._credentials)
+    def _reading_credentials(self, follow_token: TokenSource) -> Credentials:
+        """Return what a run is read with, if one's own follow token is given or not."""
+        return self._reading if follow_token is None else Credentials(follow_token)
 
-    def _stream(self, reader: Reader) -> Stream:
-        return Stream(self._transport, reader, self._retry_policy())
+    def _stream(self, reader: Reader, credentials: Credentials) -> Stream:
+        return Stream(self._transport, reader, RetryPolicy(self._backoff, credentials))
 
-    def _retried(self, send: Callable[[str | None], T]) -> T:
+    def _retried(self, send: Callable[[str | None], T], credentials: Credentials) -> T:
         """Send until there is an answer, or no use in another attempt."""
-        retries = self._retry_policy()
+        retries = RetryPolicy(self._backoff, credentials)
         while True:
             try:
-                answer = send(self._credentials.get())
+                answer = send(credentials.get())
             except StreamlabError as error:
                 delay = retries.delay(error)
             else:
-                self._credentials.accepted()
+                credentials.accepted()
                 return answer
             time.sleep(delay)

@@ -19,8 +19,8 @@ from streamlab_client.grpc_messages import (
     error_from_call,
     head_messages,
     metadata_of,
-    no_state,
     parse_event_message,
+    parse_state,
     parse_target,
     serialize,
     stream_call,
@@ -60,7 +60,7 @@ class GrpcTransport:
                     yield parse_event_message(event)
             yield ENDED
         except grpc.RpcError as error:
-            raise error_from_call(error) from error
+            raise error_from_call(error, self._target) from error
         finally:
             call.cancel()
 
@@ -69,7 +69,8 @@ class GrpcTransport:
         return StartedRun(run.id, run.conversation, run.model)
 
     def state(self, run_id: str, token: str | None) -> RunState:
-        raise no_state()
+        request, read = pb.LookRequest(run_id=run_id), pb.RunState.FromString
+        return parse_state(self._answer("Look", request, read, metadata_of(None, token)))
 
     def stop(self, run_id: str, token: str | None) -> bool:
         request, read = pb.StopRequest(run_id=run_id), pb.StopResponse.FromString
@@ -91,4 +92,4 @@ class GrpcTransport:
         try:
             return call(request, metadata=metadata, timeout=self._timeout)
         except grpc.RpcError as error:
-            raise error_from_call(error) from error
+            raise error_from_call(error, self._target) from error

@@ -10,7 +10,7 @@ from streamlab_client.http import (
     bearer,
     client_options,
     error_from_response,
-    json_object,
+    parsed,
     run_path,
     start_headers,
     translated_errors,
@@ -24,6 +24,7 @@ from streamlab_client.sse import NO_CONTENT, NORMALIZED, LineNormalizer, head_me
 
 class HttpTransport:
     def __init__(self, url: str, heartbeat: float) -> None:
+        self.url = url
         self.client = httpx2.Client(**client_options(url, heartbeat))
 
     def close(self) -> None:
@@ -34,8 +35,8 @@ class HttpTransport:
             with self.client.stream(**request_options(request, token)) as response:
                 if not response.is_success:
                     response.read()
-                    raise error_from_response(response)
-                for message in head_messages(response):
+                    raise error_from_response(response, self.url)
+                for message in head_messages(response, self.url):
                     yield message
                 if response.status_code == NO_CONTENT:
                     return
@@ -46,13 +47,14 @@ class HttpTransport:
                         yield parse_message(event.event, event.id, event.data)
 
     def start(self, start: StartRequest, token: str | None) -> StartedRun:
-        return parse_started_run(json_object(self._send("POST", "runs", start_headers(start, token), start.body)))
+        answer = self._send("POST", "runs", start_headers(start, token), start.body)
+        return parsed(answer, self.url, parse_started_run)
 
     def state(self, run_id: str, token: str | None) -> RunState:
-        return parse_run_state(json_object(self._send("GET", run_path(run_id), bearer(token))))
+        return parsed(self._send("GET", run_path(run_id), bearer(token)), self.url, parse_run_state)
 
     def stop(self, run_id: str, token: str | None) -> bool:
-        return was_live(self._send("DELETE", run_path(run_id), bearer(token)))
+        return was_live(self._send("DELETE", run_path(run_id), bearer(token)), self.url)
 
     def _send(self, method: str, url: str, headers: dict[str, str], json: Json | None = None) -> httpx2.Response:
         with translated_errors():
