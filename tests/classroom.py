@@ -38,7 +38,14 @@ QUESTIONS: tuple[Question, ...] = (
 )
 
 # How a client behaves on a visit, and how often.
-HABITS = {"stays": 40, "is cut": 30, "is slow": 15, "leaves": 10, "comes with a foreign token": 5}
+HABITS = {
+    "stays": 40,
+    "is cut": 30,
+    "is slow": 15,
+    "leaves": 10,
+    "goes on for another": 5,
+    "comes with a foreign token": 5,
+}
 
 
 @dataclass
@@ -147,8 +154,8 @@ class Classroom:
                 return
 
     async def _follow(self, asked: Asked, way: Way, habit: str, chance: random.Random) -> Notes:
-        foreign = self._foreign if habit == "comes with a foreign token" else ""
-        notes = Notes(f"{way.name} that {habit}, run {asked.id[:8]}", foreign=foreign)
+        token, foreign = self._token(asked, habit, chance)
+        notes = Notes(f"{way.name} that {habit}, run {asked.id[:8]}", token, foreign=foreign)
         asked.followers.append(notes)
         asked.reading.add(asyncio.current_task())
         self.tally.counts["visits"] += 1
@@ -163,6 +170,16 @@ class Classroom:
         finally:
             asked.reading.discard(asyncio.current_task())
         return notes
+
+    def _token(self, asked: Asked, habit: str, chance: random.Random) -> tuple[str, bool]:
+        """Return the token to begin with, and whether it is foreign. Another client's is good over each protocol."""
+        match habit:
+            case "goes on for another":
+                tokens = [each.token for each in asked.followers if each.is_amid]
+                return chance.choice(tokens or [""]), False
+            case "comes with a foreign token":
+                return self._foreign, bool(self._foreign)
+        return "", False
 
     async def _read_on(self, run_id: str, way: Way, habit: str, notes: Notes, chance: random.Random) -> None:
         """Come back with the last token until the run has ended, or the client leaves."""

@@ -56,18 +56,23 @@ def _without_nulls(value: Any) -> Any:
 class Notes:
     """What one follower of one run has, in the order in which it came, over as many connections as it took.
 
-    `begun_after` is the seq of the token that it began with. One that is `foreign`, of another run, is answered with a
-    gap by the protocol; any other gap is told to nobody whose run fits into its log.
+    It may begin with a token that it got elsewhere. One that is `foreign`, of another run, is answered with a gap;
+    any other gap is told to nobody whose run fits into its log.
     """
 
-    def __init__(self, who: str = "", begun_after: int = 0, *, foreign: str = "") -> None:
+    def __init__(self, who: str = "", token: str = "", *, foreign: bool = False) -> None:
         self.who = who
-        self.token = foreign
+        self.token = token
+        self.foreign = foreign
+        self.begun_after = int(token.rpartition("-")[2]) if token and not foreign else 0
         self.notes: list[Note] = []
         self.done = False
         self.stays = True  # until it leaves for good
-        self.begun_after = 0 if foreign else begun_after
-        self.foreign = bool(foreign)
+
+    @property
+    def is_amid(self) -> bool:
+        """Whether it has a token of this run after which something follows."""
+        return bool(self.notes) and isinstance(self.notes[-1], Entry) and not self.done
 
     def take(self, name: str, token: str, data: Any) -> None:
         """Note what came, with the resume token that came with it."""

@@ -63,6 +63,7 @@ def entries(log: Sequence[StreamEvent]) -> list[Entry]:
 WHOLE = [message(event) for event in LOG]
 MERGED = [message(event) for event in merge_deltas(LOG)]
 GAP: Message = ("gap", "", {"after": 22, "seq": 0})
+FOREIGN: dict[str, Any] = {"token": "other-22", "foreign": True}
 SNAPSHOT: Message = ("snapshot", "", {"seq": 0, "step": 1, "text": "", "tools": []})
 SNAPSHOT_AT_10: Message = ("snapshot", "", {"seq": 10, "step": 2, "text": "It is ", "tools": []})
 
@@ -81,9 +82,12 @@ def found(messages: Sequence[Message], **about: Any) -> dict[str, int]:
         (MERGED, {}),
         ([*WHOLE[:8], *MERGED[-3:]], {}),
         ([("open", "", {}), *WHOLE[:3], ("drain", "", {}), ("open", "", {}), *WHOLE[3:]], {}),
-        (WHOLE[9:], {"begun_after": 9}),
-        ([GAP, SNAPSHOT, *WHOLE], {"foreign": "other-22"}),
-        ([GAP, SNAPSHOT, GAP, SNAPSHOT, *WHOLE], {"foreign": "other-22"}),  # cut before it had a token of this run
+        (WHOLE[9:], {"token": "e-9"}),
+        ([GAP, SNAPSHOT, *WHOLE], {"token": "other-22", "foreign": True}),
+        (
+            [GAP, SNAPSHOT, GAP, SNAPSHOT, *WHOLE],
+            {"token": "other-22", "foreign": True},
+        ),  # cut before it had a token of this run
     ],
 )
 def test_what_is_whole_has_no_fault(messages: Sequence[Message], about: dict[str, Any]) -> None:
@@ -129,7 +133,7 @@ def test_a_foreign_token_explains_no_gap_later() -> None:
     """A client that has a token of this run is told no gap, and no snapshot with another text."""
     wrong = ("snapshot", "", SNAPSHOT_AT_10[2] | {"text": "It was "})
     messages = [GAP, SNAPSHOT, *WHOLE[:5], GAP, wrong, *WHOLE[10:]]
-    assert found(messages, foreign="other-22") == {"gaps": 2, "undocumented gaps": 1, "different": 1}
+    assert found(messages, **FOREIGN) == {"gaps": 2, "undocumented gaps": 1, "different": 1}
 
 
 def test_who_has_left_lacks_nothing_that_came_later() -> None:
