@@ -47,13 +47,14 @@ MakeLab = Callable[..., "Lab"]
 Asked = Callable[..., Awaitable[list[dict[str, Any]]]]
 
 PATIENCE = 20.0  # seconds until a test that waits in vain gives up
+LONGEST = "test_soak_class.py"
 # What starts browsers, scripts of pages and processes, or waits for what is silent: a mixture, to be begun with.
 LONG = re.compile("browser|page|leaving|examples|javascript|command|redis|crash|trials|calls|cuts")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, so that none of them is left for one process at the end."""
-    items.sort(key=lambda item: not LONG.search(item.path.name))
+    items.sort(key=lambda item: (item.path.name != LONGEST, not LONG.search(item.path.name)))
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,11 @@ class RedisServer:
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int | None:
+        """Its id while it runs."""
+        return self._process.pid if self._process else None
+
     def start(self, **more: object) -> None:
         """Start it, with what it has kept, and with further options."""
         assert PROGRAM

@@ -43,6 +43,11 @@ class Process:
         return self._log.read_text(errors="replace")
 
     @property
+    def pid(self) -> int | None:
+        """Its id while it runs."""
+        return self._process.pid if self._process and self.running else None
+
+    @property
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
@@ -102,11 +107,12 @@ class Nginx(Process):
 class GatewayProcess(Process):
     """A gateway as compose.yaml starts it, from a folder that holds what the image does."""
 
-    def __init__(self, name: str, folder: Path, image: Path, redis: str) -> None:
+    def __init__(self, name: str, folder: Path, image: Path, redis: str, more: Mapping[str, str] | None = None) -> None:
         super().__init__(folder, name)
         self.port, self.grpc_port = free_port(), free_port()
         self._image = image
         self._redis = redis
+        self._more = more or {}  # variables besides those of compose.yaml
 
     @property
     def url(self) -> str:
@@ -122,7 +128,8 @@ class GatewayProcess(Process):
             "GATEWAY_SECRET": "a secret of the tests, and a long one",
             "LAB_GRPC_PORT": str(self.grpc_port),
         }
-        self.launch([places.get(part, part) for part in command], self._image, clean_environment() | variables)
+        environment = clean_environment() | variables | dict(self._more)
+        self.launch([places.get(part, part) for part in command], self._image, environment)
 
     def until_ready(self) -> None:
         deadline = time.monotonic() + 3 * PATIENCE
@@ -176,8 +183,10 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Stack:
     """nginx before two gateways."""
 
-    def __init__(self, folder: Path, image: Path, redis: str, app: int = 9) -> None:
-        self.gateways = [GatewayProcess(f"gateway-{number}", folder, image, redis) for number in (1, 2)]
+    def __init__(
+        self, folder: Path, image: Path, redis: str, app: int = 9, more: Mapping[str, str] | None = None
+    ) -> None:
+        self.gateways = [GatewayProcess(f"gateway-{number}", folder, image, redis, more) for number in (1, 2)]
         ports, grpc_ports = zip(*((each.port, each.grpc_port) for each in self.gateways), strict=True)
         self.nginx = Nginx(folder, ports, app, gateways_grpc=grpc_ports)
 
