@@ -11,12 +11,13 @@ from pathlib import Path
 import anyio
 import httpx2
 
+from benchmarks.harness import free_port
 from tests.accidents import Accidents
 from tests.classroom import Classroom
 from tests.open_pages import Conversation
 from tests.readers import Readers
 from tests.redis_server import RedisServer
-from tests.stack import METRICS_TOKEN, PATIENCE, ROOT, TOKEN, Process, Stack, clean_environment, free_port
+from tests.stack import METRICS_TOKEN, PATIENCE, ROOT, TOKEN, Process, Stack, clean_environment
 from tests.vitals import Sample, Vitals, Watched
 
 SETTLED = 20.0  # seconds in which those who have gone are gone for the servers too

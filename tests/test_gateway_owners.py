@@ -76,6 +76,7 @@ async def test_it_is_so_over_a_websocket_and_grpc(lab: Lab) -> None:
     missing = (grpc.StatusCode.NOT_FOUND, "unknown_run")
     assert await refusal(whole(lab.stub.Follow(follow, metadata=bob))) == missing
     assert await refusal(lab.stub.Stop(stop, metadata=bob)) == missing
+    assert await refusal(lab.stub.Look(pb.LookRequest(run_id=run), metadata=bob)) == missing
     assert (await whole(lab.stub.Follow(follow, metadata=ada)))[-1].type == "done"
 
 
