@@ -14,6 +14,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from benchmarks.harness import ROOT, Server, streamlit_server
 from components.middleware import uploads
+from components.page.texts import texts
 from streamlab.events.recording import BrokenRecording, rewrite_recording
 from streamlab.latency.measurement import BrokenMeasurement, check_measurement
 from streamlab.prompts.cases import BrokenCases, read_cases
@@ -22,6 +23,7 @@ from streamlab.prompts.serialization import BrokenSet, load_yaml
 from streamlab.text import reader
 from streamlab.text.reader import SMALL, TooSlow, read_apart
 from tests.half_requests import connected
+from tests.pages import checked, languages, visit
 from tests.slow_files import enormous, for_ever, where
 
 MB = 1024 * 1024
@@ -112,6 +114,27 @@ def test_a_set_comes_out_as_it_would_here() -> None:
     here = open_set(data, "demo")
     assert read_apart(open_set, data, "demo") == here
     assert read_apart(load_yaml, data) == load_yaml(data)
+
+
+@languages
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("prompts.upload", "a.yaml"),
+        ("prompts.uploaded", "a.csv"),
+        ("timeline.upload", "a.jsonl"),
+        ("latency.upload", "a.json"),
+    ],
+)
+def test_a_page_says_that_a_file_takes_too_long(
+    monkeypatch: pytest.MonkeyPatch, language: str, key: str, name: str
+) -> None:
+    """In its own language, as it says how large a file may be; and the page stands as it did."""
+    monkeypatch.setattr(reader, "SECONDS", 0.0)
+    app = visit(key.partition(".")[0], language)
+    assert any(texts(language)["upload.limit"].partition("{")[0] in caption.value for caption in app.caption)
+    checked(app.file_uploader(key=key).set_value((name, b"a: b\n" * SMALL, "text/plain")).run())
+    assert texts(language)["upload.too_slow"] in [warning.value for warning in app.warning]
 
 
 # Holding
