@@ -69,7 +69,7 @@ def tracebacks(log: str) -> list[str]:
     """Return the beginnings of the tracebacks in a log that are not known."""
     lines = log.splitlines()
     begun = [at for at, line in enumerate(lines) if "Traceback (most recent call last)" in line]
-    found = ["\n".join(lines[max(0, at - 2) : at + 60]) for at in begun]
+    found = ["\n".join(lines[max(0, at - 2) : at + 120]) for at in begun]
     return [each for each in found if not KNOWN.search(each)]
 
 
