@@ -15,7 +15,7 @@ import pandas  # type: ignore[import-untyped] # noqa: F401
 import pyarrow  # type: ignore[import-untyped] # noqa: F401
 import streamlit as st
 from starlette.middleware import Middleware
-from starlette.routing import WebSocketRoute
+from starlette.routing import WebSocketRoute, websocket_session
 
 import components
 from components.middleware.browser_cookie import BrowserCookie
@@ -30,6 +30,7 @@ from streamlab.engine import Engine, open_engine
 from streamlab.gateway.changes import PATH, tell_changes
 from streamlab.gateway.http import create_app, routes_at
 from streamlab.gateway.protocols.uvicorn_connection import TimedConnections
+from streamlab.gateway.protocols.uvicorn_socket import GoneWhenClosed
 from streamlab.gateway.serving import serving
 from streamlab.hub import StoreRefused
 from streamlab.hub.sqlite.file import check_store
@@ -51,6 +52,7 @@ for module in walk_packages(components.__path__, "components."):
     if module.name != "components.frame":  # the script that draws the pages
         import_module(module.name)
 api = create_app(settings)
+changes = GoneWhenClosed(websocket_session(tell_changes))
 folders = {"", folder()}  # a proxy may hand this server nothing but what is beneath the pages' folder
 
 
@@ -68,9 +70,7 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
 app = st.App(
     "components/frame.py",
     lifespan=lifespan,
-    routes=[
-        route for base in folders for route in (*routes_at(base + API, api), WebSocketRoute(base + PATH, tell_changes))
-    ],
+    routes=[route for base in folders for route in (*routes_at(base + API, api), WebSocketRoute(base + PATH, changes))],
     middleware=[
         Middleware(TimedConnections),
         Middleware(ContentPolicy),

@@ -48,7 +48,7 @@ class Gateway:
         self._limits = Limits(engine.hub.shared, settings.gateway_max_runs, settings.gateway_runs_per_minute)
         self._submissions = Submissions(engine, self._limits, self.access)
         self._revoked = Membership("revoked", self.access.seconds + LEASE)  # of `when:run`
-        self._draining = False
+        self.drains = asyncio.Event()  # set once nobody new is served
         self._probe: asyncio.Task[str | None] | None = None
         self._probed = 0.0  # when that began
 
@@ -74,10 +74,14 @@ class Gateway:
             return str(error)
         return None if self.engine.hub.reachable else "The server cannot read its logs."
 
+    def welcome(self) -> None:
+        """Let somebody in who is new. Raises Refusal."""
+        if self.drains.is_set():
+            raise draining()
+
     async def ask(self, asked: ChatRequest, grant: Grant, key: str | None = None) -> Started:
         """Start a run, or find the one that the caller started under the same idempotency key. Raises Refusal."""
-        if self._draining:
-            raise draining()
+        self.welcome()
         return await self._submissions.begin(asked, grant, key)
 
     async def asked_or_begun(
@@ -125,8 +129,7 @@ class Gateway:
 
     def deliver(self, log: Log, grant: Grant, protocol: str, after: Position | None = None) -> Delivery:
         """Make a delivery, to be entered, which begins after the position or at the beginning. Raises Refusal."""
-        if self._draining:
-            raise draining()
+        self.welcome()
         return self.deliveries.open(log, grant, protocol, after)
 
     async def opening(self, log: Log, grant: Grant) -> Open:
@@ -190,7 +193,7 @@ class Gateway:
         """
         self.leaving = True
         await asyncio.sleep(notice)
-        self._draining = True
+        self.drains.set()
         on_pages = sum(self.engine.hub.followers) > len(self.deliveries)
         await self.engine.runs.close(FINISHING if self.engine.hub.durable else 0.0)
         await self._settle()

@@ -15,6 +15,7 @@ from streamlab.gateway import front, limits
 from streamlab.gateway.docs import page
 from streamlab.gateway.errors import Refusal, internal, problems
 from streamlab.gateway.headers import guarding
+from streamlab.gateway.protocols.uvicorn_socket import GoneWhenClosed
 from streamlab.gateway.protocols.websocket import FollowSocket
 from streamlab.gateway.requests import caller_of, gateway_of
 from streamlab.gateway.routes import router
@@ -78,7 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(router)
     app.include_router(front.router)
     app.include_router(page.router)
-    app.router.routes.append(WebSocketRoute("/runs/{run_id}/ws", FollowSocket()))
+    app.router.routes.append(WebSocketRoute("/runs/{run_id}/ws", GoneWhenClosed(FollowSocket())))
     if settings.gateway_origins:
         app.add_middleware(
             CORSMiddleware,

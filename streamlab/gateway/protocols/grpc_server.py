@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -19,6 +19,7 @@ from streamlab.gateway.protocols.grpc_service import SERVICE, Service
 logger = logging.getLogger(__name__)
 
 POLL = 0.2  # seconds between two looks at whether the gateway is ready
+LEAVING = 60.0  # seconds, more than the gateway takes to end every delivery once it serves nobody new
 GRACE = 1.0  # seconds that calls have to take their status when the server ends
 STREAMS = 1_000  # calls of one connection at the same time
 
@@ -49,14 +50,15 @@ async def grpc_port(gateway: Gateway, host: str, port: int, *, shared: bool = Fa
         yield None
         return
     await server.start()
-    watch = asyncio.create_task(_report_health(servicer, gateway), name="grpc health")
+    works = (_report_health(servicer, gateway), _close_door(server, gateway))
+    watches = [asyncio.create_task(work, name="grpc watch") for work in works]
     logger.info("gRPC is served on %s port %d", host, bound)
     try:
         yield bound
     finally:
-        watch.cancel()
-        with suppress(asyncio.CancelledError):
-            await watch
+        for watch in watches:
+            watch.cancel()
+        await asyncio.gather(*watches, return_exceptions=True)
         await servicer.enter_graceful_shutdown()
         await server.stop(GRACE)
 
@@ -87,3 +89,12 @@ async def _report_health(servicer: health.HealthServicer, gateway: Gateway) -> N
             for name in ("", SERVICE):
                 await servicer.set(name, Health.SERVING if told else Health.NOT_SERVING)
         await asyncio.sleep(POLL)
+
+
+async def _close_door(server: grpc.aio.Server, gateway: Gateway) -> None:
+    """Listen no more as soon as nobody new is served: a balancer asks elsewhere then, and not when a call is refused.
+
+    The calls that are open get their end from their deliveries.
+    """
+    await gateway.drains.wait()
+    await server.stop(LEAVING)

@@ -17,7 +17,7 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
-from starlette.types import Receive
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +32,27 @@ def send_at_once(receive: Receive) -> None:
     if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
         with suppress(OSError, ValueError):  # the client has gone: the loops close its socket, each in its way
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+class GoneWhenClosed:
+    """Has a message to a WebSocket's client fail as to one that has gone where uvicorn has closed the connection.
+
+    It does so itself when a client is silent or sends what is no frame, and then takes our message for a mistake.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_or_leave(message: Message) -> None:
+            try:
+                await send(message)
+            except RuntimeError as error:
+                if message["type"] not in ("websocket.send", "websocket.close"):
+                    raise
+                raise BrokenPipeError(str(error)) from error
+
+        await self._app(scope, receive, send_or_leave)
 
 
 def abort(receive: Receive, task: asyncio.Task[None] | None) -> None:

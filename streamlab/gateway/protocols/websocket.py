@@ -70,6 +70,7 @@ class FollowSocket:
         gateway, caller = gateway_of(socket), caller_of(socket)
         try:
             gateway.access.admit(caller)
+            gateway.welcome()  # before it is accepted: a balancer then asks elsewhere
         except Refusal as refusal:
             await socket.send_denial_response(JSONResponse(refusal.as_json(), refusal.status))
             return
