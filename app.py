@@ -21,6 +21,7 @@ import components
 from components.middleware.browser_cookie import BrowserCookie
 from components.middleware.content_policy import API, ContentPolicy
 from components.middleware.deep_addresses import DeepAddresses
+from components.middleware.first_paint import FirstPaint
 from components.middleware.host_config import HostConfig
 from components.middleware.known_hosts import KnownHosts
 from components.page.folder import folder
@@ -70,6 +71,7 @@ app = st.App(
         Middleware(KnownHosts, hosts=settings.lab_hosts),
         Middleware(ContentPolicy),
         Middleware(BrowserCookie),
+        Middleware(FirstPaint),
         Middleware(HostConfig),
         Middleware(DeepAddresses),
     ],
