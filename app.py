@@ -22,6 +22,7 @@ from components.middleware.browser_cookie import BrowserCookie
 from components.middleware.content_policy import API, ContentPolicy
 from components.middleware.deep_addresses import DeepAddresses
 from components.middleware.doors import Doors
+from components.middleware.first_paint import FirstPaint
 from components.middleware.host_config import HostConfig
 from components.middleware.known_hosts import KnownHosts
 from components.middleware.uploads import Uploads
@@ -78,6 +79,7 @@ app = st.App(
         Middleware(Doors),
         Middleware(Uploads),
         Middleware(BrowserCookie),
+        Middleware(FirstPaint),
         Middleware(HostConfig),
         Middleware(DeepAddresses),
     ],

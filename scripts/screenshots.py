@@ -125,6 +125,9 @@ def take_all(page: Page, language: str, variant: str, finished: str, failed: str
     page.goto(finished)
     expect(page.get_by_role("button", name=words["chat.regenerate"])).to_be_visible()
     take("finished")
+    take_home(page, words, take)
+    page.goto(finished)
+    expect(page.get_by_role("button", name=words["chat.regenerate"])).to_be_visible()
     take_timeline(page, words, take)
     take_latency(page, words, take)
     take_prompts(page, words, take)
@@ -137,6 +140,18 @@ def take_all(page: Page, language: str, variant: str, finished: str, failed: str
     page.goto(finished.replace("/chat", "/about"))
     expect(page.get_by_role("img", name="Mermaid flowchart")).to_be_visible()
     take("about")
+
+
+def take_home(page: Page, words: dict[str, str], take: Callable[[str], None]) -> None:
+    """Take the recorded race, a live one, and what it came to."""
+    page.goto(address(page, ""))
+    expect(page.get_by_text(words["home.clock_reading"])).to_be_visible()
+    take("home")
+    press(page, words["home.race"])
+    expect(page.get_by_text(words["home.clock_reading"])).to_be_visible()
+    take("home-live")
+    expect(button(page, words["home.again"])).to_be_visible()
+    take("home-ended")
 
 
 def take_timeline(page: Page, words: dict[str, str], take: Callable[[str], None]) -> None:

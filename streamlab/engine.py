@@ -32,6 +32,7 @@ from streamlab.models.network import problems
 from streamlab.open_files import few_open_files, raise_open_files_limit
 from streamlab.prompts.comparisons import Comparisons
 from streamlab.prompts.sets import Sets
+from streamlab.race.race import Races
 from streamlab.runs.run import RunLimits, Runs
 from streamlab.settings import Settings
 
@@ -50,6 +51,7 @@ class Engine:
     hub: Hub
     runs: Runs
     chats: Chats
+    races: Races
     agents: Agents
     comparisons: Comparisons
     measurements: Measurements
@@ -134,6 +136,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
                     hub=hub,
                     runs=runs,
                     chats=chats,
+                    races=Races(runs, models, chats),
                     agents=agents,
                     comparisons=comparisons,
                     measurements=measurements,

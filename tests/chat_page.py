@@ -37,7 +37,7 @@ def engine(demo: DemoModel) -> Iterator[Engine]:
 
 def visit(language: str, **address: str) -> AppTest:
     """Run the chat page in a new session of a browser of this language."""
-    return checked(new_session(language, **address).run())
+    return checked(new_session(language, **address).switch_page("../pages/chat.py").run())
 
 
 def checked(app: AppTest) -> AppTest:

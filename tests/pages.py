@@ -10,8 +10,9 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from benchmarks.harness import ROOT
+from components.page.pages import HOME
 from components.page.session import Session
-from components.page.texts import LANGUAGE_KEY
+from components.page.texts import LANGUAGE_KEY, texts
 from streamlab.engine import Engine, engine_in_thread
 from streamlab.settings import Settings
 
@@ -52,6 +53,16 @@ def visit(page: str, language: str, browser: str | None = None, **address: str) 
     """Run a page in a new session."""
     app = new_session(language, browser, **address)
     return checked(app.switch_page(f"../pages/{page}.py").run())
+
+
+def heading(page: str, language: str) -> str:
+    """Return what a page is headed by: its title, but for the first one."""
+    return texts(language)["home.heading" if page == HOME else f"{page}.title"]
+
+
+def path_of(page: str) -> str:
+    """Return a page's address on its server."""
+    return "/" if page == HOME else f"/{page}"
 
 
 def checked(app: AppTest) -> AppTest:

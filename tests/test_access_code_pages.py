@@ -37,6 +37,7 @@ BOXES = {
     "faults": "faults.question",
     "relay": "relay.question",
 }  # where a question is typed that is asked by a button
+TYPED = {"home": "home.own", "chat": "chat.input", "timeline": "timeline.input"}  # where it is asked as it is typed
 
 # Each page in one language, and in the other one as `make soak`.
 pages_and_languages = pytest.mark.parametrize(
@@ -75,7 +76,7 @@ def open_page(page: str, language: str, question: str, model: str = PAID) -> App
     """A page in a new session, where this question is about to be asked of this model."""
     address = {"set": shared_set(question, model)} if page == "prompts" else {}
     app = visit(page, language, **address)
-    checked(app.selectbox(key="settings.model").select(model).run())
+    checked(app.selectbox(key="home.model" if page == "home" else "settings.model").select(model).run())
     if page == "latency":
         app.multiselect(key="latency.models").set_value([model]).run()
     if key := BOXES.get(page):
@@ -95,8 +96,8 @@ def shared_set(question: str, *models: str) -> str:
 
 def press(app: AppTest, page: str, question: str) -> AppTest:
     """What a user does there to ask."""
-    if page in ("chat", "timeline"):
-        return checked(app.chat_input(key=f"{page}.input").set_value(question).run())
+    if page in TYPED:
+        return checked(app.chat_input(key=TYPED[page]).set_value(question).run())
     return checked(app.button(key="prompts.run" if page == "prompts" else f"{page}.start").click().run())
 
 
@@ -145,9 +146,9 @@ def test_without_the_code_nothing_is_asked_and_with_it_everything(
     press(app, page, question)
     assert words["access.needed"] in said(app)
     assert lab.runs.live == 0
-    assert not app.query_params.keys() & {"chat", "run", "measurement", "comparison", "reading", "trial"}
-    if page in ("chat", "timeline"):
-        assert app.chat_input(key=f"{page}.input").value == question
+    assert not app.query_params.keys() & {"chat", "run", "measurement", "comparison", "reading", "trial", "race"}
+    if page in TYPED:
+        assert app.chat_input(key=TYPED[page]).value == question
     enter(app, code)
     assert not is_asked_for(app)
     assert words["access.given"] in [toast.value for toast in app.toast]

@@ -15,12 +15,14 @@ from benchmarks.harness import chromium
 from components.page.pages import PAGES
 from components.page.texts import texts
 from tests.browser import needs_chromium
+from tests.pages import heading, path_of
 
 ROOT = Path(__file__).parent.parent
 LIST = (ROOT / "docs" / "accessibility.md").read_text("utf-8")
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
 WORDS = texts("en")
 WAIT = 60_000  # milliseconds
+EACH_TIME = ("home", "chat", "prompts")
 
 pytestmark = needs_chromium
 
@@ -62,8 +64,8 @@ def _listed(page: Page, rule: str, target: str) -> bool:
 
 
 def visit(page: Page, address: str, name: str) -> None:
-    page.goto(f"{address}/{name}")
-    expect(page.get_by_role("heading", name=WORDS[f"{name}.title"])).to_be_visible(timeout=WAIT)
+    page.goto(address + path_of(name))
+    expect(page.get_by_role("heading", name=heading(name, "en"), exact=True)).to_be_visible(timeout=WAIT)
     page.wait_for_timeout(1_500)  # what comes after the title
 
 
@@ -75,10 +77,10 @@ def test_the_list_is_of_these_versions() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name if name in ("chat", "prompts") else pytest.param(name, marks=pytest.mark.soak) for name in PAGES]
+    "name", [name if name in EACH_TIME else pytest.param(name, marks=pytest.mark.soak) for name in PAGES]
 )
 def test_a_page_that_was_just_opened_has_no_finding_of_ours(page: Page, shared_app: str, name: str) -> None:
-    """WCAG 2.2 AA; two pages in light, and as `make soak` all of them in light and dark."""
+    """WCAG 2.2 AA; three pages in light, and as `make soak` all of them in light and dark."""
     visit(page, shared_app, name)
     assert findings(page) == []
 
@@ -91,6 +93,11 @@ def test_a_lesson_that_is_opened_has_no_finding_of_ours(page: Page, shared_app: 
         page.get_by_role("button", name=WORDS[f"lesson.{part}"]).click()
         assert findings(page) == []
         page.keyboard.press("Escape")
+
+
+def race(page: Page) -> None:
+    page.get_by_role("button", name=WORDS["home.race"]).click()
+    expect(page.get_by_role("button", name=WORDS["home.again"])).to_be_visible(timeout=WAIT)
 
 
 def answer(page: Page) -> None:
@@ -127,6 +134,7 @@ def relay(page: Page) -> None:
 
 
 FILLED = [
+    ("home", race),
     ("chat", answer),
     ("timeline", record),
     ("prompts", compare),

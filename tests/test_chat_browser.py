@@ -46,8 +46,7 @@ def asked(demo: DemoModel, question: str) -> list[dict[str, Any]]:
 def test_an_answer_is_seen_from_the_question_to_its_figures(visit: Visit, locale: str) -> None:
     """Suggestions, the question at once, that the model is thinking, growing text, and the row of figures."""
     words = JA if locale == "ja-JP" else EN
-    page = visit("/", locale)
-    page.wait_for_url("**/chat")
+    page = visit("/chat", locale)
     for number in ("one", "two", "three", "four"):
         expect(page.get_by_role("button", name=words[f"suggestions.{number}"])).to_be_visible()
     expect(page.get_by_placeholder(words["chat.input"])).to_be_visible()

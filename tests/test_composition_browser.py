@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 from components.page.pages import PAGES
 from components.page.texts import texts
 from tests.browser import Site, browsing, button, needs_chromium
+from tests.pages import heading, path_of
 
 pytestmark = needs_chromium
 
@@ -73,8 +74,8 @@ def test_the_enter_of_a_composition_sends_no_question(lab: Site) -> None:
 @pytest.mark.soak
 def test_every_page_keeps_compositions(lab: Site, page_name: str) -> None:
     """Whatever has the focus, the window hears of the key first, and nothing of the page does."""
-    with lab.opened(f"/{page_name}", "ja") as page:
-        expect(page.get_by_role("heading", name=texts("ja")[f"{page_name}.title"]).first).to_be_visible()
+    with lab.opened(path_of(page_name), "ja") as page:
+        expect(page.get_by_role("heading", name=heading(page_name, "ja"), exact=True)).to_be_visible()
         heard = """() => new Promise(done => {
             document.addEventListener('keydown', () => done('heard'), { once: true });
             const key = { key: 'Enter', code: 'Enter', keyCode: 229, bubbles: true };

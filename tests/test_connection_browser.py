@@ -210,16 +210,16 @@ def tabs(app: Site) -> Iterator[dict[str, Page]]:
 @both
 @pytest.mark.parametrize("address", ["/nowhere", "/chatt", "/どこ", "/a*b*", "/chat/x", "/a/b/c", "/nowhere/"])
 def test_an_address_that_is_no_page_s_is_told(app: Site, tabs: dict[str, Page], language: str, address: str) -> None:
-    """By its name, on the chat, without Streamlit's dialog; and what else the address says is kept."""
+    """By its name, on the first page, without Streamlit's dialog; and what else the address says is kept."""
     page = tabs[language]
     page.goto(f"{app.url}{address}?lang={language}")
     expect(page.get_by_text(texts(language)["app.no_page"].format(address=address.rstrip("/")))).to_be_visible()
     expect(page.get_by_test_id("stChatInputTextArea")).to_be_visible()
     expect(page.get_by_role("dialog")).to_have_count(0)
-    assert page.url == f"{app.url}/chat?lang={language}"
+    assert page.url == f"{app.url}/?lang={language}"
 
 
-@pytest.mark.parametrize("address", ["/", "", "/chat", "/chat?chat=unknown", "/timeline", "/?lang=en"])
+@pytest.mark.parametrize("address", ["/", "", "/home", "/chat", "/chat?chat=unknown", "/timeline", "/?lang=en"])
 def test_nothing_is_said_of_an_address_that_is_one(app: Site, tabs: dict[str, Page], address: str) -> None:
     page = tabs["en"]
     page.goto(app.url + address)

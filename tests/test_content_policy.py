@@ -9,7 +9,7 @@ from benchmarks.harness import ROOT
 from components.middleware.content_policy import POLICY
 from components.page.texts import texts
 from tests.browser import Site, browsing, button, is_error, needs_chromium
-from tests.pages import languages
+from tests.pages import heading, languages, path_of
 
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
 
@@ -64,8 +64,8 @@ def test_no_page_loads_anything_from_another_host(app: Site, language: str) -> N
     with app.opened("/about", language) as page:
         for name in PAGES:
             watch = Watch(page)
-            page.goto(f"{app.url}/{name}")
-            expect(page.get_by_role("heading", name=words[f"{name}.title"])).to_be_visible()
+            page.goto(app.url + path_of(name))
+            expect(page.get_by_role("heading", name=heading(name, language), exact=True)).to_be_visible()
             if language == "en":
                 use(page, name, words)
             assert (name, watch.elsewhere(urlsplit(app.url).netloc), watch.errors) == (name, set(), [])

@@ -20,7 +20,7 @@ languages = pytest.mark.parametrize("language", LANGUAGES)
 
 
 def visit(language: str, browser: str | None, **address: str) -> AppTest:
-    return checked(new_session(language, browser, **address).run())
+    return checked(new_session(language, browser, **address).switch_page("../pages/chat.py").run())
 
 
 def asked(language: str, browser: str | None, question: str) -> AppTest:

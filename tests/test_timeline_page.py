@@ -14,7 +14,7 @@ from components.page.texts import texts
 from streamlab.engine import Engine
 from streamlab.events.recording import read_recording
 from tests.browser import Site, browsing, needs_chromium
-from tests.pages import languages, new_session, serving, visit
+from tests.pages import languages, serving, visit
 
 FAST = "demo?first=0&rate=2000"
 SLOW = "demo?first=1&rate=40"
@@ -164,8 +164,8 @@ def test_a_session_keeps_its_newest_runs(engine: Engine) -> None:
 def test_the_chat_uses_tools_and_links_to_the_timeline(engine: Engine, language: str) -> None:
     """Each call stands above the answer with its input and result; without the switch there are none."""
     words = texts(language)
-    app = new_session(language)
-    app.run().toggle(key="settings.tools").set_value(True).run()
+    app = visit("chat", language)
+    app.toggle(key="settings.tools").set_value(True).run()
     app.button(key="chat.suggestion.two_tools").click().run()
     assert [error.message for error in app.exception] == []
     uses = [expander for expander in app.expander if " s" in expander.label]

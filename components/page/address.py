@@ -7,7 +7,7 @@ from components.page.session import session
 from streamlab.chats.chat import Chat, UnknownChat
 
 CHAT, RUN, MEASUREMENT, COMPARISON = "chat", "run", "measurement", "comparison"  # parameters
-TRIAL, READING = "trial", "reading"
+TRIAL, READING, RACE = "trial", "reading", "race"
 
 
 def show(parameter: str, id: str | None) -> None:

@@ -38,9 +38,9 @@ def _idle_gateway(lab: Engine) -> Gateway:
     return Gateway(lab)
 
 
-def following(run_id: str) -> AbstractContextManager[Iterator[list[Item]]]:
+def following(run_id: str, poll_interval: float = POLL_INTERVAL) -> AbstractContextManager[Iterator[list[Item]]]:
     """Follow the batches of a run's log, from its beginning. Raise UnknownRun."""
-    return closing(engine().follow(run_id, POLL_INTERVAL))
+    return closing(engine().follow(run_id, poll_interval))
 
 
 def find_log(run_id: str | None) -> Log | None:

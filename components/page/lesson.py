@@ -9,8 +9,9 @@ from components.page.session import session
 from components.page.texts import t
 
 
-def draw_title(page: str, code: Sequence[SourceObject], *, tried: bool) -> None:
-    """Draw the page's title with its lesson. `page` is the section of its texts: `title`, `what` and `try`.
+def draw_title(page: str, code: Sequence[SourceObject], *, tried: bool, heading: str | None = None) -> None:
+    """Draw the page's title with its lesson. `page` is the section of its texts: `title`, `what` and `try`;
+    `heading` takes the place of the first.
 
     `code` are the functions that the page has run. `tried` says that the proposed task is done; that holds for the rest
     of the session.
@@ -21,7 +22,7 @@ def draw_title(page: str, code: Sequence[SourceObject], *, tried: bool) -> None:
         st.toast(t("lesson.done"), icon=":material/task_alt:")
     icon = ":material/task_alt:" if page in done else ":material/assignment:"
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        st.header(t(f"{page}.title"), width="stretch")
+        st.title(heading or t(f"{page}.title"), width="stretch")
         with st.container(horizontal=True, width="content", gap="xsmall"):
             with st.popover(t("lesson.what"), icon=":material/info:"):
                 st.markdown(t(f"{page}.what"))

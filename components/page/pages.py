@@ -1,13 +1,12 @@
-"""The pages, in the order of the navigation."""
+"""The pages, in the order and the groups of the navigation."""
 
-# The file in pages/, which is also the section of its texts and its address, and its icon.
-PAGES = {
-    "chat": "chat",
-    "timeline": "view_timeline",
-    "latency": "timer",
-    "prompts": "compare",
-    "chunks": "grain",
-    "faults": "electrical_services",
-    "relay": "lan",
-    "about": "schema",
+HOME = "home"  # is served at the root, the others each at its name
+
+# A page's file in pages/, which is also the section of its texts and its address, and its icon.
+GROUPS = {
+    "watch": {"chat": "chat", "timeline": "view_timeline"},
+    "compare": {"latency": "timer", "prompts": "compare"},
+    "teach": {"chunks": "grain", "faults": "electrical_services", "relay": "lan"},
+    "inside": {"about": "schema"},
 }
+PAGES = {HOME: "home", **{name: icon for group in GROUPS.values() for name, icon in group.items()}}

@@ -48,8 +48,14 @@ def started(models: Iterable[str], start: Callable[[], T]) -> T | None:
     return None
 
 
-def draw_input(key: str, placeholder: str, ask: Callable[[str], None], notices: DeltaGenerator) -> None:
-    """Draw the question box, and in `notices` the pending notice and the access form.
+def draw_input(
+    key: str,
+    placeholder: str,
+    ask: Callable[[str], None],
+    notices: DeltaGenerator,
+    models: Callable[[], Iterable[str]] = lambda: [sidebar.options().model],
+) -> None:
+    """Draw the question box, and in `notices` the pending notice and the access form that `models` need.
 
     A question that was refused is put back into the box. A server that was started anew knows of no callback of a page
     that was open before; then the question is only found when the box is drawn.
@@ -70,7 +76,7 @@ def draw_input(key: str, placeholder: str, ask: Callable[[str], None], notices: 
         take(found)
         st.rerun()
     draw_notice(notices)
-    access.draw([sidebar.options().model], notices)
+    access.draw(models(), notices)
     question = st.chat_input(placeholder, key=key, on_submit=submit)
     with notices:
         keep_unsent()

@@ -28,6 +28,7 @@ class Session:
     submitted: bool = False  # the question box has given its question to its callback
     found: str | None = None  # a question that no callback heard of
     read_notice: Notice | None = None  # what was said of the store, and put away
+    led_from: str | None = None  # an address that is no page's
     restored: bool = False  # the sidebar was set to the options of the conversation that the address names
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessageChunk, BaseMessage, SystemMessage, trim_messages
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, SystemMessage, trim_messages
 from langchain_core.output_parsers import StrOutputParser
-from langchain_core.outputs import ChatGenerationChunk, GenerationChunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, GenerationChunk, LLMResult
 from langchain_core.runnables import Runnable
 
 from streamlab.events.event import StreamEvent, TextDelta, Thinking, Usage
@@ -112,6 +112,16 @@ class _Observer(BaseCallbackHandler):
         self._reasoning.clear()
         return text
 
+    def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
+        """Take these from an answer that came whole; of a stream it is known already."""
+        generation = response.generations[0][0]
+        message = generation.message if isinstance(generation, ChatGeneration) else None
+        if isinstance(message, AIMessage) and not isinstance(message, AIMessageChunk):
+            if reported := message.usage_metadata:
+                self.usage = reported_usage(reported)
+            self.finish = message.response_metadata.get("finish_reason")
+            self._reasoning.append(reasoning_text(message))
+
     def on_llm_new_token(
         self, token: Any, *, chunk: GenerationChunk | ChatGenerationChunk | None = None, **kwargs: Any
     ) -> None:
@@ -132,8 +142,8 @@ def answer_remark(finish: str | None, text_kind: str | None) -> str | None:
     return "length" if finish == "length" else text_kind
 
 
-def reasoning_text(message: AIMessageChunk) -> str:
-    """Find the reasoning of a chunk: beside the content, or blocks of type `reasoning` or `thinking` within it."""
+def reasoning_text(message: AIMessage) -> str:
+    """Find a message's reasoning: beside the content, or blocks of type `reasoning` or `thinking` within it."""
     beside = message.additional_kwargs.get("reasoning_content") or ""
     blocks = message.content if isinstance(message.content, list) else []
     return beside + "".join(_block_reasoning(block) for block in blocks if isinstance(block, dict))

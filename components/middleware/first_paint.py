@@ -1,0 +1,90 @@
+"""What is seen of a page until Streamlit's own script has come: its outline instead of nothing, and the app's title.
+
+The page that Streamlit serves has an empty element into which its script draws, and which it empties before. Checked
+with streamlit 1.67; where a page has another form, it is served as it is, and that is logged.
+"""
+
+import logging
+from functools import lru_cache
+
+import streamlit as st
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from components.middleware.content_policy import is_api
+from components.page.texts import texts
+
+logger = logging.getLogger(__name__)
+
+TITLE, PLACE = "<title>Streamlit</title>", '<div id="root"></div>'
+OUTLINE = "outline"  # a class
+
+
+class FirstPaint:
+    """Puts the outline into each page that is served."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not _is_asked_by_people(scope):
+            await self._app(scope, receive, send)
+            return
+        held: Message | None = None
+        body = b""
+
+        async def send_painted(message: Message) -> None:
+            nonlocal held, body
+            if message["type"] == "http.response.start" and _is_page(message):
+                held = message
+                return
+            if held is None:
+                await send(message)
+                return
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                painted = _painted(body)
+                MutableHeaders(scope=held)["content-length"] = str(len(painted))
+                await send(held)
+                await send({"type": "http.response.body", "body": painted})
+
+        plain = [(name, value) for name, value in Headers(scope=scope).raw if name != b"accept-encoding"]
+        await self._app({**scope, "headers": plain}, receive, send_painted)
+
+
+def _is_asked_by_people(scope: Scope) -> bool:
+    asked = scope["type"] == "http" and scope["method"] == "GET" and not is_api(scope["path"])
+    return asked and "text/html" in Headers(scope=scope).get("accept", "")
+
+
+def _is_page(start: Message) -> bool:
+    return start["status"] == 200 and Headers(raw=start["headers"]).get("content-type", "").startswith("text/html")
+
+
+@lru_cache(maxsize=1)
+def _painted(body: bytes) -> bytes:
+    page = body.decode()
+    if TITLE not in page or PLACE not in page:
+        logger.warning("Streamlit's page has another form than is known; it is blank until its script has come")
+        return body
+    named = page.replace(TITLE, f"<title>{texts('en')['app.title']}</title>")
+    return named.replace(PLACE, PLACE.replace("></", f">{_outline()}</")).encode()
+
+
+def _outline() -> str:
+    light, dark = (
+        {name: st.get_option(f"theme.{theme}.{name}") for name in ("backgroundColor", "secondaryBackgroundColor")}
+        for theme in ("light", "dark")
+    )
+    bars = '<i style="width: 40%; height: 2rem"></i><i></i><i></i><i style="width: 70%"></i>'
+    return f"""<div class="{OUTLINE}" aria-hidden="true"><style>
+.{OUTLINE} {{ --ground: {light["backgroundColor"]}; --shade: {light["secondaryBackgroundColor"]}; }}
+@media (prefers-color-scheme: dark) {{
+    .{OUTLINE} {{ --ground: {dark["backgroundColor"]}; --shade: {dark["secondaryBackgroundColor"]}; }}
+}}
+.{OUTLINE} {{ display: flex; position: fixed; inset: 0; background: var(--ground); }}
+.{OUTLINE} aside {{ flex: none; width: 300px; background: var(--shade); }}
+.{OUTLINE} main {{ flex: 1; padding: 6rem 5rem 1rem; }}
+.{OUTLINE} i {{ display: block; height: 1rem; margin-bottom: 1.25rem; border-radius: 8px; background: var(--shade); }}
+@media (max-width: 768px) {{ .{OUTLINE} aside {{ display: none; }} .{OUTLINE} main {{ padding: 6rem 1rem 1rem; }} }}
+</style><aside></aside><main>{bars}</main></div>"""

@@ -1,0 +1,1 @@
+"""The same question answered whole and streamed, at once."""
