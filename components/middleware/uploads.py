@@ -9,6 +9,7 @@ from collections import Counter
 from http import HTTPStatus
 from typing import cast
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit.runtime import get_instance
@@ -47,6 +48,8 @@ class Uploads:
         self._coming[session] += 1
         try:
             await self._app(scope, receive, send)
+        except ClientDisconnect:
+            pass  # who sends it has gone
         finally:
             self._coming[session] -= 1
             self._coming += Counter()  # which forgets who has none

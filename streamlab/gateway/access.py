@@ -2,6 +2,7 @@
 
 import hmac
 import ipaddress
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,11 +20,11 @@ from streamlab.settings import Settings
 
 LOCAL = "local"  # the name of every caller where no tokens are set
 # Headers that a proxy adds, or a network that stands before a server; and any other that begins with `x-forwarded-`.
-FORWARDING = (
-    "forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-real-ip", "via", "x-client-ip",
-    "x-cluster-client-ip", "x-original-forwarded-for", "x-envoy-external-address", "x-proxyuser-ip", "true-client-ip",
-    "cf-connecting-ip", "fastly-client-ip", "fly-client-ip", "cdn-loop",
-)  # fmt: skip
+# Names of headers, in small letters and with hyphens, by which proxies say for whom they ask. There is no list of all.
+FORWARDING = re.compile(
+    r".*(forwarded|client-?ip|real-?ip|connecting-?ip|remote-?(addr|ip)|original-(host|url)|proxyuser).*|(.*-)?via"
+    r"|cdn-loop|proxy-connection|x-varnish|x-envoy-external-address"
+)
 
 Clock = Callable[[], float]
 """Seconds since the epoch."""
@@ -148,7 +149,7 @@ class Access:
         self.admit(caller)
         if self.open:
             return Grant(LOCAL, only_free=self._code is not None and not self._knows_code(self._code, caller))
-        if caller.authorization is None:
+        if not _bearer(caller):
             raise _unauthorized("unauthorized", "This needs an access token.")
         if name := self._name_of(_bearer(caller)):
             return Grant(name)
@@ -234,9 +235,9 @@ class Access:
 
     def _follow_token_of(self, caller: Caller) -> str | None:
         """Return the follow token that was sent, by itself or as the bearer token, if there is one."""
-        if caller.authorization is None:
-            return caller.token
         bearer = _bearer(caller).decode(errors="replace")
+        if not bearer:  # what a proxy in front has asked for is no word to us
+            return caller.token
         signed, _ = self._signer.loads_unsafe(bearer)
         return bearer if signed else None
 
@@ -281,7 +282,7 @@ def _bearer(caller: Caller) -> bytes:
 
 def forwards(headers: Iterable[str]) -> bool:
     """Tell whether these names of headers show that a proxy has handed a request on."""
-    return any(name in FORWARDING or name.startswith("x-forwarded-") for name in map(str.lower, headers))
+    return any(FORWARDING.fullmatch(name.lower().replace("_", "-")) for name in headers)
 
 
 def _unauthorized(code: str, message: str, needed: str = "one of the server's GATEWAY_TOKENS") -> Refusal:
@@ -308,4 +309,5 @@ def _names_loopback(host: str | None) -> bool:
         name = urlsplit(f"//{host or ''}").hostname
     except ValueError:
         return False
+    name = (name or "").removesuffix(".")
     return name == "localhost" or _is_loopback(name)

@@ -89,13 +89,14 @@ class Gateway:
     ) -> tuple[Started, Log]:
         """Start a run as `ask` does, unless the caller comes back with a position in the log of one that it started.
 
-        Raises Refusal, also for a position in no log that is here: to ask again would be to pay again.
+        Raises Refusal, also for a position in no log that is here, unless the key is known: to ask again would be to
+        pay again.
         """
         started = await self._submissions.started(after.epoch) if after else None
         if started is None or started.caller != grant.name:
-            if after and key is None:
-                raise unknown_run()
-            started = await self.ask(asked, grant, key)
+            started = await (self._submissions.repeated(asked, grant, key) if after else self.ask(asked, grant, key))
+        if started is None:
+            raise unknown_run()
         log = await self.log(started.run_id, grant)
         self._submissions.note_epoch(started, log.epoch)
         return started, log

@@ -7,7 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse
-from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Match, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from streamlab.events.event import EVENTS, Done
@@ -31,6 +31,7 @@ Events: {LOGGED}, and one `{Done.type}` at last.
 Control events, which carry no id: `open` comes first; `gap` and `snapshot` stand in for what cannot be had any more;
 `drain` (the server is going, come back) and `close` (the token's time is over) come before a stream ends early.
 """
+ROUTERS = (router, front.router, page.router)
 HEALTH = ("/healthz", "/readyz")  # answered to everyone: they tell nothing
 
 
@@ -76,9 +77,8 @@ def create_app(settings: Settings) -> FastAPI:
             Exception: _on_unexpected,
         },
     )
-    app.include_router(router)
-    app.include_router(front.router)
-    app.include_router(page.router)
+    for each in ROUTERS:
+        app.include_router(each)
     app.router.routes.append(WebSocketRoute("/runs/{run_id}/ws", GoneWhenClosed(FollowSocket())))
     if settings.gateway_origins:
         app.add_middleware(
@@ -150,7 +150,16 @@ async def _on_http(request: Request, error: Exception) -> Response:
     }.get(error.status_code, ("bad_request", "The request could not be read.", _see(request, "what may be sent")))
     response = _answer(Refusal(error.status_code, code, message, hint))
     response.headers.update(error.headers or {})
+    if error.status_code == 405:
+        response.headers["allow"] = ", ".join(_methods(request))
     return response
+
+
+def _methods(request: Request) -> list[str]:
+    """List what may be asked at an address, of which each route knows its own methods only."""
+    every = [route for each in ROUTERS for route in each.routes]
+    routes = [route for route in every if route.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in routes for method in getattr(route, "methods", None) or ()})
 
 
 async def _on_unexpected(request: Request, error: Exception) -> Response:

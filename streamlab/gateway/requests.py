@@ -24,10 +24,18 @@ def caller_of(connection: HTTPConnection) -> Caller:
         origin=headers.get("origin"),
         # By default nginx asks in HTTP/1.0 and says nothing of itself.
         forwarded=forwards(headers) or connection.scope.get("http_version") == "1.0",
-        authorization=headers.get("authorization"),
+        authorization=_typed(headers.get("authorization")),
         token=connection.query_params.get("token"),
-        code=headers.get("x-access-code"),
+        code=_typed(headers.get("x-access-code")),
     )
+
+
+def _typed(header: str | None) -> str | None:
+    """Read what somebody typed: bytes of a header are Latin-1 to ASGI, and UTF-8 to those who send more than ASCII."""
+    try:
+        return header and header.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return header
 
 
 def gateway_of(connection: HTTPConnection) -> Gateway:

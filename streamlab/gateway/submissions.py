@@ -189,8 +189,18 @@ class Submissions:
         except HubUnreachable:
             raise unavailable() from None
 
+    async def repeated(self, asked: ChatRequest, grant: Grant, key: str | None) -> Started | None:
+        """Find what the caller started under the key, None for nothing; nothing is started. Raises Refusal."""
+        if key is None:
+            return None
+        try:
+            former = await self._recall(_place(grant, key), _KeyedRequest(asked.fingerprint, ""))
+        except HubUnreachable:
+            raise unavailable() from None
+        return former and replace(former, repeated=True)
+
     async def _once(self, asked: ChatRequest, grant: Grant, key: str, names: tuple[str, ...]) -> Started:
-        place = hashlib.sha256(json.dumps([grant.name, key]).encode()).hexdigest()
+        place = _place(grant, key)
         claim = _KeyedRequest(asked.fingerprint, secrets.token_hex(8))
         until = time.monotonic() + WAIT
         while not await self._keyed.add(place, claim, CLAIM_SECONDS):
@@ -296,3 +306,8 @@ def _in_progress() -> Refusal:
 
 def _said(error: InvalidQuestion) -> str:
     return "The question is empty." if error.code == "empty" else f"The question has {error.length:,} characters."
+
+
+def _place(grant: Grant, key: str) -> str:
+    """Say where a caller's key is kept."""
+    return hashlib.sha256(json.dumps([grant.name, key]).encode()).hexdigest()

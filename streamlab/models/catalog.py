@@ -10,7 +10,7 @@ import anyio.to_thread
 import httpx2
 from langchain_core.language_models import BaseChatModel
 
-from streamlab.demo_model import is_demo
+from streamlab.demo_model import DEMO
 from streamlab.models.connections import http_client
 from streamlab.models.failures import Failure, common_failure
 from streamlab.models.network import network_failure
@@ -77,10 +77,12 @@ class Models:
     async def not_offered(self, models: Iterable[str]) -> str | None:
         """Return the first of these models that nobody may ask for here, whichever way its name came in.
 
-        What stands after a `?` is how a scripted model is to answer; it makes no other model of one that is offered.
+        What stands after a `?` is how a scripted model is to answer; it makes no other model of one that is offered,
+        here or at a provider that is a demo model.
         """
-        names = {name.partition("?")[0] for name in await self.names()}
-        return next((each for each in models if each.partition("?")[0] not in names and not is_demo(each)), None)
+        names = set(await self.names())
+        scripted = {name.partition("?")[0] for name in names if name.startswith(DEMO)} | {DEMO}
+        return next((each for each in models if each not in names and each.partition("?")[0] not in scripted), None)
 
     async def watch(self) -> None:
         """Ask the providers at start, also with LAB_MODELS, and again until none fails any more."""

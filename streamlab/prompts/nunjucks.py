@@ -3,13 +3,15 @@
 import re
 from collections.abc import Iterator, Mapping
 
-# Comments, raw text, statements, and expressions such as `{{ name }}` and `{{ 'text' }}`.
+# What begins a comment, raw text, a statement, or an expression such as `{{ name }}` and `{{ 'text' }}`; each is read
+# to its end by itself, so that what never ends is looked through once.
 # `{{ name.pieces | join }}` is how our export has a text that promptfoo would take for something else.
-_TAG = re.compile(
-    r"\{#.*?#\}|\{%-?\s*raw\s*-?%\}(.*?)\{%-?\s*endraw\s*-?%\}|\{%.*?%\}|\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL
-)
+_BEGIN = re.compile(r"\{#|\{%|\{\{")
+_RAW = re.compile(r"\{%-?\s*raw\s*-?%\}")
+_ENDRAW = re.compile(r"\{%-?\s*endraw\s*-?%\}")
 _NAME = re.compile(r"([^\W\d]\w*)(\s*\|\s*safe|\.pieces \| join)?")
 _LITERAL = re.compile(r"'([^'\\]*)'|\"([^\"\\]*)\"")
+_ENDS = {"{#": "#}", "{%": "%}", "{{": "}}"}
 _CONSTANTS = frozenset(("true", "false", "none", "null", "env"))
 
 
@@ -44,20 +46,33 @@ def render(parts: Parts, values: Mapping[str, str]) -> str:
 
 def _tokens(template: str) -> Iterator[tuple[str, str | None]]:
     end = 0
-    for match in _TAG.finditer(template):
-        yield template[end : match.start()], None
-        end = match.end()
-        raw, expression = match[1], match[2]
-        if raw is not None:
-            yield raw, None
-        elif expression is not None:
-            yield _expression(match[0], expression)
-        elif match[0].startswith("{%"):
-            raise NotPlain(match[0][:60])
+    unended: set[str] = set()
+    while begin := _BEGIN.search(template, end):
+        start, kind = begin.span()[0], begin[0]
+        if raw := _RAW.match(template, start) if "raw" not in unended else None:
+            if endraw := _ENDRAW.search(template, raw.end()):
+                yield template[end:start] + template[raw.end() : endraw.start()], None
+                end = endraw.end()
+                continue
+            unended.add("raw")
+        close = template.find(_ENDS[kind], start + 2) if kind not in unended else -1
+        if close < 0:  # no tag after all, nor is any other of its kind that follows
+            unended.add(kind)
+            yield template[end : start + 1], None
+            end = start + 1
+            continue
+        yield template[end:start], None
+        end = close + 2
+        tag = template[start:end]
+        if kind == "{{":
+            yield _expression(tag, tag[2:-2])
+        elif kind == "{%":
+            raise NotPlain(tag[:60])
     yield template[end:], None
 
 
 def _expression(tag: str, expression: str) -> tuple[str, str | None]:
+    expression = expression.removeprefix("-").removesuffix("-").strip()
     if literal := _LITERAL.fullmatch(expression):
         return literal[1] or literal[2] or "", None
     name = _NAME.fullmatch(expression)

@@ -55,12 +55,12 @@ def _read(content: dict[str, Any], model: str) -> OpenedSet:
         ours = (key == "description" and value == EXPORTED) or (key == "metadata" and list(value) == [KEPT])
         if key not in _KEYS and key != "$schema" and not ours:
             left_out.leave("key", key)
-    variants = to_variants(content, model, left_out)
-    if not variants:
-        raise BrokenSet("no_prompt", left_out=tuple(left_out))
-    columns, cases, checks = to_cases(content, left_out)
-    fields = _options(content.get("evaluateOptions"), left_out)
     try:
+        variants = to_variants(content, model, left_out)
+        if not variants:
+            raise BrokenSet("no_prompt", left_out=tuple(left_out))
+        columns, cases, checks = to_cases(content, left_out)
+        fields = _options(content.get("evaluateOptions"), left_out)
         prompts = PromptSet(variants=variants, columns=columns, cases=cases, checks=checks, **fields)
     except ValidationError as error:
         raise BrokenSet("wrong_field", first_error(error)) from None

@@ -3,10 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import grpc
+from google.protobuf.message import DecodeError, Message
 from pydantic import ValidationError
 
 from streamlab.gateway.access import Caller, Grant, forwards, lapsed
@@ -54,16 +55,16 @@ class Service:
         return grpc.method_handlers_generic_handler(
             SERVICE,
             {
-                "Chat": grpc.unary_stream_rpc_method_handler(self._chat, pb.ChatRequest.FromString),
+                "Chat": grpc.unary_stream_rpc_method_handler(_read(self._chat), _reading(pb.ChatRequest)),
                 "Start": grpc.unary_unary_rpc_method_handler(
-                    self._start, pb.ChatRequest.FromString, pb.Run.SerializeToString
+                    _read(self._start), _reading(pb.ChatRequest), pb.Run.SerializeToString
                 ),
-                "Follow": grpc.unary_stream_rpc_method_handler(self._follow, pb.FollowRequest.FromString),
+                "Follow": grpc.unary_stream_rpc_method_handler(_read(self._follow), _reading(pb.FollowRequest)),
                 "Look": grpc.unary_unary_rpc_method_handler(
-                    self._look, pb.LookRequest.FromString, pb.RunState.SerializeToString
+                    _read(self._look), _reading(pb.LookRequest), pb.RunState.SerializeToString
                 ),
                 "Stop": grpc.unary_unary_rpc_method_handler(
-                    self._stop, pb.StopRequest.FromString, pb.StopResponse.SerializeToString
+                    _read(self._stop), _reading(pb.StopRequest), pb.StopResponse.SerializeToString
                 ),
             },
         )
@@ -135,6 +136,30 @@ class Service:
                     raise
         if delivery.reason != "ended":
             raise _early(delivery.reason)
+
+
+def _reading(kind: type[Message]) -> Callable[[bytes], Any]:
+    """Read messages of a kind; None for what is none, which grpc would take for a failure of its own."""
+
+    def read(data: bytes) -> Message | None:
+        try:
+            return kind.FromString(data)
+        except DecodeError:
+            return None
+
+    return read
+
+
+def _read(handler: Callable[[Any, Any], Awaitable[Reply]]) -> Callable[[Any, Any], Awaitable[Reply]]:
+    """Refuse what could not be read before the handler sees it."""
+
+    async def handle(request: Message | None, context: Unary | Stream) -> Reply:
+        async def refuse() -> Reply:
+            raise _invalid("The message could not be read.")
+
+        return await (_reply(context, refuse) if request is None else handler(request, context))
+
+    return handle
 
 
 def _early(reason: EndReason | None) -> Refusal:

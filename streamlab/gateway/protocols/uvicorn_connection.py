@@ -20,6 +20,7 @@ BODY = 30.0  # seconds for a body; another so many while each brought as much as
 LARGE = 4 * 1024 * 1024  # bytes
 HEAD_BYTES = 32 * 1024  # of a head that is not complete; h11 would keep twice as many
 LINGER = 2.0  # seconds in which a client that was answered early may notice, and what it still sends is thrown away
+NO_WEBSOCKET = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 TOO_LATE = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 Waiting = Literal["head", "body"]
@@ -51,10 +52,21 @@ class TimedConnection(H11Protocol):
         super().data_received(data)
         self._time()
 
+    def _should_upgrade(self) -> bool:
+        """Take for a WebSocket what begins with a GET without a body; any other request is answered as it is.
+
+        https://www.rfc-editor.org/rfc/rfc6455#section-4.1, and a server may ignore an upgrade.
+        """
+        bodies = any(name in (b"content-length", b"transfer-encoding") for name, _ in self.headers)
+        return self.scope["method"] == "GET" and not bodies and super()._should_upgrade()
+
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         self._stop()
         self._leaving = True  # what comes now is the WebSocket's, whose protocol has pings
         super().handle_websocket_upgrade(event)
+        if not getattr(self.transport.get_protocol(), "handshake_initiated", True):
+            self.transport.write(NO_WEBSOCKET)  # the head is one that websockets does not take, and says nothing of
+            self.transport.close()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
