@@ -107,9 +107,10 @@ def about(seconds: float) -> str:
 def _what_happens(plan: Plan) -> str:
     """Say what will be done, and why it takes so long."""
     found = _forecast(plan)
-    counts = {"pairs": plan.pairs, "ways": len(plan.ways), "models": len(plan.models), "calls": found.calls}
     name = "latency.happens" if len(plan.models) == 1 else "latency.happens_models"
-    texts = [t(name, **counts, seconds=round_seconds(found.call))]
+    pairs, ways, models = plan.pairs, len(plan.ways), len(plan.models)
+    each = round_seconds(found.call)
+    texts = [t(name, calls=found.calls, pairs=pairs, ways=ways, models=models, seconds=each)]
     if plan.warm_ups:
         texts.append(t("latency.start_help"))
     if found.assumed:

@@ -48,8 +48,8 @@ def _changed(change: Change) -> str:
     )
     if change.base.way == WHOLE:
         return f"{first} {whole}"
-    names = {"way": way_label(change.side.way), "base": way_label(change.base.way)}
-    return t("latency.plain_relayed", first=first, whole=whole, **names)
+    way, base = way_label(change.side.way), way_label(change.base.way)
+    return t("latency.plain_relayed", way=way, base=base, first=first, whole=whole)
 
 
 def _alone(found: Figures) -> str:
