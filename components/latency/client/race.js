@@ -3,6 +3,7 @@
 // has told: a little late, so that what is to be shown next is known by then, and a clock stops where its call stopped.
 
 const LATE = 900;     // milliseconds; the script looks each 500
+const HOLD = 1200;    // for which the end of a pair is shown, where its calls take several times as long
 const STEP = 100;     // between two drawings: more would be work for the machine that measures
 const MANY = 12;      // pairs, from which on they are dots without words
 const races = new WeakMap();
@@ -45,7 +46,7 @@ class Race {
 
     draw() {
         const now = performance.now();
-        const begun = [...this.calls.values()].filter(call => call.start == null || call.start <= now);
+        const begun = [...this.calls.values()].filter(call => call.start == null || call.start + this.held(call) <= now);
         const current = begun.filter(call => call.start != null).pop();
         const shown = begun.filter(call => !current || call.number <= current.number);
         const latest = this.lanes.map((_, index) => shown.filter(call => call.lane === index).pop());
@@ -55,6 +56,11 @@ class Race {
         this.limit = Math.max(this.limit, ...reached.map(seconds => seconds * 1.08));
         this.lanes.forEach((lane, index) => this.drawLane(lane, latest[index], current, clock));
         this.say(current);
+    }
+
+    held(call) {
+        const before = this.calls.get(call.number - 1);
+        return before?.start != null && before.pair !== call.pair && this.limit * 1000 > 4 * HOLD ? HOLD : 0;
     }
 
     drawLane(lane, call, current, clock) {
