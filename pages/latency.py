@@ -1,11 +1,14 @@
 """What streaming changes, measured."""
 
+import time
 from datetime import UTC, datetime
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from components.latency import form, latency, measurements
 from components.latency.measurements import SavedMeasurement
+from components.latency.race import draw_race
 from components.page import lesson
 from components.page.address import MEASUREMENT, named
 from components.page.history import UPLOADED
@@ -15,12 +18,13 @@ from components.page.texts import plain, t
 from components.page.widgets import button
 from streamlab.latency.client import Client
 from streamlab.latency.difference import SURE, paired_difference
+from streamlab.latency.forecast import forecast
 from streamlab.latency.gateway import GatewayClient
 from streamlab.latency.measurement import Measurement
 from streamlab.latency.plan import order
 from streamlab.latency.summary import Summary, compare_measurements
 
-POLL_SECONDS = 1.0  # between two looks at a measurement that goes on
+POLL_SECONDS = 0.5  # between two looks at a measurement that goes on
 
 lab = engine()
 
@@ -39,53 +43,76 @@ def summarize(measurement_id: str, calls: int, _measurement: Measurement) -> Sum
 
 @st.fragment(run_every=POLL_SECONDS)
 def draw_live(measurement_id: str) -> None:
-    """Draw the progress, and what is known so far."""
+    """Draw how far it is, and the pair that is being measured."""
     found = measurements.find(measurement_id)
     if not found or not found.live:
         st.rerun()
-    measurement = found.measurement
-    done, expected = len(measurement.observations), len(order(measurement.plan)) if measurement.plan else 0
+    measurement, made = found.measurement, lab.measurements.find(measurement_id)
+    plan, done = measurement.plan, len(measurement.observations)
+    expected = len(order(plan)) if plan else 0
     with st.container(horizontal=True, vertical_alignment="center"):
-        if lab.measurements.find(measurement_id):  # it is made by this process, and not by another one
+        if made:  # by this process, and not by another one
             button("latency.stop", "stop_circle", lab.measurements.stop, measurement_id)
-        st.progress(done / expected, text=progress(measurement, expected))
-    if any(not seen.warm_up for seen in measurement.observations):
-        latency.draw(measurement, summarize(measurement_id, done, measurement))
-    else:
-        st.caption(f":shimmer[{t('latency.warming_up')} …]")
+        current = made.current if made else None
+        age = time.monotonic() - current.began if current else 0.0
+        st.progress(done / expected, text=progress(measurement, expected, age))
+    if plan:
+        draw_race(measurement_id, plan, measurement.observations, current)
 
 
-def progress(measurement: Measurement, expected: int) -> str:
+def progress(measurement: Measurement, expected: int, age: float) -> str:
+    """Say how far it is; `age` is how long the call that is being made has taken."""
     done = len(measurement.observations)
-    if not done or not measurement.made_at:
+    if not measurement.plan or not measurement.made_at:
         return t("latency.progress_first", expected=expected)
-    left = (datetime.now(UTC) - measurement.made_at).total_seconds() / done * (expected - done)
-    return t("latency.progress", done=done, expected=expected, left=f"{max(0.0, left):.0f}")
+    gone = (datetime.now(UTC) - measurement.made_at).total_seconds()
+    spent = [seen.e2e for seen in measurement.observations if seen.e2e]
+    left = sum(spent) / len(spent) * (expected - done) - age if spent else forecast(measurement.plan).seconds - gone
+    return t("latency.progress", done=done, expected=expected, left=f"{max(1.0, left):.0f}")
 
 
 def draw_ended(measurement_id: str, saved: SavedMeasurement) -> None:
     measurement = saved.measurement
     if measurement.complete is False:
-        expected = len(order(measurement.plan)) if measurement.plan else 0
-        ending = "latency.lost" if saved.until else "latency.partial"  # who ends by itself has written so
-        st.info(t(ending, done=len(measurement.observations), expected=expected), icon=":material/info:")
-        if measurement.plan and not measurement_id.startswith(UPLOADED):
-            button("latency.again", "refresh", form.begin_again, measurement.plan, type="primary")
+        draw_early_end(measurement_id, saved)
+    if measurement.observations:
+        summary = summarize(measurement_id, len(measurement.observations), measurement)
+        draw_surer(measurement_id, measurement, place=latency.draw_headline(summary))
+        latency.draw_details(measurement, summary)
+        with st.expander(t("latency.saving"), icon=":material/download:", type="compact"):
+            if other := measurements.draw_saving(measurement_id, measurement):
+                changes = compare_measurements(other.measurement.observations, measurement.observations)
+                latency.draw_difference(changes, (other.name, saved.name))
     if plan := measurement.plan:
         with st.expander(t("latency.asked", name=plain(saved.name)), icon=":material/help_outline:", type="compact"):
             st.text(plan.prompt)
-    if measurement.observations:
-        latency.draw(measurement, summarize(measurement_id, len(measurement.observations), measurement))
-    if other := measurements.HISTORY.choose_other(measurement_id):
-        changes = compare_measurements(other.measurement.observations, measurement.observations)
-        latency.draw_difference(changes, (other.name, saved.name))
+
+
+def draw_surer(measurement_id: str, measurement: Measurement, place: DeltaGenerator) -> None:
+    """Offer to measure again with enough pairs where there were too few."""
+    plan = measurement.plan
+    if plan and measurement.complete and plan.pairs < SURE and not measurement_id.startswith(UPLOADED):
+        surer = form.with_enough_pairs(plan)
+        seconds = forecast(surer, measurement.observations).seconds
+        label = t("latency.make_sure_in", pairs=surer.pairs, time=form.about(seconds))
+        button("latency.make_sure", "done_all", form.begin_again, surer, label=label, place=place)
+
+
+def draw_early_end(measurement_id: str, saved: SavedMeasurement) -> None:
+    """Say that it is not whole, and offer to measure again."""
+    measurement = saved.measurement
+    expected = len(order(measurement.plan)) if measurement.plan else 0
+    ending = "latency.lost" if saved.until else "latency.partial"  # who ends by itself has written so
+    st.info(t(ending, done=len(measurement.observations), expected=expected), icon=":material/info:")
+    if measurement.plan and not measurement_id.startswith(UPLOADED):
+        button("latency.again", "refresh", form.begin_again, measurement.plan, type="primary")
 
 
 measurement_id = named(MEASUREMENT)
 found = measurements.find(measurement_id)
 lesson.draw_title("latency", (Client, GatewayClient, paired_difference), tried=proves_something())
 draw_notice(st.container())
-measurements.draw_list(measurement_id, found)
+measurements.draw_list(measurement_id)
 if measurement_id and found:
     if found.live:
         draw_live(measurement_id)
@@ -94,5 +121,4 @@ if measurement_id and found:
 else:
     if measurement_id:
         measurements.HISTORY.draw_missing(measurement_id)
-    st.markdown(t("latency.what"))
     form.draw()

@@ -1,5 +1,6 @@
 """The app's pages in a browser, as the scripts visit them."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -48,13 +49,23 @@ def ask(page: Page, question: str) -> None:
     page.keyboard.press("Enter")
 
 
+def measure_button(page: Page, words: dict[str, str]) -> Locator:
+    """Locate it by its label, which also says how long it takes."""
+    return page.get_by_role("button", name=re.compile(f"^{re.escape(words['latency.start_in'].partition('{')[0])}"))
+
+
+def unfold(page: Page, label: str) -> None:
+    page.get_by_test_id("stExpander").locator("summary").filter(has_text=label).click()
+
+
 def measure(page: Page, words: dict[str, str], pairs: int) -> None:
+    unfold(page, words["latency.settings"])
     box = page.get_by_role("spinbutton", name=words["latency.pairs"])
     box.fill(str(pairs))
     box.press("Enter")
     page.get_by_role("radio", name=words["latency.length_short"]).click()
     settle(page)
-    press(page, words["latency.start"])
+    measure_button(page, words).click()
 
 
 def settle(page: Page) -> None:

@@ -21,10 +21,12 @@ from scripts.pages import (
     ask,
     button,
     measure,
+    measure_button,
     open_page,
     press,
     scroll,
     settle,
+    unfold,
 )
 
 FOLDER = ROOT / "artifacts" / "screenshots"
@@ -90,7 +92,7 @@ def take_readme_pictures(browser: Browser, url: str, language: str) -> None:
         expect(page.get_by_role("tab", name=words["timeline.tab_totals"])).to_be_visible()
     with picture(browser, url, language, "latency", 1000) as page:
         measure(page, words, pairs=10)
-        expect(button(page, words["latency.download"])).to_be_visible(timeout=3 * WAIT)
+        expect(page.get_by_text(words["latency.how_sure"])).to_be_visible(timeout=3 * WAIT)
 
 
 def prepare(browser: Browser, url: str, language: str) -> tuple[str, str]:
@@ -192,17 +194,17 @@ def take_timeline(page: Page, words: dict[str, str], take: Callable[[str], None]
 
 
 def take_latency(page: Page, words: dict[str, str], take: Callable[[str], None]) -> None:
-    """Take the form, a live measurement, and each tab of the finished one."""
+    """Take the form, a live measurement, and each part of the finished one."""
     page.goto(address(page, "latency"))
-    expect(button(page, words["latency.start"])).to_be_visible()
+    expect(measure_button(page, words)).to_be_visible()
     take("latency-start")
     measure(page, words, pairs=6)
-    expect(page.get_by_test_id("stVegaLiteChart").first).to_be_visible()
+    expect(page.locator(".pairs [data-state=made]").first).to_be_visible()
     take("latency-live")
-    expect(button(page, words["latency.download"])).to_be_visible()
+    expect(page.get_by_text(words["latency.how_sure"])).to_be_visible()
     take("latency-ended")
-    for name in ("figures", "gaps", "spread", "truth"):
-        page.get_by_role("tab", name=words[f"latency.tab_{name}"]).click()
+    for name in ("how_sure", "tab_figures", "saving"):
+        unfold(page, words[f"latency.{name}"])
         scroll(page, 2_000)
         take(f"latency-{name}")
 

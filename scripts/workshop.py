@@ -93,7 +93,7 @@ def latency(page: Page, words: Words) -> None:
     """Measure six pairs of short answers."""
     visit(page, words, "latency")
     measure(page, words, pairs=6)
-    expect(button(page, words["latency.download"])).to_be_visible(timeout=3 * WAIT)
+    expect(page.get_by_text(words["latency.how_sure"])).to_be_visible(timeout=3 * WAIT)
     expect_done(page, words)
 
 

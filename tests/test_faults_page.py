@@ -314,12 +314,14 @@ def test_a_trial_goes_on_whoever_looks(app: Site) -> None:
     """A reload, another page and a second browser lose nothing of it; a stop by anyone ends it for all."""
     words, others = texts("en"), texts("ja")
     with app.opened("/faults") as page:
-        page.get_by_test_id("stPopoverButton").filter(has_text="3 / 3 / 30").click()
+        limits = {"first_token": 3, "silence": 3, "total": 30, "attempts": 3}
+        page.get_by_test_id("stPopoverButton").filter(has_text=words["faults.limits"].format(**limits)).click()
         page.get_by_role("spinbutton", name=words["faults.limit_silence"]).fill("100")
         page.keyboard.press("Tab")
         page.get_by_role("spinbutton", name=words["faults.limit_total"]).fill("110")
         page.keyboard.press("Tab")
-        expect(page.get_by_test_id("stPopoverButton").filter(has_text="3 / 100 / 110")).to_be_visible()
+        changed = words["faults.limits"].format(**limits | {"silence": 100, "total": 110})
+        expect(page.get_by_test_id("stPopoverButton").filter(has_text=changed)).to_be_visible()
         page.keyboard.press("Escape")
         pick(page, words, "fault_stall")
         button(page, words["faults.start"]).click()

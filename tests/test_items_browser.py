@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from benchmarks.harness import chromium, free_port
 from components.page.texts import texts
+from scripts.pages import measure
 from tests.browser import PATIENCE, button, needs_chromium
 from tests.pages import LOCALE
 from tests.test_connection_browser import serve
@@ -45,8 +46,8 @@ def seen_words(page: Page, words: Words) -> Locator:
 
 
 def seen_calls(page: Page, words: Words) -> Locator:
-    """The first chart, which is there when calls were made that count."""
-    return page.get_by_test_id("stVegaLiteChart").first
+    """A pair that was made while it goes on, or the first chart, both of which are there when calls were made."""
+    return page.locator(".pairs [data-state=made]").or_(page.get_by_test_id("stVegaLiteChart")).first
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ KINDS = {
     "latency": Kind(
         "latency",
         QUICK,
-        lambda page, words: button(page, words["latency.start"]).click(),
+        lambda page, words: measure(page, words, pairs=100),
         "latency.stop",
         seen_calls,
         "latency.lost",

@@ -15,7 +15,9 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from benchmarks.harness import ROOT
+from components.latency.form import USUAL_WAYS
 from components.page.texts import texts
+from scripts.pages import measure_button, unfold
 from streamlab.demo_model.process import DemoModel
 from streamlab.latency.measurement import Measurement, read_measurement
 from streamlab.latency.plan import Way, order
@@ -24,6 +26,8 @@ from tests.browser import Site, button, needs_chromium, site
 from tests.latency_page import CHUNKS, FIRST, KNOWN, LINES, RATE
 from tests.pages import LIMIT, languages
 
+SLOW = "demo?first=0.4&rate=40&jitter=0&chunks=60"  # what a race is to be seen of
+CLOCK = re.compile(r"\d+\.\d ")
 TOKEN = "gw-secret-0123456789"
 
 
@@ -34,7 +38,7 @@ def pattern(text: str) -> re.Pattern[str]:
 
 @pytest.fixture(scope="module")
 def app() -> Iterator[Site]:
-    with site(LAB_MODELS=KNOWN, LAB_GRPC_PORT="0", GATEWAY_TOKENS=f"measuring:{TOKEN}") as found:
+    with site(LAB_MODELS=f"{KNOWN},{SLOW}", LAB_GRPC_PORT="0", GATEWAY_TOKENS=f"measuring:{TOKEN}") as found:
         yield found
 
 
@@ -52,12 +56,18 @@ def diamonds(chart: Locator) -> Locator:
     return chart.locator(".mark-symbol.role-mark path")
 
 
+def made(page: Page) -> Locator:
+    """The pairs that were made, while others are to come."""
+    return page.locator(".pairs [data-state=made]")
+
+
 def start(page: Page, words: dict[str, str], pairs: int, without: Sequence[Way] = ()) -> None:
+    unfold(page, words["latency.settings"])
     for way in without:
         button(page, words[f"latency.way_{way}"]).click()
     page.get_by_label(words["latency.pairs"], exact=True).fill(str(pairs))
     page.keyboard.press("Tab")
-    button(page, words["latency.start"]).click()
+    measure_button(page, words).click()
     expect(button(page, words["latency.stop"])).to_be_visible()
 
 
@@ -69,7 +79,7 @@ def choose_file(page: Page, words: dict[str, str], name: str, data: bytes) -> No
 
 def downloaded(page: Page, words: dict[str, str], folder: Path) -> dict[str, bytes]:
     """The file of each kind that is offered."""
-    button(page, words["latency.download"]).click()
+    unfold(page, words["latency.saving"])
     found = {}
     button(page, words["latency.make_report"]).click()
     for ending in ("json", "jsonl", "csv", "zip"):
@@ -78,7 +88,6 @@ def downloaded(page: Page, words: dict[str, str], folder: Path) -> dict[str, byt
         assert download.value.suggested_filename.endswith(f".{ending}")
         download.value.save_as(folder / f"file.{ending}")
         found[ending] = (folder / f"file.{ending}").read_bytes()
-    page.keyboard.press("Escape")
     return found
 
 
@@ -99,24 +108,68 @@ def check_report(data: bytes, words: dict[str, str], measurement: Measurement) -
     assert f"{words['latency.fact_calls']}: {len(measurement.observations)}" in markdown
 
 
+def choose_model(page: Page, words: dict[str, str], model: str) -> None:
+    """Choose it in place of the one that is there."""
+    box = page.get_by_test_id("stMultiSelect").get_by_role("combobox")
+    box.click()
+    box.press("Backspace")
+    options = model.partition("?")[2].replace("&", ", ")
+    page.get_by_role("option", name=words["sidebar.demo_variant"].format(options=options), exact=True).click()
+    page.keyboard.press("Escape")
+
+
+@needs_chromium
+@languages
+def test_the_first_pair_is_a_race_and_nothing_is_cut(app: Site, language: str) -> None:
+    """Said before it begins, and drawn from then on: a clock for each way, which runs by itself, and stops where its
+    call stopped. On a phone as well, and the first words of the stream come before those of the whole answer."""
+    words = texts(language)
+    with app.opened("/latency", language, height=800) as page:
+        choose_model(page, words, SLOW)
+        expect(page.get_by_text(words["latency.happens"].partition("{")[0])).to_be_visible()
+        expect(measure_button(page, words)).to_be_in_viewport()
+        start(page, words, pairs=5)
+        lanes = page.locator(".lane")
+        expect(lanes).to_have_text([re.compile(words[f"latency.way_{way}"].split(" (")[0]) for way in USUAL_WAYS])
+        expect(button(page, words["latency.stop"])).to_be_in_viewport()
+        page.set_viewport_size({"width": 390, "height": 844})
+        whole, stream = (lanes.nth(number).locator(".clock") for number in range(2))
+        expect(whole).to_have_text(CLOCK, timeout=LIMIT * 1000)
+        expect(stream).to_have_text(CLOCK, timeout=LIMIT * 1000)
+        expect(made(page)).to_have_count(1, timeout=LIMIT * 1000)
+        expect(page.locator(".pairs li")).to_have_count(5)
+        reading = words["latency.race_reading"].partition("{first}")[2]
+        expect(page.locator(".lane[data-state=reading] .state").filter(has_text=reading)).not_to_have_count(0)
+        for place in (*lanes.all(), button(page, words["latency.stop"])):
+            box = place.bounding_box()
+            assert box
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= 390
+        button(page, words["latency.stop"]).click()
+        expect(page.get_by_text(pattern(words["latency.partial"]))).to_be_visible()
+        sooner = words["latency.plain_first_earlier"].replace("*", "").partition("{seconds}")[2]
+        expect(page.get_by_test_id("stHeading").filter(has_text=sooner)).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 @needs_chromium
 @pytest.mark.soak
 def test_a_measurement_goes_on_whoever_looks(app: Site, tmp_path: Path) -> None:
-    """Results appear while it runs, also for a second browser, after a reload, and for who comes back from elsewhere.
+    """It is a race while it runs, also for a second browser, after a reload, and for who comes back from elsewhere.
     A stop by anyone ends it for all, and keeps what was measured."""
     words, others = texts("en"), texts("ja")
     with app.opened("/latency") as page:
-        start(page, words, pairs=100, without=["astream"])
+        start(page, words, pairs=100)
         stop = button(page, words["latency.stop"])
         expect(page.get_by_text(pattern(words["latency.progress"]))).to_be_visible()
-        expect(bars(charts(page).first)).to_have_count(4, timeout=LIMIT * 1000)
+        expect(made(page)).not_to_have_count(0, timeout=LIMIT * 1000)
         expect(stop).to_be_visible()
         with app.opened(page.url, "ja") as other:
             expect(other.get_by_text(pattern(others["latency.progress"]))).to_be_visible()
-            expect(bars(charts(other).first)).to_have_count(4)
+            expect(made(other)).not_to_have_count(0)
             page.reload()
             expect(stop).to_be_visible()
-            expect(charts(page).first).to_be_visible()
+            expect(made(page)).not_to_have_count(0)
             page.get_by_role("link", name=words["chat.title"]).click()
             expect(page.get_by_role("heading", name=words["chat.title"])).to_be_visible()
             page.get_by_role("link", name=words["latency.title"]).click()
@@ -143,9 +196,8 @@ def test_a_known_schedule_is_found_again(app: Site, tmp_path: Path) -> None:
     """The sentence is that of the observations, and no answer was there before its model had written it."""
     words = texts("ja")
     with app.opened("/latency", "ja") as page:
-        start(page, words, pairs=6, without=["astream"])
-        sentence = page.get_by_test_id("stAlert").filter(has_text=words["latency.way_stream"])
-        expect(button(page, words["latency.download"])).to_be_visible(timeout=LIMIT * 1000)
+        start(page, words, pairs=6)
+        expect(page.get_by_text(words["latency.how_sure"])).to_be_visible(timeout=LIMIT * 1000)
         files = downloaded(page, words, tmp_path)
         measurement = read_measurement(files["json"])
         assert measurement.complete
@@ -163,7 +215,9 @@ def test_a_known_schedule_is_found_again(app: Site, tmp_path: Path) -> None:
         assert first
         assert first.median < 0
         earlier = words["latency.seconds"].format(value=f"{-first.median:.{2 if first.median <= -0.1 else 3}f}")
-        expect(sentence.first).to_contain_text(words["latency.first_earlier"].format(seconds=earlier).replace("**", ""))
+        unfold(page, words["latency.how_sure"])
+        exact = page.get_by_test_id("stMain").get_by_role("listitem").first
+        expect(exact).to_contain_text(words["latency.first_earlier"].format(seconds=earlier).replace("**", ""))
         expect(bars(charts(page).first)).to_have_count(4)
 
 
@@ -174,6 +228,7 @@ def test_the_gateway_is_measured_beside_the_direct_way(app: Site, tmp_path: Path
     the gateway has none; what the relay costs is the first thing to read."""
     words = texts("en")
     with app.opened("/latency") as page:
+        unfold(page, words["latency.settings"])
         shortest, unlimited = (
             page.get_by_role("radio", name=words[f"latency.length_{length}"]) for length in ("short", "unlimited")
         )
@@ -187,11 +242,13 @@ def test_the_gateway_is_measured_beside_the_direct_way(app: Site, tmp_path: Path
         expect(shortest).to_be_checked()
         button(page, words["latency.way_gateway"]).click()
         expect(unlimited).to_be_checked()
-        start(page, words, pairs=3, without=["invoke", "astream"])
-        expect(button(page, words["latency.download"])).to_be_visible(timeout=LIMIT * 1000)
+        unfold(page, words["latency.settings"])
+        start(page, words, pairs=3, without=["invoke"])
+        expect(page.get_by_text(words["latency.how_sure"])).to_be_visible(timeout=LIMIT * 1000)
         names = {"way": words["latency.way_gateway"], "base": words["latency.way_stream"]}
         beginning = words["latency.relayed"].partition("{first}")[0].format(**names)
-        expect(page.get_by_test_id("stAlert").filter(has_text=beginning)).to_be_visible()
+        unfold(page, words["latency.how_sure"])
+        expect(page.get_by_test_id("stMain").get_by_role("listitem").filter(has_text=beginning)).to_be_visible()
         expect(bars(charts(page).first)).to_have_count(4)
         files = downloaded(page, words, tmp_path)
         measurement = read_measurement(files["json"])
@@ -200,7 +257,7 @@ def test_the_gateway_is_measured_beside_the_direct_way(app: Site, tmp_path: Path
         assert measurement.plan.max_tokens is None
         assert [(seen.error, sum(seen.chunk_characters)) for seen in measurement.observations] == [
             (None, CHUNKS * 5)
-        ] * 8
+        ] * 6
         check_report(files["zip"], words, measurement)
         with zipfile.ZipFile(io.BytesIO(files["zip"])) as archive:
             report = archive.read("report.md").decode()
@@ -236,16 +293,16 @@ def test_a_measurement_from_the_terminal_is_opened_and_taken_away(
         expect(bars(charts(page).first)).to_have_count(4)  # waiting and reading, two ways
         page.keyboard.press("Escape")
         expect(diamonds(charts(page).first)).to_have_count(2)
-        expect(page.get_by_test_id("stDataFrame").filter(visible=True)).to_have_count(1)
-        page.get_by_role("tab", name=words["latency.tab_gaps"]).click()
-        expect(bars(charts(page).nth(1))).to_have_count(3 * (CHUNKS - 1))
-        page.get_by_role("tab", name=words["latency.tab_spread"]).click()
+        expect(page.get_by_test_id("stDataFrame").filter(visible=True)).to_have_count(0)
+        unfold(page, words["latency.how_sure"])
         for number in (1, 2):
             expect(bars(charts(page).nth(number))).to_have_count(6)
             expect(diamonds(charts(page).nth(number))).to_have_count(2)
-        page.get_by_role("tab", name=words["latency.tab_truth"]).click()
         for name in ("truth_ttft_error", "truth_gap_error", "late"):
             expect(page.get_by_test_id("stMetric").filter(has_text=words[f"latency.{name}"])).to_contain_text("ms")
+        unfold(page, words["latency.tab_figures"])
+        expect(page.get_by_test_id("stDataFrame").filter(visible=True)).to_have_count(1)
+        expect(bars(charts(page).nth(3))).to_have_count(3 * (CHUNKS - 1))
 
         files = downloaded(page, words, tmp_path)
         brought = read_measurement(from_the_terminal)

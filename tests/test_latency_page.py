@@ -30,16 +30,17 @@ def test_what_is_not_complete_cannot_be_started(engine: Engine, language: str) -
     words = texts(language)
     app = visit("latency", language)
     assert app.multiselect(key="latency.models").value == [KNOWN]
-    assert app.number_input(key="latency.pairs").value == 10
+    assert app.number_input(key="latency.pairs").value == 3
     lengths, ways = app.button_group
+    assert (lengths.value, ways.value) == ("long", ["invoke", "stream"])
     assert lengths.options == [words[f"latency.length_{name}"] for name in ("short", "medium", "long", "unlimited")]
     assert ways.options == [words[f"latency.way_{way}"] for way in DIRECT]
     assert words["latency.no_gateway"] in [caption.value for caption in app.caption]
 
     def start_rests() -> bool:
         rests = bool(app.button(key="latency.start").disabled)
-        hint = words["latency.incomplete" if rests else "latency.start_help"]
-        assert hint in [caption.value for caption in app.caption]
+        hint = words["latency.incomplete"]
+        assert (hint in [caption.value for caption in app.caption]) == rests
         return rests
 
     assert not start_rests()
@@ -98,7 +99,8 @@ def test_a_model_that_fails_is_said_to_in_every_language(engine: Engine) -> None
         words = texts(language)
         app = visit("latency", language, measurement=measurement_id)
         assert words["error.auth"] in warned(app)
-        assert words["latency.partial"].format(done=3, expected=len(order(plan))) in [info.value for info in app.info]
+        assert words["latency.partial"].format(done=2, expected=len(order(plan))) in [info.value for info in app.info]
+        assert words["latency.plain_failed"] in [text.value for text in app.main.subheader]
         assert not app.dataframe
 
 

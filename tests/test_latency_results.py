@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from components.latency.figures import COLUMNS
 from components.page.texts import texts
@@ -39,9 +40,14 @@ def failed(pair: int, error: str, way: Way = "stream") -> Observation:
     return streamed(pair, error=error, way=way, reading=0.0, written=None, **nothing)
 
 
+def folded(app: AppTest) -> str:
+    """Return what stands as text, also where it is folded away."""
+    return "\n".join(text.value for text in app.markdown)
+
+
 @languages
 def test_the_sentence_says_what_a_stakeholder_needs(engine: Engine, language: str) -> None:
-    """How much earlier, that the whole took as long, how sure that is, and what a reader notices."""
+    """In plain words first; and folded how sure that is, and what a reader notices."""
     words = texts(language)
 
     def seconds(value: str) -> str:
@@ -54,11 +60,14 @@ def test_the_sentence_says_what_a_stakeholder_needs(engine: Engine, language: st
     way = words["latency.way_stream"]
     earlier = words["latency.first_earlier"].format(seconds=seconds("1.50"))
     same = words["latency.whole_same"].format(signed=seconds("+0.000"))
-    assert [info.value for info in app.info] == [words["latency.sentence"].format(way=way, first=earlier, whole=same)]
+    sooner = words["latency.plain_first_earlier"].format(seconds=seconds("1.5"))
+    assert [text.value for text in app.main.subheader] == [f"{sooner} {words['latency.plain_whole_same']}"]
+    exact = words["latency.sentence"].format(way=way, first=earlier, whole=same)
+    assert exact in folded(app)
     told = {"way": way, "pairs": 6, "level": 95, "first": interval("-1.50"), "whole": interval("+0.000")}
-    assert words["latency.interval"].format(**told) in [caption.value for caption in app.caption]
+    assert words["latency.interval"].format(**told) in folded(app)
     noticed = {"way": way, "streamed": seconds("0.50"), "whole": seconds("2.00"), "words": 250, "characters": 500}
-    assert words["latency.reader"].format(**noticed) in [text.value for text in app.markdown]
+    assert words["latency.reader"].format(**noticed) in folded(app)
     assert warned(app) == ""
     assert PLAN.prompt in [text.value for text in app.text]
 
@@ -79,11 +88,13 @@ def test_what_the_relay_costs_is_a_sentence_of_its_own(engine: Engine, language:
         later = words["latency.seconds"].format(value="0.020")
         first = words["latency.first_later"].format(seconds=later)
         whole = words["latency.whole_later"].format(seconds=later)
-        assert [info.value for info in app.info] == [words["latency.relayed"].format(**names, first=first, whole=whole)]
+        plain = [words[f"latency.plain_{name}_same"] for name in ("first", "whole")]
+        told_first = words["latency.plain_relayed"].format(**names, first=plain[0], whole=plain[1])
+        assert [text.value for text in app.main.subheader] == [told_first]
+        assert words["latency.relayed"].format(**names, first=first, whole=whole) in folded(app)
         told = {**names, "first": interval("+0.020"), "whole": interval("+0.020"), "pairs": 6, "level": 95}
-        captions = "\n".join(caption.value for caption in app.caption)
-        assert words["latency.relayed_interval"].format(**told) in captions
-        assert words["latency.relayed_what"] in captions
+        assert words["latency.relayed_interval"].format(**told) in folded(app)
+        assert words["latency.relayed_what"] in folded(app)
         assert warned(app) == ""
 
 
@@ -92,10 +103,12 @@ def test_without_a_direct_way_nothing_is_said_of_the_relay(engine: Engine, langu
     """It is put beside the whole answer like every stream, and that alone."""
     words = texts(language)
     app = opened_file(language, [call for pair in range(1, 7) for call in (invoked(pair), relayed(pair))])
-    (told,) = (info.value for info in app.info)
+    (told,) = (text.value for text in app.main.subheader)
+    sooner = words["latency.seconds"].format(value="1.5")
+    assert told.startswith(words["latency.plain_first_earlier"].format(seconds=sooner))
     earlier = words["latency.seconds"].format(value="1.48")
-    assert words["latency.first_earlier"].format(seconds=earlier) in told
-    assert told.startswith(words["latency.sentence"].partition("{first}")[0].format(way=words["latency.way_gateway"]))
+    assert words["latency.first_earlier"].format(seconds=earlier) in folded(app)
+    assert words["latency.sentence"].partition("{first}")[0].format(way=words["latency.way_gateway"]) in folded(app)
 
 
 @languages
@@ -109,12 +122,12 @@ def test_what_the_gateway_did_not_do_is_told_apart_from_the_model(engine: Engine
 
 @languages
 def test_few_pairs_prove_nothing(engine: Engine, language: str) -> None:
-    """And the sentence says so instead of more."""
+    """And it is said beside the sentence, which is what they showed."""
     words = texts(language)
     app = opened_file(language, pairs()[:6])
-    (told,) = (info.value for info in app.info)
+    assert words["latency.impression"].format(pairs=3) in [caption.value for caption in app.caption]
     signed = words["latency.seconds"].format(value="-1.50")
-    assert words["latency.first_open"].format(signed=signed) in told
+    assert words["latency.first_open"].format(signed=signed) in folded(app)
 
 
 @languages
@@ -239,11 +252,11 @@ def test_a_broken_file_is_refused_with_line_and_reason(engine: Engine, language:
     """And what was there stays there: the measurement that is shown, and the list."""
     words = texts(language)
     app = opened_file(language, pairs())
-    shown = [info.value for info in app.info]
+    shown = [text.value for text in app.main.subheader]
     for name, (data, code, line) in BROKEN.items():
         upload(app, data, name)
         reason = words[f"latency.broken_{code}"]
         told = "latency.broken_line" if line else "latency.broken"
         assert warned(app) == words[told].format(line=line, reason=reason), name
-        assert [info.value for info in app.info] == shown
+        assert [text.value for text in app.main.subheader] == shown
     assert [button.label for button in app.button if "latency.open." in str(button.key)] == ["former.json"]

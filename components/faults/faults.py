@@ -61,7 +61,7 @@ def draw_form() -> DeltaGenerator:
                 for name in ("attempts", *SECONDS)
             )
             limits = t("faults.limits", attempts=attempts, first_token=first_token, silence=silence, total=total)
-            with st.popover(limits, icon=":material/timer:"):
+            with st.popover(limits, icon=":material/timer:", wrap=True):
                 _draw_limits()
     return stop_place
 

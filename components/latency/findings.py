@@ -19,7 +19,7 @@ RELAYED: Way = "gateway"
 UNRELAYED: tuple[Way, ...] = ("stream", "astream")  # what the gateway is put beside; the first that was measured
 
 
-class _Change(NamedTuple):
+class Change(NamedTuple):
     """By how much a way differs from another of the same model, in the first text and in the whole answer."""
 
     base: Side
@@ -32,7 +32,7 @@ def sentences(summary: Summary) -> list[str]:
     """Say what streaming changed, for each model and streamed way, and what the gateway cost; as Markdown."""
     several = len({found.model for found in summary.figures}) > 1
     texts = []
-    for base, side, first, whole in _changes(summary):
+    for base, side, first, whole in changes(summary):
         text = t(
             "latency.sentence" if base.way == WHOLE else "latency.relayed",
             way=way_label(side.way),
@@ -56,7 +56,7 @@ def uncertainty(summary: Summary) -> list[str]:
             pairs=first.n,
             level=f"{(first.confidence or 0) * 100:.0f}",
         )
-        for base, side, first, whole in _changes(summary)
+        for base, side, first, whole in changes(summary)
         if first.low is not None and whole.low is not None
     ]
     relayed = any(found.way == RELAYED for found in summary.figures)
@@ -82,10 +82,7 @@ def reader(summary: Summary) -> list[str]:
 
 def doubts(measurement: Measurement, summary: Summary) -> list[str]:
     """Say what speaks against the figures."""
-    noise = summary.noise
-    found = [_noise_text(noise, reason) for reason in noise.reasons]
-    if found:
-        found.append(t("latency.noisy"))
+    found = [t("latency.noisy")] if summary.noise.noisy else []
     if summary.refused:
         found.append(t("latency.underneath", number=summary.refused))
     found += [
@@ -98,6 +95,11 @@ def doubts(measurement: Measurement, summary: Summary) -> list[str]:
     if measurement.observations and all(seen.error for seen in measurement.observations) and not summary.figures:
         found += [t("latency.all_failed", reason=reason_text(measurement.observations[-1].error or "internal"))]
     return found
+
+
+def noise_reasons(summary: Summary) -> list[str]:
+    """Say what was beyond its bound where the machine was too busy."""
+    return [_noise_text(summary.noise, reason) for reason in summary.noise.reasons]
 
 
 def _noise_text(noise: Noise, reason: Reason) -> str:
@@ -122,13 +124,13 @@ def reason_text(code: str) -> str:
     return answer.error_text(code)
 
 
-def _changes(summary: Summary) -> list[_Change]:
+def changes(summary: Summary) -> list[Change]:
     """Compare each streamed way with invoke, then the gateway with the first of UNRELAYED that was measured."""
     differences = {(seen.base, seen.side, seen.metric): seen.difference for seen in summary.comparisons}
 
-    def change(base: Side, side: Side) -> _Change | None:
+    def change(base: Side, side: Side) -> Change | None:
         first, whole = differences.get((base, side, "ttft")), differences.get((base, side, "e2e"))
-        return _Change(base, side, first, whole) if first and whole else None
+        return Change(base, side, first, whole) if first and whole else None
 
     sides = [Side(found.model, found.way) for found in summary.figures]
     found = [change(Side(side.model, WHOLE), side) for side in sides if side.way != WHOLE]

@@ -19,11 +19,21 @@ def way_label(way: str) -> str:
 def lane_label(figures: Iterable[Figures]) -> charts.Label:
     """Return a function that names a lane: by the way alone, or with the model where there are several."""
     several = len({found.model for found in figures}) > 1
-    return lambda model, way: f"{way_label(way)} · {model_label(model)}" if several else way_label(way)
+    return lambda model, way: lane_name(model, way, several=several)
+
+
+def lane_name(model: str, way: str, *, several: bool) -> str:
+    """Name the lane of a model and a way, by the way alone unless there are several models."""
+    return f"{way_label(way)} · {model_label(model)}" if several else way_label(way)
 
 
 def seconds_text(seconds: float) -> str:
     return t("latency.seconds", value=f"{seconds:.{3 if seconds < 0.1 else 2 if seconds < 10 else 1}f}")
+
+
+def round_seconds(seconds: float) -> str:
+    """Write seconds as people say them."""
+    return t("latency.seconds", value=f"{seconds:.{1 if seconds >= 1 else 2}f}")
 
 
 def signed_seconds(seconds: float) -> str:

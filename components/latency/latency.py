@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from components.latency import charts
 from components.latency.figures import COLUMNS, column, table
-from components.latency.findings import doubts, reader, sentences, uncertainty
+from components.latency.findings import doubts, noise_reasons, reader, sentences, uncertainty
+from components.latency.headline import headline, impression
 from components.latency.labels import MILLISECONDS, interval, lane_label, seconds_text, verdict, way_label
 from components.page.sidebar import model_label
 from components.page.texts import plain, t
@@ -15,21 +17,28 @@ from streamlab.latency.measurement import Measurement
 from streamlab.latency.summary import Summary, WayComparison
 
 
-def draw(measurement: Measurement, summary: Summary) -> None:
-    """Draw all that is known so far."""
-    if texts := sentences(summary):
-        st.info("  \n".join(texts), icon=":material/timer:")
+def draw_headline(summary: Summary) -> DeltaGenerator:
+    """Draw what was found in plain words; return a place beside what is said of too few pairs."""
+    for text in headline(summary):
+        st.subheader(text, anchor=False)
+    place = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    if pairs := impression(summary):
+        place.caption(t("latency.impression", pairs=pairs), width="content")
+    return place
+
+
+def draw_details(measurement: Measurement, summary: Summary) -> None:
+    """Draw what was found as bars, and folded how sure it is, and every figure."""
     if texts := doubts(measurement, summary):
         st.warning("  \n".join(texts), icon=":material/warning:")
-    if texts := uncertainty(summary):
-        st.caption("  \n".join(texts))
-    if summary.figures:
+    if any(found.n for found in summary.figures):
         label = lane_label(summary.figures)
         st.altair_chart(charts.phases(summary.figures, label), alt=_alt_text(summary))
         st.caption(t("latency.phases_what"))
-        if texts := reader(summary):
-            st.markdown("  \n".join(texts))
-        _draw_tabs(measurement, summary, label)
+        with st.expander(t("latency.how_sure"), icon=":material/query_stats:", type="compact"):
+            _draw_certainty(measurement, summary, label)
+        with st.expander(t("latency.tab_figures"), icon=":material/table:", type="compact"):
+            _draw_figures(measurement, summary, label)
 
 
 def _alt_text(summary: Summary) -> str:
@@ -65,25 +74,20 @@ def draw_difference(comparisons: Sequence[WayComparison], names: tuple[str, str]
         st.info(t("latency.nothing_shared"), icon=":material/info:")
 
 
-def _draw_tabs(measurement: Measurement, summary: Summary, label: charts.Label) -> None:
-    names = ("figures", "gaps", "spread", "truth")
-    figures, gaps, spread, truth = st.tabs([t(f"latency.tab_{name}") for name in names])
-    with figures:
-        _draw_figures(summary)
-    with gaps:
-        st.caption(t("latency.gaps_what"))
-        chart = charts.gaps(measurement.observations, summary.figures, label)
-        st.altair_chart(chart, alt=t("latency.gaps_what"))
-    with spread:
-        for metric in ("ttft", "e2e"):
-            what = t(f"latency.spread_{metric}")
-            st.caption(what)
-            st.altair_chart(charts.times(measurement.observations, summary.figures, label, metric), alt=what)
-    with truth:
-        _draw_truth(summary)
+def _draw_certainty(measurement: Measurement, summary: Summary, label: charts.Label) -> None:
+    """Draw the exact sentences with their intervals, every call, and how far the times can be trusted."""
+    if texts := noise_reasons(summary):
+        st.warning("  \n".join(texts), icon=":material/warning:")
+    if texts := [*sentences(summary), *reader(summary), *uncertainty(summary)]:
+        st.markdown("\n".join(f"- {text}" for text in texts))
+    for metric in ("ttft", "e2e"):
+        what = t(f"latency.spread_{metric}")
+        st.caption(what)
+        st.altair_chart(charts.times(measurement.observations, summary.figures, label, metric), alt=what)
+    _draw_truth(summary)
 
 
-def _draw_figures(summary: Summary) -> None:
+def _draw_figures(measurement: Measurement, summary: Summary, label: charts.Label) -> None:
     config: dict[str, Any] = {
         column(name, summary.target): st.column_config.NumberColumn(
             help=t(f"latency.formula_{name}", target=seconds_text(summary.target)), format=_printf(form)
@@ -92,6 +96,8 @@ def _draw_figures(summary: Summary) -> None:
     }
     st.dataframe(table(summary), hide_index=True, column_config=config, placeholder="–")
     st.caption(t("latency.definitions"))
+    st.caption(t("latency.gaps_what"))
+    st.altair_chart(charts.gaps(measurement.observations, summary.figures, label), alt=t("latency.gaps_what"))
 
 
 def _printf(form: str) -> str:
@@ -101,7 +107,7 @@ def _printf(form: str) -> str:
 
 def _draw_truth(summary: Summary) -> None:
     noise = summary.noise
-    st.markdown(t("latency.truth_what"))
+    st.markdown(f"**{t('latency.tab_truth')}** {t('latency.truth_what')}")
     with st.container(horizontal=True):
         for name, error in (("ttft_error", noise.ttft_error), ("gap_error", noise.gap_error)):
             value = "–" if error is None else f"{error.median * MILLISECONDS:.2f} / {error.p95 * MILLISECONDS:.2f} ms"

@@ -74,28 +74,32 @@ def name_of(plan: Plan, made_at: datetime) -> str:
     return t("latency.name", time=f"{made_at:%Y-%m-%d %H:%M:%S} UTC", models=models, pairs=plan.pairs)
 
 
-def draw_list(current: str | None, shown: SavedMeasurement | None) -> None:
+def draw_list(current: str | None) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if current:
             button("latency.new", "add", show, MEASUREMENT, None)
         HISTORY.draw(current)
         with st.popover(t("latency.upload"), icon=":material/upload:"):
             uploader(t("latency.upload_what"), ["json", "jsonl"], UPLOAD, _upload, MAX_BYTES // MB)
-        if current and shown and not shown.live:
-            with st.popover(t("latency.download"), icon=":material/download:"):
-                _draw_downloads(current, shown.measurement)
+
+
+def draw_saving(measurement_id: str, measurement: Measurement) -> SavedMeasurement | None:
+    """Draw the downloads, and return the measurement that is chosen to compare with."""
+    with st.container(horizontal=True):
+        _draw_downloads(measurement_id, measurement)
+    return HISTORY.choose_other(measurement_id)
 
 
 def _draw_downloads(measurement_id: str, measurement: Measurement) -> None:
     name, calls = f"latency-{measurement_id[:8]}", len(measurement.observations)
     for ending, data in _files(measurement_id, calls, measurement).items():
-        download(f"latency.download_{ending}", data, f"{name}.{ending}", MIME[ending])
+        download(f"latency.download_{ending}", data, f"{name}.{ending}", MIME[ending], width="content")
     # It takes a moment, so it is made for those who want it.
-    if st.button(t("latency.make_report"), key="latency.make_report", width="stretch"):
+    if st.button(t("latency.make_report"), key="latency.make_report"):
         st.session_state[_REPORT] = measurement_id
     if st.session_state.get(_REPORT) == measurement_id:
         data = _report(measurement_id, calls, st.session_state[LANGUAGE_KEY], measurement)
-        download("latency.download_zip", data, f"{name}.zip", MIME["zip"])
+        download("latency.download_zip", data, f"{name}.zip", MIME["zip"], width="content")
 
 
 # Made here and not by the button: what it calls runs on the server's event loop, and without the session's language.

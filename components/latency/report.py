@@ -7,6 +7,7 @@ import vl_convert
 
 from components.latency import charts, findings
 from components.latency.figures import written_table
+from components.latency.headline import headline
 from components.latency.labels import lane_label
 from components.page.texts import t
 from streamlab.latency.measurement import Measurement
@@ -40,8 +41,13 @@ def report(measurement: Measurement) -> bytes:
 
 def _markdown(measurement: Measurement, summary: Summary, pictures: dict[str, str]) -> str:
     rows = written_table(summary)
-    parts = [f"# {t('latency.report_title')}", *findings.sentences(summary), *findings.reader(summary)]
-    parts += [f"> {text}" for text in findings.doubts(measurement, summary)]
+    parts = [
+        f"# {t('latency.report_title')}",
+        *headline(summary),
+        *findings.sentences(summary),
+        *findings.reader(summary),
+    ]
+    parts += [f"> {text}" for text in (*findings.doubts(measurement, summary), *findings.noise_reasons(summary))]
     parts += ["\n".join(f"- {text}" for text in findings.uncertainty(summary))]
     parts += [markdown_table(list(rows[0]), [list(row.values()) for row in rows])] if rows else []
     parts += [f"![{text}](charts/{name}.svg)\n\n{text}" for name, text in pictures.items()]

@@ -27,6 +27,7 @@ class Arguments:
     json: str | None
     csv: str | None
     lines: bool
+    progress: bool
     demo_url: str | None
     gateway: GatewayAddress | None
     quiet: bool
@@ -60,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
         "standard input")  # fmt: skip
     # For who starts this as a child: the plan is the first line of standard input, and with its end this process ends.
     add("--lifeline", action="store_true", help=argparse.SUPPRESS)
+    add("--progress", action="store_true", help=argparse.SUPPRESS)  # among the lines, of the call that is made
     add("--json", metavar="FILE", help="write plan, observations and summary; - is standard output")
     add("--csv", metavar="FILE", help="write a row for each call; - is standard output")
     add("--lines", action="store_true", help="write each observation to standard output as a line of JSON, at once")
@@ -87,7 +89,7 @@ def read_arguments(given: argparse.Namespace, default_model: str, token: SecretS
             _try_file(path)
     if given.json not in (None, STDOUT) and given.json == given.csv:
         raise ArgumentsError("--json and --csv need a file each.")
-    return Arguments(plan, given.json, given.csv, given.lines, given.demo_url, gateway, given.quiet)
+    return Arguments(plan, given.json, given.csv, given.lines, given.progress, given.demo_url, gateway, given.quiet)
 
 
 def _plan(given: argparse.Namespace, default_model: str) -> Plan:

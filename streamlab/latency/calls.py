@@ -3,8 +3,9 @@
 import asyncio
 import gc
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 
 from streamlab.demo_model import is_demo
 from streamlab.latency.client import CallRecord, Client
@@ -13,6 +14,7 @@ from streamlab.latency.figures import reading_seconds
 from streamlab.latency.gateway import GatewayClient
 from streamlab.latency.observation import DIGITS, Observation
 from streamlab.latency.plan import GatewayAddress, Plan, PlannedCall, order
+from streamlab.latency.progress import CallProgress, Tell
 from streamlab.latency.wire import Wire
 from streamlab.models.catalog import Models
 from streamlab.models.thoughts import Thoughts
@@ -24,11 +26,16 @@ LONGEST_PAUSE = 60.0  # seconds, whatever the provider asks for
 
 
 def measure(
-    plan: Plan, settings: Settings, demo_url: str, gateway: GatewayAddress | None = None
+    plan: Plan,
+    settings: Settings,
+    demo_url: str,
+    gateway: GatewayAddress | None = None,
+    tell: Callable[[CallProgress], object] = lambda progress: None,
 ) -> Generator[Observation]:
     """Make each call of `order(plan)`, and yield its observation as soon as it is made. Close it to end early.
 
-    `gateway` is asked where the plan says so. Raises ValueError when it says so and there is none.
+    `gateway` is asked where the plan says so. Raises ValueError when it says so and there is none. `tell` is told of
+    each call when it begins, and when its first text is there.
 
     A failed call is an observation too, and the next follows; but when the first round (the warm-ups, or without
     them the first pair) fails whole, it is the last. Blocks; not to be used where an event loop runs.
@@ -40,12 +47,16 @@ def measure(
         stack.callback(gc.unfreeze)
         trial = True
         calls = order(plan)
-        for call in calls:
+        for number, call in enumerate(calls):
             if call.pair > calls[0].pair and trial:
                 return
-            observation = bench.observe(call, ticker)
+            observation = bench.observe(call, ticker, partial(_tell, tell, number))
             trial = trial and observation.error is not None
             yield observation
+
+
+def _tell(tell: Callable[[CallProgress], object], call: int, first: float | None) -> None:
+    tell(CallProgress(call, first))
 
 
 class _Bench:
@@ -68,11 +79,12 @@ class _Bench:
         for client in clients:
             stack.callback(client.close)
 
-    def observe(self, call: PlannedCall, ticker: Ticker) -> Observation:
+    def observe(self, call: PlannedCall, ticker: Ticker, tell: Tell) -> Observation:
         """Make the call, again while the provider's rate limit is met, and observe the last try."""
         for repeat in range(REPEATS + 1):
+            tell(None)
             ticker.restart()
-            record, wire = self._take(call)
+            record, wire = self._take(call, tell)
             late = ticker.late
             if record.error != "rate_limited" or repeat == REPEATS:
                 break
@@ -80,12 +92,12 @@ class _Bench:
             time.sleep(min(LONGEST_PAUSE, 2.0**repeat if wait is None else wait))
         return _observation(call, record, late, wire, self._server_log)
 
-    def _take(self, call: PlannedCall) -> tuple[CallRecord, Wire]:
+    def _take(self, call: PlannedCall, tell: Tell) -> tuple[CallRecord, Wire]:
         if call.way == "gateway":
             relayed = self._relayed[call.model]
-            return relayed.take(), relayed.wire
+            return relayed.take(tell), relayed.wire
         client = self._clients[call.model]
-        return client.take(call.way), client.wire
+        return client.take(call.way, tell), client.wire
 
 
 def _observation(call: PlannedCall, record: CallRecord, late: float, wire: Wire, log: ServerLog) -> Observation:

@@ -15,6 +15,7 @@ from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
 from streamlab.events.event import Usage
 from streamlab.latency.clock import now
 from streamlab.latency.plan import Direct, Plan
+from streamlab.latency.progress import Tell, untold
 from streamlab.latency.wire import Wire
 from streamlab.models.catalog import Models, classify
 from streamlab.models.network import async_client_options, client_options
@@ -44,6 +45,15 @@ class CallRecord:
     """Tokens, when the server said."""
     thought: bool = False
     """Reasoning was sent."""
+    tell: Tell = untold
+    """Is told when the first text came, once."""
+
+    def arrive(self, at: float, text: str) -> None:
+        """Record an event. Who watches is told of the first text once its time is taken, before the next one is due."""
+        self.arrivals.append((at, text))
+        if text and self.tell is not untold:
+            tell, self.tell = self.tell, untold
+            tell(at - self.start)
 
 
 class Client:
@@ -72,10 +82,10 @@ class Client:
         self._http.close()
         self._runner.run(self._async_http.aclose())
 
-    def take(self, way: Direct) -> CallRecord:
+    def take(self, way: Direct, tell: Tell = untold) -> CallRecord:
         """Make one call, to its end or its failure. The caller must not keep its text."""
         self.wire.restart(self._plan.timeout)
-        record, failure = CallRecord(), None
+        record, failure = CallRecord(tell=tell), None
         try:
             with undisturbed():
                 match way:
@@ -111,17 +121,15 @@ class Client:
         record.arrivals.append((record.end, text))
 
     def _stream(self, record: CallRecord) -> None:
-        arrivals = record.arrivals
         record.start = now()
         for text in self._streaming.stream(self._inputs):
-            arrivals.append((now(), text))
+            record.arrive(now(), text)
         record.end = now()
 
     async def _astream(self, record: CallRecord) -> None:
-        arrivals = record.arrivals
         record.start = now()
         async for text in self._streaming.astream(self._inputs):
-            arrivals.append((now(), text))
+            record.arrive(now(), text)
         record.end = now()
 
 

@@ -26,6 +26,7 @@ from streamlab.latency.interruption import INTERRUPTED, uninterrupted
 from streamlab.latency.measurement import write_measurement
 from streamlab.latency.observation import Observation, encode_observation, write_csv
 from streamlab.latency.plan import Plan, order
+from streamlab.latency.progress import CallProgress, encode_progress
 from streamlab.latency.summary import summarize
 from streamlab.latency.table import print_summary
 from streamlab.settings import Settings, SettingsError, load_settings
@@ -80,13 +81,18 @@ class CommandRun:
             if not url and any(map(is_demo, plan.models)):
                 url = stack.enter_context(DemoModel()).base_url
             show = stack.enter_context(_progress(plan, self.console, quiet=self.arguments.quiet))
-            for observation in stack.enter_context(closing(measure(plan, self.settings, url, self.arguments.gateway))):
+            calls = measure(plan, self.settings, url, self.arguments.gateway, self._tell)
+            for observation in stack.enter_context(closing(calls)):
                 self._observations.append(observation)
                 if self.asked.is_set():
                     raise KeyboardInterrupt
                 if self.arguments.lines:
                     _to_stdout(encode_observation(observation) + b"\n")
                 show(observation)
+
+    def _tell(self, progress: CallProgress) -> None:
+        if self.arguments.progress:
+            _to_stdout(encode_progress(progress) + b"\n")
 
     def _finish(self) -> int:
         plan, seen = self.arguments.plan, self._observations

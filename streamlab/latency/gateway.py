@@ -12,6 +12,7 @@ from streamlab.events.event import Done, Error, EventType, Retry, TextDelta, Thi
 from streamlab.latency.client import LIMITS, CallRecord, undisturbed
 from streamlab.latency.clock import now
 from streamlab.latency.plan import GatewayAddress, Plan
+from streamlab.latency.progress import Tell, untold
 from streamlab.latency.wire import Wire
 from streamlab.models.failures import CODES
 from streamlab.models.network import client_options
@@ -62,12 +63,12 @@ class GatewayClient:
     def close(self) -> None:
         self._http.close()
 
-    def take(self) -> CallRecord:
+    def take(self, tell: Tell = untold) -> CallRecord:
         """Make one call, to the end of its run or to its failure."""
         with suppress(httpx2.HTTPError):  # a server drops a connection that idles: it is opened anew before the call
             self._http.get("/healthz", timeout=ASIDE)
         self.wire.restart(self._timeout)
-        record = CallRecord()
+        record = CallRecord(tell=tell)
         try:
             with undisturbed():
                 self._chat(record)
@@ -118,7 +119,7 @@ def _take_down(record: CallRecord, stream: Iterable[httpx2.ServerSentEvent]) -> 
         event = decode(sent.data)
         if isinstance(event, Thinking) and event.state:  # of the run, before the model was asked
             continue
-        record.arrivals.append((at, event.content if isinstance(event, TextDelta) else ""))
+        record.arrive(at, event.content if isinstance(event, TextDelta) else "")
         match event:
             case Thinking():
                 record.thought = True

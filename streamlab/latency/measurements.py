@@ -21,6 +21,7 @@ from streamlab.hub.registry import Registry
 from streamlab.latency.measurement import Machine, Measurement
 from streamlab.latency.observation import Observation, decode_observation
 from streamlab.latency.plan import GATEWAY_TOKEN, GatewayAddress, Plan, order
+from streamlab.latency.progress import CallProgress, decode_progress
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,19 @@ class TooManyMeasurements(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
+class CurrentCall:
+    """The call that is being made: its place in the plan's order, and when it `began` by a monotonic clock here.
+
+    `first` is the seconds until its first text, None before that. Text is what the client gave, so what turns out to
+    be a thought within it counts here, and not in the observation.
+    """
+
+    number: int
+    began: float
+    first: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Measuring:
     """A measurement as it stood at one moment; `ended` when by a monotonic clock, once its process is gone."""
 
@@ -45,6 +59,7 @@ class Measuring:
     observations: tuple[Observation, ...] = ()
     state: MeasurementState = "measuring"
     ended: float | None = None
+    current: CurrentCall | None = None
 
     @property
     def expected(self) -> int:
@@ -113,7 +128,17 @@ class Measurements:
     def _launch(self, gateway: GatewayAddress | None) -> "subprocess.Popen[bytes]":
         asked = ["--gateway", gateway.url] if gateway else []
         token = {GATEWAY_TOKEN: gateway.token.get_secret_value()} if gateway and gateway.token else {}
-        arguments = ["--plan", "-", "--lifeline", "--lines", "--quiet", "--demo-url", self._demo_url, *asked]
+        arguments = [
+            "--plan",
+            "-",
+            "--lifeline",
+            "--lines",
+            "--progress",
+            "--quiet",
+            "--demo-url",
+            self._demo_url,
+            *asked,
+        ]
         return subprocess.Popen(
             [sys.executable, "-m", "streamlab.latency", *arguments],
             stdin=subprocess.PIPE,
@@ -134,7 +159,10 @@ class Measurements:
         try:
             with child.stdout as lines:
                 for line in lines:
-                    self._add(measurement_id, decode_observation(line))
+                    if progress := decode_progress(line):
+                        self._follow(measurement_id, progress)
+                    else:
+                        self._add(measurement_id, decode_observation(line))
         except ValueError:  # a child that was killed may have written half a line
             logger.warning("measurement %s: its process wrote what is no observation", measurement_id)
             child.kill()
@@ -146,12 +174,22 @@ class Measurements:
 
     def _add(self, measurement_id: str, made: Observation) -> None:
         with self._lock:
-            self._change(measurement_id, lambda now: replace(now, observations=(*now.observations, made)))
+            self._change(measurement_id, lambda now: replace(now, observations=(*now.observations, made), current=None))
+
+    def _follow(self, measurement_id: str, told: CallProgress) -> None:
+        def follow(now: Measuring) -> Measuring:
+            if told.first is None or now.current is None:  # it begins, or does so again
+                return replace(now, current=CurrentCall(told.call, time.monotonic()))
+            return replace(now, current=replace(now.current, first=told.first))
+
+        with self._lock:
+            self._change(measurement_id, follow)
 
     def _finish(self, measurement_id: str, code: int) -> None:
         def end(now: Measuring) -> Measuring:
             state: MeasurementState = "completed" if len(now.observations) == now.expected else "failed"
-            return replace(now, state=state if now.state == "measuring" else now.state, ended=time.monotonic())
+            state = state if now.state == "measuring" else now.state
+            return replace(now, state=state, ended=time.monotonic(), current=None)
 
         with self._lock:
             made = self._change(measurement_id, end)
