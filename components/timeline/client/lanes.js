@@ -15,11 +15,13 @@ const share = (seconds, end) => `${100 * Math.min(1, Math.max(0, seconds / end))
 const step = (end, marks) => STEPS.find(each => each >= end / marks) ?? Math.ceil(end / marks / 3600) * 3600;
 
 // A live axis has room, so that bars grow into it rather than all of it shrinking all the time.
-const roomy = now => Math.ceil((now * 1.02 + 0.01) / (4 * step(now, 8))) * 4 * step(now, 8);
+const ROOM = [5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300];
+const roomy = now => ROOM.find(end => end > now * 1.02) ?? Math.ceil(now * 1.02 / 300) * 300;
 
 class Lanes {
     constructor(root) {
         this.root = root;
+        this.pointed = null;
         this.pinned = null;   // what was chosen while the run was live or played again, and no script could be told
         this.bars = [];
         this.ties = new Ties(this);
@@ -40,7 +42,8 @@ class Lanes {
         if (this.drawn !== data.id) this.pinned = null;
         this.drawn = data.id;
         clearInterval(this.timer);
-        if (data.mode !== 'still') this.timer = setInterval(() => this.grow(), TICK / (data.mode === 'replay' ? 2 : 1));
+        const [act, wait] = { live: ['grow', TICK], replay: ['grow', TICK / 2], still: ['settle', 5 * TICK] }[data.mode];
+        this.timer = setInterval(() => this[act](), wait);
         this.draw();
         this.ties.update();
         if (data.mode === 'live') window.dispatchEvent(new CustomEvent('timeline.asked'));
@@ -73,6 +76,7 @@ class Lanes {
     draw() {
         const { words, runs: { length } } = this.data, focused = this.root.querySelector('.bar:focus')?.dataset.at;
         this.bars = [];
+        this.pointed = null;
         this.root.classList.toggle('two', length > 1);
         const plot = made('div', 'plot');
         plot.append(...this.rows().map(row => this.row(row)), this.axis = made('div', 'row axis'));
@@ -150,6 +154,14 @@ class Lanes {
         this.ties.grow();
     }
 
+    // What is tied to the lanes may be drawn after them.
+    settle() {
+        const there = this.ties.extent;
+        if (there !== this.there) this.mark();
+        this.there = there;
+        this.ties.grow();
+    }
+
     // Keeps the playhead in sight where the lanes are wider than the page.
     follow(at) {
         const scroll = this.over.closest('.scroll'), room = scroll.scrollWidth - scroll.clientWidth;
@@ -172,12 +184,12 @@ class Lanes {
         for (const bar of this.bars) {
             const length = (bar.open ? '' : ` ${(bar.end - bar.start).toFixed(2)} s`);
             const name = `${this.runs.length > 1 ? `${bar.run.letter} ` : ''}${bar.lane}: ${bar.kind_word}${length}, ${bar.start.toFixed(2)} s`;
-            bar.node.setAttribute('aria-label', `${name}${bar.mark ? ` ${bar.mark}` : ''}`);
+            bar.node.setAttribute('aria-label', `${name}${bar.mark === '■' ? ' ■' : ''}`);
             bar.node.setAttribute('aria-pressed', String(bar === chosen));
         }
         const way_in = chosen ?? this.bars[0];
         if (way_in && !this.root.querySelector('.bar:focus')) way_in.node.tabIndex = 0;
-        this.describe(chosen ?? this.newest);
+        this.describe(this.pointed ?? chosen ?? this.newest);
         this.ties.mark(chosen, selected);
     }
 

@@ -57,6 +57,8 @@ class Ties {
         return { nodes, letters };
     }
 
+    get extent() { return `${this.texts().letters} ${this.calls().flatMap(call => call.nodes).length}`; }
+
     // The place in the page after so many of its letters.
     where({ nodes }, letters) {
         const found = nodes.findLast(({ before }) => before <= letters) ?? nodes[0];
@@ -153,8 +155,20 @@ class Ties {
         if (tied?.bar && getSelection().isCollapsed) this.lanes.choose({ run: tied.bar.run.id, key: tied.bar.key, seq: tied.seq });
     }
 
+    // The answer as one line.
+    plain() {
+        let line = '', last = null;
+        for (const { node } of this.texts().nodes) {
+            const block = node.parentElement.closest('p, li, td, th, pre, h1, h2, h3, h4, h5, h6');
+            line += block === last ? node.data : ` ${node.data}`;
+            last = block;
+            if (line.length > 2 * EXCERPT) break;
+        }
+        return line.trim();
+    }
+
     grow() {
-        const narrow = this.lanes.root.clientWidth <= NARROW, text = this.place && narrow ? this.texts().nodes.map(({ node }) => node.data).join(' ').trim() : '';
+        const narrow = this.lanes.root.clientWidth <= NARROW, text = this.place && narrow ? this.plain() : '';
         const head = text.length > EXCERPT ? `${text.slice(0, EXCERPT)} …` : text;
         if (this.excerpt[0].textContent !== head) this.excerpt[0].textContent = head;
     }
