@@ -49,7 +49,7 @@ _IDLE = """document.querySelector('[data-testid="stApp"]').dataset.testScriptSta
 
 _WATCH_OPENING = f"""lastWords => {{
     const main = document.querySelector('[data-testid="stMain"]');
-    const drawn = () => {_IDLE} && main.querySelector('[data-testid="stVegaLiteChart"] :is(svg, canvas)')
+    const drawn = () => {_IDLE} && main.querySelector('[data-testid="stChatMessage"] ~ *, .st-key-timeline-answer')
         && [...main.querySelectorAll('[role="tab"]')].some(tab => tab.textContent === '{TEXTS["timeline.tab_totals"]}')
         && main.textContent.includes(lastWords);
     document.addEventListener('change', event => {{

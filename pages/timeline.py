@@ -62,6 +62,8 @@ def draw_live(run_id: str, question: str) -> None:
 @st.fragment
 def draw_recording(run_id: str, recording: Recording, events: list[StreamEvent]) -> None:
     """Draw a run that has ended. What is chosen draws this alone anew."""
+    if st.query_params.get(RUN) != run_id:  # asked again from here
+        st.rerun()
     lanes = st.container()
     controls = st.container(horizontal=True, vertical_alignment="center", key="timeline.controls")
     with controls:

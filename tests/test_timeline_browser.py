@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import FloatRect, Locator, Page, expect
 
 from components.page.texts import texts
 from tests.browser import MODELS, Site, browsing, button, needs_chromium
@@ -46,10 +46,10 @@ def pressed(page: Page, name: str) -> None:
     expect(bar(page, name)).to_have_attribute("aria-pressed", "true")
 
 
-def size(found: Locator) -> dict[str, float]:
+def size(found: Locator) -> FloatRect:
     box = found.bounding_box()
     assert box
-    return dict(box)
+    return box
 
 
 def playhead(page: Page) -> tuple[float, float]:
@@ -93,9 +93,8 @@ def test_what_is_chosen_anywhere_is_marked_everywhere(opened: Page) -> None:
     tied = page.locator(".timeline-tied")
     bar(page, search).click()
     pressed(page, search)
-    expect(
-        page.get_by_test_id("stAlert").filter(has_text="nothing there").nth(1)
-    )  # the first is folded.to_be_visible()
+    said = page.get_by_test_id("stAlert").filter(has_text="nothing there")
+    expect(said.nth(1)).to_be_visible()  # the first is folded
     expect(tied).to_have_count(2)
     expect(tied.first).to_contain_text("search_notes")
     page.locator(".st-key-timeline-use-1").get_by_text("calculate").click()
@@ -140,8 +139,9 @@ def test_a_playhead_moves_with_the_replay_and_a_click_on_an_empty_place_seeks(op
     expect(line).to_be_hidden()
     button(page, "1×").click()
     expect(button(page, words["timeline.stop"])).to_be_visible()
-    places = [size(line)["x"] for _ in range(3) if page.wait_for_timeout(400) is None]
-    assert places == sorted(set(places))
+    before = size(line)["x"]
+    page.wait_for_timeout(500)
+    assert size(line)["x"] > before
     expect(button(page, words["timeline.stop"])).to_have_count(0)
     expect(line).to_be_hidden()
     track = page.locator(".row .track").nth(1)
