@@ -79,16 +79,13 @@ def _draw_events(run: ShownRun, chosen: int | None) -> None:
 def _page(run_id: str, count: int, at: int | None, chosen: int | None) -> int:
     """Draw the pages of the table if there are several, and return the number of the one that is shown, from 0 on.
 
-    It is that of the event which was chosen since the last drawing.
+    At first it is that of the chosen event.
     """
     pages = max(1, -(-count // PAGE))
     if pages == 1:
         return 0
-    key, followed = f"timeline.page.{run_id}.{pages}", f"timeline.followed.{run_id}"
-    if at is not None and st.session_state.get(followed) != chosen:
-        st.session_state[key] = at // PAGE + 1
-    st.session_state[followed] = chosen
-    return int(st.pagination(pages, key=key)) - 1
+    default = 1 if at is None else at // PAGE + 1
+    return int(st.pagination(pages, default=default, key=f"timeline.page.{run_id}.{pages}.{chosen}")) - 1
 
 
 def _draw_totals(events: Sequence[StreamEvent]) -> None:
