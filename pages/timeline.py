@@ -35,6 +35,17 @@ def ask(question: str) -> None:
         show(SECOND, None)
 
 
+@st.fragment
+def draw_run(run_id: str, recording: Recording) -> None:
+    """Draw a run. What is chosen of it draws this alone anew; live and ended, so that its lanes stay where they are."""
+    if st.query_params.get(RUN) != run_id:  # asked again from here
+        st.rerun()
+    if recording.events is None:
+        draw_live(run_id, recording.name)
+    else:
+        draw_recording(run_id, recording, recording.events)
+
+
 def draw_live(run_id: str, question: str) -> None:
     """Follow the run to its end. The lanes grow in the browser, which is told what begins and what ends."""
     lanes, controls = st.container(), st.container()
@@ -48,9 +59,7 @@ def draw_live(run_id: str, question: str) -> None:
 
     with lanes:
         draw_lanes([shown()], Moment("live", now=now()), choose=partial(selection.choose, run_id), seek=lambda _: None)
-    with controls:
-        button("chat.stop", "stop_circle", lab.portal.call, lab.runs.stop, run_id, key="timeline.stop")
-        feed = st.empty()
+    feed = controls.empty()
     left, right = st.columns([ANSWER, CHOSEN], gap="large")
     with right.container():
         selection.draw_chosen([shown()], None)
@@ -59,11 +68,7 @@ def draw_live(run_id: str, question: str) -> None:
     st.rerun()
 
 
-@st.fragment
 def draw_recording(run_id: str, recording: Recording, events: list[StreamEvent]) -> None:
-    """Draw a run that has ended. What is chosen draws this alone anew."""
-    if st.query_params.get(RUN) != run_id:  # asked again from here
-        st.rerun()
     lanes = st.container()
     controls = st.container(horizontal=True, vertical_alignment="center", key="timeline.controls")
     with controls:
@@ -130,11 +135,11 @@ with st.container(horizontal=True, vertical_alignment="center"):
     recordings.draw_toolbar(run_id, recorded)
 start_place = st.empty()  # also where nothing comes: the suggestions go as soon as one was chosen
 if run_id and recorded:
-    questions.draw_question(recorded.name)
-    if recorded.events is None:
-        draw_live(run_id, recorded.name)
-    else:
-        draw_recording(run_id, recorded, recorded.events)
+    with st.container(horizontal=True, wrap=False, vertical_alignment="center"):
+        questions.draw_question(recorded.name)
+        if recorded.events is None:  # outside of the run's part: a click in there waits until this script has ended
+            button("chat.stop", "stop_circle", lab.portal.call, lab.runs.stop, run_id, key="timeline.stop")
+    draw_run(run_id, recorded)
 else:
     with start_place.container():
         st.markdown(t("timeline.what"))

@@ -74,15 +74,16 @@ def test_the_lanes_of_a_live_run_grow_in_the_first_view_and_a_choice_outlives_it
         assert lanes["width"] > 0.8 * block["width"]
         before, answered = playhead(page), page.locator(".st-key-timeline-answer")
         length = len(answered.inner_text())
-        writing.click()
-        pressed(page, f"{words['timeline.lane_model']}: {words['timeline.kind_writing']}")
+        waiting = f"{words['timeline.lane_model']}: {words['timeline.kind_waiting']}"
+        bar(page, waiting).click()
+        pressed(page, waiting)
         page.wait_for_timeout(1_000)
         assert playhead(page) > before
         assert len(answered.inner_text()) > length
         button(page, words["chat.stop"]).click()
         expect(page.get_by_role("tab", name=words["timeline.tab_totals"])).to_be_visible()
-        pressed(page, f"{words['timeline.lane_model']}: {words['timeline.kind_writing']}")
-        expect(page.get_by_test_id("stMarkdown").get_by_text(words["timeline.kind_writing"])).to_be_visible()
+        pressed(page, waiting)
+        expect(page.get_by_test_id("stMarkdown").get_by_text(words["timeline.kind_waiting"])).to_be_visible()
 
 
 def test_what_is_chosen_anywhere_is_marked_everywhere(opened: Page) -> None:

@@ -65,7 +65,8 @@ def draw_controls(run_id: str, events: Sequence[StreamEvent]) -> float | None:
     position = current_position(run_id, events)
     with st.container(horizontal=True, wrap=False, width="content", gap="xxsmall"):
         for label, value in SPEEDS.items():
-            if st.button(label, key=f"timeline.play.{label}", icon=":material/play_arrow:", help=t("timeline.play")):
+            icon = ":material/play_arrow:" if value == 1 else None  # on a phone there is room for one
+            if st.button(label, key=f"timeline.play.{label}", icon=icon, help=t("timeline.play")):
                 speed = value
         steps = {"back": ("skip_previous", position - 1), "forward": ("skip_next", position + 1)}
         for name, (icon, to) in (steps | {"at_once": ("last_page", count)}).items():
