@@ -4,7 +4,7 @@
 three characters. The runs differ in the number of deltas alone, and so in the length of the answer. Counts every
 WebSocket frame that the browser receives, the answer's text included. All seconds are from the file input's change, so
 the upload counts. *Shown*: until
-the browser knows that the script has ended, and the chart, the answer's end and the last tab are in the document.
+the browser knows that the script has ended, and the lanes, the answer's end and the last tab are in the document.
 *Still*: until the document's last change.
 
 *Replay*: words at irregular times, 25 a second, at 1×. A word is late by the time at which it was in the document less
@@ -47,11 +47,15 @@ Medians = dict[str, dict[str, float]]
 
 _IDLE = """document.querySelector('[data-testid="stApp"]').dataset.testScriptState === 'notRunning'"""
 
+# The lanes and the diagram stand in shadow trees of their own.
+_SHADOWS = """const shadow = selector => [...document.querySelectorAll('[data-testid="stMain"] *')]
+        .map(node => node.shadowRoot?.querySelector(selector)).find(Boolean);"""
+
 _WATCH_OPENING = f"""lastWords => {{
+    {_SHADOWS}
     const main = document.querySelector('[data-testid="stMain"]');
-    const drawn = () => {_IDLE} && main.querySelector('[data-testid="stVegaLiteChart"] :is(svg, canvas)')
-        && [...main.querySelectorAll('[role="tab"]')].some(tab => tab.textContent === '{TEXTS["timeline.tab_totals"]}')
-        && main.textContent.includes(lastWords);
+    const drawn = () => {_IDLE} && main.textContent.includes(lastWords) && shadow('.lanes .bar')
+        && [...main.querySelectorAll('[role="tab"]')].some(tab => tab.textContent === '{TEXTS["timeline.tab_totals"]}');
     document.addEventListener('change', event => {{
         if (event.target.type === 'file') window.began = Date.now();
     }}, true);
@@ -61,14 +65,16 @@ _WATCH_OPENING = f"""lastWords => {{
     }}).observe(document.body, {{subtree: true, childList: true, characterData: true, attributes: true}});
 }}"""
 
-_STILL = """() => window.shown && document.querySelector('[data-testid="stMermaidChart"] [src]')
-    && Date.now() - window.changed > 1000"""
+_STILL = f"""() => {{
+    {_SHADOWS}
+    return window.shown && shadow('.sequence .message') && Date.now() - window.changed > 1000;
+}}"""
 
-# The answer stands in the first column. Before the replay it is there whole, and its words count from when it is not.
+# Before the replay it is there whole, and its words count from when it is not.
 _WATCH_REPLAY = """last => {
     window.words = [];
     new MutationObserver(() => {
-        const text = document.querySelector('[data-testid="stMain"] [data-testid="stColumn"]')?.textContent ?? '';
+        const text = document.querySelector('.st-key-timeline-answer')?.textContent ?? '';
         const numbers = [...text.matchAll(/w([0-9]+)/g)].map(found => Number(found[1]));
         const count = Math.max(0, ...numbers);
         window.begun ||= count < last;

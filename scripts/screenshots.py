@@ -172,7 +172,7 @@ def take_timeline(page: Page, words: dict[str, str], take: Callable[[str], None]
     page.get_by_role("button", name=words["timeline.new"]).click()
     take("timeline-empty")
     page.get_by_role("button", name=words["timeline.suggestion_parallel"]).click()
-    expect(page.get_by_test_id("stVegaLiteChart")).to_be_visible()
+    expect(page.locator(".row .bar").first).to_be_visible()
     page.wait_for_timeout(1_500)
     take("timeline-live")
     expect(totals).to_be_visible()

@@ -5,20 +5,13 @@ from typing import Any
 import pytest
 
 from streamlab.events.event import EVENTS, StreamEvent, merge_deltas
-from streamlab.timeline.diagram import MESSAGES, mermaid
+from streamlab.timeline.diagram import MESSAGES, diagram
+from streamlab.timeline.pieces import MOST, TextPiece, text_pieces
 from streamlab.timeline.rows import PREVIEW, row
-from streamlab.timeline.spans import STRETCHES, Span, spans, until
+from streamlab.timeline.spans import STRETCHES, Span, returned, span_at, spans
 from streamlab.timeline.totals import StepTotals, totals
 
-LABELS = {
-    "user": "あなた",
-    "model": "Model; end",
-    "answer": "answer",
-    "thinking": "thinking",
-    "retry": "retry",
-    "error": "error",
-    "stopped": "stopped",
-}
+LABELS = {"answer": "answer", "thinking": "thinking", "retry": "retry", "error": "error", "stopped": "stopped"}
 
 
 def run(*events: tuple[Any, ...]) -> list[StreamEvent]:
@@ -216,16 +209,52 @@ def test_a_tool_named_like_the_model_or_a_lane_has_a_lane_of_its_own() -> None:
     assert [span.lane for span in spans(events)[1:]] == ["model 2", "x 2", "x", "x 3"]
 
 
-def test_spans_until_a_moment_are_those_that_had_begun() -> None:
-    """What was open then is running, and its result not known."""
+def test_an_event_belongs_to_its_call_to_what_was_written_or_to_the_wait_it_ended() -> None:
+    """And each span has a key of its own; events that only tell of the run belong to none."""
     made = spans(PARALLEL)
-    assert until(made, made[-1].end) == made
-    assert until(made, -1) == []
-    for now in (span.start + (span.end - span.start) / 2 for span in made):
-        for shown, whole in zip(until(made, now), made, strict=False):
-            assert shown.start == whole.start <= now
-            cut = (shown.end, shown.status, shown.result) == (now, "running", None)
-            assert cut if whole.end > now else shown == whole
+    found = {event.seq: span_at(made, event.seq) for event in PARALLEL}
+    lanes = {seq: (span.lane, span.kind) if span else None for seq, span in found.items()}
+    assert lanes == {
+        1: ("weather", "tool"),
+        2: ("weather 2", "tool"),
+        3: ("search", "tool"),
+        4: ("weather 2", "tool"),
+        5: ("weather", "tool"),
+        6: ("search", "tool"),
+        7: ("model", "writing"),
+        8: None,
+        9: None,
+    }
+    assert [span.lane for span in returned(made)] == ["weather 2", "weather", "search"]
+    assert len({span.key for span in made}) == len(made)
+    assert span_at(spans(PLAIN), 1) == spans(PLAIN)[1]
+
+
+def test_a_span_keeps_its_key_while_the_run_goes_on() -> None:
+    """So that what was chosen while it was live is chosen when it has ended."""
+    for count in range(1, len(PARALLEL)):
+        live = spans(PARALLEL[:count], now=PARALLEL[count - 1].at)
+        assert {span.key for span in live} <= {span.key for span in spans(PARALLEL)}
+
+
+# Pieces of the text
+
+
+def test_pieces_count_the_letters_of_the_text_that_counts() -> None:
+    """No marks of Markdown, no text of another step or of an attempt that failed."""
+    events = run(text(1, "Let me see."), call(2, "a"), result(3, "a"), text(4, "**It** ", 2), text(5, "is 4.", 2))
+    assert text_pieces(events) == [TextPiece(4, 4, 2), TextPiece(5, 5, 5)]
+    again = run(text(1, "Half"), ("retry", 2, 1, {"code": "timeout", "wait": 0.5}), text(4, "日本語 1"))
+    assert text_pieces(again) == [TextPiece(4, 3, 4)]
+    assert text_pieces(run(call(1, "a"))) == []
+
+
+@pytest.mark.parametrize("count", [1, MOST, MOST + 1, 5_000])
+def test_the_number_of_pieces_is_bounded_and_the_last_is_the_end(count: int) -> None:
+    """However long the answer is."""
+    made = text_pieces(run(*(text(n / 100, "ab") for n in range(count)), done(99)))
+    assert len(made) <= MOST
+    assert (made[-1].seq, made[-1].letters) == (count, 2 * count)
 
 
 # Rows and totals
@@ -263,27 +292,26 @@ def test_totals_count_parallel_time_once() -> None:
 # The diagram
 
 
-def test_a_diagram_tells_the_run_in_order() -> None:
-    """Calls that overlap stand in one block; what could be a mark is written as a code."""
-    assert mermaid(PARALLEL, LABELS | {"question": "Weather?"}).splitlines() == [
-        "sequenceDiagram",
-        "actor user as あなた",
-        "participant model as Model#59; #101;nd",
-        "participant tool1 as weather",
-        "participant tool2 as search",
-        "user->>model: Weather?",
-        "par weather",
-        "model->>tool1: city: Oslo",
-        "tool1-->>model: …",
-        "and weather",
-        "model->>tool1: city: 大阪",
-        "tool1-->>model: t: 20",
-        "and search",
-        "model->>tool2: q: x",
-        "tool2-->>model: …",
-        "end",
-        "model-->>user: answer: x",
+def told(events: list[StreamEvent], labels: dict[str, str] = LABELS) -> list[list[list[tuple[Any, ...]]]]:
+    return [
+        [[(each.kind, each.source, each.target, each.text, each.seq) for each in branch] for branch in block]
+        for block in diagram(events, labels).blocks
     ]
+
+
+def test_a_diagram_tells_the_run_in_order() -> None:
+    """Calls that overlap stand in one block, and what one chooses is an event."""
+    labels = LABELS | {"question": "Weather?"}
+    assert told(PARALLEL, labels) == [
+        [[("call", "user", "model", "Weather?", None)]],
+        [
+            [("call", "model", ":weather", "city: Oslo", 1), ("reply", ":weather", "model", "…", 5)],
+            [("call", "model", ":weather", "city: 大阪", 2), ("reply", ":weather", "model", "t: 20", 4)],
+            [("call", "model", ":search", "q: x", 3), ("reply", ":search", "model", "…", 6)],
+        ],
+        [[("reply", "model", "user", "answer: x", 8)]],
+    ]
+    assert diagram(PARALLEL, labels).participants == ("user", "model", ":weather", ":search")
 
 
 def test_a_diagram_marks_what_failed() -> None:
@@ -297,22 +325,21 @@ def test_a_diagram_marks_what_failed() -> None:
         ("error", 4, 1, {"code": "internal"}),
         done(4, status="failed"),
     )
-    assert mermaid(events, LABELS).splitlines()[5:] == [
-        "Note over model: thinking",
-        "model->>tool1: …",
-        "tool1--xmodel: error: no",
-        "model--xmodel: retry: timeout",
-        "model--xuser: error: internal",
+    assert [message for block in told(events)[1:] for branch in block for message in branch] == [
+        ("note", "model", None, "thinking", 1),
+        ("call", "model", ":weather", "…", 3),
+        ("failed", ":weather", "model", "error: no", 4),
+        ("failed", "model", "model", "retry: timeout", 5),
+        ("failed", "model", "user", "error: internal", 6),
     ]
-    assert mermaid(run(done(1, status="stopped")), LABELS).endswith("model--xuser: stopped\n")
+    assert told(run(done(1, status="stopped")))[-1] == [[("failed", "model", "user", "stopped", 1)]]
 
 
 def test_a_diagram_is_bounded_and_says_what_it_left_out() -> None:
-    """A block that is cut is still closed."""
+    """A block is cut where there is no more room."""
     calls = [call(1, f"{n}", f"t{n}") for n in range(100)]
     results = [result(2, f"{n}", f"t{n}") for n in range(100)]
-    lines = mermaid(run(*calls, *results, done(3)), LABELS).splitlines()
-    assert sum(">>" in line for line in lines) == MESSAGES
-    assert lines[-1] == f"Note over user,model: … {201 - MESSAGES}"
-    assert lines[-2] == "end"
-    assert sum(line.startswith("participant tool") for line in lines) == 30
+    made = diagram(run(*calls, *results, done(3)), LABELS)
+    assert sum(len(branch) for block in made.blocks for branch in block) == MESSAGES
+    assert made.left_out == 201 - MESSAGES
+    assert len(made.participants) == 2 + 30

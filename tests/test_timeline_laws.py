@@ -1,6 +1,5 @@
 """What a timeline shows of a run, by laws over any valid run."""
 
-import re
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -9,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamlab.events.event import EVENTS, StreamEvent, ToolCall, first_seq, merge_deltas
-from streamlab.timeline.diagram import MESSAGES, mermaid
+from streamlab.timeline.diagram import MESSAGES, SHORT, diagram
+from streamlab.timeline.pieces import MOST, text_pieces
 from streamlab.timeline.rows import PREVIEW, row
-from streamlab.timeline.spans import STRETCHES, spans
+from streamlab.timeline.spans import STRETCHES, span_at, spans
 from streamlab.timeline.totals import totals
 from tests.events import of
 from tests.test_timeline import LABELS
@@ -144,22 +144,38 @@ def test_there_is_a_row_for_each_event(events: list[StreamEvent]) -> None:
         assert one.preview.isprintable()
 
 
-NAME, TEXT = r"([\w .,、。…]|#\d+;)+", r"([^#;<>&%$\n]|#\d+;)+"
-LINE = re.compile(
-    rf"sequenceDiagram|end|(actor user|participant (model|tool\d+)) as {NAME}|(par|and) {NAME}"
-    rf"|Note over (user,)?model: {TEXT}|(user|model|tool\d+)(->>|-->>|--x)(user|model|tool\d+): {TEXT}"
-)
+@given(runs())
+def test_a_diagram_is_of_short_lines_and_of_events_that_are_there(events: list[StreamEvent]) -> None:
+    """Whatever a tool is named and says."""
+    made = diagram(events, LABELS | {"question": "?"})
+    shown = [message for block in made.blocks for branch in block for message in branch]
+    assert len(shown) <= MESSAGES
+    assert all(block and all(block) for block in made.blocks)
+    assert {message.seq for message in shown[1:]} <= {event.seq for event in events}
+    for message in shown:
+        assert {message.source, message.target or "model"} <= set(made.participants)
+        assert message.text.isprintable()
+        assert 0 < len(message.text) <= SHORT + len("thinking: ")
 
 
-@given(runs(), contents)
-def test_no_text_breaks_a_diagram(events: list[StreamEvent], label: str) -> None:
-    """Every line is one of ours, text holds neither marks nor the word that ends a block, and blocks are closed."""
-    source = mermaid(events, dict.fromkeys(LABELS, label))
-    lines = source.removesuffix("\n").split("\n")
-    assert all(LINE.fullmatch(line) for line in lines)
-    assert not any(re.search(r"\bend\b", line, re.IGNORECASE) for line in lines if line != "end")
-    assert sum(line.startswith("par ") for line in lines) == sum(line == "end" for line in lines)
-    assert sum(bool(re.match(r"[\w]+-|Note over model", line)) for line in lines) <= MESSAGES
+@given(runs())
+def test_what_an_event_belongs_to_is_there_and_holds_it(events: list[StreamEvent]) -> None:
+    """And every call and result belongs to a call, if its beginning is known."""
+    made = spans(events)
+    for event in events:
+        span = span_at(made, event.seq)
+        assert span is None or span.seqs[0] <= event.seq <= span.seqs[1]
+        if event.type == "tool_call":
+            assert span
+            assert span.call_id == event.call_id
+
+
+@given(runs())
+def test_pieces_grow_with_the_text(events: list[StreamEvent]) -> None:
+    """In time, in events and in letters."""
+    made = text_pieces(events)
+    assert len(made) <= MOST
+    assert all(one.seq < other.seq and one.letters <= other.letters for one, other in pairwise(made))
 
 
 @given(runs(), st.floats(-5, 5))

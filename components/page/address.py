@@ -8,6 +8,7 @@ from streamlab.chats.chat import Chat, UnknownChat
 
 CHAT, RUN, MEASUREMENT, COMPARISON = "chat", "run", "measurement", "comparison"  # parameters
 TRIAL, READING, RACE = "trial", "reading", "race"
+SECOND = "with"  # a run that is shown beside the one that RUN names
 
 
 def show(parameter: str, id: str | None) -> None:

@@ -4,12 +4,14 @@ from collections.abc import Iterable, Mapping
 
 import streamlit as st
 
+SIDEBAR = '[data-testid="stSidebar"]'
+
 # Of an icon a screen reader would read the icon's name. A text that is too long loses its end, which for Arabic is on
 # the left. Streamlit draws a button anew when it likes, and one with a tooltip twice: the second is for phones. The
 # class is that of the widget's key.
 _JS = """
 export default function({ data }) {
-    const place = document.querySelector('[data-testid="stSidebar"]') ?? document.body;
+    const place = document.querySelector(data.place) ?? document.body;
     const all = key => place.querySelectorAll(`.st-key-${CSS.escape(key)} button`);
     const tell = () => {
         for (const [key, name] of Object.entries(data.names)) all(key).forEach(button => { button.ariaLabel = name; });
@@ -25,9 +27,13 @@ export default function({ data }) {
 _component = st.components.v2.component("button_names", js=_JS)
 
 
-def name_buttons(names: Mapping[str, str], texts: Iterable[str]) -> None:
-    """Name buttons of the sidebar by their keys, and let those of `texts` run as their texts do."""
-    data = {"names": {_class(key): name for key, name in names.items()}, "texts": [_class(key) for key in texts]}
+def name_buttons(names: Mapping[str, str], texts: Iterable[str] = (), place: str = SIDEBAR) -> None:
+    """Name the buttons at a place (a CSS selector) by their keys, and let those of `texts` run as their texts do."""
+    data = {
+        "place": place,
+        "names": {_class(key): name for key, name in names.items()},
+        "texts": [_class(key) for key in texts],
+    }
     _component(data=data, height=0)
 
 

@@ -137,15 +137,19 @@ class History(Generic[D, N]):
             if self._deleted:
                 button("history.undo", "undo", self._undo, key=f"{self.page}.undo")
 
-    def choose_other(self, current: str) -> N | None:
-        """Draw a box to choose another item to compare with, and return it."""
-        listed = by_day(self.entries() or []) if browser() else [("", self.entries() or [])]
-        others = {
+    def others(self, current: str) -> dict[str, str]:
+        """Return what is listed but for the current one: its id, and a name that says when it was."""
+        entries = self.entries() or []
+        return {
             entry.key: f"{entry.title} · {day} {time_text(entry.at)}" if entry.at else entry.title
-            for day, those in listed
+            for day, those in (by_day(entries) if browser() else [("", entries)])
             for entry in those
             if entry.key != current
         }
+
+    def choose_other(self, current: str) -> N | None:
+        """Draw a box to choose another item to compare with, and return it."""
+        others = self.others(current)
         if not others:
             return None
         chosen = st.selectbox(

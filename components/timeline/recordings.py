@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from components.page.address import RUN, show
+from components.page.address import RUN, SECOND, named, show
 from components.page.history import History, keep_file
 from components.page.lab import engine
 from components.page.session import session
@@ -70,15 +70,39 @@ def draw_missing(run_id: str) -> None:
     HISTORY.draw_missing(run_id, chat_id)
 
 
-def draw_list(current: str | None, shown: Recording | None) -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+def draw_toolbar(current: str | None, shown: Recording | None) -> None:
+    """Draw one line: a new question, the runs, and a menu of what has to do with files."""
+    with st.container(horizontal=True, wrap=False, width="content", gap="xsmall"):
         button("timeline.new", "add", show, RUN, None)
         HISTORY.draw(current)
-        with st.popover(t("timeline.upload"), icon=":material/upload:"):
+        with st.popover(t("timeline.upload"), icon=":material/folder_open:"):
             uploader(t("timeline.upload_what"), ["jsonl"], UPLOAD_KEY, _upload, RECORDING_MB)
-        if current and shown and shown.events:
-            file, look = f"run-{current[:8]}.jsonl", {"icon": ":material/download:", "width": "content"}
-            download("timeline.download", _file(current, shown.events), file, "application/jsonl", **look)
+            if current and shown and shown.events:
+                file, icon = f"run-{current[:8]}.jsonl", ":material/download:"
+                download("timeline.download", _file(current, shown.events), file, "application/jsonl", icon=icon)
+
+
+def choose_second(current: str) -> tuple[str, Recording] | None:
+    """Draw a box to choose a run to put beside the current one; the address keeps it. Return its id and the run."""
+    id = named(SECOND)
+    found = find(id) if id and id != current else None
+    options = HISTORY.others(current) | ({id: found.name} if id and found else {})
+    if not options:
+        return None
+    key = f"timeline.compare.{current}"
+    st.session_state[key] = id if found else None
+    st.selectbox(
+        t("timeline.compare"),
+        options,
+        key=key,
+        format_func=options.__getitem__,
+        on_change=lambda: show(SECOND, st.session_state[key]),
+        placeholder=t("timeline.compare"),
+        label_visibility="collapsed",
+    )
+    if id and id != current and not found:
+        st.caption(t("timeline.second_gone"))
+    return (id, found) if id and found and found.events else None
 
 
 @st.cache_data(max_entries=20, show_spinner=False)

@@ -50,6 +50,11 @@ class Span:
     result: Any
     seqs: tuple[int, int]
 
+    @property
+    def key(self) -> str:
+        """What names it among the spans of its run, also while the run goes on."""
+        return f"call {self.seqs[0]}" if self.kind == "tool" else f"{self.kind} {self.start:.6f}"
+
 
 def spans(events: Sequence[StreamEvent], now: float | None = None) -> list[Span]:
     """Return the run's spans by their start.
@@ -64,13 +69,19 @@ def spans(events: Sequence[StreamEvent], now: float | None = None) -> list[Span]
     return read(events, now).spans
 
 
-def until(some: Sequence[Span], now: float) -> list[Span]:
-    """Return the spans as far as they were at `now` (seconds since the run began): what was open then is running."""
-    return [
-        span if span.end <= now else replace(span, end=now, status="running", result=None)
-        for span in some
-        if span.start <= now
-    ]
+def span_at(some: Sequence[Span], seq: int) -> Span | None:
+    """Return the span of an event: its call, what the model wrote with it, or the wait that it ended."""
+    owned = (
+        [span for span in some if span.kind == "tool" and seq in span.seqs],
+        [span for span in some if span.kind in ("thinking", "writing") and span.seqs[0] <= seq <= span.seqs[1]],
+        [span for span in some if span.kind == "waiting" and span.seqs[1] == seq],
+    )
+    return next((spans[0] for spans in owned if spans), None)
+
+
+def returned(some: Sequence[Span]) -> list[Span]:
+    """Return the calls in the order in which they ended."""
+    return sorted((span for span in some if span.kind == "tool"), key=lambda span: span.seqs[1])
 
 
 def overlapping_calls(some: Sequence[Span]) -> bool:
