@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 import streamlit as st
 
 from components.middleware.deep_addresses import ADDRESS
-from components.page import conversations, providers, sidebar, storage
+from components.page import conversations, providers, settings, sidebar, storage
 from components.page.composition import keep_composition
 from components.page.connection import tell_of_connection
 from components.page.folder import folder
@@ -46,6 +46,7 @@ def unknown_address() -> str | None:
 
 
 root = st.Page(start, url_path="start", default=True, visibility="hidden")
+settings.restore()
 page = st.navigation({"": [root], t("app.title"): [*pages.values()]})
 if page == pages["chat"]:
     with st.sidebar:

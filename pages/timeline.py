@@ -6,7 +6,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from components.answer import answer
-from components.page import lesson, questions, sidebar
+from components.page import lesson, questions, settings, sidebar
 from components.page.address import RUN, named, show
 from components.page.browser import browser
 from components.page.lab import await_log, engine, following
@@ -98,6 +98,7 @@ lesson.draw_title(
 notice_place = st.container()
 with st.container():  # at the top, as the page is read from there: a box at the bottom would draw the view to the end
     questions.draw_input("timeline.input", t("timeline.input"), ask, notice_place)
+    settings.draw()
 recordings.draw_list(run_id, recorded)
 stop_place = st.empty()
 start_place = st.empty()  # also where nothing comes: the suggestions go as soon as one was chosen

@@ -5,9 +5,21 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from components.page.sidebar import model_label
+import streamlit as st
+
+from components.page.settings import model_label
 from components.page.texts import t
+from components.page.widgets import download
 from streamlab.chats.chat import Chat, Turn
+
+
+def draw_export(chat: Chat) -> None:
+    """Draw the popover with both files, which are made when it is opened."""
+    name = f"streaming-lab-{chat.id[:8]}"
+    with st.popover(t("chat.export"), icon=":material/download:", on_change="rerun", key="chat.export") as popover:
+        if popover.open:
+            download("chat.export_markdown", to_markdown(chat), f"{name}.md", "text/markdown")
+            download("chat.export_json", to_json(chat), f"{name}.json", "application/json")
 
 
 def to_markdown(chat: Chat) -> str:

@@ -9,7 +9,7 @@ import streamlit as st
 from components.answer import answer
 from components.chunks.lanes import chart, described, meanwhile, mode_name
 from components.chunks.views import draw_views
-from components.page import access, questions, sidebar
+from components.page import access, questions, settings, sidebar
 from components.page.address import READING, show
 from components.page.lab import engine
 from components.page.session import session
@@ -56,6 +56,7 @@ def draw_controls(found: CaptureSet | None) -> None:
             key = _question_key(topic)
             st.session_state.setdefault(key, t(f"chunks.question_{topic}"))
             control("chunks.question", st.text_area, key=key, height=96)
+            settings.draw()
             with st.container(horizontal=True):
                 button("chunks.start", "play_arrow", _start, topic, type="primary")
                 if found and found.running:

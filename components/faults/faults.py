@@ -6,7 +6,7 @@ from typing import get_args
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from components.page import questions, sidebar
+from components.page import questions, settings, sidebar
 from components.page.address import TRIAL, show
 from components.page.browser import browser
 from components.page.history import History
@@ -46,6 +46,7 @@ HISTORY: History[Item, SavedTrial] = History("faults", TRIAL, lambda: engine().t
 def draw_form() -> DeltaGenerator:
     """Draw the controls and the start button; return the slot for the stop button."""
     with st.container(border=True):
+        settings.draw()
         _draw_fault()
         with st.container(horizontal=True, gap="medium"):
             choice("faults.times", st.segmented_control, TIMES, default="first")

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from components.latency import measurements
 from components.latency.labels import way_label
-from components.page import access, questions, sidebar
+from components.page import access, questions, settings, sidebar
 from components.page.address import MEASUREMENT, show
 from components.page.browser import browser
 from components.page.lab import engine
@@ -46,6 +46,7 @@ def draw() -> None:
         ready = _ready(gateway)
         with st.container(horizontal=True, vertical_alignment="center"):
             button("latency.start", "timer", start, type="primary", disabled=not ready, help=None)
+            settings.draw_more()
             st.caption(t("latency.start_help") if ready else t("latency.incomplete"))
 
 

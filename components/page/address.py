@@ -34,6 +34,6 @@ def find_chat() -> Chat | None:
     lab = engine()
     chat_id = st.query_params.get(CHAT)
     try:
-        return lab.portal.call(lab.chats.get, chat_id) if chat_id else None
+        return lab.portal.call(lab.readers.read, chat_id) if chat_id else None
     except UnknownChat:
         return None

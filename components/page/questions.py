@@ -6,7 +6,7 @@ from typing import TypeVar
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from components.page import access, sidebar
+from components.page import access, settings
 from components.page.lab import engine
 from components.page.session import session
 from components.page.slots import draw_notice
@@ -70,7 +70,7 @@ def draw_input(key: str, placeholder: str, ask: Callable[[str], None], notices: 
         take(found)
         st.rerun()
     draw_notice(notices)
-    access.draw([sidebar.options().model], notices)
+    access.draw([settings.options().model], notices)
     question = st.chat_input(placeholder, key=key, on_submit=submit)
     with notices:
         keep_unsent()

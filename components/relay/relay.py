@@ -8,7 +8,7 @@ import segno
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from components.page import sidebar
+from components.page import settings
 from components.page.address import RUN
 from components.page.lab import engine
 from components.page.session import session
@@ -37,9 +37,9 @@ def draw_controls(start: Callable[[], None]) -> DeltaGenerator:
     with st.container(border=True):
         st.session_state.setdefault(QUESTION, t("relay.question_default"))
         control("relay.question", st.text_area, height=68)
+        settings.draw(tools=True)
         with st.container(horizontal=True, vertical_alignment="center"):
             button("relay.start", "play_arrow", start, type="primary")
-            sidebar.draw_tools_switch()
             return st.container(horizontal=True, width="content")
 
 
