@@ -7,16 +7,21 @@ from streamlit.delta_generator import DeltaGenerator
 
 from components.answer import answer
 from components.answer.export import draw_export
+from components.chat import actions, share
+from components.chat import questions as chat_questions
+from components.chat.viewing import viewed
 from components.page import conversations, lesson, questions, settings
-from components.page.address import CHAT, RUN, find_chat, named, show
+from components.page.address import CHAT, find_chat, named, show
 from components.page.browser import browser
 from components.page.changes import draw_changes
-from components.page.lab import engine, find_log, following
+from components.page.keys import draw_keys
+from components.page.lab import engine, following
 from components.page.session import session
 from components.page.texts import t
 from components.page.widgets import button
 from streamlab.agent.graph import chat_agent
-from streamlab.chats.chat import Busy, Chat, Turn
+from streamlab.chats.chat import Busy, Chat, Turn, UnknownChat
+from streamlab.chats.readers import is_reader
 from streamlab.engine import Engine
 from streamlab.hub import HubUnreachable
 from streamlab.runs.chain import chat_chain
@@ -29,22 +34,35 @@ lab = engine()
 
 
 def ask(question: str) -> None:
-    options = settings.options()
+    known, after = None, None
+    with suppress(HubUnreachable):  # which is said where the question is asked
+        known = find_chat()
+    if known and (turns := viewed(known)) != known.turns:
+        after = turns[-1].run_id
+    begin(known.id if known else None, question, after)
+
+
+def ask_instead(question: str, after: str) -> None:
+    """Ask an edited question, after the turn of a run."""
+    begin(st.query_params.get(CHAT), question, after)
+
+
+def begin(chat_id: str | None, question: str, after: str | None) -> None:
+    options, me = settings.options(), browser() or ""
 
     def answer() -> Chat:
-        known = find_chat()
-        return lab.portal.call(lab.chats.ask, known.id if known else None, question, options, (), browser() or "")
+        return lab.portal.call(lab.chats.ask, chat_id, question, options, (), me, "", after)
 
     if chat := questions.started([options.model], answer):
         show(CHAT, chat.id)
 
 
-def regenerate(chat: Chat) -> None:
+def regenerate(chat: Chat, turn: Turn) -> None:
     options = settings.options()
 
     def answer_anew() -> None:
         with suppress(Busy):  # another browser was faster; its answer shows
-            lab.portal.call(lab.chats.regenerate, chat.id, options)
+            lab.portal.call(lab.chats.regenerate, chat.id, options, turn.run_id)
 
     questions.started([options.model], answer_anew)
 
@@ -54,6 +72,8 @@ def stop(chat: Chat) -> None:
         lab.portal.call(lab.chats.stop, chat.id)
     except HubUnreachable:
         session().notice = t("chat.unreachable")
+    except UnknownChat:
+        session().notice = t("notice.read_only")
 
 
 def draw_suggestions() -> None:
@@ -64,16 +84,16 @@ def draw_suggestions() -> None:
     questions.draw_suggestions("chat.suggestion", suggestions, ask)
 
 
-def draw_answer(chat: Chat, turn: Turn) -> None:
+def draw_answer(chat: Chat, turn: Turn, *, last: bool) -> None:
     with st.chat_message("assistant", avatar=":material/smart_toy:"):
         body, beneath = st.empty(), st.empty()
         if turn.outcome:
             with body.container():
                 answer.draw_outcome(turn.outcome)
-            draw_beneath(chat, turn, beneath)
+            draw_beneath(chat, turn, beneath, last=last)
             return
-        # Before any text, and where the row of actions will be. What else the page has is drawn already.
-        button("chat.stop", "stop_circle", stop, chat, place=beneath)
+        if not is_reader(chat.id):  # before any text, and where the row of actions will be
+            button("chat.stop", "stop_circle", stop, chat, place=beneath)
         with body.container(), following(turn.run_id) as batches:
             taken = answer.follow(batches)
         finish(chat, body, beneath, taken)
@@ -93,28 +113,15 @@ def finish(chat: Chat, body: DeltaGenerator, beneath: DeltaGenerator, taken: int
     if outcome.thinking or outcome.tools or taken > answer.PLAIN:
         with body.container():
             answer.draw_outcome(outcome, taken)
-    draw_beneath(now, now.turns[-1], beneath)
+    draw_beneath(now, now.turns[-1], beneath, last=True)
 
 
-def draw_beneath(chat: Chat, turn: Turn, place: DeltaGenerator) -> None:
+def draw_beneath(chat: Chat, turn: Turn, place: DeltaGenerator, *, last: bool) -> None:
     """Draw how the answer ended, its figures, and the row of what can be done with it."""
-    if not turn.outcome:
-        return
-    with place.container():
-        answer.draw_ending(turn.outcome, turn.options.model)
-        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-            again_place = st.empty()  # also where nothing comes: the last answer's button goes with the next question
-            if turn.run_id == chat.turns[-1].run_id:
-                draw_again(chat, again_place, failed=turn.outcome.status in ("failed", "lost"))
-            if turn.options.tools and find_log(turn.run_id):  # as long as the run's log is there
-                page, icon, query = "../pages/timeline.py", ":material/view_timeline:", {RUN: turn.run_id}
-                st.page_link(page, label=t("chat.timeline"), icon=icon, query_params=query)
-
-
-def draw_again(chat: Chat, place: DeltaGenerator, *, failed: bool) -> None:
-    name, icon, kind = ("retry", "refresh", "primary") if failed else ("regenerate", "restart_alt", "tertiary")
-    look = {"key": "chat.again", "type": kind, "help": t("chat.regenerate_help")}
-    button(f"chat.{name}", icon, regenerate, chat, place=place, **look)
+    if turn.outcome:
+        with place.container():
+            answer.draw_ending(turn.outcome, turn.options.model)
+            actions.draw(chat, turn, regenerate, last=last)
 
 
 answers = chat_agent if settings.options().tools else chat_chain
@@ -126,6 +133,7 @@ try:
 except HubUnreachable:
     away = True
     st.warning(t("chat.unreachable"), icon=":material/cloud_off:")
+can_ask = not (current and is_reader(current.id))
 invitation = st.empty()  # also in a chat: otherwise what stands below would be there twice while an answer arrives
 if not current and not away:
     with invitation.container():
@@ -136,14 +144,22 @@ if not current and not away:
 toolbar = st.empty()  # likewise
 notices = st.bottom.container()
 with st.bottom.container():
-    settings.draw(tools=True)
-questions.draw_input("chat.input", t("chat.input"), ask, notices)
+    if can_ask:
+        settings.draw(draw_keys, tools=True)
+    else:
+        st.info(t("chat.read_only"), icon=":material/visibility:")
+if can_ask:
+    questions.draw_input("chat.input", t("chat.input"), ask, notices)
 if chat_id:
     draw_changes(CHAT, chat_id, *(current.versions if current else [""]))
 if current:
+    turns = viewed(current)
+    share.draw(current)
     with toolbar.container(horizontal=True, vertical_alignment="center"):
         button("chat.new", "add_comment", show, CHAT, None)
-        draw_export(current)
-    for turn in current.turns:
-        questions.draw_question(turn.question)
-        draw_answer(current, turn)
+        if can_ask or not current.live:  # the file names the runs, and a live one can be stopped by who knows it
+            draw_export(current, turns)
+    actions.name_all(turns)
+    for turn in turns:
+        chat_questions.draw(current, turn, ask_instead, can_ask=can_ask)
+        draw_answer(current, turn, last=turn is turns[-1])

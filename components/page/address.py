@@ -20,10 +20,15 @@ def show(parameter: str, id: str | None) -> None:
 
 
 def named(parameter: str) -> str | None:
-    """Return the id that the address names, or else the one that was shown last, and put it into the address."""
-    id = st.query_params.get(parameter) or session().shown.get(parameter)
+    """Return the id that the address names, or else the one that was shown last, and put it into the address.
+
+    An empty one is for none, also where one was shown (see components/page/keys.py).
+    """
+    id = st.query_params.get(parameter)
+    if id is None:
+        id = session().shown.get(parameter)
     show(parameter, id)
-    return id
+    return id or None
 
 
 def find_chat() -> Chat | None:

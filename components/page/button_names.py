@@ -9,26 +9,28 @@ import streamlit as st
 # class is that of the widget's key.
 _JS = """
 export default function({ data }) {
-    const place = document.querySelector('[data-testid="stSidebar"]') ?? document.body;
+    const place = document.querySelector(`[data-testid="${data.place}"]`) ?? document.body;
     const all = key => place.querySelectorAll(`.st-key-${CSS.escape(key)} button`);
     const tell = () => {
         for (const [key, name] of Object.entries(data.names)) all(key).forEach(button => { button.ariaLabel = name; });
         for (const key of data.texts) all(key).forEach(button => { button.dir = 'auto'; });
     };
-    const watch = new MutationObserver(tell);
+    let due = null;
+    const soon = () => { due ??= requestAnimationFrame(() => { due = null; tell(); }); };  // text may be arriving
+    const watch = new MutationObserver(soon);
     watch.observe(place, { childList: true, subtree: true });
     tell();
-    return () => watch.disconnect();
+    return () => { watch.disconnect(); cancelAnimationFrame(due); };
 }
 """
 
 _component = st.components.v2.component("button_names", js=_JS)
 
 
-def name_buttons(names: Mapping[str, str], texts: Iterable[str]) -> None:
-    """Name buttons of the sidebar by their keys, and let those of `texts` run as their texts do."""
-    data = {"names": {_class(key): name for key, name in names.items()}, "texts": [_class(key) for key in texts]}
-    _component(data=data, height=0)
+def name_buttons(names: Mapping[str, str], texts: Iterable[str] = (), place: str = "stSidebar") -> None:
+    """Name the buttons of a part of the page by their keys, and let those of `texts` run as their texts do."""
+    named = {_class(key): name for key, name in names.items()}
+    _component(data={"place": place, "names": named, "texts": list(map(_class, texts))}, height=0)
 
 
 def _class(key: str) -> str:

@@ -12,7 +12,7 @@ from components.page.session import session
 from components.page.slots import draw_notice
 from components.page.texts import plain, t
 from components.page.unsent import keep_unsent
-from streamlab.chats.chat import Busy
+from streamlab.chats.chat import Busy, UnknownChat
 from streamlab.hub import HubFull, HubUnreachable
 from streamlab.models.options import QUESTION_CHARACTERS, InvalidQuestion
 from streamlab.runs.run import Closing, TooManyRuns
@@ -37,6 +37,8 @@ def started(models: Iterable[str], start: Callable[[], T]) -> T | None:
         return start()
     except InvalidQuestion as error:
         session().notice = t(f"notice.{error.code}", length=f"{error.length:,}", limit=f"{QUESTION_CHARACTERS:,}")
+    except UnknownChat:
+        session().notice = t("notice.read_only")
     except Busy:
         session().notice = t("notice.busy")
     except Closing:

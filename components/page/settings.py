@@ -1,5 +1,6 @@
 """The settings of the next answer, beside the box where it is asked for: model, tools, and a popover with the rest."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import astuple
 
@@ -48,14 +49,15 @@ def options() -> Options:
     return Options(state[MODEL_KEY], state[SYSTEM_KEY].strip(), state[TEMPERATURE_KEY], state.get(TOOLS_KEY, False))
 
 
-def draw(*, tools: bool = False) -> None:
-    """Draw all of them in a row, with the switch for tools where the page offers it."""
+def draw(beside: Callable[[], None] = lambda: None, *, tools: bool = False) -> None:
+    """Draw all of them in a row, with the switch for tools where the page offers it, and what `beside` draws."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         look = {"format_func": model_label, "label_visibility": "collapsed", "width": MODEL_WIDTH}
         control("sidebar.model", st.selectbox, _names(), key=MODEL_KEY, **look)
         if tools:
             draw_tools_switch()
         draw_more()
+        beside()
 
 
 def draw_more() -> None:
@@ -64,7 +66,7 @@ def draw_more() -> None:
     differing = [t("sidebar.system")] * bool(now.system)
     differing += [t("sidebar.temperature")] * (now.temperature != DEFAULT_TEMPERATURE)
     label = t("sidebar.settings_differ", number=len(differing)) if differing else t("sidebar.settings")
-    what = t("sidebar.differ", names=t("sidebar.and").join(differing)) if differing else None
+    what = t("sidebar.differ", names=" · ".join(differing)) if differing else None
     with st.popover(label, icon=":material/tune:", help=what, key="settings.more"):
         if is_demo(now.model):
             st.caption(t("sidebar.demo_note"))

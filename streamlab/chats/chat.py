@@ -1,8 +1,8 @@
 """A conversation as a document: its questions, and what the runs that answer them came to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Literal, get_args
+from typing import Literal, Self, get_args
 
 from streamlab.events.event import Status
 from streamlab.events.outcome import UNKNOWN, Outcome
@@ -69,6 +69,15 @@ class Chat:
     def all_turns(self) -> tuple[Turn, ...]:
         """Return the turns of its branch, and then those of the others."""
         return (*self.turns, *(aside.turn for aside in self.asides))
+
+    def rated(self, run_id: str, feedback: Feedback | None) -> Self:
+        """Return the conversation with this feedback on the answer of a run."""
+
+        def rated(turn: Turn) -> Turn:
+            return replace(turn, feedback=feedback) if turn.run_id == run_id else turn
+
+        asides = tuple(replace(aside, turn=rated(aside.turn)) for aside in self.asides)
+        return replace(self, turns=tuple(map(rated, self.turns)), asides=asides)
 
     @property
     def live(self) -> Turn | None:

@@ -128,11 +128,8 @@ class Chats:
         if feedback:
             feedback = replace(feedback, note=feedback.note[:NOTE_CHARACTERS])
         while known := await self._chats.get(chat_id):
-            chat = known.document
-            turns = tuple(_rated(turn, run_id, feedback) for turn in chat.turns)
-            asides = tuple(replace(each, turn=_rated(each.turn, run_id, feedback)) for each in chat.asides)
-            rated = replace(chat, turns=turns, asides=asides)
-            if rated == chat or await self._chats.replace(chat_id, known, rated):
+            rated = known.document.rated(run_id, feedback)
+            if rated == known.document or await self._chats.replace(chat_id, known, rated):
                 return rated
         raise UnknownChat(chat_id)
 
@@ -332,10 +329,6 @@ def _closed(chat: Chat, outcome: Outcome) -> Chat:
     """Write into the last turn what became of it."""
     *before, last = chat.turns
     return replace(chat, turns=(*before, replace(last, outcome=outcome)))
-
-
-def _rated(turn: Turn, run_id: str, feedback: Feedback | None) -> Turn:
-    return replace(turn, feedback=feedback) if turn.run_id == run_id else turn
 
 
 def _told(exchanges: Iterable[tuple[str, str]], options: Options) -> Iterator[Turn]:
