@@ -11,7 +11,7 @@ from benchmarks.harness import chromium, wait_until
 from components.page.texts import texts
 from tests.browser import MODELS, is_error
 
-PATIENCE = 10.0  # seconds until a test that waits in vain gives up
+PATIENCE = 30.0  # seconds until a test that waits in vain gives up
 EN, JA = texts("en"), texts("ja")
 THINKING = {"".join(f"{words['chat.thinking']}…".split()) for words in (EN, JA)}
 

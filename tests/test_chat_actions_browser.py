@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests import chat
-from tests.browser import needs_chromium
+from tests.browser import choose_variant, needs_chromium
 from tests.chat import EN, JA, Visit, answer, ask, both, choose, finished, grown, write
 
 browser, visit = chat.browser, chat.visit  # fixtures are found by their names
@@ -39,7 +39,7 @@ def test_an_answer_is_copied_and_rated(visit: Visit, locale: str, words: dict[st
     assert "\n\n" in copied
     other = visit(page.url, locale)
     finished(other, words)
-    answer(page).get_by_test_id("stFeedback").get_by_role("button").last.click()
+    answer(page).get_by_test_id("stFeedback").get_by_role("radio").first.click()
     named(answer(page), words["chat.note"]).click()
     page.get_by_role("textbox", name=words["chat.note_what"]).fill("Clear.")
     page.keyboard.press("Control+Enter")
@@ -171,7 +171,7 @@ def test_back_leads_to_the_conversation_before(visit: Visit) -> None:
 def test_a_code_block_has_a_copy_button(visit: Visit) -> None:
     """Streamlit's own, on every block of an answer."""
     page = visit()
-    choose(page, "scripted")
+    choose_variant(page, EN, "scripted")
     ask(page, "Show me an example in Python, please")
     finished(page)
     expect(page.get_by_test_id("stCodeCopyButton").first).to_be_attached()

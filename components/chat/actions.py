@@ -26,7 +26,7 @@ def draw(chat: Chat, turn: Turn, regenerate: Callable[[Chat, Turn], None], *, la
     if not outcome:
         return
     can_ask = not is_reader(chat.id)
-    with st.container(horizontal=True, vertical_alignment="center", gap="xxsmall"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if outcome.text:
             copy_button(outcome.text, t("chat.copy"), f"chat.copy.{turn.run_id}")
         if can_ask:

@@ -11,9 +11,6 @@ NAMES = ("focus", "stop", "search", "list")
 # nothing is typed yet, for the box has the focus after each question. Those of one character can be turned off, as
 # WCAG 2.1.4 wants it for those who speak to their computer. What is open takes Escape for itself: Streamlit closes it
 # when it hears of the key, so this looks before, and acts after nobody else has.
-#
-# An address without a conversation may be one to which somebody goes back, or one that a page has not been told of
-# yet; the script cannot tell. So going back to it is written out, before Streamlit reads the address.
 _JS = """
 const OFF = 'streamlab.keys:off', OPEN = '[role=dialog], [role=listbox], [role=menu], [data-testid=stPopoverBody]';
 const apple = /Mac|iPhone|iPad/.test(navigator.platform);
@@ -69,19 +66,11 @@ export default function({ data, parentElement }) {
         else return;
         event.preventDefault();
     };
-    const back = () => {
-        const address = new URL(location);
-        if (address.searchParams.has('chat')) return;
-        address.searchParams.set('chat', '');
-        history.replaceState(history.state, '', address);
-    };
     window.addEventListener('keydown', before, true);
     window.addEventListener('keydown', press);
-    window.addEventListener('popstate', back, true);
     return () => {
         window.removeEventListener('keydown', before, true);
         window.removeEventListener('keydown', press);
-        window.removeEventListener('popstate', back, true);
     };
 }
 """
