@@ -125,7 +125,7 @@ def test_the_longest_question_is_asked() -> None:
 def test_a_question_is_shown_as_typed(question: str) -> None:
     """As text: no HTML, no formulas, no Markdown."""
     message = ask(visit("en"), question).chat_message[0]
-    assert [type(node).__name__ for node in message] == ["ChatMessage", "Block", "Text", "Button"]
+    assert [type(node).__name__ for node in message][:4] == ["ChatMessage", "Block", "Text", "Button"]
     assert message.text[0].value == question
 
 
@@ -295,7 +295,7 @@ def test_an_edited_question_and_a_thumb_with_its_note_are_in_the_page_and_the_fi
     chat_id = app.query_params["chat"]
     first = engine.portal.call(engine.chats.get, chat_id).turns[0].run_id
     click(app, f"chat.edit.{first}")
-    app.text_area(key="chat.edited_text").set_value("Edited?")
+    app.text_area(key=f"chat.edited_text.{first}").set_value("Edited?")
     click(app, "chat.edit_ask")
     assert [message.text[0].value for message in app.chat_message if message.name == "user"] == ["Edited?"]
     second = engine.portal.call(engine.chats.get, chat_id).turns[0].run_id

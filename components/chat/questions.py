@@ -1,6 +1,7 @@
 """A question in a conversation: as typed, with its other versions, and to be edited."""
 
 from collections.abc import Callable
+from typing import Any
 
 import streamlit as st
 
@@ -12,7 +13,7 @@ from streamlab.chats import branches
 from streamlab.chats.chat import Chat, Turn
 from streamlab.models.options import QUESTION_CHARACTERS
 
-EDITED, TEXT = "chat.edited", "chat.edited_text"  # the run whose question is edited, and what it is changed to
+EDITED = "chat.edited"  # the run whose question is edited
 
 
 def draw(chat: Chat, turn: Turn, ask: Callable[[str, str], None], *, can_ask: bool) -> None:
@@ -51,21 +52,25 @@ def _draw_versions(chat: Chat, turn: Turn) -> None:
 
 
 def _draw_editor(chat: Chat, turn: Turn, ask: Callable[[str, str], None]) -> None:
-    label = t("chat.edit_text")
-    st.text_area(label, key=TEXT, max_chars=QUESTION_CHARACTERS, label_visibility="collapsed")
+    look: dict[str, Any] = {"max_chars": QUESTION_CHARACTERS, "label_visibility": "collapsed"}
+    st.text_area(t("chat.edit_text"), turn.question, key=_text_key(turn), **look)
     with st.container(horizontal=True, vertical_alignment="center"):
         button("chat.edit_ask", "send", _ask, chat, turn, ask, type="primary")
         button("chat.edit_cancel", "close", _end, type="tertiary")
         st.caption(t("chat.edit_what"))
 
 
+def _text_key(turn: Turn) -> str:
+    return f"chat.edited_text.{turn.run_id}"
+
+
 def _begin(turn: Turn) -> None:
-    st.session_state[EDITED], st.session_state[TEXT] = turn.run_id, turn.question
+    st.session_state[EDITED] = turn.run_id
 
 
 def _ask(chat: Chat, turn: Turn, ask: Callable[[str, str], None]) -> None:
     """Ask what it was changed to. What is refused stays to be edited."""
-    ask(st.session_state[TEXT], branches.before(chat, turn.run_id))
+    ask(st.session_state[_text_key(turn)], branches.before(chat, turn.run_id))
     if not session().notice:
         _end()
 
