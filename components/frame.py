@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 import streamlit as st
 
 from components.middleware.deep_addresses import ADDRESS
-from components.page import conversations, providers, sidebar, storage
+from components.page import conversations, providers, settings, sidebar, storage
 from components.page.address import CHAT
 from components.page.composition import keep_composition
 from components.page.connection import tell_of_connection
@@ -58,6 +58,7 @@ def unknown_address() -> str | None:
     return None if path.endswith("/") or path == folder() or path in known else path
 
 
+settings.restore()
 groups = {t(f"navigation.{group}"): [pages[name] for name in names] for group, names in GROUPS.items()}
 page = st.navigation({"": [pages[HOME]], **groups}, expanded=True)
 if page == pages[HOME]:

@@ -3,19 +3,25 @@
 from contextlib import suppress
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from components.answer import answer
-from components.answer.export import to_json, to_markdown
-from components.page import conversations, lesson, questions, sidebar
-from components.page.address import CHAT, RUN, find_chat, named, show
+from components.answer.export import draw_export
+from components.chat import actions, share
+from components.chat import questions as chat_questions
+from components.chat.viewing import viewed
+from components.page import conversations, lesson, questions, settings
+from components.page.address import CHAT, find_chat, named, show
 from components.page.browser import browser
 from components.page.changes import draw_changes
-from components.page.lab import engine, find_log, following
+from components.page.keys import draw_keys
+from components.page.lab import engine, following
 from components.page.session import session
 from components.page.texts import t
-from components.page.widgets import button, download
+from components.page.widgets import button
 from streamlab.agent.graph import chat_agent
-from streamlab.chats.chat import Busy, Chat, Turn
+from streamlab.chats.chat import Busy, Chat, Turn, UnknownChat
+from streamlab.chats.readers import is_reader
 from streamlab.engine import Engine
 from streamlab.hub import HubUnreachable
 from streamlab.runs.chain import chat_chain
@@ -28,22 +34,35 @@ lab = engine()
 
 
 def ask(question: str) -> None:
-    options = sidebar.options()
+    known, after = None, None
+    with suppress(HubUnreachable):  # which is said where the question is asked
+        known = find_chat()
+    if known and (turns := viewed(known)) != known.turns:
+        after = turns[-1].run_id
+    begin(known.id if known else None, question, after)
+
+
+def ask_instead(question: str, after: str) -> None:
+    """Ask an edited question, after the turn of a run."""
+    begin(st.query_params.get(CHAT), question, after)
+
+
+def begin(chat_id: str | None, question: str, after: str | None) -> None:
+    options, me = settings.options(), browser() or ""
 
     def answer() -> Chat:
-        known = find_chat()
-        return lab.portal.call(lab.chats.ask, known.id if known else None, question, options, (), browser() or "")
+        return lab.portal.call(lab.chats.ask, chat_id, question, options, (), me, "", after)
 
     if chat := questions.started([options.model], answer):
         show(CHAT, chat.id)
 
 
-def regenerate(chat: Chat) -> None:
-    options = sidebar.options()
+def regenerate(chat: Chat, turn: Turn) -> None:
+    options = settings.options()
 
     def answer_anew() -> None:
         with suppress(Busy):  # another browser was faster; its answer shows
-            lab.portal.call(lab.chats.regenerate, chat.id, options)
+            lab.portal.call(lab.chats.regenerate, chat.id, options, turn.run_id)
 
     questions.started([options.model], answer_anew)
 
@@ -53,42 +72,59 @@ def stop(chat: Chat) -> None:
         lab.portal.call(lab.chats.stop, chat.id)
     except HubUnreachable:
         session().notice = t("chat.unreachable")
+    except UnknownChat:
+        session().notice = t("notice.read_only")
 
 
 def draw_suggestions() -> None:
-    if sidebar.options().tools:
+    if settings.options().tools:
         suggestions = {name: t(f"timeline.suggestion_{name}") for name in WITH_TOOLS}
     else:
         suggestions = {name: t(f"suggestions.{name}") for name in SUGGESTIONS}
     questions.draw_suggestions("chat.suggestion", suggestions, ask)
 
 
-def draw_answer(chat: Chat, turn: Turn) -> None:
+def draw_answer(chat: Chat, turn: Turn, *, last: bool) -> None:
     with st.chat_message("assistant", avatar=":material/smart_toy:"):
+        body, beneath = st.empty(), st.empty()
         if turn.outcome:
-            answer.draw_outcome(turn.outcome)
+            with body.container():
+                answer.draw_outcome(turn.outcome)
+            draw_beneath(chat, turn, beneath, last=last)
+            return
+        if not is_reader(chat.id):  # before any text, and where the row of actions will be
+            button("chat.stop", "stop_circle", stop, chat, place=beneath)
+        with body.container(), following(turn.run_id) as batches:
+            taken = answer.follow(batches)
+        finish(chat, body, beneath, taken)
+
+
+def finish(chat: Chat, body: DeltaGenerator, beneath: DeltaGenerator, taken: int) -> None:
+    """Draw the end of an answer that was followed where it stands: to run the page again would hold up other pages.
+
+    Where more has changed than that it ended, the page is run again all the same.
+    """
+    now = None
+    with suppress(HubUnreachable):
+        now = find_chat()
+    outcome = now.turns[-1].outcome if now else None
+    if now is None or outcome is None or now.version not in chat.versions:
+        st.rerun()
+    if outcome.thinking or outcome.tools or taken > answer.PLAIN:
+        with body.container():
+            answer.draw_outcome(outcome, taken)
+    draw_beneath(now, now.turns[-1], beneath, last=True)
+
+
+def draw_beneath(chat: Chat, turn: Turn, place: DeltaGenerator, *, last: bool) -> None:
+    """Draw how the answer ended, its figures, and the row of what can be done with it."""
+    if turn.outcome:
+        with place.container():
             answer.draw_ending(turn.outcome, turn.options.model)
-            again_place = st.empty()  # also where nothing comes: the last answer's button goes with the next question
-            if turn.run_id == chat.turns[-1].run_id:
-                with again_place.container(horizontal=True, vertical_alignment="center"):
-                    draw_again(chat, failed=turn.outcome.status in ("failed", "lost"))
-                    if turn.options.tools and find_log(turn.run_id):  # as long as the run's log is there
-                        page, icon, query = "../pages/timeline.py", ":material/view_timeline:", {RUN: turn.run_id}
-                        st.page_link(page, label=t("chat.timeline"), icon=icon, query_params=query)
-        else:
-            with following(turn.run_id) as batches:
-                answer.follow(batches)
-            stop_place.empty()
-            # Drawn anew from its outcome: what stands where it will stay is not doubled while the next one arrives.
-            st.rerun()
+            actions.draw(chat, turn, regenerate, last=last)
 
 
-def draw_again(chat: Chat, *, failed: bool) -> None:
-    name, icon, kind = ("retry", "refresh", "primary") if failed else ("regenerate", "restart_alt", "tertiary")
-    button(f"chat.{name}", icon, regenerate, chat, key="chat.again", type=kind, help=t("chat.regenerate_help"))
-
-
-answers = chat_agent if sidebar.options().tools else chat_chain
+answers = chat_agent if settings.options().tools else chat_chain
 lesson.draw_title("chat", (answers, Runs.start, Engine.follow), tried=session().came_back)
 chat_id = named(CHAT)
 current, away = None, False
@@ -97,6 +133,7 @@ try:
 except HubUnreachable:
     away = True
     st.warning(t("chat.unreachable"), icon=":material/cloud_off:")
+can_ask = not (current and is_reader(current.id))
 invitation = st.empty()  # also in a chat: otherwise what stands below would be there twice while an answer arrives
 if not current and not away:
     with invitation.container():
@@ -104,24 +141,25 @@ if not current and not away:
         if chat_id:
             conversations.draw_gone(chat_id)
         draw_suggestions()
-with st.container(horizontal=True, vertical_alignment="center"):
-    if current:
-        button("chat.new", "add_comment", show, CHAT, None)
-    export_place = st.empty()  # its files are made at the end
-    sidebar.draw_tools_switch()
-stop_place = st.bottom.empty()
-questions.draw_input("chat.input", t("chat.input"), ask, st.bottom)
-if current and current.live:  # before any text: what a live answer can be told is there first
-    button("chat.stop", "stop_circle", stop, current, place=stop_place)
+toolbar = st.empty()  # likewise
+notices = st.bottom.container()
+with st.bottom.container():
+    if can_ask:
+        settings.draw(draw_keys, tools=True)
+    else:
+        st.info(t("chat.read_only"), icon=":material/visibility:")
+if can_ask:
+    questions.draw_input("chat.input", t("chat.input"), ask, notices)
 if chat_id:
-    draw_changes(CHAT, chat_id, current.version if current else "")
+    draw_changes(CHAT, chat_id, *(current.versions if current else [""]))
 if current:
-    for turn in current.turns:
-        questions.draw_question(turn.question)
-        draw_answer(current, turn)
-    with suppress(HubUnreachable):
-        current = find_chat() or current
-    with export_place, st.popover(t("chat.export"), icon=":material/download:"):
-        name = f"streaming-lab-{current.id[:8]}"
-        download("chat.export_markdown", to_markdown(current), f"{name}.md", "text/markdown")
-        download("chat.export_json", to_json(current), f"{name}.json", "application/json")
+    turns = viewed(current)
+    share.draw(current)
+    with toolbar.container(horizontal=True, vertical_alignment="center"):
+        button("chat.new", "add_comment", show, CHAT, None)
+        if can_ask or not current.live:  # the file names the runs, and a live one can be stopped by who knows it
+            draw_export(current, turns)
+    actions.name_all(turns)
+    for turn in turns:
+        chat_questions.draw(current, turn, ask_instead, can_ask=can_ask)
+        draw_answer(current, turn, last=turn is turns[-1])

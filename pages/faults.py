@@ -9,7 +9,7 @@ from components.answer import answer
 from components.faults import attempts, faults
 from components.faults.faults import SavedTrial
 from components.faults.handlers import draw_handlers
-from components.page import access, lesson, questions, sidebar
+from components.page import access, lesson, questions, settings
 from components.page.address import TRIAL, named
 from components.page.excerpts import SourceObject
 from components.page.lab import await_log, engine, following
@@ -90,7 +90,7 @@ code: list[SourceObject] = [
 ]
 lesson.draw_title("faults", code, tried=any(map(recovered, faults.HISTORY.items.values())))
 draw_notice(st.container())
-access.draw([sidebar.options().model], st.container())
+access.draw([settings.options().model], st.container())
 stop_place = faults.draw_form()
 faults.HISTORY.draw(run_id)
 place = fresh_container("faults", (run_id, bool(saved and saved.events)))

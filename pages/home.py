@@ -5,7 +5,7 @@ import streamlit as st
 from components.home import doors, race
 from components.home.recording import draw_recording
 from components.home.sentence import sentence
-from components.page import lesson, questions, sidebar
+from components.page import lesson, questions, settings
 from components.page.address import RACE, named, show
 from components.page.lab import engine
 from components.page.slots import fresh_container
@@ -47,7 +47,7 @@ def draw_model() -> None:
 
 
 def model_label(name: str) -> str:
-    return sidebar.model_label(DEMO if name == MODEL else name)
+    return settings.model_label(DEMO if name == MODEL else name)
 
 
 race_id = named(RACE)

@@ -4,7 +4,7 @@ import time
 
 import streamlit as st
 
-from components.page import access, lesson, questions, sidebar
+from components.page import access, lesson, questions, settings
 from components.page.address import RUN
 from components.page.lab import engine, find_log, gateway
 from components.page.session import session
@@ -26,7 +26,7 @@ server = gateway()
 
 
 def start() -> None:
-    question, options = st.session_state[relay.QUESTION], sidebar.options()
+    question, options = st.session_state[relay.QUESTION], settings.options()
     if chat := questions.started([options.model], lambda: lab.portal.call(lab.chats.ask, None, question, options)):
         st.session_state[relay.SHOWN] = st.query_params[RUN] = chat.turns[-1].run_id
 
@@ -57,7 +57,7 @@ if run_id:
 log = find_log(run_id)
 lesson.draw_title("relay", (Follower, Delivery, EventStream, FollowSocket), tried=relay_cards.was_resumed())
 draw_notice(st.container())
-access.draw([sidebar.options().model], st.container())
+access.draw([settings.options().model], st.container())
 with relay.draw_controls(start):
     relay.draw_run_controls(log)
 if log:

@@ -6,7 +6,7 @@ from functools import partial
 import streamlit as st
 
 from components.answer import answer
-from components.page import lesson, questions, sidebar
+from components.page import lesson, questions, settings
 from components.page.address import RUN, SECOND, named, show
 from components.page.browser import browser
 from components.page.lab import await_log, engine, following
@@ -29,7 +29,7 @@ lab = engine()
 
 
 def ask(question: str) -> None:
-    options, me = sidebar.options(), browser() or ""
+    options, me = settings.options(), browser() or ""
     if run_id := questions.started([options.model], lambda: lab.portal.call(lab.agents.ask, question, options, me)):
         show(RUN, run_id)
         show(SECOND, None)
@@ -133,6 +133,7 @@ notice_place = st.container()
 with st.container(horizontal=True, vertical_alignment="center"):
     questions.draw_input("timeline.input", t("timeline.input"), ask, notice_place)
     recordings.draw_toolbar(run_id, recorded)
+settings.draw()
 start_place = st.empty()  # also where nothing comes: the suggestions go as soon as one was chosen
 if run_id and recorded:
     with st.container(horizontal=True, wrap=False, vertical_alignment="center"):

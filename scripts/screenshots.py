@@ -76,8 +76,10 @@ def take_readme_pictures(browser: Browser, url: str, language: str) -> None:
     """Take a second answer, short enough to be seen whole, with a table; a run with parallel calls; a measurement."""
     words = texts(language)
     with picture(browser, url, language, "chat", 800) as page:
+        button(page, words["sidebar.settings"]).click()
         page.get_by_role("slider").press("Home")  # temperature 0: always the same words
         expect(page.get_by_role("slider")).to_have_value("0")
+        page.keyboard.press("Escape")
         answers = page.get_by_label("Chat message from assistant")
         for number, question in enumerate(PICTURES[language][1:]):
             ask(page, question)
@@ -103,7 +105,7 @@ def prepare(browser: Browser, url: str, language: str) -> tuple[str, str]:
         expect(page.get_by_role("button", name=words["chat.regenerate"])).to_be_visible()
         finished = page.url
         page.get_by_role("button", name=words["chat.new"]).click()
-        page.get_by_test_id("stSidebar").get_by_role("combobox").first.click()
+        page.locator(".st-key-settings-model").get_by_role("combobox").click()
         page.get_by_role("option").last.click()
         ask(page, words["suggestions.one"])
         expect(page.get_by_role("button", name=words["chat.retry"])).to_be_visible()

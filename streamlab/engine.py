@@ -18,6 +18,7 @@ from streamlab.browsers.browsers import Browsers
 from streamlab.browsers.tombstones import Tombstones
 from streamlab.chats.chats import Chats
 from streamlab.chats.history import History
+from streamlab.chats.readers import Readers
 from streamlab.chunks.captures import Captures
 from streamlab.demo_model.process import DemoModel
 from streamlab.faults.trials import Trials
@@ -59,6 +60,7 @@ class Engine:
     trials: Trials
     browsers: Browsers
     history: History
+    readers: Readers
     sets: Sets
     tombstones: Tombstones
     kept_measurements: KeptMeasurements
@@ -144,6 +146,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
                     trials=trials,
                     browsers=Browsers(hub.shared),
                     history=History(chats, hub.shared),
+                    readers=Readers(chats, hub.shared),
                     sets=Sets(hub.shared),
                     tombstones=Tombstones(hub.shared),
                     kept_measurements=KeptMeasurements(measurements, hub),

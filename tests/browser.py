@@ -96,9 +96,9 @@ def button(place: Page | Locator, text: str) -> Locator:
 
 
 def choose_variant(page: Page, words: dict[str, str], name: str) -> None:
-    """Pick one of the demo model's variants among MODELS in the sidebar."""
+    """Pick one of the demo model's variants among MODELS."""
     options = MODELS[name].partition("?")[2].replace("&", ", ")
-    page.get_by_test_id("stSidebar").get_by_role("combobox").first.click()
+    page.locator(".st-key-settings-model").get_by_role("combobox").click()
     page.get_by_role("option", name=words["sidebar.demo_variant"].format(options=options), exact=True).click()
 
 

@@ -57,8 +57,8 @@ def visit(browser: Browser, shared_app: str) -> Iterator[Visit]:
 
 
 def choose(page: Page, name: str) -> None:
-    """Pick a model in the sidebar, by the part of its name that no other has."""
-    box = page.get_by_test_id("stSidebar").get_by_role("combobox").first
+    """Pick a model beside the box, by the part of its name that no other has."""
+    box = page.locator(".st-key-settings-model").get_by_role("combobox")
     box.click()
     box.fill(MODELS[name].partition("?")[0])
     box.press("Enter")

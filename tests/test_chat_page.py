@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from components.page.texts import texts
 from streamlab.demo_model.process import DemoModel
+from streamlab.engine import Engine
 from streamlab.models.options import QUESTION_CHARACTERS, Options
 from tests import chat_page
 from tests.chat_page import FAST, FAULTS, PACE, QUESTION, SEEN, answers, ask, checked, choose, click, closed_port, visit
@@ -45,7 +46,8 @@ def test_a_suggestion_is_asked_with_a_click(language: str) -> None:
     app = click(visit(language), "chat.suggestion.one")
     assert app.chat_message[0].text[0].value == texts(language)["suggestions.one"]
     assert len(answers(app)[0]) > 200
-    assert buttons(app) == {"chat.new", "chat.again"}
+    kinds = {".".join(key.split(".")[:2]) for key in buttons(app)}
+    assert kinds == {"chat.new", "chat.again", "chat.edit", "chat.share"}
 
 
 @languages
@@ -123,7 +125,7 @@ def test_the_longest_question_is_asked() -> None:
 def test_a_question_is_shown_as_typed(question: str) -> None:
     """As text: no HTML, no formulas, no Markdown."""
     message = ask(visit("en"), question).chat_message[0]
-    assert [type(node).__name__ for node in message] == ["ChatMessage", "Text"]
+    assert [type(node).__name__ for node in message][:4] == ["ChatMessage", "Block", "Text", "Button"]
     assert message.text[0].value == question
 
 
@@ -249,28 +251,12 @@ def test_another_page_does_not_lose_the_conversation(language: str) -> None:
 @languages
 def test_an_export_holds_the_conversation(language: str) -> None:
     """Markdown for people, JSON for programs; both with every question and answer."""
-
-    def exports(chat_id: str, language: str) -> None:
-        import streamlit as st
-
-        from components.answer.export import to_json, to_markdown
-        from components.page.lab import engine
-
-        st.session_state["lang"] = language
-        chat = engine().portal.call(engine().chats.get, chat_id)
-        st.code(to_markdown(chat))
-        st.code(to_json(chat))
-
     questions = ["First\n# no heading, <b>", QUESTION[language]]
     app = visit(language)
     for question in questions:
         ask(app, question)
-    assert [button.label for button in app.download_button] == [
-        texts(language)["chat.export_markdown"],
-        texts(language)["chat.export_json"],
-    ]
     chat = app.query_params["chat"]
-    written = AppTest.from_function(exports, args=(chat, language)).run()
+    written = AppTest.from_function(exported, args=(chat, language)).run()
     markdown, data = written.code[0].value, json.loads(written.code[1].value)
     assert markdown.startswith(f"# {texts(language)['export.heading']}\n")
     assert "\n> First\n> # no heading, <b>\n" in markdown
@@ -278,3 +264,67 @@ def test_an_export_holds_the_conversation(language: str) -> None:
     assert data["id"] == chat
     assert [turn["question"] for turn in data["turns"]] == questions
     assert [turn["outcome"]["text"] for turn in data["turns"]] == answers(app)
+
+
+@languages
+def test_a_read_only_address_shows_all_and_takes_nothing(language: str, engine: Engine) -> None:
+    """There is no box; and a question that a page sends all the same is refused where it is asked."""
+    words = texts(language)
+    app = ask(visit(language), QUESTION[language])
+    chat_id = app.query_params["chat"]
+    reader_id = engine.portal.call(engine.readers.share, chat_id)
+    reader = visit(language, chat=reader_id)
+    assert answers(reader) == answers(app)
+    assert words["chat.read_only"] in [info.value for info in reader.info]
+    assert not reader.chat_input
+    assert not reader.feedback
+    assert {".".join(key.split(".")[:2]) for key in buttons(reader)} == {"chat.new", "chat.share"}
+    app.query_params["chat"] = reader_id  # the box is there still
+    app.chat_input(key="chat.input").set_value("Let me in").run()
+    assert words["notice.read_only"] in [warning.value for warning in app.warning] or not app.chat_input
+    assert [turn.question for turn in engine.portal.call(engine.chats.get, chat_id).turns] == [QUESTION[language]]
+
+
+@languages
+def test_an_edited_question_and_a_thumb_with_its_note_are_in_the_page_and_the_files(
+    language: str, engine: Engine
+) -> None:
+    """Both versions stay: the switch leads to either, and a question that is asked there goes on with it."""
+    words = texts(language)
+    app = ask(visit(language), QUESTION[language])
+    chat_id = app.query_params["chat"]
+    first = engine.portal.call(engine.chats.get, chat_id).turns[0].run_id
+    click(app, f"chat.edit.{first}")
+    app.text_area(key=f"chat.edited_text.{first}").set_value("Edited?")
+    click(app, "chat.edit_ask")
+    assert [message.text[0].value for message in app.chat_message if message.name == "user"] == ["Edited?"]
+    second = engine.portal.call(engine.chats.get, chat_id).turns[0].run_id
+    assert "2/2" in [text.value for text in app.chat_message[0].markdown]
+    click(app, f"chat.before.{second}")
+    assert app.chat_message[0].text[0].value == QUESTION[language]
+    assert "1/2" in [text.value for text in app.chat_message[0].markdown]
+    checked(app.feedback(key=f"chat.thumbs.{first}").set_value(0).run())
+    checked(app.text_area(key=f"chat.note_text.{first}").set_value("Too long").run())
+    assert any("Too long" in caption.value for caption in app.chat_message[1].caption)
+    ask(app, "And then?")
+    chat = engine.portal.call(engine.chats.get, chat_id)
+    assert [turn.question for turn in chat.turns] == [QUESTION[language], "And then?"]
+    files = AppTest.from_function(exported, args=(chat_id, language)).run()
+    markdown, data = files.code[0].value, json.loads(files.code[1].value)
+    assert f"**{words['export.down']}**: Too long" in markdown
+    assert f"## {words['export.branch'].format(number=1)}\n\n> Edited?" in markdown
+    assert data["turns"][0]["feedback"] == {"thumb": "down", "note": "Too long"}
+    assert [(turn["after"], turn["question"]) for turn in data["branches"]] == [("", "Edited?")]
+
+
+def exported(chat_id: str, language: str) -> None:
+    """Both files of a conversation, as a script."""
+    import streamlit as st
+
+    from components.answer.export import to_json, to_markdown
+    from components.page.lab import engine
+
+    st.session_state["lang"] = language
+    chat = engine().portal.call(engine().chats.get, chat_id)
+    st.code(to_markdown(chat, chat.turns))
+    st.code(to_json(chat, chat.turns))

@@ -76,7 +76,7 @@ def test_the_controls_are_there_before_the_text(visit: Visit) -> None:
     other.add_init_script(
         """new MutationObserver(() => {
             window.first ??= document.querySelector('.st-key-chat-stop') ? 'stop'
-                : document.querySelector('[data-testid=stChatMessage]') ? 'message' : undefined;
+                : /word/.test(document.querySelector('main, [data-testid=stMain]')?.innerText) ? 'text' : undefined;
         }).observe(document, {subtree: true, childList: true})"""
     )
     other.goto(one.url)

@@ -35,7 +35,7 @@ def test_every_page_runs(language: str, page: str) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
-def test_the_sidebar_reaches_the_model(language: Language) -> None:
+def test_the_settings_reach_the_model(language: Language) -> None:
     """A system prompt that wants it brief gets one paragraph; temperature 0 always the same answer."""
     app = visit(language)
     checked(app.slider(key="settings.temperature").set_value(0.0).run())
@@ -94,9 +94,9 @@ def test_the_demo_model_says_that_it_is_scripted(language: str) -> None:
     scripted = {"en": "scripted", "ja": "台本"}[language]
     app = visit(language)
     assert scripted in app.selectbox(key="settings.model").options[0]
-    assert texts(language)["sidebar.demo_note"] in [caption.value for caption in app.sidebar.caption]
+    assert texts(language)["sidebar.demo_note"] in [caption.value for caption in app.caption]
     choose(app, SEEN)
-    assert not app.sidebar.caption
+    assert texts(language)["sidebar.demo_note"] not in [caption.value for caption in app.caption]
     assert scripted not in ask(app, QUESTION[language]).chat_message[1].caption[0].value
 
 

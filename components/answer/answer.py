@@ -13,7 +13,7 @@ from components.answer import transcript
 from components.answer.markdown import draw_markdown
 from components.answer.reader import AnswerReader
 from components.answer.tools import LiveTools, draw_uses
-from components.page.sidebar import model_label
+from components.page.settings import model_label
 from components.page.texts import plain, t
 from streamlab.events.event import Retry, is_piece
 from streamlab.events.outcome import UNKNOWN, Outcome
@@ -24,12 +24,17 @@ from streamlab.models.server_errors import told_wait
 # Beneath a finished answer's text: how it ended, its figures, its buttons. Until a script ends Streamlit keeps what it
 # has not drawn over, so an answer that is given anew draws over all of these.
 BENEATH = 3
+BEFORE = 3  # positions above the text: status, thoughts, calls
+PLAIN = BEFORE + 1 + BENEATH  # positions of an answer whose text was never begun anew
 LONG_WAIT = 10  # seconds; less is over when the sentence is read
 UNITS = {"hours": 3600, "minutes": 60, "seconds": 1}
 
 
-def draw_outcome(outcome: Outcome) -> None:
-    """Draw a finished answer without its figures. Each part keeps the position that it had while it arrived."""
+def draw_outcome(outcome: Outcome, instead_of: int = 0) -> None:
+    """Draw a finished answer without its figures. Each part keeps the position that it had while it arrived.
+
+    `instead_of` is how many positions a live one took: those that are not drawn over would stay.
+    """
     st.empty()
     thinking, tools = st.empty(), st.empty()
     if outcome.thinking:
@@ -40,6 +45,8 @@ def draw_outcome(outcome: Outcome) -> None:
             draw_uses(outcome.tools)
     if outcome.text:
         draw_markdown(outcome.text)
+    for _ in range(instead_of - BEFORE - bool(outcome.text)):
+        st.empty()
 
 
 def draw_ending(outcome: Outcome, model: str | None = None) -> None:
@@ -59,8 +66,11 @@ def draw_ending(outcome: Outcome, model: str | None = None) -> None:
     _draw_figures(outcome, model)
 
 
-def follow(batches: Iterator[list[Item]], frames: float = 1.0) -> None:
-    """Draw a live answer until its run ends: all there is so far at once, then what arrives."""
+def follow(batches: Iterator[list[Item]], frames: float = 1.0) -> int:
+    """Draw a live answer until its run ends: all there is so far at once, then what arrives.
+
+    Return how many positions it took, which a finished one in its place draws over.
+    """
     status, thinking, tools = _LiveStatus(st.empty()), _LiveThinking(st.empty()), LiveTools(st.empty())
     first = next(batches, [])
     if not any(map(_readable, first)):
@@ -71,7 +81,7 @@ def follow(batches: Iterator[list[Item]], frames: float = 1.0) -> None:
         thinking.show()
 
     reader = AnswerReader(chain([first], batches), on_thinking=thinking.add, on_tool=tools.observe, on_text=end_waiting)
-    place = st.empty()
+    place, taken = st.empty(), PLAIN
     for _ in range(BENEATH):
         st.empty()
     while not reader.ended:
@@ -79,12 +89,13 @@ def follow(batches: Iterator[list[Item]], frames: float = 1.0) -> None:
         if not reader.ended:
             # Each stretch needs a slot of its own: a block that is put where one was keeps the former one's children.
             place.empty()
-            place = st.empty()
+            place, taken = st.empty(), taken + 1
         if reader.retry:
             thinking.clear()
             tools.clear()
             status.retry(reader.retry, shown=bool(text))
     end_waiting()
+    return taken
 
 
 def _readable(item: Item) -> bool:

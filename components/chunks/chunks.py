@@ -9,7 +9,7 @@ import streamlit as st
 from components.answer import answer
 from components.chunks.lanes import chart, described, meanwhile, mode_name
 from components.chunks.views import draw_views
-from components.page import access, questions, sidebar
+from components.page import access, questions, settings
 from components.page.address import READING, show
 from components.page.lab import engine
 from components.page.session import session
@@ -50,12 +50,13 @@ def draw_controls(found: CaptureSet | None) -> None:
     st.markdown(t(f"chunks.about_{topic}"))
     with st.container(border=True):
         draw_notice(st.container())
-        access.draw([sidebar.options().model], st.container())
+        access.draw([settings.options().model], st.container())
         left, right = st.columns([3, 2], gap="large")
         with left:
             key = _question_key(topic)
             st.session_state.setdefault(key, t(f"chunks.question_{topic}"))
             control("chunks.question", st.text_area, key=key, height=96)
+            settings.draw()
             with st.container(horizontal=True):
                 button("chunks.start", "play_arrow", _start, topic, type="primary")
                 if found and found.running:
@@ -68,7 +69,7 @@ def draw_controls(found: CaptureSet | None) -> None:
 
 
 def _draw_pace() -> None:
-    if not is_demo(sidebar.options().model):
+    if not is_demo(settings.options().model):
         st.caption(t("chunks.pace_of_its_own"))
         return
     for key, value in ((SIZE, None), (RATE, DEFAULT_RATE), (INSIDE, False)):
@@ -89,7 +90,7 @@ def _change_topic() -> None:
 
 
 def _start(topic: CaptureTopic) -> None:
-    state, options = st.session_state, sidebar.options()
+    state, options = st.session_state, settings.options()
     as_json = topic == "parsers" and bool(state[AS_JSON])
     if is_demo(options.model):
         options = Options(_paced(options.model, as_json=as_json), options.system, options.temperature)

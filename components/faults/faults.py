@@ -6,7 +6,7 @@ from typing import get_args
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from components.page import questions, sidebar
+from components.page import questions, settings
 from components.page.address import TRIAL, show
 from components.page.browser import browser
 from components.page.history import History
@@ -46,6 +46,7 @@ HISTORY: History[Item, SavedTrial] = History("faults", TRIAL, lambda: engine().t
 def draw_form() -> DeltaGenerator:
     """Draw the controls and the start button; return the slot for the stop button."""
     with st.container(border=True):
+        settings.draw()
         _draw_fault()
         with st.container(horizontal=True, gap="medium"):
             choice("faults.times", st.segmented_control, TIMES, default="first")
@@ -70,7 +71,7 @@ def start() -> None:
     """Start the trial that the form describes."""
     state = st.session_state
     policy = Policy(state[CHOSEN_RETRIES], state[ATTEMPTS], **{name: state[f"faults.{name}"] for name in SECONDS})
-    start_trial(Trial(state[QUESTION], sidebar.options(), state[_fault_key()], TIMES[state[MET]], policy))
+    start_trial(Trial(state[QUESTION], settings.options(), state[_fault_key()], TIMES[state[MET]], policy))
 
 
 def start_trial(trial: Trial) -> None:
@@ -82,11 +83,11 @@ def start_trial(trial: Trial) -> None:
 
 def _fault_key() -> str:
     """Name the control after the provider: each offers faults of its own, and keeps what was chosen for it."""
-    return f"faults.fault.{provider_kind(sidebar.options().model).name}"
+    return f"faults.fault.{provider_kind(settings.options().model).name}"
 
 
 def _draw_fault() -> None:
-    model = sidebar.options().model
+    model = settings.options().model
     faults = offered(model)
     choice("faults.fault", st.pills, faults, default="cut" if "cut" in faults else "none", key=_fault_key(), wrap=True)
     st.caption(t(f"faults.about_{st.session_state[_fault_key()]}"))

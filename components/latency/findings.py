@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from components.answer import answer
 from components.latency.labels import MILLISECONDS, interval, seconds_text, signed_seconds, verdict, way_label
-from components.page.sidebar import model_label
+from components.page.settings import model_label
 from components.page.texts import plain, t
 from streamlab.latency.difference import Difference
 from streamlab.latency.disturbance import P95_ERROR, Noise, Reason

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from components.latency import measurements
 from components.latency.labels import round_seconds, seconds_text, way_label
-from components.page import access, questions, sidebar
+from components.page import access, questions, settings
 from components.page.address import MEASUREMENT, show
 from components.page.browser import browser
 from components.page.lab import engine
@@ -40,17 +40,18 @@ MODELS, PROMPT, LENGTH, PAIRS, CHOSEN_WAYS, TARGET = (
 def draw() -> None:
     """Draw the question, the models and the start button, and everything else folded away."""
     gateway = own_gateway()
-    st.session_state.setdefault(MODELS, [sidebar.options().model])
+    st.session_state.setdefault(MODELS, [settings.options().model])
     st.session_state.setdefault(PROMPT, t("latency.prompt_default"))
     with st.container(border=True):
         names = engine().portal.call(engine().models.names)
         control("latency.prompt", st.text_area, max_chars=32_000, height=68)
-        control("latency.models", st.multiselect, names, format_func=sidebar.model_label, max_selections=4)
+        control("latency.models", st.multiselect, names, format_func=settings.model_label, max_selections=4)
         access.draw(st.session_state[MODELS], st.container())
         begin_place, said = st.container(), st.container()
         # It is drawn before the button, whose label goes by what is set here.
         with st.expander(_settings_label(gateway), icon=":material/tune:", type="compact", key="latency.settings"):
             _draw_settings(gateway)
+            settings.draw_more()
     plan = _plan(gateway)
     with begin_place:
         label = t("latency.start_in", time=about(_forecast(plan).seconds)) if plan else t("latency.start")
@@ -148,7 +149,7 @@ def _is_ours(url: str, _access: Access) -> bool:
 
 def _plan(gateway: GatewayAddress | None) -> Plan | None:
     """Return the plan that the form describes; None while something is missing."""
-    state, options, ways = st.session_state, sidebar.options(), _ways(gateway)
+    state, options, ways = st.session_state, settings.options(), _ways(gateway)
     if not (state[MODELS] and ways and state[PROMPT].strip()):
         return None
     return Plan(

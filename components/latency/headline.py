@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from components.latency.findings import RELAYED, WHOLE, Change, changes
 from components.latency.labels import round_seconds, way_label
-from components.page.sidebar import model_label
+from components.page.settings import model_label
 from components.page.texts import plain, t
 from streamlab.latency.difference import SURE, Difference
 from streamlab.latency.figures import Figures

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from components.latency import charts
-from components.page.sidebar import model_label
+from components.page.settings import model_label
 from components.page.texts import t
 from streamlab.latency.difference import LEVEL, Difference
 from streamlab.latency.disturbance import MEDIAN_ERROR

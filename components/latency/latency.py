@@ -11,7 +11,7 @@ from components.latency.figures import COLUMNS, column, table
 from components.latency.findings import doubts, noise_reasons, reader, sentences, uncertainty
 from components.latency.headline import headline, impression
 from components.latency.labels import MILLISECONDS, interval, lane_label, seconds_text, verdict, way_label
-from components.page.sidebar import model_label
+from components.page.settings import model_label
 from components.page.texts import plain, t
 from streamlab.latency.measurement import Measurement
 from streamlab.latency.summary import Summary, WayComparison

@@ -7,7 +7,7 @@ from math import inf
 import streamlit as st
 
 from components.latency.report import report
-from components.page import sidebar
+from components.page import settings
 from components.page.address import MEASUREMENT, show
 from components.page.history import History, keep_file
 from components.page.lab import engine
@@ -70,7 +70,7 @@ def find(measurement_id: str | None) -> SavedMeasurement | None:
 
 def name_of(plan: Plan, made_at: datetime) -> str:
     """Return a measurement's name in lists."""
-    models = ", ".join(map(sidebar.model_label, plan.models))
+    models = ", ".join(map(settings.model_label, plan.models))
     return t("latency.name", time=f"{made_at:%Y-%m-%d %H:%M:%S} UTC", models=models, pairs=plan.pairs)
 
 

@@ -1,6 +1,7 @@
 """The ids in the page's address: they survive a refresh, and whoever has the address sees the same."""
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from components.page.lab import engine
 from components.page.session import session
@@ -21,10 +22,22 @@ def show(parameter: str, id: str | None) -> None:
 
 
 def named(parameter: str) -> str | None:
-    """Return the id that the address names, or else the one that was shown last, and put it into the address."""
-    id = st.query_params.get(parameter) or session().shown.get(parameter)
+    """Return the id that the address names, or else the one that was shown last, and put it into the address.
+
+    An address without one to which somebody has gone back shows none.
+    """
+    id = st.query_params.get(parameter) or (None if _went_back() else session().shown.get(parameter))
     show(parameter, id)
     return id
+
+
+def _went_back() -> bool:
+    """Tell whether the browser's Back or Forward has led here: an address alone cannot.
+
+    Nothing public tells it; checked with streamlit 1.67. Without it Back shows what was shown last.
+    """
+    context = get_script_run_ctx(suppress_warning=True)
+    return bool(getattr(context, "is_history_navigation", False))
 
 
 def find_chat() -> Chat | None:
@@ -35,6 +48,6 @@ def find_chat() -> Chat | None:
     lab = engine()
     chat_id = st.query_params.get(CHAT)
     try:
-        return lab.portal.call(lab.chats.get, chat_id) if chat_id else None
+        return lab.portal.call(lab.readers.read, chat_id) if chat_id else None
     except UnknownChat:
         return None

@@ -17,10 +17,12 @@ export default function({ data }) {
         for (const [key, name] of Object.entries(data.names)) all(key).forEach(button => { button.ariaLabel = name; });
         for (const key of data.texts) all(key).forEach(button => { button.dir = 'auto'; });
     };
-    const watch = new MutationObserver(tell);
+    let due = null;
+    const soon = () => { due ??= requestAnimationFrame(() => { due = null; tell(); }); };  // text may be arriving
+    const watch = new MutationObserver(soon);
     watch.observe(place, { childList: true, subtree: true });
     tell();
-    return () => watch.disconnect();
+    return () => { watch.disconnect(); cancelAnimationFrame(due); };
 }
 """
 

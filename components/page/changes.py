@@ -31,7 +31,8 @@ class Watch {
 
     heard(version) {
         clearTimeout(this.due);
-        this.due = setTimeout(() => { if (version !== this.shown.version) this.trigger('changed', true); }, MOMENT);
+        const look = () => { if (!this.shown.versions.includes(version)) this.trigger('changed', true); };
+        this.due = setTimeout(look, MOMENT);
     }
 
     close() {
@@ -54,8 +55,8 @@ export default function({ data, parentElement, setTriggerValue }) {
 _component = st.components.v2.component("changes", html="<span></span>", js=_JS)
 
 
-def draw_changes(parameter: str, id: str, version: str) -> None:
-    """Have the script run again when what the address names is no longer as it is drawn now; "" is for none."""
-    data = {"parameter": parameter, "id": id, "version": version, "path": folder() + PATH}
+def draw_changes(parameter: str, id: str, *versions: str) -> None:
+    """Have the script run again when what the address names is no more in a version that it draws; "" is for none."""
+    data = {"parameter": parameter, "id": id, "versions": versions, "path": folder() + PATH}
     with st.sidebar:  # at its end, where what is not seen leaves no space
         _component(key=f"{parameter}.changes", data=data, height=0, on_changed_change=lambda: None)

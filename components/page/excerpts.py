@@ -4,6 +4,7 @@ import ast
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources.abc import Traversable
 from textwrap import dedent
 from typing import Any
@@ -27,6 +28,7 @@ class Excerpt:
         st.code(self.text, language=self.path.rpartition(".")[2].replace("py", "python"), wrap_lines=True)
 
 
+@cache  # every drawing of a page asks for it
 def excerpt_of(code: SourceObject) -> Excerpt:
     lines, first = inspect.getsourcelines(code)
     return _excerpt(code, first, lines)

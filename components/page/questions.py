@@ -6,13 +6,13 @@ from typing import TypeVar
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from components.page import access, sidebar
+from components.page import access, settings
 from components.page.lab import engine
 from components.page.session import session
 from components.page.slots import draw_notice
 from components.page.texts import plain, t
 from components.page.unsent import keep_unsent
-from streamlab.chats.chat import Busy
+from streamlab.chats.chat import Busy, UnknownChat
 from streamlab.hub import HubFull, HubUnreachable
 from streamlab.models.options import QUESTION_CHARACTERS, InvalidQuestion
 from streamlab.runs.run import Closing, TooManyRuns
@@ -37,6 +37,8 @@ def started(models: Iterable[str], start: Callable[[], T]) -> T | None:
         return start()
     except InvalidQuestion as error:
         session().notice = t(f"notice.{error.code}", length=f"{error.length:,}", limit=f"{QUESTION_CHARACTERS:,}")
+    except UnknownChat:
+        session().notice = t("notice.read_only")
     except Busy:
         session().notice = t("notice.busy")
     except Closing:
@@ -53,7 +55,7 @@ def draw_input(
     placeholder: str,
     ask: Callable[[str], None],
     notices: DeltaGenerator,
-    models: Callable[[], Iterable[str]] = lambda: [sidebar.options().model],
+    models: Callable[[], Iterable[str]] = lambda: [settings.options().model],
 ) -> None:
     """Draw the question box, and in `notices` the pending notice and the access form that `models` need.
 

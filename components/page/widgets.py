@@ -22,6 +22,12 @@ def button(
     (place or st).button(on_click=act, args=args, **texts | options)
 
 
+def icon_button(key: str, icon: str, label: str, act: Callable[..., Any], *args: object, **options: Any) -> None:
+    """Draw a button that has only an icon; `button_names` gives it the `label`, which is its tooltip, as its name."""
+    look = {"key": key, "icon": f":material/{icon}:", "help": label, "type": "tertiary"}
+    st.button("", on_click=act, args=args, **look | options)
+
+
 def download(name: str, data: bytes | str, file: str, mime: str, **options: Any) -> None:
     """Draw a button that saves a file."""
     st.download_button(t(name), data, file, mime, **{"key": name, "on_click": "ignore", "width": "stretch"} | options)

@@ -11,7 +11,7 @@ from components.answer import answer
 from components.page.address import COMPARISON
 from components.page.history import History
 from components.page.lab import engine, following, sleep
-from components.page.sidebar import model_label
+from components.page.settings import model_label
 from components.page.slots import grid
 from components.page.texts import plain, t
 from streamlab.hub import HubUnreachable

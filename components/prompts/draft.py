@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 from pydantic import TypeAdapter, ValidationError
 
-from components.page.sidebar import options
+from components.page.settings import options
 from components.page.texts import t
 from streamlab.prompts import template
 from streamlab.prompts.cases import Table

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from components.page import sidebar
+from components.page import settings
 from components.page.lab import engine
 from components.page.slots import grid
 from components.page.texts import plain, t
@@ -67,7 +67,7 @@ def _draw_variant(found: Draft, number: int) -> None:
     )
     models = dict.fromkeys((*engine().portal.call(engine().models.names), st.session_state[model]))
     control("prompts.name", st.text_input, key=name, max_chars=60)
-    control("sidebar.model", st.selectbox, tuple(models), key=model, format_func=sidebar.model_label, help=None)
+    control("sidebar.model", st.selectbox, tuple(models), key=model, format_func=settings.model_label, help=None)
     control("sidebar.temperature", st.slider, 0.0, 2.0, step=0.1, key=temperature, help=None)
     control("sidebar.system", st.text_area, key=system, max_chars=32_000, height=100, help=None)
     control("prompts.template", st.text_area, key=text, max_chars=template.MAX_CHARACTERS, height=120)

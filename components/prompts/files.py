@@ -3,7 +3,7 @@
 import streamlit as st
 
 from components.page.session import session
-from components.page.sidebar import options
+from components.page.settings import options
 from components.page.texts import plain, t
 from components.page.uploads import MB, tell_too_slow, uploader
 from components.page.widgets import download

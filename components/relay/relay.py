@@ -2,15 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
-import segno
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from components.page import sidebar
+from components.page import settings
 from components.page.address import RUN
 from components.page.lab import engine
+from components.page.link import draw_link
 from components.page.session import session
 from components.page.texts import t
 from components.page.widgets import button, control
@@ -37,9 +36,9 @@ def draw_controls(start: Callable[[], None]) -> DeltaGenerator:
     with st.container(border=True):
         st.session_state.setdefault(QUESTION, t("relay.question_default"))
         control("relay.question", st.text_area, height=68)
+        settings.draw(tools=True)
         with st.container(horizontal=True, vertical_alignment="center"):
             button("relay.start", "play_arrow", start, type="primary")
-            sidebar.draw_tools_switch()
             return st.container(horizontal=True, width="content")
 
 
@@ -89,8 +88,4 @@ def _draw_link(link: str) -> None:
     """Draw how other devices come to follow the same run."""
     with st.popover(t("relay.share"), icon=":material/qr_code_2:"):
         st.markdown(t("relay.share_what"))
-        st.code(link, language=None, wrap_lines=True)
-        code = segno.make(link, micro=False).svg_inline(scale=5, border=4, dark="#000", light="#fff")
-        st.image(code, alt=t("relay.qr_alt", link=link))
-        if urlsplit(link).hostname in ("localhost", "127.0.0.1", "::1"):
-            st.info(t("relay.share_local"), icon=":material/info:")
+        draw_link(link)

@@ -58,7 +58,7 @@ def find(run_id: str | None) -> Recording | None:
         log = lab.portal.call(lab.hub.open, run_id)
     except (UnknownChat, UnknownRun, HubFull, HubUnreachable):
         return None
-    question = next((turn.question for turn in chat.turns if turn.run_id == run_id), None)
+    question = next((turn.question for turn in chat.all_turns if turn.run_id == run_id), None)
     return Recording(question, lab.portal.call(log.since, 0) if log.done else None) if question else None
 
 

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from typing import Literal, Self, get_args
 
+from streamlab.events.event import Status
 from streamlab.events.outcome import UNKNOWN, Outcome
 from streamlab.events.timings import Timings
 from streamlab.hub.shared import DocumentType, json_form
@@ -10,6 +12,7 @@ from streamlab.models.options import Options
 
 KEPT = 24 * 3600.0  # seconds after the last use, where the hub keeps nothing longer
 CAPACITY = 64 * 1024 * 1024  # characters of all conversations together that one process holds
+NOTE_CHARACTERS = 2_000  # of what is noted with a thumb
 IDS = 10_000  # runs of which one process remembers the conversation
 
 LOST = Outcome("lost", "producer_lost", None, "", "", UNKNOWN, Timings(None, 0.0), 0)
@@ -24,6 +27,14 @@ class Busy(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
+class Feedback:
+    """What a reader thought of an answer."""
+
+    thumb: Literal["up", "down"]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """A question and the run that answers it; `outcome` is None for as long as the run is live."""
 
@@ -32,6 +43,15 @@ class Turn:
     run_id: str
     asked_at: float  # seconds since the epoch, for people
     outcome: Outcome | None = None
+    feedback: Feedback | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A turn on another branch than that of the last question, after the turn of the run `after`; "" for none."""
+
+    after: str
+    turn: Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +63,21 @@ class Chat:
     browser: str = ""  # the one that began it
     title: str = ""  # if it was given one
     owner: str = ""  # the caller that began it over the gateway
+    asides: tuple[Aside, ...] = ()
+
+    @property
+    def all_turns(self) -> tuple[Turn, ...]:
+        """Return the turns of its branch, and then those of the others."""
+        return (*self.turns, *(aside.turn for aside in self.asides))
+
+    def rated(self, run_id: str, feedback: Feedback | None) -> Self:
+        """Return the conversation with this feedback on the answer of a run."""
+
+        def rated(turn: Turn) -> Turn:
+            return replace(turn, feedback=feedback) if turn.run_id == run_id else turn
+
+        asides = tuple(replace(aside, turn=rated(aside.turn)) for aside in self.asides)
+        return replace(self, turns=tuple(map(rated, self.turns)), asides=asides)
 
     @property
     def live(self) -> Turn | None:
@@ -52,12 +87,28 @@ class Chat:
     @property
     def version(self) -> str:
         """Return a digest of what a page shows of it, another one after each change."""
-        turns = [(turn.run_id, turn.outcome and turn.outcome.status) for turn in self.turns]
-        return sha256(repr((replace(self, turns=()), turns)).encode()).hexdigest()[:16]
+        outcome = self.turns[-1].outcome if self.turns else None
+        return self._version(outcome.status if outcome else None)
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """Return the version, and those in which the live answer has ended, which a page that follows it shows too."""
+        return (self.version, *(self._version(status) for status in get_args(Status) if self.live))
+
+    def _version(self, ending: Status | None) -> str:
+        turns = [(turn.run_id, turn.outcome and turn.outcome.status, turn.feedback) for turn in self.turns[:-1]]
+        last = [(turn.run_id, ending, turn.feedback) for turn in self.turns[-1:]]
+        asides = [(aside.after, aside.turn.run_id, aside.turn.feedback) for aside in self.asides]
+        return sha256(repr((self.title, turns, last, asides)).encode()).hexdigest()[:16]
 
     @property
     def size(self) -> int:
-        return sum(len(turn.question) + len(turn.options.system) + _outcome_size(turn.outcome) for turn in self.turns)
+        return sum(map(_turn_size, self.all_turns))
+
+
+def _turn_size(turn: Turn) -> int:
+    note = len(turn.feedback.note) if turn.feedback else 0
+    return len(turn.question) + len(turn.options.system) + note + _outcome_size(turn.outcome)
 
 
 def _outcome_size(outcome: Outcome | None) -> int:
@@ -74,6 +125,6 @@ CHATS = DocumentType(
     lambda chat: chat.size,
     lambda chat: chat.live is not None,
     lasting=True,
-    holds=lambda chat: (turn.run_id for turn in chat.turns),
+    holds=lambda chat: (turn.run_id for turn in chat.all_turns),
 )
 CHAT_IDS = DocumentType("run", str.encode, bytes.decode, KEPT, IDS, lasting=True)

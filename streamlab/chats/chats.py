@@ -7,7 +7,7 @@ shared by several processes, so are the conversations.
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,7 +17,20 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable
 
 from streamlab.agent.tasks import Agents
-from streamlab.chats.chat import CAPACITY, CHAT_IDS, CHATS, KEPT, LOST, Busy, Chat, Turn, UnknownChat
+from streamlab.chats import branches
+from streamlab.chats.chat import (
+    CAPACITY,
+    CHAT_IDS,
+    CHATS,
+    KEPT,
+    LOST,
+    NOTE_CHARACTERS,
+    Busy,
+    Chat,
+    Feedback,
+    Turn,
+    UnknownChat,
+)
 from streamlab.events.outcome import UNKNOWN, Outcome
 from streamlab.events.timings import Timings
 from streamlab.hub import Hub, HubFull, HubUnreachable, UnknownRun
@@ -48,6 +61,7 @@ class Chats:
         self._history_tokens = history_tokens
         self.documents = self._chats = WatchedDocuments(CHATS, hub.shared)
         self.on_changed: Callable[[Chat], None] = lambda chat: None
+        self.on_asked: Callable[[Chat], Awaitable[None]] = _nothing
         self._chat_ids = hub.shared.documents(CHAT_IDS)
         self._threads = _Threads(agents)
         self._outcomes: dict[str, Outcome | None] = {}  # of runs of this process, until the conversation has them
@@ -76,9 +90,13 @@ class Chats:
         told: Iterable[tuple[str, str]] = (),
         browser: str = "",
         owner: str = "",
+        after: str | None = None,
     ) -> Chat:
         """Start answering a question in a conversation, or in a new one, which then begins with the questions and
         answers that are `told`.
+
+        It comes after the turn of the run `after`, the last one for None and none for "": where another question
+        came there already, the conversation has one branch more.
 
         Raises InvalidQuestion, Busy, UnknownChat, TooManyRuns, HubFull or HubUnreachable; then nothing has changed.
         """
@@ -89,13 +107,31 @@ class Chats:
             if known
             else Chat(secrets.token_urlsafe(16), tuple(_told(told, options)), browser, owner=owner)
         )
+        if after is not None and not chat.live:
+            chat = branches.cut(chat, after)
         return await self._answer(known, chat, chat.turns, question, options)
 
-    async def regenerate(self, chat_id: str, options: Options) -> Chat:
-        """Answer the last question anew; the former answer goes. Raises as `ask` does."""
+    async def regenerate(self, chat_id: str, options: Options, run_id: str | None = None) -> Chat:
+        """Answer the last question anew, or that of this run on another branch; the former answer goes.
+
+        Raises as `ask` does.
+        """
         known = await self._get(chat_id)
         chat = known.document
-        return await self._answer(known, chat, chat.turns[:-1], chat.turns[-1].question, options)
+        turn = next((turn for turn in chat.all_turns if turn.run_id == run_id), chat.turns[-1])
+        if not chat.live:
+            chat = branches.answering_anew(chat, turn.run_id)
+        return await self._answer(known, chat, chat.turns, turn.question, options)
+
+    async def rate(self, chat_id: str, run_id: str, feedback: Feedback | None) -> Chat:
+        """Keep what a reader thinks of an answer, or that nothing any more. Raises UnknownChat or HubUnreachable."""
+        if feedback:
+            feedback = replace(feedback, note=feedback.note[:NOTE_CHARACTERS])
+        while known := await self._chats.get(chat_id):
+            rated = known.document.rated(run_id, feedback)
+            if rated == known.document or await self._chats.replace(chat_id, known, rated):
+                return rated
+        raise UnknownChat(chat_id)
 
     async def stop(self, chat_id: str) -> None:
         """End the answer that is live, if one is. Raises as `get` does."""
@@ -163,7 +199,7 @@ class Chats:
         self._threads.keep(chat, before)
         # Before anyone hears of the run: whose it is, every process must know that is asked for it.
         await self._hub.shared.now_or_later(partial(self._chat_ids.put, turn.run_id, chat.id))
-        self.on_changed(chat)
+        await self.on_asked(chat)
         return chat
 
     async def _undo(self, chat: Chat, known: Versioned[Chat] | None) -> None:
@@ -249,6 +285,9 @@ class Chats:
         except HubFull:
             return None
         return log.outcome() if log.done else None
+
+
+async def _nothing(chat: Chat) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

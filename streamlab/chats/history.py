@@ -33,6 +33,7 @@ class History:
         self._deleted = shared.documents(_DELETED)
         self._tombstones = Tombstones(shared)
         chats.on_changed = self._changed
+        chats.on_asked = self._asked
 
     async def entries(self, browser: str, kind: str, words: str = "", limit: int = 1_000) -> list[Entry]:
         """Return what the browser made of a kind that holds all the words, the newest first."""
@@ -98,6 +99,11 @@ class History:
             await asyncio.sleep(0.02)
         return chat
 
+    async def _asked(self, chat: Chat) -> None:
+        """List the conversation before who asked is told: a page draws the list once, before the answer."""
+        if chat.browser:
+            await self._shared.now_or_later(partial(self._list, chat.id))
+
     def _changed(self, chat: Chat) -> None:
         if chat.browser:
             self._shared.later(partial(self._list, chat.id))
@@ -118,4 +124,5 @@ def title_of(chat: Chat) -> str:
 
 def text_of(chat: Chat) -> str:
     """Return the questions and answers, the newest first: of a very long conversation its end is found."""
-    return "\n".join(f"{turn.question}\n{turn.outcome.text if turn.outcome else ''}" for turn in reversed(chat.turns))
+    turns = sorted(chat.all_turns, key=lambda turn: turn.asked_at, reverse=True)
+    return "\n".join(f"{turn.question}\n{turn.outcome.text if turn.outcome else ''}" for turn in turns)

@@ -50,7 +50,12 @@ async def tell_changes(socket: WebSocket) -> None:
         return
     comparison = socket.query_params.get("comparison")
     things: Changing = engine.chats if comparison is None else engine.comparisons
-    sending = asyncio.create_task(_send(socket, things, comparison or socket.query_params.get("chat", "")))
+    try:
+        id = comparison or await engine.readers.chat_id(socket.query_params.get("chat", ""))
+    except HubUnreachable:
+        await socket.close(AWAY)
+        return
+    sending = asyncio.create_task(_send(socket, things, id))
     try:
         while True:
             await socket.receive_text()
