@@ -172,9 +172,10 @@ def test_a_code_block_has_a_copy_button(visit: Visit) -> None:
     """Streamlit's own, on every block of an answer."""
     page = visit()
     choose_variant(page, EN, "scripted")
-    ask(page, "Show me an example in Python, please")
+    named(page, EN["suggestions.four"]).click()
     finished(page)
-    expect(page.get_by_test_id("stCodeCopyButton").first).to_be_attached()
+    answer(page).locator("pre").first.hover()
+    expect(answer(page).get_by_role("button", name="Copy to clipboard").first).to_be_visible()
 
 
 @pytest.mark.soak
