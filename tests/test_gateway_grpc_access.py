@@ -35,7 +35,7 @@ async def closed_lab(anyio_backend: str) -> AsyncIterator[Lab]:
     [
         ((), "unauthorized"),
         ((("authorization", "Bearer no"),), "invalid_access_token"),
-        ((("authorization", f"Basic {SECRET}"),), "invalid_access_token"),
+        ((("authorization", f"Basic {SECRET}"),), "unauthorized"),
     ],
 )
 async def test_who_has_no_right_is_not_served(closed_lab: Lab, metadata: Fields, code: str) -> None:

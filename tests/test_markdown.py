@@ -59,6 +59,8 @@ PICTURE = re.compile(r"(?<!\\)!\[[^\]]*\]\((?!data:)[^)\s]+\)")
 
 
 def without_code(text: str) -> str:
+    """Leave out what is no text of a line: code, and the definitions of links, whose addresses may hold anything."""
+    text = re.sub(r"^ {0,3}\[[^\]]*\]: *\S+$", "", text, flags=re.MULTILINE)
     text = re.sub(r"^[ >]*(```+|~~~+)[^\n]*(?:\n(?![ >]*\1)[^\n]*)*", "", text, flags=re.MULTILINE)
     return re.sub(r"(`+)[^`]*\1", "", re.sub(r"^(?: {4}|\t).*$", "", text, flags=re.MULTILINE))
 

@@ -136,7 +136,7 @@ def test_the_clients_stay_until_the_page_is_left(app: Site) -> None:
         "words": {},
         "api": "/api",
     }
-    with app.opened("/api/healthz") as page:
+    with app.opened("/_stcore/health") as page:  # under the policy of the pages
         assert page.evaluate(OVERTAKEN, [relay_cards.HTML, relay_cards.JS, data]) == [True, 2, True]
 
 

@@ -62,7 +62,7 @@ def test_the_lanes_of_a_live_run_grow_in_the_first_view_and_a_choice_outlives_it
     """Across the whole width; the words go on while one chooses, and the choice is told when the run has ended."""
     words = texts(language)
     with app.opened("/timeline", language) as page:
-        page.get_by_test_id("stSidebar").get_by_role("combobox").first.click()
+        page.locator(".st-key-settings-model").get_by_role("combobox").click()
         page.get_by_role("option", name=MODELS["long"]).click()
         page.set_viewport_size({"width": 1280, "height": 800})
         page.get_by_test_id("stChatInputTextArea").fill("one?")

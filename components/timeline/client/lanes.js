@@ -25,6 +25,7 @@ class Lanes {
         this.pinned = null;   // what was chosen while the run was live or played again, and no script could be told
         this.bars = [];
         this.ties = new Ties(this);
+        root.onpointerdown = event => { this.pressed = event.target.closest('.bar')?.dataset.at; };
         root.onclick = event => this.clicked(event);
         root.onkeydown = event => this.moved(event);
         root.onpointerover = event => this.point(event.target.closest('.bar'));
@@ -228,8 +229,10 @@ class Lanes {
         if (seconds !== null) this.hint.style.left = share(seconds, this.drawn_end);
     }
 
+    // A bar that was drawn anew between the press and the release is still the one that was meant.
     clicked(event) {
-        const node = event.target.closest('.bar'), bar = this.bars.find(each => each.node === node);
+        const at = event.target.closest('.bar')?.dataset.at ?? (event.detail ? this.pressed : undefined);
+        const bar = this.bars.find(each => each.node.dataset.at === at);
         if (bar) this.choose({ run: bar.run.id, key: bar.key, seq: this.ties.seq_at(bar, event.detail ? this.time(event) : null) });
         else if (event.target.closest('.track') && this.data.mode === 'still') this.ask('sought', this.time(event));
     }
