@@ -15,7 +15,7 @@ from streamlab_client._async.transport import ProtocolName
 
 from tests import python_client
 from tests.conftest import PATIENCE, demo_model, until
-from tests.gateway import delta, ending
+from tests.gateway import FAR_AHEAD, delta, ending
 from tests.python_client import QUICK, SECRET, Lab, check_whole, in_thread, over_each, told
 
 lab = python_client.lab  # fixtures are found by their names
@@ -120,7 +120,7 @@ async def test_an_answer_arrives_whole_through_cut_connections_on_an_event_loop(
 @over_each
 async def test_a_stream_tells_whether_it_is_connected(lab: Lab, protocol: ProtocolName) -> None:
     """Not before its loop begins, nor after it was left; another loop over it needs another connection."""
-    log = lab.http.log(delta("a"), delta("b"), *ending("ab"))
+    log = lab.http.log(delta("a", FAR_AHEAD), delta("b", FAR_AHEAD), *ending("ab"))
     async with lab.aclient(protocol) as client:
         stream = client.follow(log.run_id)
         assert (stream.connected, stream.connections) == (False, 0)
