@@ -62,6 +62,21 @@ async def test_a_handshake_that_is_none_is_answered_and_closed(open_lab: Served,
 
 
 @pytest.mark.anyio
+async def test_what_is_answered_before_its_body_came_leaves_a_good_connection(lab: Served) -> None:
+    """Clients use it for their next request, and do not ask a question twice when it breaks then."""
+
+    def talk() -> tuple[bytes, bytes]:
+        with connected(lab.port, b"POST /api/chat HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\n\r\n") as client:
+            first = client.recv(65_536)
+            client.sendall(b"hello" + b"GET /api/healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+            return first, received(client)
+
+    first, second = await anyio.to_thread.run_sync(talk)
+    assert first.startswith(b"HTTP/1.1 401 ")
+    assert b"HTTP/1.1 200 " in second
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("upgrades", [b"websocket", b"h2c\r\nupgrade: websocket", b"h2c, websocket", b"WebSocket"])
 async def test_a_post_keeps_its_body_whatever_it_would_upgrade_to(open_lab: Served, upgrades: bytes) -> None:
     body = b'{"message":"hi","model":"%s"}' % demo_model().encode()

@@ -19,7 +19,9 @@ HEAD = 10.0  # seconds for the request's line and its headers, from the connecti
 BODY = 30.0  # seconds for a body; another so many while each brought as much as a large upload over a slow line
 LARGE = 4 * 1024 * 1024  # bytes
 HEAD_BYTES = 32 * 1024  # of a head that is not complete; h11 would keep twice as many
-LINGER = 2.0  # seconds in which a client that was answered early may notice, and what it still sends is thrown away
+LINGER = (
+    2.0  # seconds in which the rest of a body may come that was answered early, and then in which its client may notice
+)
 NO_WEBSOCKET = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 TOO_LATE = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
@@ -69,10 +71,14 @@ class TimedConnection(H11Protocol):
             self.transport.close()
 
     def on_response_complete(self) -> None:
+        """Go on with the connection, as the client may, if the rest of the body comes soon; it is thrown away."""
         super().on_response_complete()
         if self.conn.their_state is h11.SEND_BODY and not self.transport.is_closing():
-            self._leave()
-        self._time()
+            self._stop()
+            self._timed = "body", self.cycle
+            self._timer = self.loop.call_later(LINGER, self._leave)
+        else:
+            self._time()
 
     def _time(self) -> None:
         """Set the timer for what is waited for now, unless it was set for that already."""
