@@ -147,6 +147,7 @@ def test_escape_that_closes_something_stops_nothing(visit: Visit) -> None:
     finished(page)
 
 
+@pytest.mark.soak
 def test_back_leads_to_the_conversation_before(visit: Visit) -> None:
     """And from a new one to none, and forward again."""
     page = visit()

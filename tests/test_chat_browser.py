@@ -92,6 +92,7 @@ def test_a_second_browser_stops_the_answer_for_all(visit: Visit, demo: DemoModel
     assert shown(first) == shown(second)
 
 
+@pytest.mark.soak
 def test_regenerate_new_chat_and_export(visit: Visit, demo: DemoModel) -> None:
     """A new answer takes the old one's place, both files hold the conversation, a new chat is empty."""
     page = visit()

@@ -78,6 +78,7 @@ def test_captures_go_on_whoever_looks(app: Site, language: str) -> None:
             expect(views(page)).to_have_count(views(other).count())
 
 
+@pytest.mark.soak
 @needs_chromium
 @languages
 def test_the_chunk_with_the_usage_is_found_by_keyboard(app: Site, language: str) -> None:

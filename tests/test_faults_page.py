@@ -287,6 +287,7 @@ def crosses(page: Page) -> Locator:
     return page.locator("[data-testid=stVegaLiteChart] .mark-symbol.role-mark path")
 
 
+@pytest.mark.soak
 @needs_chromium
 @languages
 def test_attempts_are_drawn_while_they_are_made_and_after(app: Site, language: str) -> None:

@@ -199,6 +199,7 @@ def test_a_question_that_is_half_written_stays(lab: Site, language: str) -> None
         expect(asking(page)).to_have_value("")
 
 
+@pytest.mark.soak
 @languages
 def test_a_set_of_prompts_stays_as_it_was_typed(lab: Site, language: str) -> None:
     """Each field of it: nothing need be left or clicked. Another browser finds the example."""

@@ -131,6 +131,7 @@ def test_a_race_is_run_live_to_its_sentence(browser: Browser, shared_app: str, l
         expect(page.get_by_text(question, exact=True)).to_be_visible()
 
 
+@pytest.mark.soak
 @languages
 def test_a_race_is_stopped_and_goes_on_through_a_reload(browser: Browser, shared_app: str, language: str) -> None:
     """What was there to read stays; of the whole answer there is nothing."""
@@ -177,6 +178,7 @@ def test_the_race_is_seen_without_scrolling(browser: Browser, shared_app: str, l
             assert box["y"] + (40 if top_is_enough else box["height"]) <= size["height"], part
 
 
+@pytest.mark.soak
 @languages
 def test_every_page_has_its_own_title_and_one_first_heading(browser: Browser, shared_app: str, language: str) -> None:
     """Cold at its address, in its group of the navigation, and as a link from there."""

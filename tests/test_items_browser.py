@@ -83,6 +83,7 @@ KINDS = {
 }
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("name", "language"),
     [

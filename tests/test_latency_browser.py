@@ -278,6 +278,7 @@ def from_the_terminal(demo: DemoModel, tmp_path_factory: pytest.TempPathFactory)
     return path.read_bytes()
 
 
+@pytest.mark.soak
 @needs_chromium
 @languages
 def test_a_measurement_from_the_terminal_is_opened_and_taken_away(

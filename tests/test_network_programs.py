@@ -13,6 +13,7 @@ from tests.python_client import PROTOCOLS
 DEAD = dict.fromkeys((*VARIABLES, "http_proxy", "grpc_proxy"), "http://127.0.0.1:9")
 
 
+@pytest.mark.soak
 def test_the_app_answers_behind_a_dead_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a browser, over HTTP, WebSocket and gRPC; the provider's failure stands at the top, with the variable."""
     port = free_port()

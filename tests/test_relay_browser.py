@@ -62,6 +62,7 @@ def whole(card: Locator, words: dict[str, str]) -> str:
     return text
 
 
+@pytest.mark.soak
 @needs_chromium
 @languages
 def test_a_cut_a_slow_and_a_late_client_lose_nothing(app: Site, language: str) -> None:

@@ -63,6 +63,7 @@ def own_address() -> str:
         return str(probe.getsockname()[0])
 
 
+@pytest.mark.soak
 @languages
 def test_who_runs_the_server_is_told_where_the_damaged_file_lies(
     browser: Browser, tmp_path: Path, language: str
@@ -88,6 +89,7 @@ def test_who_runs_the_server_is_told_where_the_damaged_file_lies(
             expect(page.get_by_text(str(tmp_path))).to_have_count(0)
 
 
+@pytest.mark.soak
 @languages
 def test_an_answer_stands_while_the_disk_is_full_and_then_goes_on(
     browser: Browser, tmp_path: Path, language: str

@@ -203,6 +203,7 @@ def open_recording(page: Page, words: dict[str, str], name: str, data: bytes) ->
     page.locator("input[type=file]").set_input_files({"name": name, "mimeType": "application/jsonl", "buffer": data})
 
 
+@pytest.mark.soak
 @needs_chromium
 @languages
 def test_a_recording_is_opened_replayed_and_compared(app: Site, language: str) -> None:

@@ -180,6 +180,7 @@ def test_what_was_typed_into_one_set_never_lands_in_another(open_lab: Callable[.
     expect(lab.field("sidebar.system")).to_have_value(system)
 
 
+@pytest.mark.soak
 def test_text_goes_to_the_server_while_one_types_without_a_pause(open_lab: Callable[..., Lab]) -> None:
     """Without what the browser keeps, all but the last seconds is saved."""
     lab = open_lab("en")

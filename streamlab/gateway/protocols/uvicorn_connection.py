@@ -19,9 +19,8 @@ HEAD = 10.0  # seconds for the request's line and its headers, from the connecti
 BODY = 30.0  # seconds for a body; another so many while each brought as much as a large upload over a slow line
 LARGE = 4 * 1024 * 1024  # bytes
 HEAD_BYTES = 32 * 1024  # of a head that is not complete; h11 would keep twice as many
-LINGER = (
-    2.0  # seconds in which the rest of a body may come that was answered early, and then in which its client may notice
-)
+# Seconds in which the rest of a body may come that was answered early, and then in which its client may notice.
+LINGER = 2.0
 NO_WEBSOCKET = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 TOO_LATE = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
