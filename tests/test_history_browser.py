@@ -168,7 +168,7 @@ def test_odd_titles_are_shown_as_they_are(lab: Site, width: int) -> None:
             box = found.bounding_box()
             assert box
             assert box["height"] < 45
-            assert box["width"] <= WIDTH
+            assert box["width"] < WIDTH + 1  # a browser counts in parts of pixels
 
 
 @languages
