@@ -122,3 +122,15 @@ asyncio.run(main())
 def test_the_faults_above_are_codes() -> None:
     """Each is the name of the failure that it leads to."""
     assert set(CODES) >= FAULTS.keys()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_code_has_chosen_is_a_widget_s_own_value(page: str) -> None:
+    """A browser that shows only the second of two drawings has nothing else to go by, and tells it as if chosen."""
+    app = visit("en")
+    checked(app.switch_page(f"../pages/{page}.py").run())
+    app.run()
+    for slider in app.slider:
+        assert list(slider.proto.default) == [slider.value], slider.key
+    for box in app.selectbox:
+        assert box.proto.default == box.index, box.key

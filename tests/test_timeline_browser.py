@@ -86,7 +86,7 @@ def test_the_lanes_of_a_live_run_grow_in_the_first_view_and_a_choice_outlives_it
         expect(page.get_by_test_id("stMarkdown").get_by_text(words["timeline.kind_waiting"])).to_be_visible()
 
 
-@pytest.mark.soak  # on a busy machine it was seen to fail: the run then stands at its beginning, which nobody asked for
+@pytest.mark.soak
 def test_what_is_chosen_anywhere_is_marked_everywhere(opened: Page) -> None:
     """In the lanes, among the calls, in the answer's text, in the diagram and in the table: it is one choice."""
     page, words = opened, texts("en")

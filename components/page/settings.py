@@ -74,7 +74,7 @@ def draw_more() -> None:
             st.caption(f":material/lock: {t('access.sidebar')}")
         system = {"max_chars": SYSTEM_CHARACTERS, "placeholder": t("sidebar.system_placeholder")}
         control("sidebar.system", st.text_area, key=SYSTEM_KEY, **system)
-        control("sidebar.temperature", st.slider, 0.0, 2.0, now.temperature, 0.1, key=TEMPERATURE_KEY)
+        control("sidebar.temperature", st.slider, 0.0, 2.0, step=0.1, key=TEMPERATURE_KEY)
 
 
 def draw_tools_switch() -> None:

@@ -36,7 +36,21 @@ def download(name: str, data: bytes | str, file: str, mime: str, **options: Any)
 def control(name: str, draw: Callable[..., object], *args: object, **options: Any) -> None:
     """Draw a widget by `draw`; its value is kept while another page is shown."""
     texts = {"key": name, "help": find_text(f"{name}_help"), "persist_state": "session"}
-    draw(t(name), *args, **texts | options)
+    options = texts | options
+    draw(t(name), *args, **_own_value(draw, args, st.session_state.get(options["key"])) | options)
+
+
+def _own_value(draw: Callable[..., object], args: tuple[Any, ...], value: object) -> dict[str, Any]:
+    """Return the session's value as the widget's own, where its own would be another one.
+
+    A drawing brings the session's value once. A browser that shows only the next one, which came soon, begins with the
+    widget's own value and tells it as if it had been chosen.
+    """
+    if draw == st.slider and len(args) < 3 and value is not None:
+        return {"value": value}
+    if draw == st.selectbox and value in args[0]:
+        return {"index": [*args[0]].index(value)}
+    return {}
 
 
 def choice(name: str, draw: Callable[..., object], values: Iterable[object], **options: Any) -> None:

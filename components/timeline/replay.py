@@ -75,7 +75,7 @@ def draw_controls(run_id: str, events: Sequence[StreamEvent]) -> float | None:
     if count > 1:
         with st.container(width=220):
             label, meaning = t("timeline.position"), t("timeline.position_help")
-            # Its own value too: what is clicked before a browser has taken the session's would set it to the least.
+            # Its own value, too: see `control` in components/page/widgets.py.
             st.slider(label, 1, count, position, key=_key(run_id), label_visibility="collapsed", help=meaning)
     name_buttons({f"timeline.{name}": text for name, text in names.items()}, place=CONTROLS)
     return speed
