@@ -76,7 +76,7 @@ def take_readme_pictures(browser: Browser, url: str, language: str) -> None:
     """Take a second answer, short enough to be seen whole, with a table; a run with parallel calls; a measurement."""
     words = texts(language)
     with picture(browser, url, language, "chat", 800) as page:
-        button(page, words["sidebar.settings"]).click()
+        button(page, words["settings.label"]).click()
         page.get_by_role("slider").press("Home")  # temperature 0: always the same words
         expect(page.get_by_role("slider")).to_have_value("0")
         page.keyboard.press("Escape")

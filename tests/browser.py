@@ -99,7 +99,7 @@ def choose_variant(page: Page, words: dict[str, str], name: str) -> None:
     """Pick one of the demo model's variants among MODELS."""
     options = MODELS[name].partition("?")[2].replace("&", ", ")
     page.locator(".st-key-settings-model").get_by_role("combobox").click()
-    page.get_by_role("option", name=words["sidebar.demo_variant"].format(options=options), exact=True).click()
+    page.get_by_role("option", name=words["settings.demo_variant"].format(options=options), exact=True).click()
 
 
 def is_error(message: ConsoleMessage) -> bool:

@@ -10,59 +10,73 @@ import sys
 import time
 from typing import Any
 
+CALLS = {
+    "runs": ("chat", "start", "look", "follow", "stop", "issue_token", "revoke_tokens"),
+    "server": ("where_to_go", "healthz", "readyz", "metrics"),
+}
+
+
+class Generated:
+    """The client, and what a program does with it."""
+
+    def __init__(self, url: str, folder: str, token: str) -> None:
+        sys.path.insert(0, folder)
+        self.package, self.models = (importlib.import_module(f"streaming_lab_client{part}") for part in ("", ".models"))
+        self.api = {
+            name: importlib.import_module(f"streaming_lab_client.api.{group}.{name}")
+            for group, names in CALLS.items()
+            for name in names
+        }
+        self.url = url
+        self.client = self.package.AuthenticatedClient(base_url=url, token=token, raise_on_unexpected_status=True)
+        self.stranger = self.package.Client(base_url=url, raise_on_unexpected_status=True)
+        self.question = self.models.ChatRequest(message="What is streaming?", model="demo?first=0&rate=5000")
+        self.endless = self.models.ChatRequest(message="q", model="demo?fault=silent")
+
+    def call(self, name: str, *args: Any, **more: Any) -> Any:
+        return self.api[name].sync(*args, **{"client": self.client} | more)
+
+    def detailed(self, name: str, *args: Any) -> Any:
+        return self.api[name].sync_detailed(*args, client=self.client)
+
+    def page(self, run_id: str, **more: Any) -> Any:
+        return self.call("follow", run_id, accept="application/json", **more)
+
+    def refused(self, ended: Any, live: Any, reader: Any) -> dict[str, Any]:
+        """Ask for what is refused, each by its code."""
+        request = self.models.ChatRequest
+        return {
+            "unauthorized": self.call("start", client=self.stranger, body=self.question),
+            "other_run": self.call("look", ended.id, client=reader),
+            "unknown_run": self.call("look", "nobody"),
+            "invalid_resume_token": self.page(ended.id, after="x"),
+            "invalid_request": self.call("start", body=request()),
+            "unknown_model": self.call("start", body=request(message="q", model="unheard-of")),
+            "unknown_conversation": self.call("start", body=request(message="q", conversation="nobody")),
+            "conversation_busy": self.call("start", body=request(message="q", conversation=live.conversation)),
+            "too_large": self.call("start", body=request(message="x" * 2**20)),
+        }
+
+    def ended(self) -> Any:
+        """Start a run, and wait for its end."""
+        started, until = self.call("start", body=self.question), time.monotonic() + 60
+        while self.call("look", started.id).status == "live":
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        return started
+
 
 def main(url: str, folder: str, token: str, whole: str, cut: str) -> dict[str, Any]:
-    sys.path.insert(0, folder)
-    package, models = (importlib.import_module(f"streaming_lab_client{part}") for part in ("", ".models"))
-    api = {
-        name: importlib.import_module(f"streaming_lab_client.api.{group}.{name}")
-        for group, names in (
-            ("runs", ("chat", "start", "look", "follow", "stop", "issue_token", "revoke_tokens")),
-            ("server", ("where_to_go", "healthz", "readyz", "metrics")),
-        )
-        for name in names
-    }
-    client = package.AuthenticatedClient(base_url=url, token=token, raise_on_unexpected_status=True)
-    stranger = package.Client(base_url=url, raise_on_unexpected_status=True)
-    question = models.ChatRequest(message="What is streaming?", model="demo?first=0&rate=5000")
-    endless = models.ChatRequest(message="q", model="demo?fault=silent")
-
-    def page(run_id: str, **more: Any) -> Any:
-        return api["follow"].sync(run_id, client=client, accept="application/json", **more)
-
-    def asked(body: Any, **more: Any) -> Any:
-        return api["start"].sync(client=client, body=body, **more)
-
-    started, live = asked(question), asked(endless)
-    until = time.monotonic() + 60
-    while api["look"].sync(started.id, client=client).status == "live":
-        assert time.monotonic() < until
-        time.sleep(0.02)
-    follow_token = api["issue_token"].sync(live.id, client=client)
-    reader = package.AuthenticatedClient(base_url=url, token=follow_token.token)
-    errors = {
-        "unauthorized": api["start"].sync(client=stranger, body=question),
-        "read_only": None,
-        "other_run": api["look"].sync(started.id, client=reader),
-        "unknown_run": api["look"].sync("nobody", client=client),
-        "invalid_resume_token": page(started.id, after="x"),
-        "invalid_request": asked(models.ChatRequest()),
-        "unknown_model": asked(models.ChatRequest(message="q", model="unheard-of")),
-        "unknown_conversation": asked(models.ChatRequest(message="q", conversation="nobody")),
-        "conversation_busy": asked(models.ChatRequest(message="q", conversation=live.conversation)),
-        "too_large": asked(models.ChatRequest(message="x" * 2**20)),
-    }
-    second = asked(endless)
-    errors["too_many_live_runs"] = asked(question)
-    del errors["read_only"]
-    first, follows = page(whole, limit=2), page(whole, limit=1_000)
-    missed = page(cut)
-    stopped = api["stop"].sync_detailed(live.id, client=client)
-    api["stop"].sync_detailed(second.id, client=client)
-    revoked = api["revoke_tokens"].sync_detailed(live.id, client=client)
-    errors["revoked_follow_token"] = api["look"].sync(live.id, client=reader)
-    state = api["look"].sync(started.id, client=client)
-    stream = api["chat"].sync(client=client, body=question)
+    made = Generated(url, folder, token)
+    started, live = made.ended(), made.call("start", body=made.endless)
+    reader = made.package.AuthenticatedClient(base_url=url, token=made.call("issue_token", live.id).token)
+    errors = made.refused(started, live, reader)
+    second = made.call("start", body=made.endless)
+    errors["too_many_live_runs"] = made.call("start", body=made.question)
+    ends = [made.detailed(*each) for each in (("stop", live.id), ("stop", second.id), ("revoke_tokens", live.id))]
+    errors["revoked_follow_token"] = made.call("look", live.id, client=reader)
+    first, follows, missed = made.page(whole, limit=2), made.page(whole, limit=1_000), made.page(cut)
+    state, stream = made.call("look", started.id), made.call("chat", body=made.question)
     return {
         "types": [type(event).__name__ for event in follows.events],
         "fields": [event.to_dict() for event in follows.events],
@@ -71,12 +85,12 @@ def main(url: str, folder: str, token: str, whole: str, cut: str) -> dict[str, A
         "tools": [type(tool).__name__ for tool in missed.snapshot.tools],
         "state": [type(state).__name__, state.status, state.usage.output_tokens > 0],
         "links": started.links.to_dict(),
-        "stopped": [stopped.status_code, revoked.status_code],
+        "stopped": [ends[0].status_code, ends[2].status_code],
         "stream": stream,
-        "nothing": api["chat"].sync(client=client, body=question, last_event_id=_last_id(stream)),
-        "health": [api[name].sync(client=stranger).status for name in ("healthz", "readyz")],
-        "way": api["where_to_go"].sync(client=client).to_dict(),
-        "metrics": type(api["metrics"].sync(client=client)).__name__,
+        "nothing": made.call("chat", body=made.question, last_event_id=_last_id(stream)),
+        "health": [made.call(name, client=made.stranger).status for name in ("healthz", "readyz")],
+        "way": made.call("where_to_go").to_dict(),
+        "metrics": type(made.call("metrics")).__name__,
         "errors": {code: [type(got).__name__, got.error.code, got.error.message] for code, got in errors.items()},
     }
 

@@ -138,7 +138,7 @@ def test_escape_that_closes_something_stops_nothing(visit: Visit) -> None:
     choose(page, "long")
     ask(page, "Who has the key?")
     text = grown(page, "")
-    named(page, EN["sidebar.settings"]).click()
+    named(page, EN["settings.label"]).click()
     expect(page.get_by_role("slider")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("slider")).to_be_hidden()

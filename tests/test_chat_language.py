@@ -68,9 +68,9 @@ def choose_language(page: Page, name: str) -> None:
 def test_the_demo_model_is_called_scripted(visit: Visit, locale: str, words: dict[str, str]) -> None:
     """Wherever it shows: in the picker, beneath it, and in the figures."""
     page = visit("/chat", locale, theme="dark")
-    label = words["sidebar.demo_variant"].format(options="rate=200")
+    label = words["settings.demo_variant"].format(options="rate=200")
     choose_variant(page, words, "scripted")
-    page.get_by_role("button", name=words["sidebar.settings"]).click()
+    page.get_by_role("button", name=words["settings.label"]).click()
     expect(page.get_by_test_id("stPopoverBody").get_by_test_id("stCaptionContainer")).to_be_visible()
     page.keyboard.press("Escape")
     page.get_by_role("button", name=words["suggestions.three"]).click()

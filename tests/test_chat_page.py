@@ -64,7 +64,7 @@ def test_a_question_gets_its_answer_and_figures(language: str) -> None:
         assert re.search(
             re.escape(texts(language)[f"figures.{name}"]) + " " + number.format(unit), row.replace("\u00a0", " ")
         ), row
-    assert texts(language)["sidebar.demo_variant"].format(options=PACE.replace("&", ", ")) in row
+    assert texts(language)["settings.demo_variant"].format(options=PACE.replace("&", ", ")) in row
     assert app.button(key="chat.again").label == texts(language)["chat.regenerate"]
     assert app.query_params["chat"]
 
@@ -176,7 +176,7 @@ def test_the_providers_own_list_is_offered() -> None:
         serving(openai_base_url=endpoint.base_url),
     ):
         names = visit("en").selectbox(key="settings.model").options
-    assert names == ["one", "two", texts("en")["sidebar.demo_name"]]
+    assert names == ["one", "two", texts("en")["settings.demo_name"]]
 
 
 @languages

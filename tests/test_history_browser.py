@@ -204,7 +204,7 @@ def test_a_question_that_is_half_written_stays(lab: Site, language: str) -> None
 def test_a_set_of_prompts_stays_as_it_was_typed(lab: Site, language: str) -> None:
     """Each field of it: nothing need be left or clicked. Another browser finds the example."""
     words = texts(language)
-    labels = {"prompts.name": "名前 A", "sidebar.system": "短く。 Brief.", "prompts.template": "東京 {topic}"}
+    labels = {"prompts.name": "名前 A", "settings.system": "短く。 Brief.", "prompts.template": "東京 {topic}"}
 
     def field(page: Page, label: str) -> Locator:
         return page.get_by_test_id("stMain").get_by_role("textbox", name=words[label], exact=True).first

@@ -114,7 +114,7 @@ def choose_model(page: Page, words: dict[str, str], model: str) -> None:
     box.click()
     box.press("Backspace")
     options = model.partition("?")[2].replace("&", ", ")
-    page.get_by_role("option", name=words["sidebar.demo_variant"].format(options=options), exact=True).click()
+    page.get_by_role("option", name=words["settings.demo_variant"].format(options=options), exact=True).click()
     page.keyboard.press("Escape")
 
 

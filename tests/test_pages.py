@@ -94,9 +94,9 @@ def test_the_demo_model_says_that_it_is_scripted(language: str) -> None:
     scripted = {"en": "scripted", "ja": "台本"}[language]
     app = visit(language)
     assert scripted in app.selectbox(key="settings.model").options[0]
-    assert texts(language)["sidebar.demo_note"] in [caption.value for caption in app.caption]
+    assert texts(language)["settings.demo_note"] in [caption.value for caption in app.caption]
     choose(app, SEEN)
-    assert texts(language)["sidebar.demo_note"] not in [caption.value for caption in app.caption]
+    assert texts(language)["settings.demo_note"] not in [caption.value for caption in app.caption]
     assert scripted not in ask(app, QUESTION[language]).chat_message[1].caption[0].value
 
 

@@ -30,7 +30,7 @@ KEY_MS = 60
 TEXT = " in one sentence, for a child of ten, without a word of more than three syllables"
 
 Change = Callable[[Sets, Known], Awaitable[None]]
-FIELDS = ["prompts.template", "sidebar.system", "prompts.name"]
+FIELDS = ["prompts.template", "settings.system", "prompts.name"]
 
 
 @pytest.fixture(scope="module")
@@ -166,18 +166,18 @@ def test_what_was_typed_into_one_set_never_lands_in_another(open_lab: Callable[.
         await sets.note_latest(me, Latest(other.document.id))
 
     lab = open_lab("en")
-    lab.type("sidebar.system", " Be brief.")
+    lab.type("settings.system", " Be brief.")
     expect(lab.page.get_by_text(lab.words["prompts.saved_as"].rpartition("}")[2]).first).to_be_visible()
-    system = lab.field("sidebar.system").input_value()
+    system = lab.field("settings.system").input_value()
     lab.page.wait_for_timeout(1_500)  # the tab has been told that it is saved
-    lab.type("sidebar.system", " No")  # and is not sent any more
+    lab.type("settings.system", " No")  # and is not sent any more
     lab.kill()
     lab.change(copy)
     lab.start()
     lab.is_back()
     expect(lab.page.get_by_text("“Another”")).to_be_visible()
     lab.page.wait_for_timeout(1_000)
-    expect(lab.field("sidebar.system")).to_have_value(system)
+    expect(lab.field("settings.system")).to_have_value(system)
 
 
 @pytest.mark.soak

@@ -8,9 +8,10 @@ import logging
 from functools import lru_cache
 
 import streamlit as st
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from components.middleware.changed_body import serve_changed
 from components.middleware.content_policy import is_api
 from components.page.texts import texts
 
@@ -27,29 +28,10 @@ class FirstPaint:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not _is_asked_by_people(scope):
+        if _is_asked_by_people(scope):
+            await serve_changed(self._app, scope, receive, send, _painted, _is_page)
+        else:
             await self._app(scope, receive, send)
-            return
-        held: Message | None = None
-        body = b""
-
-        async def send_painted(message: Message) -> None:
-            nonlocal held, body
-            if message["type"] == "http.response.start" and _is_page(message):
-                held = message
-                return
-            if held is None:
-                await send(message)
-                return
-            body += message.get("body", b"")
-            if not message.get("more_body"):
-                painted = _painted(body)
-                MutableHeaders(scope=held)["content-length"] = str(len(painted))
-                await send(held)
-                await send({"type": "http.response.body", "body": painted})
-
-        plain = [(name, value) for name, value in Headers(scope=scope).raw if name != b"accept-encoding"]
-        await self._app({**scope, "headers": plain}, receive, send_painted)
 
 
 def _is_asked_by_people(scope: Scope) -> bool:

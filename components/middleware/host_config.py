@@ -9,8 +9,9 @@ has another form one day, the dialogs are back.
 import json
 import logging
 
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from components.middleware.changed_body import serve_changed
 
 logger = logging.getLogger(__name__)
 
@@ -28,23 +29,7 @@ class HostConfig:
         if scope["type"] != "http" or not scope["path"].endswith(PATH):
             await self._app(scope, receive, send)
             return
-        start: Message = {}
-        body = b""
-
-        async def send_changed(message: Message) -> None:
-            nonlocal start, body
-            if message["type"] == "http.response.start":
-                start = message
-                return
-            body += message.get("body", b"")
-            if not message.get("more_body"):
-                changed = _changed(body) if start["status"] == 200 else body
-                MutableHeaders(scope=start)["content-length"] = str(len(changed))
-                await send(start)
-                await send({"type": "http.response.body", "body": changed})
-
-        plain = [(name, value) for name, value in Headers(scope=scope).raw if name != b"accept-encoding"]
-        await self._app({**scope, "headers": plain}, receive, send_changed)
+        await serve_changed(self._app, scope, receive, send, _changed, lambda start: start["status"] == 200)
 
 
 def _changed(body: bytes) -> bytes:

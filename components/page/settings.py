@@ -53,7 +53,7 @@ def draw(beside: Callable[[], None] = lambda: None, *, tools: bool = False) -> N
     """Draw all of them in a row, with the switch for tools where the page offers it, and what `beside` draws."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         look = {"format_func": model_label, "label_visibility": "collapsed", "width": MODEL_WIDTH}
-        control("sidebar.model", st.selectbox, _names(), key=MODEL_KEY, **look)
+        control("settings.model", st.selectbox, _names(), key=MODEL_KEY, **look)
         if tools:
             draw_tools_switch()
         draw_more()
@@ -63,18 +63,18 @@ def draw(beside: Callable[[], None] = lambda: None, *, tools: bool = False) -> N
 def draw_more() -> None:
     """Draw what is seldom changed, in a popover whose label tells how much of it differs from the default."""
     now = options()
-    differing = [t("sidebar.system")] * bool(now.system)
-    differing += [t("sidebar.temperature")] * (now.temperature != DEFAULT_TEMPERATURE)
-    label = t("sidebar.settings_differ", number=len(differing)) if differing else t("sidebar.settings")
-    what = t("sidebar.differ", names=" · ".join(differing)) if differing else None
+    differing = [t("settings.system")] * bool(now.system)
+    differing += [t("settings.temperature")] * (now.temperature != DEFAULT_TEMPERATURE)
+    label = t("settings.label_differ", number=len(differing)) if differing else t("settings.label")
+    what = t("settings.differ", names=" · ".join(differing)) if differing else None
     with st.popover(label, icon=":material/tune:", help=what, key="settings.more"):
         if is_demo(now.model):
-            st.caption(t("sidebar.demo_note"))
+            st.caption(t("settings.demo_note"))
         elif access.is_needed([now.model]):
             st.caption(f":material/lock: {t('access.sidebar')}")
-        system = {"max_chars": SYSTEM_CHARACTERS, "placeholder": t("sidebar.system_placeholder")}
-        control("sidebar.system", st.text_area, key=SYSTEM_KEY, **system)
-        control("sidebar.temperature", st.slider, 0.0, 2.0, step=0.1, key=TEMPERATURE_KEY)
+        system = {"max_chars": SYSTEM_CHARACTERS, "placeholder": t("settings.system_placeholder")}
+        control("settings.system", st.text_area, key=SYSTEM_KEY, **system)
+        control("settings.temperature", st.slider, 0.0, 2.0, step=0.1, key=TEMPERATURE_KEY)
 
 
 def draw_tools_switch() -> None:
@@ -87,7 +87,7 @@ def model_label(name: str) -> str:
     if not is_demo(name):
         return name
     variant = name.partition("?")[2]
-    return t("sidebar.demo_variant", options=variant.replace("&", ", ")) if variant else t("sidebar.demo_name")
+    return t("settings.demo_variant", options=variant.replace("&", ", ")) if variant else t("settings.demo_name")
 
 
 def _names() -> list[str]:

@@ -62,7 +62,7 @@ def draw_columns(found: Comparison, case: int, repeat: int) -> StopButtons:
 def _draw_column(found: Comparison, cell_key: CellKey, stops: StopButtons) -> None:
     variant = found.prompts.variants[cell_key.variant]
     st.markdown(f"**{plain(variant.name)}**")
-    st.caption(f"{plain(model_label(variant.model))} · {t('sidebar.temperature')} {variant.temperature:g}")
+    st.caption(f"{plain(model_label(variant.model))} · {t('settings.temperature')} {variant.temperature:g}")
     run = found.answers.get(cell_key)
     if run is None or not run.ended:
         if found.state == "running":

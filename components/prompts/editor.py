@@ -67,9 +67,9 @@ def _draw_variant(found: Draft, number: int) -> None:
     )
     models = dict.fromkeys((*engine().portal.call(engine().models.names), st.session_state[model]))
     control("prompts.name", st.text_input, key=name, max_chars=60)
-    control("sidebar.model", st.selectbox, tuple(models), key=model, format_func=settings.model_label, help=None)
-    control("sidebar.temperature", st.slider, 0.0, 2.0, step=0.1, key=temperature, help=None)
-    control("sidebar.system", st.text_area, key=system, max_chars=32_000, height=100, help=None)
+    control("settings.model", st.selectbox, tuple(models), key=model, format_func=settings.model_label, help=None)
+    control("settings.temperature", st.slider, 0.0, 2.0, step=0.1, key=temperature, help=None)
+    control("settings.system", st.text_area, key=system, max_chars=32_000, height=100, help=None)
     control("prompts.template", st.text_area, key=text, max_chars=template.MAX_CHARACTERS, height=120)
     st.caption(_variables_text(st.session_state[text] or ""))
     full, least = len(found.variants) >= MAX_VARIANTS, len(found.variants) <= MIN_VARIANTS
