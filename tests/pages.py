@@ -67,7 +67,8 @@ def path_of(page: str) -> str:
 
 def checked(app: AppTest) -> AppTest:
     """Return the app, on which nothing may be an exception."""
-    assert [error.message for error in app.exception] == []
+    errors = [(error.message, *error.stack_trace) for error in app.exception]
+    assert errors == [], errors
     return app
 
 
