@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamlab.events.event import EVENTS, StreamEvent, ToolCall, first_seq, merge_deltas
+from streamlab.events.event import EVENTS, StreamEvent, ToolCall, first_seq, is_piece, merge_deltas
 from streamlab.timeline.diagram import MESSAGES, SHORT, diagram
 from streamlab.timeline.pieces import MOST, text_pieces
 from streamlab.timeline.rows import PREVIEW, row
@@ -168,6 +168,9 @@ def test_what_an_event_belongs_to_is_there_and_holds_it(events: list[StreamEvent
         if event.type == "tool_call":
             assert span
             assert span.call_id == event.call_id
+        if is_piece(event):
+            assert span
+            assert span.kind in ("thinking", "writing")
 
 
 @given(runs())

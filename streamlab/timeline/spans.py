@@ -36,6 +36,7 @@ class Span:
 
     `lane` is "model" or the tool's name, with " 2", " 3" … while a lane of that name is taken. `start` and `end` are
     seconds since the run began. `seqs` are the first and the last event; for a wait, those that began and ended it.
+    `has_result` says of a call that it gave one, which is its last event.
     """
 
     lane: str
@@ -49,6 +50,7 @@ class Span:
     input: Any
     result: Any
     seqs: tuple[int, int]
+    has_result: bool = False
 
     @property
     def key(self) -> str:
@@ -71,8 +73,11 @@ def spans(events: Sequence[StreamEvent], now: float | None = None) -> list[Span]
 
 def span_at(some: Sequence[Span], seq: int) -> Span | None:
     """Return the span of an event: its call, what the model wrote with it, or the wait that it ended."""
+    calls = [span for span in some if span.kind == "tool"]
     owned = (
-        [span for span in some if span.kind == "tool" and seq in span.seqs],
+        [span for span in calls if span.seqs[0] == seq],
+        # Of one without a result the last event is not its own: it was cut there.
+        [span for span in calls if span.seqs[1] == seq and span.has_result],
         [span for span in some if span.kind in ("thinking", "writing") and span.seqs[0] <= seq <= span.seqs[1]],
         [span for span in some if span.kind == "waiting" and span.seqs[1] == seq],
     )
@@ -213,7 +218,7 @@ class SpanReader:
         call = next((call for call in self._open if call.call_id == event.call_id), None)
         if call:
             self._open.remove(call)
-            self.spans.append(replace(self._ended(call, result_status(event)), result=event.result))
+            self.spans.append(replace(self._ended(call, result_status(event)), result=event.result, has_result=True))
         if not self._open and not self.turn and event.status != "stopped":
             self.turn = _Turn(event.step + 1, self.clock, event.seq)
 
