@@ -7,6 +7,7 @@ import socketserver
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -17,6 +18,7 @@ import httpx2
 import pytest
 from hypothesis import settings as hypothesis_settings
 from pydantic import SecretStr
+from streamlit.components.v2 import manifest_scanner
 
 from streamlab.demo_model.process import DemoModel
 from streamlab.engine import Engine, engine_in_thread
@@ -77,6 +79,15 @@ def _no_proxies_from_outside() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
             patched.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _packages_are_searched_once() -> Iterator[None]:
+    """Each page under test has Streamlit search all packages for components anew, which takes half a second."""
+    with pytest.MonkeyPatch.context() as patched:
+        found_once = cache(manifest_scanner.scan_component_manifests)
+        patched.setattr(manifest_scanner, "scan_component_manifests", found_once)
         yield
 
 
