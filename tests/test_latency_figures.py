@@ -83,7 +83,7 @@ def test_a_paired_difference_is_that_of_the_pairs() -> None:
     seen += [invoked(10.0 * pair + 1, pair=pair) for pair in range(1, 11)]
     found = {one.metric: one.difference for one in summarize(seen, 1.0).comparisons}["ttft"]
     assert found
-    assert (found.n, found.median, found.low, found.high) == (10, -1, -1, -1)
+    assert (found.n, found.value, found.low, found.high) == (10, -1, -1, -1)
     assert found.distinguishable is True
     assert found.confidence == 0.95
 
@@ -95,7 +95,7 @@ def test_a_failed_call_takes_its_pair_out_of_the_comparison() -> None:
     found = summarize(seen, 1.0).comparisons[0]
     assert (found.base, found.side) == (Side("demo", "invoke"), Side("demo", "stream"))
     assert found.difference
-    assert (found.difference.n, found.difference.median) == (2, -2.0)
+    assert (found.difference.n, found.difference.value) == (2, -2.0)
     assert (found.difference.low, found.difference.distinguishable) == (None, None), "too few for an interval"
 
 
@@ -147,13 +147,13 @@ def test_an_interval_holds_its_median_whatever_the_data(values: list[float], ran
     random.shuffle(shuffled)
     assert found == paired_difference(shuffled)
     assert found
-    assert found.median == np.median(values)
+    assert found.value == np.median(values)
     if len(values) < 3:
         assert found.low is None
         return
     assert found.low is not None
     assert found.high is not None
-    assert min(values) <= found.low <= found.median <= found.high <= max(values)
+    assert min(values) <= found.low <= found.value <= found.high <= max(values)
     assert found.distinguishable is not (found.low <= 0 <= found.high)
     assert found.confidence == min(0.95, 1 - 2 ** (1 - len(values)))
 
@@ -167,13 +167,13 @@ def test_two_measurements_are_compared_as_independent_samples() -> None:
     assert [one.metric for one in found] == ["ttft", "e2e", "noticed"]
     difference = found[0].difference
     assert difference
-    assert difference.median == pytest.approx(1.0)
+    assert difference.value == pytest.approx(1.0)
     assert difference.low is not None
     assert difference.high is not None
     assert 0.9 < difference.low <= 1.0 <= difference.high < 1.1
     same = unpaired_difference([1.0, 2.0, 3.0], [1.0, 2.0, 3.0])
     assert same
-    assert (same.median, same.distinguishable) == (0, False)
+    assert (same.value, same.distinguishable) == (0, False)
     assert unpaired_difference([], [1.0]) is None
 
 

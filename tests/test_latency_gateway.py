@@ -120,7 +120,7 @@ def test_the_cost_of_the_relay_is_a_difference_of_pairs(seen: list[Observation])
         assert one.difference.n == 3
         assert one.difference.low is not None
         assert one.difference.high is not None
-        assert one.difference.low <= one.difference.median <= one.difference.high
+        assert one.difference.low <= one.difference.value <= one.difference.high
     assert summary.failures == 0
     assert not any(one.suspected for one in summary.buffering)
 

@@ -141,10 +141,10 @@ def changes(summary: Summary) -> list[Change]:
 
 
 def _first_text(difference: Difference) -> str:
-    seconds, signed = seconds_text(abs(difference.median)), signed_seconds(difference.median)
+    seconds, signed = seconds_text(abs(difference.value)), signed_seconds(difference.value)
     return t(f"latency.first_{verdict(difference)}", seconds=seconds, signed=signed)
 
 
 def _whole_text(difference: Difference) -> str:
-    seconds, signed = seconds_text(abs(difference.median)), signed_seconds(difference.median)
+    seconds, signed = seconds_text(abs(difference.value)), signed_seconds(difference.value)
     return t(f"latency.whole_{verdict(difference)}", seconds=seconds, signed=signed)

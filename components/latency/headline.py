@@ -33,17 +33,17 @@ def impression(summary: Summary) -> int:
 
 def kind(difference: Difference) -> str:
     """Classify a difference for people. What they would not notice is `same`, what may be chance `unclear`."""
-    bounds = [value for value in (difference.median, difference.low, difference.high) if value is not None]
-    if max(map(abs, bounds)) < NOTICED or (difference.distinguishable is None and abs(difference.median) < NOTICED):
+    bounds = [value for value in (difference.value, difference.low, difference.high) if value is not None]
+    if max(map(abs, bounds)) < NOTICED or (difference.distinguishable is None and abs(difference.value) < NOTICED):
         return "same"
     if difference.distinguishable is False:
         return "unclear"
-    return "earlier" if difference.median < 0 else "later"
+    return "earlier" if difference.value < 0 else "later"
 
 
 def _changed(change: Change) -> str:
     first, whole = (
-        t(f"latency.plain_{name}_{kind(difference)}", seconds=round_seconds(abs(difference.median)))
+        t(f"latency.plain_{name}_{kind(difference)}", seconds=round_seconds(abs(difference.value)))
         for name, difference in (("first", change.first), ("whole", change.whole))
     )
     if change.base.way == WHOLE:

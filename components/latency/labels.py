@@ -42,10 +42,10 @@ def signed_seconds(seconds: float) -> str:
 
 def interval(difference: Difference) -> str:
     if difference.low is None or difference.high is None:
-        return signed_seconds(difference.median)
+        return signed_seconds(difference.value)
     return t(
         "latency.from_to",
-        middle=signed_seconds(difference.median),
+        middle=signed_seconds(difference.value),
         low=signed_seconds(difference.low),
         high=signed_seconds(difference.high),
     )
@@ -55,6 +55,6 @@ def verdict(difference: Difference) -> str:
     """Classify a difference; one within the measuring error counts as `same`, an uncertain one as `open`."""
     if difference.distinguishable is None or (difference.confidence or 0) < LEVEL:
         return "open"
-    if not difference.distinguishable or abs(difference.median) < MEDIAN_ERROR:
+    if not difference.distinguishable or abs(difference.value) < MEDIAN_ERROR:
         return "same"
-    return "earlier" if difference.median < 0 else "later"
+    return "earlier" if difference.value < 0 else "later"

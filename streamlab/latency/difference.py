@@ -1,7 +1,8 @@
 """How far two samples are apart, and whether chance alone could have done it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +15,16 @@ RESAMPLES = 4_999
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A median difference of `n` pairs (of unpaired samples: the smaller one's size), and its bootstrap interval.
+    """A typical difference of `n` pairs (of unpaired samples: the smaller one's size), and its bootstrap interval.
 
-    `low` and `high` are None where there are too few. `confidence` is what the interval can hold at most: the widest
-    one, from the least to the greatest value, covers the median with a probability of 1 - 2^(1-n), which is below
-    95 % for fewer than SURE. `distinguishable`: the interval excludes 0; None without an interval.
+    `value` is the median, or the mean where that is asked for. `low` and `high` are None where there are too few.
+    `confidence` is what the interval can hold at most: the widest one, from the least to the greatest value, covers the
+    median with a probability of 1 - 2^(1-n), which is below 95 % for fewer than SURE. `distinguishable`: the interval
+    excludes 0; None without an interval.
     """
 
     n: int
-    median: float
+    value: float
     low: float | None = None
     high: float | None = None
     confidence: float | None = None
@@ -34,25 +36,30 @@ class Difference:
 
 def paired_difference(differences: Sequence[float]) -> Difference | None:
     """Return the median of the differences within pairs; None without any."""
-    return _difference(float(np.median(differences)), differences) if differences else None
+    return _difference(float(np.median(differences)), np.median, differences) if differences else None
+
+
+def mean_difference(differences: Sequence[float]) -> Difference | None:
+    """Return the mean of the differences within pairs, which is that of two shares; None without any."""
+    return _difference(float(np.mean(differences)), np.mean, differences) if differences else None
 
 
 def unpaired_difference(before: Sequence[float], after: Sequence[float]) -> Difference | None:
     """Return the median of `after` less that of `before`, independent samples; None when one is empty."""
     if not before or not after:
         return None
-    return _difference(float(np.median(after) - np.median(before)), after, before)
+    return _difference(float(np.median(after) - np.median(before)), _median_difference, after, before)
 
 
-def _difference(median: float, *samples: Sequence[float]) -> Difference:
+def _difference(value: float, statistic: Callable[..., Any], *samples: Sequence[float]) -> Difference:
     n = min(map(len, samples))
     if n < FEWEST:
-        return Difference(n, median)
-    return Difference(n, median, *_interval(samples), min(LEVEL, 1 - 2.0 ** (1 - n)))
+        return Difference(n, value)
+    return Difference(n, value, *_interval(samples, statistic), min(LEVEL, 1 - 2.0 ** (1 - n)))
 
 
-def _interval(samples: Sequence[Sequence[float]]) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of a median, or of the difference of two.
+def _interval(samples: Sequence[Sequence[float]], statistic: Callable[..., Any]) -> tuple[float, float]:
+    """Return the percentile bootstrap interval of a statistic of one sample, or of two.
 
     The order of the values has no effect.
 
@@ -65,7 +72,7 @@ def _interval(samples: Sequence[Sequence[float]]) -> tuple[float, float]:
 
     interval = bootstrap(
         [np.sort(sample) for sample in samples],
-        _median_difference if len(samples) == 2 else np.median,
+        statistic,
         n_resamples=RESAMPLES,
         vectorized=True,
         confidence_level=LEVEL,
@@ -77,7 +84,7 @@ def _interval(samples: Sequence[Sequence[float]]) -> tuple[float, float]:
 
 
 def _reach(samples: Sequence[Sequence[float]]) -> tuple[float, float]:
-    """Return what a median, or the difference of two, can be at least and at most."""
+    """Return what the middle of a sample, or the difference of two, can be at least and at most."""
     if len(samples) == 1:
         return min(samples[0]), max(samples[0])
     after, before = samples

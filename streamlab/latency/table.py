@@ -72,7 +72,7 @@ def _sentence(comparison: WayComparison, found: Difference, *, several: bool) ->
     side, base = (f"{one.way} of {one.model}" if several else one.way for one in (comparison.side, comparison.base))
     pairs = f"{found.n} pair{'s' if found.n > 1 else ''}"
     told = f"{side} against {base}, {_METRICS[comparison.metric]}: "
-    told += f"{abs(found.median):.3f} s {'sooner' if found.median < 0 else 'later'}"
+    told += f"{abs(found.value):.3f} s {'sooner' if found.value < 0 else 'later'}"
     if found.low is None or found.high is None:
         return f"{told} ({pairs}: too few for an interval)"
     interval = f"{found.confidence:.0%} interval {found.low:+.3f} to {found.high:+.3f} s"

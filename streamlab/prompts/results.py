@@ -47,6 +47,48 @@ class Cell:
     def completed(self) -> bool:
         return self.status == "completed"
 
+    @property
+    def passed(self) -> bool | None:
+        """Whether it passes every check; None where there is none, where one is undecided, and before they are made."""
+        verdicts = [verdict.passed for verdict in self.verdicts] if self.completed else []
+        if False in verdicts:
+            return False
+        return None if None in verdicts or not verdicts else True
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is no whole answer where one was asked for, or one that does not pass."""
+        return self.status in ("failed", "lost") or self.passed is False
+
+
+@dataclass(frozen=True, slots=True)
+class CaseAnswers:
+    """The answers to one case: for each variant its repeats."""
+
+    case: int
+    variants: tuple[tuple[Cell, ...], ...]
+
+    @property
+    def failed(self) -> bool:
+        return any(cell.failed for cells in self.variants for cell in cells)
+
+    @property
+    def differ(self) -> bool:
+        """Whether the variants pass or fail in it to different degrees."""
+        return len({sum(cell.failed for cell in cells) for cells in self.variants}) > 1
+
+    @property
+    def rated(self) -> bool:
+        return any(cell.thumb for cells in self.variants for cell in cells)
+
+
+def by_case(prompts: PromptSet, cells: Iterable[Cell]) -> list[CaseAnswers]:
+    """Group the answers by case, in order."""
+    found: dict[int, list[list[Cell]]] = {}
+    for cell in cells:
+        found.setdefault(cell.case, [[] for _ in prompts.variants])[cell.variant].append(cell)
+    return [CaseAnswers(case, tuple(map(tuple, variants))) for case, variants in sorted(found.items())]
+
 
 @dataclass(frozen=True, slots=True)
 class SummaryRow:
