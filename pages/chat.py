@@ -19,6 +19,7 @@ from components.page.lab import engine, following
 from components.page.session import session
 from components.page.texts import t
 from components.page.widgets import button
+from components.prompts import improvement
 from streamlab.agent.graph import chat_agent
 from streamlab.chats.chat import Busy, Chat, Turn, UnknownChat
 from streamlab.chats.readers import is_reader
@@ -145,6 +146,7 @@ toolbar = st.empty()  # likewise
 notices = st.bottom.container()
 with st.bottom.container():
     if can_ask:
+        improvement.draw()
         settings.draw(draw_keys, tools=True)
     else:
         st.info(t("chat.read_only"), icon=":material/visibility:")

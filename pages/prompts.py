@@ -14,9 +14,13 @@ from components.page.session import session
 from components.page.slots import draw_notice, fresh_container
 from components.page.texts import t
 from components.page.widgets import button
-from components.prompts import comparison, saved
+from components.prompts import answers as case_answers
+from components.prompts import comparison, conclusion, saved
 from components.prompts import editor as prompt_editor
 from components.prompts import files as prompt_files
+from components.prompts.answers import StopButtons
+from components.prompts.difference import draw_difference
+from components.prompts.grid import Grid
 from streamlab.prompts.checks import run_check
 from streamlab.prompts.comparison import Comparison, count_answers
 from streamlab.prompts.comparisons import MAX_ANSWERS, Comparisons, TooManyAnswers
@@ -28,7 +32,10 @@ POLL_SECONDS = 0.5  # between two drawings of what changes while answers arrive
 lab = engine()
 
 
-def run(prompts: PromptSet) -> None:
+def run(prompts: PromptSet | None) -> None:
+    prompt_editor.insist(prompts is None)
+    if prompts is None:
+        return
     try:
         asked = prompts, browser() or ""
         comparison_id = questions.started(models_of(prompts), lambda: lab.portal.call(lab.comparisons.start, *asked))
@@ -55,63 +62,37 @@ def tells_apart(found: Comparison | None) -> bool:
     return {True, False} <= passed
 
 
-def draw_run(prompts: PromptSet | None, *, running: bool) -> None:
+def draw_run(prompts: PromptSet | None, found: Comparison | None) -> None:
+    """Draw the button that runs the set, with what that comes to; of a set that cannot be run it says why."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        button("prompts.run", "play_arrow", run, prompts, type="primary", disabled=prompts is None or running)
-        if prompts:
-            variants, cases, answers = (
-                len(prompts.variants),
-                f"{len(prompts.inputs()):,}",
-                f"{count_answers(prompts):,}",
-            )
-            st.caption(t("prompts.run_what", variants=variants, cases=cases, repeats=prompts.repeats, answers=answers))
-
-
-def choose_case(found: Comparison) -> tuple[int, int]:
-    """Let the user choose the case, and the repeat, whose answers are shown in full; return both."""
-    inputs, repeat = found.prompts.inputs(), 1
-    if len(inputs) == 1 and found.prompts.repeats == 1:
-        return 0, 0
-
-    def label(case: int) -> str:
-        return f"{case + 1}. " + ", ".join(f"{name}: {value[:40]}" for name, value in inputs[case].items())
-
-    left, right = st.columns([4, 1])
-    key, cases = f"prompts.shown.{found.id}", range(len(inputs))
-    case = left.selectbox(t("prompts.shown_case"), cases, format_func=lambda case: label(case).strip(), key=key)
-    if found.prompts.repeats > 1:
-        repeat = right.number_input(t("prompts.repeat"), 1, found.prompts.repeats, key=f"prompts.repeat.{found.id}")
-    return case, repeat - 1
+        label = t("prompts.run_answers", answers=f"{count_answers(prompts):,}") if prompts else t("prompts.run")
+        button("prompts.run", "play_arrow", run, prompts, type="primary", label=label)
+        if prompts and not (found and found.prompts == prompts):
+            st.caption(prompt_editor.describe(prompts))
 
 
 def draw_comparison(found: Comparison) -> None:
-    progress_place = st.container(horizontal=True, vertical_alignment="center")
-    if found.left and not found.live:
-        draw_go_on(found, progress_place, "prompts.go_on_below")
-    several = found.expected > len(found.prompts.variants)
-    summary_place, grid_place = st.empty(), st.empty()
-    first = choose_page(found) if several else 0
-    case, repeat = choose_case(found)
-    with fresh_container("prompts.columns", (case, repeat)):
-        stops = comparison.draw_columns(found, case, repeat)
-    if not several:  # what is watched comes first
-        summary_place = st.empty()
-
-    def draw(now: Comparison) -> None:
-        for cell_key in [key for key in stops if key in now.answers and now.answers[key].ended]:
-            stops.pop(cell_key).empty()
-        with summary_place.container():
-            comparison.draw_summary(now)
-        if several:
-            with grid_place.container():
-                comparison.draw_grid(now, first)
-
-    draw(found)
-    if found.live:
-        with progress_place:
-            watch(found, draw)
-        st.rerun()
-    comparison.draw_difference(found, case)
+    """Draw what it comes to, and the answers: of several cases as a grid. What is watched stands below that."""
+    if not found.live:
+        conclusion.draw_sentences(found)
+        conclusion.draw_figures(found)
+    if found.expected == len(found.prompts.variants):
+        stops, update = case_answers.draw_answers(found, 0, 0), None
+        if not found.live:
+            draw_difference(found, 0)
+    else:
+        if found.live:
+            st.session_state.setdefault(f"prompts.opened.{found.id}", 0)
+        grid = Grid(found)
+        grid.draw()
+        stops, update = grid.stops, grid.update
+    if not found.live:
+        if found.left:
+            draw_go_on(found, st.container(), "prompts.go_on_below")
+        return
+    with run_place.container(horizontal=True, vertical_alignment="center"):
+        watch(found, stops, update)
+    st.rerun()
 
 
 def draw_end(found: Comparison) -> None:
@@ -129,24 +110,19 @@ def draw_go_on(found: Comparison, place: DeltaGenerator, key: str) -> None:
     place.button(label, key, t("prompts.go_on_help"), on_click=go_on, args=(found,), icon=icon)
 
 
-def watch(found: Comparison, draw: Callable[[Comparison], None]) -> None:
-    """Redraw what is known until all has ended; the columns follow their answers meanwhile."""
+def watch(found: Comparison, stops: StopButtons, update: Callable[[Comparison], None] | None) -> None:
+    """Tell how far it is, and bring the grid up to date, until all has ended; answers in full follow by themselves."""
     button("prompts.stop", "stop_circle", lab.portal.call, lab.comparisons.stop, found.id)
-    place, done = st.empty(), found.done
+    place = st.empty()
     now: Comparison | None = found
     while now and now.live:
         place.progress(now.done / now.expected, text=t("prompts.progress", done=now.done, expected=now.expected))
-        if now.done != done:
-            done = now.done
-            draw(now)
+        for cell_key in [key for key in stops if key in now.answers and now.answers[key].ended]:
+            stops.pop(cell_key).empty()
+        if update:
+            update(now)
         sleep(POLL_SECONDS)
         now = comparison.find(found.id, now)
-
-
-def choose_page(found: Comparison) -> int:
-    """Draw the grid's page buttons, and return the first case of the chosen page."""
-    pages = -(-len(found.prompts.inputs()) // comparison.PAGE)
-    return (st.pagination(pages, key=f"prompts.page.{found.id}") - 1) * comparison.PAGE if pages > 1 else 0
 
 
 comparison_id = named(COMPARISON)
@@ -155,23 +131,27 @@ lesson.draw_title("prompts", (fill, Comparisons.start, run_check), tried=tells_a
 saved.open_first(found)
 prompt_files.open_shared()
 draw_notice(st.container())
-gone_place = st.empty()  # also where nothing comes: what stood there goes at once
-st.markdown(t("prompts.what"))
-files_place = st.container()
-with st.container(border=True):
+gone_place, point_place = st.empty(), st.empty()  # also where nothing comes: what stood there goes at once
+files_place, access_place, run_place = st.container(), st.container(), st.empty()
+with st.expander(prompt_editor.describe(found.prompts) if found else t("prompts.editor"), expanded=not found):
     prompts = prompt_editor.draw()
     saved.keep(comparison_id)
+    st.caption(saved.describe())
+if not found:
+    point_place.markdown(t("prompts.point"))
 if comparison_id and not found:
     with gone_place.container():
         comparison.HISTORY.draw_missing(comparison_id)
 if found and not found.live and found.state != "completed":
     with gone_place.container():
         draw_end(found)
-access.draw(models_of(prompts) if prompts else [], st.container())
-draw_run(prompts, running=found is not None and found.live)
+access.draw(models_of(prompts) if prompts else [], access_place)
+if not found or not found.live:
+    with run_place.container():
+        draw_run(prompts, found)
 with files_place:
     prompt_files.draw(prompts, found)
 if found:
     draw_changes(COMPARISON, found.id, found.version)
-    with fresh_container("prompts.comparison", found.id):
+    with fresh_container("prompts.comparison", (found.id, found.live)):
         draw_comparison(found)

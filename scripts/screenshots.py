@@ -214,7 +214,7 @@ def take_latency(page: Page, words: dict[str, str], take: Callable[[str], None])
 def take_prompts(page: Page, words: dict[str, str], take: Callable[[str], None]) -> None:
     """Take the editor with each tab, two answers live and ended, and a grid of cases."""
     page.goto(address(page, "prompts"))
-    run = button(page, words["prompts.run"])
+    run = page.get_by_role("button", name=words["prompts.run_answers"].partition("{")[0])
     stop = button(page, words["prompts.stop"])
     expect(run).to_be_enabled()
     take("prompts-start")

@@ -108,11 +108,9 @@ def prompts(page: Page, words: Words) -> None:
     limit.fill("200" if words == texts("ja") else "100")  # Japanese words are counted by character
     limit.press("Enter")
     settle(page)
-    press(page, words["prompts.run"])
+    page.get_by_role("button", name=words["prompts.run_answers"].partition("{")[0]).click()
     expect(page.get_by_text(words["prompts.difference"])).to_be_visible()
     expect_done(page, words)
-    page.get_by_role("heading", name=words["prompts.summary"]).scroll_into_view_if_needed()
-    scroll(page, 250)
 
 
 STEPS: dict[str, Step] = {

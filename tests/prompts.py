@@ -12,6 +12,7 @@ from benchmarks.harness import chromium, wait_until
 from components.page.texts import texts
 from streamlab.demo_model.process import DemoModel
 from streamlab.prompts.checks import Contains, Json, JsonSchema, MaxWords, NotContains, Regex
+from streamlab.prompts.comparison import count_answers
 from streamlab.prompts.prompt_set import PromptSet, Variant
 from streamlab.prompts.serialization import to_address
 from tests.browser import MODELS, is_error
@@ -89,7 +90,9 @@ def browse(browser: Browser, shared_app: str) -> Iterator[Browse]:
 
 
 def run_button(page: Page, language: str = "en") -> Locator:
-    return button(page, said(language, "prompts.run"))
+    """Find the button that asks for so and so many answers."""
+    begins = texts(language)["prompts.run_answers"].partition("{")[0]
+    return page.get_by_test_id("stMain").get_by_role("button", name=begins)
 
 
 def button(page: Page, name: str) -> Locator:
@@ -115,13 +118,15 @@ def grown(place: Locator) -> None:
 
 def ended(page: Page, language: str = "en") -> None:
     """Wait until all answers are there, and the set can be run again."""
-    expect(page.get_by_role("heading", name=said(language, "prompts.summary"))).to_be_visible()
-    expect(run_button(page, language)).to_be_enabled()
+    expect(run_button(page, language)).to_be_visible()
+    expect(page.get_by_text(said(language, "prompts.summary"), exact=True)).to_be_visible()
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
 
 
 def row(page: Page, language: str, criterion: str) -> Locator:
-    """Find the variants' values, as the summary has them."""
+    """Find the variants' values, as the summary has them, which is folded."""
+    if not page.get_by_role("table").is_visible():
+        page.get_by_text(said(language, "prompts.summary"), exact=True).click()
     name = said(language, f"prompts.criterion_{criterion}")
     return page.get_by_role("row").filter(has=page.get_by_role("cell", name=name, exact=True)).get_by_role("cell")
 
@@ -137,10 +142,15 @@ def provider_model(**options: object) -> str:
     return demo_model(**options).replace("demo", "demo-provider", 1)
 
 
-def grid(page: Page, role: str, text: str = "") -> Locator:
-    """What the grid of answers has drawn, by the table that it keeps for screen readers."""
+def table(page: Page, role: str, text: str = "") -> Locator:
+    """What the table of cases has drawn, by the one that it keeps for screen readers."""
     cells = page.get_by_test_id("data-grid-canvas").last.locator(f"[role={role}]")
     return cells.filter(has_text=re.compile(f"^{re.escape(text)}$")) if text else cells
+
+
+def case(page: Page, label: str) -> Locator:
+    """Find the button that opens a case, in its row of the grid."""
+    return button(page, label)
 
 
 def choose(page: Page, label: str, option: str) -> None:
@@ -156,10 +166,8 @@ def choose(page: Page, label: str, option: str) -> None:
 
 
 def run_what(language: str, prompts: PromptSet) -> str:
-    """How much the set asks for, as it stands beside the button."""
-    variants, cases, repeats = len(prompts.variants), len(prompts.cases), prompts.repeats
-    answers = variants * cases * repeats
-    return said(language, "prompts.run_what", variants=variants, cases=cases, repeats=repeats, answers=answers)
+    """How much the set asks for, as it stands in the button."""
+    return said(language, "prompts.run_answers", answers=f"{count_answers(prompts):,}")
 
 
 BROKEN_TEMPLATES = [

@@ -31,9 +31,11 @@ def test_a_difference_in_every_case_is_sure() -> None:
     """Faster by 8.5 seconds, give or take what the cases differ by."""
     cells = [done(variant, case, 1 + 8.5 * variant + 0.1 * case * variant) for variant in (0, 1) for case in range(12)]
     finding = found("total", *cells)
-    assert finding and (finding.best, finding.other, finding.certainty) == (0, 1, "sure")
+    assert finding
+    assert (finding.best, finding.other, finding.certainty) == (0, 1, "sure")
     difference = finding.difference
-    assert difference.low is not None and difference.high is not None
+    assert difference.low is not None
+    assert difference.high is not None
     assert -9.6 <= difference.low < difference.value < difference.high <= -8.5
 
 
@@ -46,7 +48,8 @@ def test_repeats_are_no_cases() -> None:
         for repeat in range(10)
     ]
     finding = found("total", *cells)
-    assert finding and (finding.difference.n, finding.certainty) == (3, "few")
+    assert finding
+    assert (finding.difference.n, finding.certainty) == (3, "few")
 
 
 def test_an_answer_passes_when_it_passes_every_check() -> None:
@@ -54,7 +57,8 @@ def test_an_answer_passes_when_it_passes_every_check() -> None:
     cells = [done(0, case, 1, GOOD, GOOD) for case in range(10)] + [done(1, case, 1, GOOD, BAD) for case in range(9)]
     cells += [done(1, 9, 1, GOOD, OPEN), Cell(1, 10, 0, status="failed"), done(0, 10, 1, GOOD, GOOD)]
     finding = found("passed", *cells)
-    assert finding and (finding.values, finding.difference.n, finding.certainty) == ((1.0, 0.0), 9, "sure")
+    assert finding
+    assert (finding.values, finding.difference.n, finding.certainty) == ((1.0, 0.0), 9, "sure")
     assert (finding.difference.low, finding.difference.high) == (1, 1)
 
 
@@ -62,21 +66,24 @@ def test_what_may_be_chance_is_said_to_be() -> None:
     """Each of two wins in about as many cases as the other."""
     cells = [done(variant, case, 1, GOOD if (case + variant) % 2 else BAD) for variant in (0, 1) for case in range(11)]
     finding = found("passed", *cells)
-    assert finding and finding.certainty == "chance"
+    assert finding
+    assert finding.certainty == "chance"
 
 
 @pytest.mark.parametrize("totals", [(2.0, 2.04), (2.0, 2.0)])
 def test_what_nobody_notices_is_no_difference(totals: tuple[float, float]) -> None:
     """Whatever the statistics make of it."""
     finding = found("total", *(done(variant, case, totals[variant]) for variant in (0, 1) for case in range(12)))
-    assert finding and finding.certainty == "same"
+    assert finding
+    assert finding.certainty == "same"
 
 
 def test_the_best_of_several_stands_beside_the_next_one() -> None:
     """Not beside the worst, from which anyone would be far."""
     cells = [done(variant, case, (5, 1, 3)[variant]) for variant in range(3) for case in range(12)]
     finding = found("total", *cells, count=3)
-    assert finding and (finding.best, finding.other, finding.values) == (1, 2, (1, 3))
+    assert finding
+    assert (finding.best, finding.other, finding.values) == (1, 2, (1, 3))
 
 
 def test_cases_that_only_one_has_answered_compare_nothing() -> None:
@@ -115,5 +122,6 @@ def test_grouping_by_case_loses_no_answer(found: list[Cell]) -> None:
     """A case has failed, or differs, by the answers that it has."""
     cases = by_case(a_set(3), found)
     together = [cell for case in cases for answers in case.variants for cell in answers]
-    assert {id(cell) for cell in together} == {id(cell) for cell in found} and len(together) == len(found)
+    assert {id(cell) for cell in together} == {id(cell) for cell in found}
+    assert len(together) == len(found)
     assert [case.case for case in cases if case.failed] == sorted({cell.case for cell in found if cell.failed})

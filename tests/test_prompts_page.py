@@ -40,8 +40,17 @@ def click(app: AppTest, key: str) -> AppTest:
 
 
 def runs(app: AppTest) -> bool:
-    """Whether the set can be run."""
-    return not app.button(key="prompts.run").disabled
+    """Whether the set can be run: then the button says how many answers that gives."""
+    return any(character.isdigit() for character in app.button(key="prompts.run").label)
+
+
+def refused(app: AppTest) -> list[str]:
+    """Try to run a set that cannot be run, and return what is said of it; nothing was said in red before."""
+    assert not app.error
+    assert not runs(app)
+    click(app, "prompts.run")
+    assert "comparison" not in app.query_params
+    return [error.value for error in app.error]
 
 
 def write_template(app: AppTest, language: str, text: str) -> AppTest:
@@ -68,15 +77,15 @@ def summary(app: AppTest, language: str) -> dict[str, list[str]]:
 
 @languages
 def test_a_broken_template_is_told_and_cannot_be_run(engine: Engine, language: str) -> None:
-    """With what is wrong, and where: under the prompt, and for the set. Mended, it runs."""
-    app = open_app(language)
+    """With what is wrong, and where: under the prompt, and for the set; in red when one tries. Mended, it runs."""
     for template, code, position in BROKEN_TEMPLATES:
+        app = open_app(language)
         write_template(app, language, template)
         name = said(language, "prompts.first_brief")
         told = said(language, f"prompts.problem_template_{code}", variant=name, position=position)
-        assert [error.value for error in app.error] == [told]
+        assert told in captions(app)
+        assert refused(app) == [told]
         assert f":material/error: {said(language, f'prompts.template_{code}', position=position)}" in captions(app)
-        assert not runs(app)
     write_template(app, language, "About {{braces}}")
     assert not app.error
     assert runs(app)
@@ -87,8 +96,7 @@ def test_a_variable_without_a_value_is_told_before_the_set_runs(engine: Engine, 
     """One that no case knows keeps it from running; one that a case leaves empty is a remark."""
     app = open_app(language, prompt_set(FAST, FAST, columns=["topic"]))
     told = [said(language, "prompts.problem_unknown_variable", variant=name, names="topic") for name in "AB"]
-    assert [error.value for error in app.error] == told
-    assert not runs(app)
+    assert refused(app) == told
     app = open_app(language, prompt_set(FAST, FAST, **topics("SSE", "")))
     assert not app.error
     for name in "AB":
@@ -210,10 +218,11 @@ def test_a_promptfoo_configuration_is_opened(engine: Engine, language: str) -> N
     )
     assert not app.warning
     assert table(app) == [{"topic": "SSE"}]
-    assert [expander.label for expander in app.expander] == [said(language, "prompts.left_out", number=3)]
+    told, editor = (said(language, f"prompts.{name}", number=3) for name in ("left_out", "editor"))
+    assert [expander.label for expander in app.expander] == [told, editor]
     upload(app, to_promptfoo(prompt_set(FAST, FAST, **topics("gRPC"))).encode())
     assert table(app) == [{"topic": "gRPC"}]
-    assert not app.expander
+    assert [expander.label for expander in app.expander] == [editor]
     upload(app, b"prompts: ['file://a.txt']\n")
     (warning,) = app.warning
     assert said(language, "prompts.set_no_prompt") in warning.value
@@ -311,9 +320,8 @@ def test_a_broken_check_is_told_and_cannot_be_run(engine: Engine, language: str)
     app = open_app(language, prompt_set(FAST, FAST, checks=broken))
     codes = ("nothing_to_find", "bad_pattern", "bad_schema")
     told = [said(language, f"prompts.problem_check_{code}", check=number) for number, code in enumerate(codes, 1)]
-    assert [error.value for error in app.error] == told
+    assert refused(app) == told
     assert said(language, "prompts.problem_check_unknown_variable", check=4, names="nowhere") in captions(app)
-    assert not runs(app)
 
 
 @languages

@@ -1,11 +1,15 @@
 """A model's Markdown on the page."""
 
+import re
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from components.markdown.bounds import SHOWN, is_too_much
 from components.markdown.document import Markdown, Part, rewrite
 from components.page.texts import t
+
+_HEADING = re.compile(r"^#{1,6} .*$", re.MULTILINE)
 
 
 def draw_markdown(
@@ -32,6 +36,16 @@ def draw_markdown(
             _draw_part(part)
         for _ in range(max(instead_of, 2) - max(len(parts), 2)):
             st.empty()
+
+
+def draw_excerpt(text: str, place: DeltaGenerator, characters: int) -> None:
+    """Draw how a text begins as one element in `place`: its first text or code, without headings."""
+    beginning = text if len(text) <= characters else f"{text[:characters].rpartition(' ')[0] or text[:characters]} …"
+    parts = [] if is_too_much(beginning) else rewrite(_HEADING.sub("", beginning), unfinished=True)
+    if not parts:
+        place.empty()
+        return
+    _draw_part(parts[0], place)
 
 
 def _draw_part(part: Part, place: DeltaGenerator | None = None) -> None:

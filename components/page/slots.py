@@ -21,12 +21,12 @@ def draw_notice(place: DeltaGenerator) -> None:
         session().notice = None
 
 
-def grid(items: Sequence[T]) -> Iterator[tuple[T, DeltaGenerator]]:
+def in_rows(items: Sequence[T], *, border: bool = True) -> Iterator[tuple[T, DeltaGenerator]]:
     """Yield each item with a container for it, three in a row."""
     for start in range(0, len(items), 3):
         row = items[start : start + 3]
         for column, item in zip(st.columns(len(row)), row, strict=True):
-            yield item, column.container(border=True)
+            yield item, column.container(border=border)
 
 
 def fresh_container(name: str, content: object) -> DeltaGenerator:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from components.page import settings
 from components.page.lab import engine
-from components.page.slots import grid
+from components.page.slots import in_rows
 from components.page.texts import plain, t
 from components.page.widgets import button, control
 from components.prompts import cases as cases_table
@@ -14,6 +14,7 @@ from streamlab.prompts.checks import MAX_CHECKS, Contains
 from streamlab.prompts.problems import Problem, problems
 from streamlab.prompts.prompt_set import MAX_AT_ONCE, MAX_REPEATS, MAX_VARIANTS, MIN_VARIANTS, PromptSet
 
+INSISTED = "prompts.insisted"
 CHECK_TYPES = ("contains", "not_contains", "equals", "regex", "json", "json_schema", "max_words")
 
 
@@ -33,10 +34,23 @@ def draw() -> PromptSet | None:
         st.error(t("prompts.too_large"), icon=":material/error:")
         return None
     found_problems = problems(prompts)
+    insisted = st.session_state.get(INSISTED, False)
     for problem in found_problems:
-        draw_problem = st.error if problem.blocking else st.caption
+        draw_problem = st.error if problem.blocking and insisted else st.caption
         draw_problem(problem_text(prompts, problem))
     return None if any(problem.blocking for problem in found_problems) else prompts
+
+
+def insist(is_wanted: bool) -> None:
+    """Note whether what hinders a run is shown as an error: only who has tried to run is told of it in red."""
+    st.session_state[INSISTED] = is_wanted
+
+
+def describe(prompts: PromptSet) -> str:
+    """Tell in a line what the set has."""
+    counts = {"variants": len(prompts.variants), "cases": len(prompts.inputs()), "checks": len(prompts.checks)}
+    counts["repeats"] = prompts.repeats if prompts.repeats > 1 else 0
+    return " · ".join(t(f"prompts.count_{name}", number=f"{number:,}") for name, number in counts.items() if number)
 
 
 def problem_text(prompts: PromptSet, problem: Problem) -> str:
@@ -54,7 +68,7 @@ def problem_text(prompts: PromptSet, problem: Problem) -> str:
 
 
 def _draw_variants(found: Draft) -> None:
-    for number, place in grid(found.variants):
+    for number, place in in_rows(found.variants):
         with place:
             _draw_variant(found, number)
     full = len(found.variants) >= MAX_VARIANTS
@@ -67,11 +81,11 @@ def _draw_variant(found: Draft, number: int) -> None:
     )
     models = dict.fromkeys((*engine().portal.call(engine().models.names), st.session_state[model]))
     control("prompts.name", st.text_input, key=name, max_chars=60)
-    control("settings.model", st.selectbox, tuple(models), key=model, format_func=settings.model_label, help=None)
-    control("settings.temperature", st.slider, 0.0, 2.0, step=0.1, key=temperature, help=None)
     control("settings.system", st.text_area, key=system, max_chars=32_000, height=100, help=None)
     control("prompts.template", st.text_area, key=text, max_chars=template.MAX_CHARACTERS, height=120)
     st.caption(_variables_text(st.session_state[text] or ""))
+    control("settings.model", st.selectbox, tuple(models), key=model, format_func=settings.model_label, help=None)
+    control("settings.temperature", st.slider, 0.0, 2.0, step=0.1, key=temperature, help=None)
     full, least = len(found.variants) >= MAX_VARIANTS, len(found.variants) <= MIN_VARIANTS
     copy, remove = f"prompts.copy.{number}", f"prompts.remove.{number}"
     with st.container(horizontal=True):

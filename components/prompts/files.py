@@ -2,12 +2,14 @@
 
 import streamlit as st
 
+from components.page.address import COMPARISON
+from components.page.link import draw_link
 from components.page.session import session
 from components.page.settings import options
 from components.page.texts import plain, t
 from components.page.uploads import MB, tell_too_slow, uploader
 from components.page.widgets import download
-from components.prompts import comparison, saved
+from components.prompts import comparison, conclusion, saved
 from components.prompts.draft import draft
 from components.prompts.left_out import left_out_lines
 from streamlab.prompts.comparison import Comparison
@@ -18,12 +20,15 @@ from streamlab.prompts.promptfoo_config import open_set
 from streamlab.prompts.serialization import MAX_BYTES, BrokenSet, from_address, to_address, to_yaml
 from streamlab.text.reader import TooSlow, read_apart
 
-SHARED, UPLOAD, OPEN = "set", "prompts.upload", "prompts.open"
+SHARED, SAVED, UPLOAD, OPEN = "set", "saved", "prompts.upload", "prompts.open"
 
 
 def open_shared() -> None:
-    """Load the set that the address holds into the editor, and remove it from the address."""
-    if shared := st.query_params.pop(SHARED, None):
+    """Load the set that the address names or holds into the editor, and remove it from the address."""
+    shared, saved_id = st.query_params.pop(SHARED, None), st.query_params.pop(SAVED, None)
+    if saved_id:
+        saved.take_shared(saved_id)
+    if shared:
         try:
             saved.take(from_address(shared), "shared")
         except BrokenSet as error:
@@ -35,26 +40,34 @@ def draw(prompts: PromptSet | None, found: Comparison | None) -> None:
     with place:
         saved.draw(place)
         comparison.HISTORY.draw(found.id if found else None)
-        with st.popover(t("prompts.open"), icon=":material/upload:", key=OPEN, on_change="rerun"):
+        with st.popover(t("prompts.open"), icon=":material/folder:", key=OPEN, on_change="rerun"):
             uploader(t("prompts.open_what"), ["yaml", "yml", "json"], UPLOAD, _upload, MAX_BYTES // MB)
-        if prompts:
-            with st.popover(t("prompts.save"), icon=":material/save:"):
-                _draw_saves(prompts)
-        if found and found.done:
-            with st.popover(t("prompts.export"), icon=":material/download:"):
+            if prompts:
+                st.caption(t("prompts.save"))
+                download("prompts.save_yaml", to_yaml(prompts), "prompts.yaml", "application/yaml")
+                download("prompts.save_promptfoo", to_promptfoo(prompts), "promptfooconfig.yaml", "application/yaml")
+            if found and found.done:
+                st.caption(t("prompts.export"))
                 _draw_exports(found)
-    st.caption(saved.describe())
+        if prompts:
+            with st.popover(t("prompts.share"), icon=":material/share:"):
+                _draw_shares(prompts, found)
     if left_out := draft().left_out:
         with st.expander(t("prompts.left_out", number=len(left_out)), icon=":material/rule:", expanded=True):
             st.markdown("\n".join(f"- {line}" for line in left_out_lines(left_out)))
 
 
-def _draw_saves(prompts: PromptSet) -> None:
-    download("prompts.save_yaml", to_yaml(prompts), "prompts.yaml", "application/yaml")
-    download("prompts.save_promptfoo", to_promptfoo(prompts), "promptfooconfig.yaml", "application/yaml")
-    if address := to_address(prompts):
-        st.caption(t("prompts.share"))
-        page = (st.context.url or "").partition("?")[0]
+def _draw_shares(prompts: PromptSet, found: Comparison | None) -> None:
+    """Draw the addresses of what is shown: of a comparison, and of the set, short where it is saved."""
+    page = (st.context.url or "").partition("?")[0]
+    if found:
+        st.markdown(t("prompts.share_comparison"))
+        draw_link(f"{page}?{COMPARISON}={found.id}")
+    if set_id := saved.saved_id():
+        st.markdown(t("prompts.share_saved"))
+        draw_link(f"{page}?{SAVED}={set_id}")
+    elif address := to_address(prompts):
+        st.markdown(t("prompts.share_whole"))
         st.code(f"{page}?{SHARED}={address}", language=None, wrap_lines=True)
     else:
         st.caption(t("prompts.too_long_to_share"))
@@ -63,7 +76,7 @@ def _draw_saves(prompts: PromptSet) -> None:
 def _draw_exports(found: Comparison) -> None:
     cells = found.cells()
     download("prompts.save_csv", to_csv(found.prompts, cells), "results.csv", "text/csv")
-    summary = to_markdown(found.prompts, cells, comparison.markdown_words())
+    summary = to_markdown(found.prompts, cells, conclusion.markdown_words())
     download("prompts.save_markdown", summary, "results.md", "text/markdown")
 
 

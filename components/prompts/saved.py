@@ -65,6 +65,20 @@ def take(prompts: PromptSet, origin: Origin, left_out: tuple[LeftOut, ...] = ())
     st.session_state["prompts.current"] = _Current(origin)
 
 
+def take_shared(set_id: str) -> None:
+    """Edit a copy of a set that is saved, of whomever it is."""
+    if known := _asked(engine().sets.find, set_id):
+        take(known.document.prompts, "shared")
+    else:
+        session().notice = t("prompts.saved_gone")
+
+
+def saved_id() -> str | None:
+    """Return the id under which the set is saved as it stands, if it is."""
+    current = _current()
+    return current.known.document.id if current.known and not current.failed else None
+
+
 def keep(comparison_id: str | None) -> None:
     """Save the set if it has changed, also while it is typed, and note for the next session that it is this one."""
     current, prompts = _current(), draft().read()

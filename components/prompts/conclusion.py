@@ -1,0 +1,107 @@
+"""What a comparison comes to: in a sentence first, and folded by every criterion."""
+
+import streamlit as st
+
+from components.page.texts import plain, t
+from streamlab.prompts.comparison import Comparison
+from streamlab.prompts.conclusion import Finding, findings
+from streamlab.prompts.prompt_set import PromptSet
+from streamlab.prompts.results import CRITERIA, SummaryRow, summary
+
+WINNER_MARK = "★"
+
+
+def draw_sentences(found: Comparison) -> None:
+    """Say which variant is better at what, by how much, and how sure that is."""
+    told = findings(found.prompts, found.cells())
+    for finding in told:
+        st.subheader(_sentence(found.prompts, finding), anchor=False)
+    if told:
+        fewest = min(finding.difference.n for finding in told)
+        basis = {"cases": fewest, "repeats": found.prompts.repeats}
+        few = any(finding.certainty == "few" for finding in told)
+        st.caption(t("prompts.basis_few" if few else "prompts.basis", **basis))
+
+
+def _sentence(prompts: PromptSet, finding: Finding) -> str:
+    names = variant_names(prompts)
+    values: dict[str, object] = {"best": plain(names[finding.best]), "other": plain(names[finding.other])}
+    bounds = sorted(abs(value) for value in (finding.difference.low, finding.difference.high) if value is not None)
+    if finding.aspect == "passed":
+        values |= {"share": _percent(finding.values[0]), "less": _percent(finding.values[1])}
+        between = [_percent(bound) for bound in bounds]
+    else:
+        values |= {"seconds": _seconds(abs(finding.difference.value))}
+        between = [_seconds(bound) for bound in bounds]
+    certainty = finding.certainty
+    if certainty == "sure" and between[0] == between[1]:  # alike in every case: there is no more to tell
+        certainty = "few"
+    if certainty == "sure":
+        values |= {"low": between[0], "high": between[1]}
+    return t(f"prompts.{finding.aspect}_{certainty}", **values)
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.0f}"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.1f}"
+
+
+def draw_figures(found: Comparison) -> None:
+    """Draw, folded, which variant wins by which criterion."""
+    rows = [row for row in summary(found.prompts, found.cells()) if any(value is not None for value in row.values)]
+    if not rows:
+        return
+    names = variant_names(found.prompts)
+    table = [
+        {t("prompts.criterion"): t(f"prompts.criterion_{row.criterion}")}
+        | {plain(name): _figure(row, index) for index, name in enumerate(names)}
+        for row in rows
+    ]
+    with st.expander(t("prompts.summary"), icon=":material/table:", type="compact"):
+        st.table(table, hide_index=True)
+        st.caption(t("prompts.summary_what"))
+
+
+def variant_names(prompts: PromptSet) -> list[str]:
+    """Return the variants' names, with a number where several have the same one."""
+    names = [variant.name for variant in prompts.variants]
+    return [name if names.count(name) == 1 else f"{name} {number}" for number, name in enumerate(names, 1)]
+
+
+def _figure(row: SummaryRow, index: int) -> str:
+    value = row.values[index]
+    if value is None:
+        return t("prompts.unknown")
+    match row.criterion:
+        case "ttft" | "total" | "total_range":
+            text = t("latency.seconds", value=f"{value:.2f}")
+        case "good":  # of those that were begun, which are not all when it broke off
+            text = f"{value * 100:.0f} % ({round(value * row.counts[index])}/{row.counts[index]})"
+        case "passed" | "failed":
+            text = f"{value * 100:.0f} %"
+        case "cost":
+            text = f"US\\${value:.6f}".rstrip("0").rstrip(".")
+        case _:
+            text = f"{value:.4g}"
+    count = f" ({row.counts[index]})" if row.uneven and row.criterion != "good" else ""
+    return f"**{text}** {WINNER_MARK}{count}" if index in row.winners else f"{text}{count}"
+
+
+def markdown_words() -> dict[str, str]:
+    """Return the words for the results as Markdown."""
+    criteria: dict[str, str] = {name: t(f"prompts.criterion_{name}") for name in CRITERIA}
+    return criteria | {
+        "wins": WINNER_MARK,
+        "summary": t("prompts.summary"),
+        "all_answers": t("prompts.all_answers"),
+        "criterion": t("prompts.criterion"),
+        "case": t("prompts.case"),
+        "repeat": t("prompts.repeat"),
+        "variant": t("prompts.variant"),
+        "status": t("prompts.status"),
+        "answer": t("prompts.answer"),
+        "unknown": t("prompts.unknown"),
+    }
