@@ -43,7 +43,7 @@ SENTENCES = {
     "provider_unavailable": "The model's server could not be reached or reported a failure. Check OPENAI_BASE_URL.",
     "connection_lost": "The connection to the model broke off. Try again.",
     "proxy": "The request did not get through the proxy. Check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY.",
-    "certificate": "The server's certificate is not trusted here. Check SSL_CERT_FILE and SSL_CERT_DIR.",
+    "certificate": "The server's certificate is not trusted. Check SSL_CERT_FILE and SSL_CERT_DIR.",
     "context_too_long": "The topic is longer than the model can read. Shorten it.",
     "content_filtered": "The provider's content filter ended the answer. Choose another topic.",
     "model_not_found": "The server does not know this model. Choose another one with --model.",

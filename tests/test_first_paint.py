@@ -14,7 +14,9 @@ from starlette.routing import Route
 
 from benchmarks.harness import chromium
 from components.middleware.first_paint import OUTLINE, PLACE, TITLE, FirstPaint
+from components.page.texts import LANGUAGES, texts
 from tests.browser import needs_chromium
+from tests.pages import LOCALE, heading
 
 PAGE = f"<html><head>{TITLE}</head><body>題{PLACE}</body></html>"
 HTML, JAVASCRIPT = "text/html; charset=utf-8", "text/javascript"
@@ -91,3 +93,33 @@ def test_a_browser_shows_it_until_the_script_has_come(shared_app: str, theme: An
         page.unroute("**/static/js/index*")  # which lets go of those that are held
         expect(page.locator("h1")).to_be_visible(timeout=30_000)
         expect(outline).to_have_count(0)
+
+
+@needs_chromium
+@pytest.mark.parametrize(("language", "breaks"), [("en", "break-word"), ("ja", "auto-phrase")])
+def test_a_page_says_its_language_and_japanese_breaks_at_phrases(shared_app: str, language: str, breaks: str) -> None:
+    """Paragraphs, headings, labels and buttons; screen readers and the browser's own translation go by it as well."""
+    with chromium() as browser:
+        page = browser.new_page(locale=LOCALE[language])
+        page.goto(f"{shared_app}/faults")
+        title = page.get_by_role("heading", name=heading("faults", language), exact=True)
+        expect(title).to_have_css("word-break", breaks, timeout=30_000)
+        expect(page.locator("html")).to_have_attribute("lang", language)
+        expect(page.get_by_test_id("stMarkdownContainer").locator("p").last).to_have_css("word-break", breaks)
+        start = page.get_by_role("button", name=texts(language)["faults.start"], exact=True)
+        expect(start).to_have_css("word-break", "auto-phrase" if language == "ja" else "normal")
+
+
+@needs_chromium
+def test_a_page_says_the_language_that_is_chosen(shared_app: str) -> None:
+    """Without a reload, and after one."""
+    with chromium() as browser:
+        page = browser.new_page(locale=LOCALE["en"])
+        page.goto(f"{shared_app}/about")
+        expect(page.get_by_role("heading", name=heading("about", "en"), exact=True)).to_be_visible(timeout=30_000)
+        page.get_by_test_id("stSidebar").get_by_role("combobox").click()
+        page.get_by_role("option", name=LANGUAGES["ja"]).click()
+        for _ in range(2):
+            expect(page.get_by_role("heading", name=heading("about", "ja"), exact=True)).to_be_visible(timeout=30_000)
+            expect(page.locator("html")).to_have_attribute("lang", "ja")
+            page.reload()

@@ -20,7 +20,7 @@ def test_the_app_answers_behind_a_dead_proxy(monkeypatch: pytest.MonkeyPatch) ->
     with site(OPENAI_API_KEY="sk-test", LAB_GRPC_PORT=str(port), **DEAD) as found:
         page = found.browser.new_page()
         page.goto(f"{found.url}/chat")
-        expect(page.get_by_test_id("stAlert").first).to_contain_text("cannot be asked")
+        expect(page.get_by_test_id("stAlert").first).to_contain_text("cannot be reached")
         expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
         page.get_by_text(texts("en")["providers.why"], exact=True).first.click()
         expect(page.get_by_text("HTTPS_PROXY").first).to_be_visible()

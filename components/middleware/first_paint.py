@@ -1,4 +1,4 @@
-"""What is seen of a page until Streamlit's own script has come: its outline instead of nothing, and the app's title.
+"""What a page has before Streamlit's own script has come: an outline instead of nothing, the app's title, line breaks.
 
 The page that Streamlit serves has an empty element into which its script draws, and which it empties before. Checked
 with streamlit 1.67; where a page has another form, it is served as it is, and that is logged.
@@ -19,6 +19,11 @@ logger = logging.getLogger(__name__)
 
 TITLE, PLACE = "<title>Streamlit</title>", '<div id="root"></div>'
 OUTLINE = "outline"  # a class
+# Japanese has no blanks: a line breaks anywhere, unless the browser is asked to look for phrases. All that has no rule
+# of its own inherits it; for paragraphs and headings Streamlit has one, which breaks a word that is too long, as this.
+PHRASES = """<style>
+:root:lang(ja), :root:lang(ja) :is(p, h1, h2, h3, h4, h5, h6) { word-break: auto-phrase; overflow-wrap: anywhere; }
+</style>"""
 
 
 class FirstPaint:
@@ -49,7 +54,7 @@ def _painted(body: bytes) -> bytes:
     if TITLE not in page or PLACE not in page:
         logger.warning("Streamlit's page has another form than is known; it is blank until its script has come")
         return body
-    named = page.replace(TITLE, f"<title>{texts('en')['app.title']}</title>")
+    named = page.replace(TITLE, f"<title>{texts('en')['app.title']}</title>{PHRASES}")
     return named.replace(PLACE, PLACE.replace("></", f">{_outline()}</")).encode()
 
 

@@ -6,6 +6,11 @@ from components.page.lab import engine
 from components.page.session import session
 from components.page.texts import LANGUAGE_KEY, LANGUAGES, t
 
+# Streamlit's page says that it is English. Screen readers, the choice of glyphs and line breaks go by what it says.
+_name_language = st.components.v2.component(
+    "language", js="export default function({ data }) { document.documentElement.lang = data; }"
+)
+
 
 def choose_language() -> None:
     """Set the session's language before anything is drawn: from the address, the setting or the browser, in that order.
@@ -24,7 +29,7 @@ def choose_language() -> None:
 
 
 def draw() -> None:
-    """Draw the choice of the language."""
+    """Draw the choice of the language, and name the one that is chosen to the browser."""
     st.sidebar.selectbox(
         t("sidebar.language"),
         LANGUAGES,
@@ -34,3 +39,5 @@ def draw() -> None:
         label_visibility="collapsed",
         width=140,
     )
+    with st.sidebar:
+        _name_language(key="language", data=st.session_state[LANGUAGE_KEY], height=0)

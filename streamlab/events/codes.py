@@ -31,15 +31,15 @@ SENTENCES: Mapping[str, str] = {
     "provider_unavailable": "The model's server could not be reached or reported a failure.",
     "connection_lost": "The connection to the model broke off.",
     "proxy": "The request did not get through the proxy.",
-    "certificate": "The server's certificate is not trusted here.",
+    "certificate": "The server's certificate is not trusted.",
     "context_too_long": "The conversation is longer than the model can read.",
     "content_filtered": "The provider's content filter ended the answer.",
     "model_not_found": "The server does not know this model.",
-    "address_not_found": "There is no such address at the model's server.",
+    "address_not_found": "The model's server has no such address.",
     "bad_request": "The server refused the request.",
-    "producer_lost": "This answer broke off: its server ended, or could not save it.",
-    "step_limit": "The model kept asking for tools and was ended.",
-    "internal": "Something went wrong here that should not have.",
+    "producer_lost": "This answer was cut off: its server ended, or could not save it.",
+    "step_limit": "The model kept calling tools and was stopped.",
+    "internal": "An unexpected problem occurred here.",
 }
 UNKNOWN_CODE = "The run failed for a reason that is not known here."
 
