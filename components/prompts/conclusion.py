@@ -17,28 +17,23 @@ def draw_sentences(found: Comparison) -> None:
     for finding in told:
         st.subheader(_sentence(found.prompts, finding), anchor=False)
     if told:
-        fewest = min(finding.difference.n for finding in told)
-        basis = {"cases": fewest, "repeats": found.prompts.repeats}
-        few = any(finding.certainty == "few" for finding in told)
-        st.caption(t("prompts.basis_few" if few else "prompts.basis", **basis))
+        cases = min(finding.difference.n for finding in told)
+        basis = "prompts.basis_few" if any(finding.certainty == "few" for finding in told) else "prompts.basis"
+        st.caption(t(basis, cases=cases, repeats=found.prompts.repeats))
 
 
 def _sentence(prompts: PromptSet, finding: Finding) -> str:
-    names = variant_names(prompts)
-    values: dict[str, object] = {"best": plain(names[finding.best]), "other": plain(names[finding.other])}
-    bounds = sorted(abs(value) for value in (finding.difference.low, finding.difference.high) if value is not None)
-    if finding.aspect == "passed":
-        values |= {"share": _percent(finding.values[0]), "less": _percent(finding.values[1])}
-        between = [_percent(bound) for bound in bounds]
-    else:
-        values |= {"seconds": _seconds(abs(finding.difference.value))}
-        between = [_seconds(bound) for bound in bounds]
-    certainty = finding.certainty
-    if certainty == "sure" and between[0] == between[1]:  # alike in every case: there is no more to tell
+    names, difference, certainty = variant_names(prompts), finding.difference, finding.certainty
+    best, other = plain(names[finding.best]), plain(names[finding.other])
+    write = _percent if finding.aspect == "passed" else _seconds
+    low, high = (write(bound) for bound in sorted((abs(difference.low or 0), abs(difference.high or 0))))
+    if certainty == "sure" and low == high:  # alike in every case: there is no more to tell
         certainty = "few"
-    if certainty == "sure":
-        values |= {"low": between[0], "high": between[1]}
-    return t(f"prompts.{finding.aspect}_{certainty}", **values)
+    if finding.aspect == "passed":
+        share, less = map(_percent, finding.values)
+        return t(f"prompts.passed_{certainty}", best=best, other=other, share=share, less=less, low=low, high=high)
+    seconds = _seconds(abs(difference.value))
+    return t(f"prompts.total_{certainty}", best=best, other=other, seconds=seconds, low=low, high=high)
 
 
 def _percent(share: float) -> str:
