@@ -84,6 +84,7 @@ def test_a_failing_case_goes_into_the_chat_and_comes_back(lab: Engine, compared:
     assert app.text_area(key=settings.SYSTEM_KEY).value == "Be bad."
     assert app.slider(key=settings.TEMPERATURE_KEY).value == 0.5
     assert said("en", "prompts.improving", variant="Bad", case=3) in [caption.value for caption in app.caption]
+    app.switch_page("../pages/chat.py")  # AppTest does not know that the page has done so
     checked(app.text_area(key=settings.SYSTEM_KEY).set_value("Be better.").run())
     checked(app.button(key="prompts.improve_take").click().run())
     assert [warning.value for warning in app.warning] == [said("en", "prompts.improved", variant="Bad 2")]
