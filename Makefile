@@ -27,8 +27,9 @@ lint: $(VENV)/dev.stamp ## style, types, layers
 bench: $(VENV)/dev.stamp browser ## the figures, each beside its peer; results in benchmarks/results
 	$(BIN)/python -m benchmarks
 
-screenshots: $(VENV)/dev.stamp browser ## README's picture, and every page in every language, theme and size
+screenshots: $(VENV)/dev.stamp browser ## the READMEs' pictures, and every page in every language, theme and size
 	$(BIN)/python -m scripts.screenshots
+	$(BIN)/python -m scripts.race_picture
 
 protocol: $(VENV)/dev.stamp ## make the gRPC messages and stub from their description
 	$(BIN)/python -m grpc_tools.protoc -Iprotocol --python_out=. --pyi_out=. --grpc_python_out=. streamlab/v1/streamlab.proto
