@@ -159,10 +159,20 @@ def choose(page: Page, label: str, option: str) -> None:
     The click first: it brings the box into view, and scrolling closes a list.
     """
     box = page.get_by_role("combobox", name=label)
+    expect(box).to_have_count(1)  # what stood elsewhere before is gone
     box.click()
     box.fill(option)
     expect(page.get_by_role("option", name=option, exact=True)).to_be_visible()
     box.press("Enter")
+
+
+def describe(language: str, prompts: PromptSet) -> str:
+    """What a set has, as the line says to which it is folded."""
+    counts = {"variants": len(prompts.variants), "cases": len(prompts.inputs()), "checks": len(prompts.checks)}
+    counts["repeats"] = prompts.repeats if prompts.repeats > 1 else 0
+    return " · ".join(
+        said(language, f"prompts.count_{name}", number=number) for name, number in counts.items() if number
+    )
 
 
 def run_what(language: str, prompts: PromptSet) -> str:

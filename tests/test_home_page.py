@@ -95,10 +95,10 @@ def test_a_race_is_told_as_it_was(
     seconds: tuple[str, ...],
 ) -> None:
     """With its own numbers, also where the difference is small, and where one failed or was stopped."""
-    monkeypatch.setattr("components.page.texts._texts", lambda: texts(language))
+    monkeypatch.setattr("components.page.texts._language", lambda: language)
     numbers = iter(seconds)
     wanted = [texts(language)[f"home.{key}"] for key in keys]
-    assert sentence(whole, streamed) == " ".join(
+    assert sentence(whole, streamed) == (" " if language == "en" else "").join(
         text.format(seconds=next(numbers)) if "{seconds}" in text else text for text in wanted
     )
     assert next(numbers, None) is None

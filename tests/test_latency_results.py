@@ -61,7 +61,9 @@ def test_the_sentence_says_what_a_stakeholder_needs(engine: Engine, language: st
     earlier = words["latency.first_earlier"].format(seconds=seconds("1.50"))
     same = words["latency.whole_same"].format(signed=seconds("+0.000"))
     sooner = words["latency.plain_first_earlier"].format(seconds=seconds("1.5"))
-    assert [text.value for text in app.main.subheader] == [f"{sooner} {words['latency.plain_whole_same']}"]
+    assert [text.value for text in app.main.subheader] == [
+        (" " if language == "en" else "").join((sooner, words["latency.plain_whole_same"]))
+    ]
     exact = words["latency.sentence"].format(way=way, first=earlier, whole=same)
     assert exact in folded(app)
     told = {"way": way, "pairs": 6, "level": 95, "first": interval("-1.50"), "whole": interval("+0.000")}

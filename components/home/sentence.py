@@ -1,7 +1,7 @@
 """What a race came to, in a sentence or two with its real numbers."""
 
 from components.home.clock import Times, tenths
-from components.page.texts import t
+from components.page.texts import t, together
 from streamlab.events.outcome import Outcome
 
 UNNOTICED = 0.25  # seconds that nobody notices between two ends
@@ -17,7 +17,7 @@ def sentence(whole: Outcome, streamed: Outcome) -> str:
         return t("home.stopped")
     whole_came, streamed_came = (each.status == "completed" and bool(each.text) for each in (whole, streamed))
     if whole_came and streamed_came and read_whole is not None and read_streamed is not None:
-        return f"{_beginning(read_whole - read_streamed)} {_end(end_whole - end_streamed)}"
+        return together(_beginning(read_whole - read_streamed), _end(end_whole - end_streamed))
     if streamed_came and read_streamed is not None:
         return t("home.only_streamed", seconds=_said(read_streamed))
     if whole_came and read_whole is not None:

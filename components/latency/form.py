@@ -15,7 +15,7 @@ from components.page.address import MEASUREMENT, show
 from components.page.browser import browser
 from components.page.lab import engine
 from components.page.session import session
-from components.page.texts import t
+from components.page.texts import t, together
 from components.page.widgets import button, choice, control
 from streamlab.gateway.access import Access, named
 from streamlab.gateway.gateway import Gateway
@@ -116,7 +116,7 @@ def _what_happens(plan: Plan) -> str:
         texts.append(t("latency.start_help"))
     if found.assumed:
         texts.append(t("latency.assumed"))
-    return " ".join(texts)
+    return together(*texts)
 
 
 def _ways(gateway: GatewayAddress | None) -> tuple[Way, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from components.latency.findings import RELAYED, WHOLE, Change, changes
 from components.latency.labels import round_seconds, way_label
 from components.page.settings import model_label
-from components.page.texts import plain, t
+from components.page.texts import plain, t, together
 from streamlab.latency.difference import SURE, Difference
 from streamlab.latency.figures import Figures
 from streamlab.latency.summary import Side, Summary
@@ -47,7 +47,7 @@ def _changed(change: Change) -> str:
         for name, difference in (("first", change.first), ("whole", change.whole))
     )
     if change.base.way == WHOLE:
-        return f"{first} {whole}"
+        return together(first, whole)
     way, base = way_label(change.side.way), way_label(change.base.way)
     return t("latency.plain_relayed", way=way, base=base, first=first, whole=whole)
 

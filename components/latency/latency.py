@@ -12,7 +12,7 @@ from components.latency.findings import doubts, noise_reasons, reader, sentences
 from components.latency.headline import headline, impression
 from components.latency.labels import MILLISECONDS, interval, lane_label, seconds_text, verdict, way_label
 from components.page.settings import model_label
-from components.page.texts import plain, t
+from components.page.texts import plain, t, together
 from streamlab.latency.measurement import Measurement
 from streamlab.latency.summary import Summary, WayComparison
 
@@ -43,15 +43,17 @@ def draw_details(measurement: Measurement, summary: Summary) -> None:
 
 def _alt_text(summary: Summary) -> str:
     """Describe the figures' chart in words, for screen readers."""
-    return " ".join(
-        t(
-            "latency.chart_alt",
-            lane=lane_label(summary.figures)(found.model, found.way),
-            ttft=seconds_text(found.ttft.median),
-            e2e=seconds_text(found.e2e.median),
+    return together(
+        *(
+            t(
+                "latency.chart_alt",
+                lane=lane_label(summary.figures)(found.model, found.way),
+                ttft=seconds_text(found.ttft.median),
+                e2e=seconds_text(found.e2e.median),
+            )
+            for found in summary.figures
+            if found.ttft and found.e2e
         )
-        for found in summary.figures
-        if found.ttft and found.e2e
     )
 
 

@@ -5,7 +5,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from components.page.lab import engine
 from components.page.session import session
-from components.page.texts import plain, t
+from components.page.texts import plain, t, together
 from components.page.widgets import button
 from streamlab.gateway.access import Caller, forwards, is_here
 from streamlab.hub.hub import Notice
@@ -34,7 +34,7 @@ def draw(place: DeltaGenerator) -> None:
 def _draw_away() -> None:
     """Say it for as long as it is so, also on a page where nobody clicks."""
     redraw_when_changed()
-    st.warning(f"{t('storage.away')} {_advice('away', _store())}", icon=":material/save_clock:")
+    st.warning(together(t("storage.away"), _advice("away", _store())), icon=":material/save_clock:")
 
 
 def redraw_when_changed() -> None:
@@ -45,7 +45,8 @@ def redraw_when_changed() -> None:
 
 def _draw_lost(notice: Notice) -> None:
     with st.container(border=True):
-        st.markdown(f":material/warning: {t(f'storage.{notice.code}')} {_advice(notice.code, notice.detail)}")
+        told = together(t(f"storage.{notice.code}"), _advice(notice.code, notice.detail))
+        st.markdown(f":material/warning: {told}")
         button("storage.read", "check", setattr, session(), "read_notice", notice)
 
 

@@ -18,13 +18,23 @@ def t(key: str, **values: object) -> str:
     return _texts()[key].format(**values)
 
 
+def together(*sentences: str) -> str:
+    """Put sentences one after another; in Japanese nothing stands between them."""
+    return ("" if _language() == "ja" else " ").join(filter(None, sentences))
+
+
 def find_text(key: str) -> str | None:
     """Return a text that needs no values, None for an unknown key."""
     return text.format() if (text := _texts().get(key)) else None
 
 
 def _texts() -> dict[str, str]:
-    return texts(st.session_state.get(LANGUAGE_KEY, "en"))
+    return texts(_language())
+
+
+def _language() -> str:
+    language: str = st.session_state.get(LANGUAGE_KEY, "en")
+    return language
 
 
 @cache

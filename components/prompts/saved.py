@@ -12,7 +12,7 @@ from components.page.browser import browser
 from components.page.lab import engine
 from components.page.session import session
 from components.page.text_area import read_while_typing
-from components.page.texts import plain, t
+from components.page.texts import plain, t, together
 from components.page.widgets import button
 from components.prompts.draft import draft, example_set, load
 from streamlab.hub import HubUnreachable
@@ -136,7 +136,7 @@ def describe() -> str:
         return t("prompts.saved_as", name=plain(current.known.document.title))
     if current.origin == "example" or current.origin == "comparison":
         told = t(f"prompts.origin_{current.origin}")
-        return f"{told} {t('prompts.saved_soon')}" if browser() else told
+        return together(told, t("prompts.saved_soon")) if browser() else told
     return t("prompts.saved_nowhere")
 
 
