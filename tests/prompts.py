@@ -80,7 +80,7 @@ def browse(browser: Browser, shared_app: str) -> Iterator[Browse]:
         page.on("pageerror", lambda error: errors.append(str(error)))
         shared = f"?set={to_address(prompts)}" if prompts else ""
         page.goto(address or f"{shared_app}/prompts{shared}")
-        expect(run_button(page, language)).to_be_visible()
+        expect(run_button(page, language).or_(button(page, said(language, "prompts.stop")))).to_be_visible()
         return page
 
     yield open_page
