@@ -125,7 +125,7 @@ def ended(page: Page, language: str = "en") -> None:
 
 def row(page: Page, language: str, criterion: str) -> Locator:
     """Find the variants' values, as the summary has them, which is folded."""
-    if not page.get_by_role("table").is_visible():
+    if not page.get_by_test_id("stTable").is_visible():
         page.get_by_text(said(language, "prompts.summary"), exact=True).click()
     name = said(language, f"prompts.criterion_{criterion}")
     return page.get_by_role("row").filter(has=page.get_by_role("cell", name=name, exact=True)).get_by_role("cell")

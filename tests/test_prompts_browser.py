@@ -124,7 +124,7 @@ def test_every_variant_streams_in_its_own_column(browse: Browse, demo: DemoModel
 @pytest.mark.soak
 def test_many_cases_make_a_grid(browse: Browse, demo: DemoModel, language: str) -> None:
     """So many at once and no more, with progress; a case is chosen, and its answers are shown in full."""
-    models = [provider_model(first=0.4, text=f"I am {name}.") for name in "ab"]
+    models = [provider_model(first=3.0, text=f"I am {name}.") for name in "ab"]
     page = browse(language, prompt_set(*models, **topics("SSE", "gRPC", "HTTP", "QUIC", "TCP", "UDP"), at_once=3))
     run_button(page, language).click()
     expect(page.get_by_role("progressbar")).to_be_visible()
