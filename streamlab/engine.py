@@ -21,8 +21,9 @@ from streamlab.chats.history import History
 from streamlab.chats.readers import Readers
 from streamlab.chunks.captures import Captures
 from streamlab.demo_model.process import DemoModel
+from streamlab.events.event import TextDelta
 from streamlab.faults.trials import Trials
-from streamlab.hub import Follower, Hub, Item, MemoryHub, StoreUnwritable
+from streamlab.hub import Follower, Hub, Item, MemoryHub, Snapshot, StoreUnwritable
 from streamlab.hub.hub import Notice
 from streamlab.hub.sqlite.cleaning import Keeping
 from streamlab.hub.sqlite.hub import SqliteHub
@@ -81,6 +82,8 @@ class Engine:
         feeding = self.portal.start_task_soon(_feed, follower, arrived)
         try:
             while (batch := _take(arrived, poll_interval)) is not None:
+                if (last := self.runs.last) and last.run_id == run_id and any(map(has_text, batch)):
+                    last.follow()
                 yield batch
         finally:
             feeding.cancel()
@@ -89,6 +92,11 @@ class Engine:
     async def _follower(self, run_id: str) -> Follower:
         log = await self.hub.open(run_id)
         return log.follow()
+
+
+def has_text(item: Item) -> bool:
+    """Tell whether there is something of the answer in it."""
+    return isinstance(item, TextDelta) or (isinstance(item, Snapshot) and bool(item.text))
 
 
 async def _feed(follower: Follower, arrived: Arrived) -> None:
