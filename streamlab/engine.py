@@ -82,12 +82,16 @@ class Engine:
         feeding = self.portal.start_task_soon(_feed, follower, arrived)
         try:
             while (batch := _take(arrived, poll_interval)) is not None:
-                if (last := self.runs.last) and last.run_id == run_id and any(map(has_text, batch)):
-                    last.follow()
+                self._note_followed(run_id, batch)
                 yield batch
         finally:
             feeding.cancel()
             self.portal.call(follower.__exit__, None, None, None)
+
+    def _note_followed(self, run_id: str, batch: list[Item]) -> None:
+        last = self.runs.last
+        if last and last.run_id == run_id and last.followed is None and any(map(has_text, batch)):
+            last.follow()
 
     async def _follower(self, run_id: str) -> Follower:
         log = await self.hub.open(run_id)

@@ -59,8 +59,9 @@ def draw_controls(found: CaptureSet | None) -> None:
 def _draw_beside_settings(topic: CaptureTopic, found: CaptureSet | None) -> None:
     _draw_how(topic)
     button("chunks.start", "play_arrow", _start, topic, type="primary")
+    place = st.empty()  # drawn at the end, too: what is merely not drawn any more may stay when a look comes just then
     if found and found.running:
-        button("chunks.stop", "stop_circle", engine().captures.stop, found.id)
+        button("chunks.stop", "stop_circle", engine().captures.stop, found.id, place=place)
 
 
 def _draw_how(topic: CaptureTopic) -> None:
@@ -142,16 +143,14 @@ def draw_example() -> None:
 
 
 def _draw_parsers(found: CaptureSet, opened: Opened) -> None:
-    for capture in found.captures:
-        _draw_ending(capture)
+    _draw_endings(found)
     _draw_tiles(found, opened)
 
 
 def _draw_calls(found: CaptureSet, opened: Opened) -> None:
     st.vega_lite_chart(spec=chart(found.captures), key="chunks.chart", alt=described(found.captures))
     st.markdown("\n".join(f"- {meanwhile(capture)}" for capture in found.captures))
-    for capture in found.captures:
-        _draw_ending(capture)
+    _draw_endings(found)
     st.markdown(f"**{t('chunks.raw_events')}**")
     _draw_tiles(found, opened)
 
@@ -171,19 +170,27 @@ def _draw_tiles(found: CaptureSet, opened: Opened) -> None:
         draw_opened(found, opened)
 
 
-def _draw_ending(capture: Capture) -> None:
-    """Say how it ended, where that needs words."""
-    name = f"{way(capture.mode)}: "
+def _draw_endings(found: CaptureSet) -> None:
+    """Say how they ended, where that needs words; once for those that ended alike."""
+    alike: dict[tuple[object, ...], list[Capture]] = {}
+    for capture in found.captures:
+        kept = capture.state == "failed" and bool(capture.views)
+        alike.setdefault((capture.state, capture.code, capture.detail, kept), []).append(capture)
+    for captures in alike.values():
+        _draw_ending(captures[0], " · ".join(way(each.mode) for each in captures))
+
+
+def _draw_ending(capture: Capture, names: str) -> None:
     match capture.state:
         case "failed":
             lines = [
-                f"**{name}{answer.error_text(capture.code)}**",
+                f"**{names}: {answer.error_text(capture.code)}**",
                 answer.next_step(capture.code, capture.detail),
             ]
             if capture.views:
                 lines.append(t("chunks.kept"))
             st.error(" ".join(lines), icon=":material/error:")
         case "stopped":
-            st.info(name + t("chunks.stopped"), icon=":material/stop_circle:")
+            st.info(f"{names}: {t('chunks.stopped')}", icon=":material/stop_circle:")
         case "completed" if capture.code:
-            st.info(name + t(f"chunks.remark_{capture.code}"), icon=":material/info:")
+            st.info(f"{names}: {t(f'chunks.remark_{capture.code}')}", icon=":material/info:")

@@ -42,8 +42,9 @@ def draw_controls(start: Callable[[], None], log: Log | None) -> None:
 
 def _draw_buttons(start: Callable[[], None], log: Log | None) -> None:
     button("relay.start", "play_arrow", start, type="primary")
+    place = st.empty()  # drawn at the end, too: what is merely not drawn any more may stay when a look comes just then
     if log and log.done is None:
-        button("relay.stop", "stop_circle", engine().portal.call, engine().runs.stop, log.run_id)
+        button("relay.stop", "stop_circle", engine().portal.call, engine().runs.stop, log.run_id, place=place)
     if log and st.context.url:
         _draw_link(f"{st.context.url}?{RUN}={log.run_id}")
 
