@@ -2,32 +2,25 @@
 
 import streamlit as st
 
+from components.about import way
 from components.page import lesson
 from components.page.lab import engine
 from components.page.session import session
+from components.page.slots import draw_notice
 from components.page.texts import t
 from streamlab.hub import Follower, Log
 from streamlab.runs.run import Runs
 
 
-def diagram() -> str:
-    """Draw from top to bottom, to be readable on a phone."""
-    label = {name: t(f"about.{name}") for name in ("browser", "second_browser", "page", "run", "log", "model")}
-    arrow = {name: t(f"about.arrow_{name}") for name in ("asks", "chunks", "appends", "follows", "frames")}
-    return f"""flowchart TB
-    model["{label["model"]}"] -- "{arrow["chunks"]}" --> run["{label["run"]}"]
-    run -- "{arrow["asks"]}" --> model
-    run -- "{arrow["appends"]}" --> log[("{label["log"]}")]
-    log -- "{arrow["follows"]}" --> page1["{label["page"]}"]
-    log -- "{arrow["follows"]}" --> page2["{label["page"]}"]
-    page1 -- "{arrow["frames"]}" --> browser["{label["browser"]}"]
-    page2 -- "{arrow["frames"]}" --> second["{label["second_browser"]}"]
-"""
-
-
 def shared() -> bool:
     """Tell whether two clients follow the same run now."""
     return any(followers >= 2 for followers in engine().hub.followers)
+
+
+@st.fragment(run_every=1)
+def draw_way() -> None:
+    draw_notice(st.container())
+    way.draw()
 
 
 @st.fragment(run_every=1)
@@ -42,12 +35,11 @@ def draw_figures() -> None:
 
 
 lesson.draw_title("about", (Runs.start, Log.append, Follower.batch), tried=shared())
-st.markdown(t("about.what"))
-draw_figures()
-picture, words = st.columns(2, gap="large")
-with picture:
-    st.mermaid_chart(diagram())
-with words:
-    for part in ("plain", "here"):
+st.markdown(t("about.point"))
+draw_way()
+for column, part in zip(st.columns(2, gap="large"), ("plain", "here"), strict=True):
+    with column:
         st.subheader(t(f"about.{part}_title"))
         st.markdown(t(f"about.{part}"))
+st.subheader(t("about.server"))
+draw_figures()

@@ -39,16 +39,17 @@ def draw_run(log: Log, *, live: bool) -> None:
     now = relay_remote.standing(log)
     relay.draw_outage(log.run_id, now.seq)
     resumed = relay_cards.draw_clients(log.run_id, token, now, served=relay_remote.served(), act=relay_remote.act)
-    st.caption(t("relay.lag_what"))
     if (live and log.done) or (resumed and "relay" not in session().tried):
         st.rerun()
 
 
 @st.fragment(run_every=EVERY)
-def draw_gateway() -> None:
-    """Draw what the gateway does in this second and did in those before it, as this session saw it."""
+def draw_gateway(*, unfolded: bool) -> None:
+    """Look at what the gateway does, and draw it, as this session saw it, for who wants to see it."""
     samples = lab.portal.call(lambda: list(server.metrics.samples()))
-    relay_figures.draw_figures(relay_figures.seen(relay_figures.moment(time.monotonic(), samples)))
+    moments = relay_figures.seen(relay_figures.moment(time.monotonic(), samples))
+    if unfolded:
+        relay_figures.draw_figures(moments)
 
 
 run_id = st.query_params.get(RUN) or st.session_state.get(relay.SHOWN)
@@ -58,13 +59,17 @@ log = find_log(run_id)
 lesson.draw_title("relay", (Follower, Delivery, EventStream, FollowSocket), tried=relay_cards.was_resumed())
 draw_notice(st.container())
 access.draw([settings.options().model], st.container())
-with relay.draw_controls(start):
-    relay.draw_run_controls(log)
+st.markdown(t("relay.point"))
+relay.draw_controls(start, log)
 if log:
     draw_run(log, live=log.done is None)
 elif run_id:
     st.warning(t("relay.unknown"), icon=":material/link_off:")
 else:
     st.info(t("relay.nothing_yet"), icon=":material/play_arrow:")
-st.subheader(t("relay.gateway"))
-draw_gateway()
+with st.expander(
+    t("relay.gateway"), icon=":material/monitoring:", type="compact", key=relay.GATEWAY, on_change="rerun"
+) as fold:
+    st.caption(t("relay.lag_what"))
+    relay.draw_kill(log)
+    draw_gateway(unfolded=bool(fold.open))

@@ -297,6 +297,7 @@ def take_relay(page: Page, words: dict[str, str], take: Callable[[str], None]) -
 
     page.goto(address(page, "relay"))
     title, charts = page.get_by_role("heading", name=words["relay.title"]), page.get_by_test_id("stVegaLiteChart")
+    page.get_by_text(words["relay.gateway"]).click()
     expect(charts).to_have_count(4)
     take_at(title, "relay-start")
     press(page, words["relay.start"])

@@ -21,8 +21,9 @@ from streamlab.chats.history import History
 from streamlab.chats.readers import Readers
 from streamlab.chunks.captures import Captures
 from streamlab.demo_model.process import DemoModel
+from streamlab.events.event import TextDelta
 from streamlab.faults.trials import Trials
-from streamlab.hub import Follower, Hub, Item, MemoryHub, StoreUnwritable
+from streamlab.hub import Follower, Hub, Item, MemoryHub, Snapshot, StoreUnwritable
 from streamlab.hub.hub import Notice
 from streamlab.hub.sqlite.cleaning import Keeping
 from streamlab.hub.sqlite.hub import SqliteHub
@@ -81,14 +82,25 @@ class Engine:
         feeding = self.portal.start_task_soon(_feed, follower, arrived)
         try:
             while (batch := _take(arrived, poll_interval)) is not None:
+                self._note_followed(run_id, batch)
                 yield batch
         finally:
             feeding.cancel()
             self.portal.call(follower.__exit__, None, None, None)
 
+    def _note_followed(self, run_id: str, batch: list[Item]) -> None:
+        last = self.runs.last
+        if last and last.run_id == run_id and last.followed is None and any(map(has_text, batch)):
+            last.follow()
+
     async def _follower(self, run_id: str) -> Follower:
         log = await self.hub.open(run_id)
         return log.follow()
+
+
+def has_text(item: Item) -> bool:
+    """Tell whether there is something of the answer in it."""
+    return isinstance(item, TextDelta) or (isinstance(item, Snapshot) and bool(item.text))
 
 
 async def _feed(follower: Follower, arrived: Arrived) -> None:

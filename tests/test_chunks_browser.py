@@ -30,13 +30,54 @@ def start(page: Page, words: dict[str, str]) -> Locator:
     return stop
 
 
-def slow(page: Page, words: dict[str, str]) -> None:
-    """Two chunks a second, by keyboard."""
-    slider = page.get_by_role("slider", name=words["chunks.rate"])
-    slider.focus()
-    for _ in range(3):
-        page.keyboard.press("ArrowLeft")
+def pace(page: Page, words: dict[str, str], key: str, times: int) -> None:
+    """So much slower (ArrowLeft) or faster (ArrowRight) than twenty chunks a second, by keyboard."""
+    button(page, words["chunks.how"]).click()
+    page.get_by_role("slider", name=words["chunks.rate"]).focus()
+    for _ in range(times):
+        page.keyboard.press(key)
     page.wait_for_timeout(700)
+    page.keyboard.press("Escape")
+
+
+def is_open(page: Page, words: dict[str, str], column: int, number: int) -> None:
+    """The tile is the one that is pressed, and what is beside the tiles is what is in it."""
+    expect(page.locator(".tiles [aria-pressed=true]")).to_have_count(1)
+    expect(views(page, column).nth(number - 1)).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_text(words["chunks.everything"].format(number=number), exact=True)).to_be_visible()
+
+
+CLICK_ON = """list => { window.clicker = setInterval(() => {
+    window.clicked = window.clicked % 5 + 1 || 1;
+    list.children[window.clicked - 1].click();
+}, 50); }"""
+
+
+@needs_chromium
+@languages
+def test_a_click_on_a_tile_opens_it_at_any_moment(app: Site, language: str) -> None:
+    """In the example, while chunks arrive, as they end, of the next reading, and after the page was drawn again."""
+    words = texts(language)
+    with app.opened("/chunks", language) as page:
+        views(page, 2).nth(1).click()
+        is_open(page, words, 2, 2)
+        pace(page, words, "ArrowRight", 1)
+        for column in (0, 1):
+            stop = start(page, words)
+            expect(views(page, column).nth(8)).to_be_visible()
+            page.locator(".tiles").nth(column).evaluate(CLICK_ON)
+            expect(stop).to_have_count(0)
+            is_open(page, words, column, page.evaluate("clearInterval(clicker), clicked"))
+        views(page, 2).nth(6).click()
+        is_open(page, words, 2, 7)
+        page.get_by_role("slider", name=words["chunks.join"]).press("ArrowLeft")
+        is_open(page, words, 2, 6)
+        page.get_by_role("radio", name=words["chunks.topic_calls"]).click()
+        expect(page.get_by_text(words["chunks.nothing_yet"])).to_be_visible()
+        page.get_by_role("radio", name=words["chunks.topic_parsers"]).click()
+        is_open(page, words, 2, 6)
+        views(page).nth(3).click()
+        is_open(page, words, 0, 4)
 
 
 @needs_chromium
@@ -48,7 +89,7 @@ def test_captures_go_on_whoever_looks(app: Site, language: str) -> None:
     words = texts(language)
     with app.opened("/chunks", language) as page:
         expect(button(page, words["chunks.start"])).to_be_visible()
-        slow(page, words)
+        pace(page, words, "ArrowLeft", 3)
         stop = start(page, words)
         expect(views(page).nth(3)).to_be_visible()
         views(page).nth(1).click()
@@ -60,8 +101,7 @@ def test_captures_go_on_whoever_looks(app: Site, language: str) -> None:
         expect(views(page).nth(2)).to_be_focused()
         page.keyboard.press("Enter")
         expect(views(page).nth(2)).to_have_attribute("aria-pressed", "true")
-        expect(page.locator(".tiles").first.locator("[aria-pressed=true]")).to_have_count(1)
-        expect(page.get_by_text(words["chunks.everything"].format(number=3)).first).to_be_visible()
+        is_open(page, words, 0, 3)
         with app.opened(page.url, language) as other:
             expect(views(other, 1).nth(count)).to_be_visible()
             page.reload()
@@ -88,7 +128,7 @@ def test_the_chunk_with_the_usage_is_found_by_keyboard(app: Site, language: str)
         stop = start(page, words)
         expect(stop).to_have_count(0)
         last = views(page).last
-        expect(last).to_have_attribute("aria-pressed", "true")
+        expect(page.locator(".tiles").first.locator("[aria-pressed=true]")).to_have_count(1)
         expect(page.locator(".tiles").first.locator("button[tabindex='0']")).to_have_count(1)
         last.focus()
         page.keyboard.press("Home")
@@ -110,7 +150,7 @@ def test_blocked_and_beating_are_seen(app: Site, language: str) -> None:
     words = texts(language)
     with app.opened("/chunks", language) as page:
         page.get_by_role("radio", name=words["chunks.topic_calls"]).click()
-        expect(page.get_by_text(words["chunks.about_calls"].split("`")[0]).first).to_be_visible()
+        expect(page.get_by_text(words["chunks.nothing_yet"])).to_be_visible()
         stop = start(page, words)
         chart = page.get_by_test_id("stVegaLiteChart")
         expect(chart.locator(".mark-rect.role-mark path").first).to_be_attached()

@@ -12,6 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 from benchmarks.harness import ROOT, free_port, streamlit_server
 from components.page.texts import texts
 from components.relay import cards as relay_cards
+from streamlab.text.reading import Unit, amount
 from tests.browser import Site, button, needs_chromium, site
 from tests.pages import LIMIT, languages
 from tests.redis_server import RedisServer
@@ -42,7 +43,7 @@ def card(page: Page, name: str, number: int = 1) -> Locator:
 
 def figure(card: Locator, name: str) -> int:
     """The first number there is; 0 before there is any."""
-    return int(card.locator(f"dd.{name}").inner_text().partition("/")[0].replace(",", "") or 0)
+    return int((card.locator(f"dd.{name}").text_content() or "").partition("/")[0].replace(",", "") or 0)
 
 
 def reach(card: Locator, seq: int) -> None:
@@ -60,6 +61,46 @@ def whole(card: Locator, words: dict[str, str]) -> str:
     text = card.locator(".text").text_content() or ""
     assert len(text) > 100
     return text
+
+
+def sums(page: Page) -> dict[str, int]:
+    """The four figures above the cards."""
+    names = ("readers", "sent", "comebacks", "lost")
+    return {name: int(page.locator(f".sums dd.{name}").inner_text().replace(",", "")) for name in names}
+
+
+@needs_chromium
+@languages
+def test_who_is_cut_is_told_behind_comes_back_and_loses_nothing(app: Site, language: str) -> None:
+    """In words: four figures above, one line on each card; what an expert asks for is folded."""
+    words = texts(language)
+    behind: Unit = "words" if language == "en" else "characters"
+    with app.opened("/relay", language) as page:
+        begin(page, words)
+        cards = [card(page, words[f"relay.card_{kind}"]) for kind in ("sse", "websocket", "grpc")]
+        sse = cards[0]
+        reach(sse, 5)
+        expect(sse.locator(".line")).to_have_text(words["relay.card_line_current"])
+        button(sse, words["relay.card_cut"]).click()
+        told_behind = words[f"relay.card_behind_{behind}"].format(number="N").replace("N", r"[1-9]\d*")
+        expect(sse.locator(".line")).to_have_text(re.compile(told_behind))
+        expect(sse.locator("dd.seq")).to_be_hidden()
+        assert sums(page) | {"sent": 0} == {"readers": 2, "sent": 0, "comebacks": 0, "lost": 0}
+        button(sse, words["relay.card_reconnect"]).click()
+        expect(sse.locator(".line")).to_have_text(words["relay.card_line_current"])
+        button(page, words["relay.stop"]).click()
+        for each in cards:
+            expect(each.locator(".state")).to_have_text(words["relay.card_state_ended"])
+        now = sums(page)
+        assert now["sent"] == sum(read(each, behind) for each in cards)
+        assert (now["readers"], now["comebacks"], now["lost"]) == (3, 1, 0)
+        sse.locator("summary").click()
+        expect(sse.locator("dd.wrong")).to_have_text("0 / 0")
+        expect(sse.locator("dd.wrong")).to_be_visible()
+
+
+def read(card: Locator, unit: Unit) -> int:
+    return amount(card.locator(".text").text_content() or "", unit)
 
 
 @pytest.mark.soak
@@ -134,7 +175,9 @@ def test_the_clients_stay_until_the_page_is_left(app: Site) -> None:
         "remote": None,
         "served": False,
         "language": "en",
-        "words": {},
+        "unit": "words",
+        "written": 0,
+        "words": {"behind_words": ""},
         "api": "/api",
     }
     with app.opened("/_stcore/health") as page:  # under the policy of the pages
@@ -152,8 +195,8 @@ def test_a_second_browser_follows_the_same_run(app: Site) -> None:
         link = page.get_by_test_id("stPopoverBody").get_by_test_id("stCode").inner_text().strip()
         assert urlsplit(link).path == "/relay"
         assert parse_qs(urlsplit(link).query) == {"run": parse_qs(urlsplit(page.url).query)["run"]}
-        expect(page.get_by_alt_text(words["relay.qr_alt"].format(link=link))).to_be_visible()
-        expect(page.get_by_text(words["relay.share_local"])).to_be_visible()
+        expect(page.get_by_alt_text(words["link.qr_alt"].format(link=link))).to_be_visible()
+        expect(page.get_by_text(words["link.local"])).to_be_visible()
         page.keyboard.press("Escape")
         with app.opened(link, "ja", height=1400) as other:
             for each in (page, other):
@@ -205,6 +248,7 @@ def test_the_cards_lose_nothing_when_redis_is_cut_off(app: Site, redis_server: R
     ):
         begin(page, words)
         websocket = card(page, words["relay.card_websocket"])
+        page.get_by_text(words["relay.gateway"]).click()
         for seq in (5, 60, 120):
             reach(websocket, seq)
             button(page, words["relay.kill"]).click()

@@ -15,16 +15,18 @@ from streamlit.testing.v1 import AppTest
 from components.page.texts import texts
 from components.relay import figures as relay_figures
 from components.relay import relay
-from components.relay.remote import Standing
+from components.relay.remote import Standing, Written
 from streamlab.engine import Engine
-from streamlab.events.event import StreamEvent, numbered
+from streamlab.events.event import Retry, StreamEvent, TextDelta, numbered
 from streamlab.gateway.access import Grant
 from streamlab.gateway.gateway import Gateway
 from streamlab.gateway.protocols.grpc_events import message_of
 from streamlab.gateway.protocols.grpc_server import grpc_port
+from streamlab.hub.log import Bounds, Log
 from streamlab.models.options import QUESTION_CHARACTERS, Options
 from streamlab.relay import follower as relay_follower
 from streamlab.relay.follower import FollowerState, GrpcFollower, Look, local_address
+from streamlab.text.reading import Unit, amount, unit_of
 from tests import relay_page
 from tests.events import answer
 from tests.pages import LIMIT, checked, languages, visit
@@ -36,16 +38,25 @@ served = relay_page.served  # fixtures are found by their names
 SAID = "relay.question_default"
 
 
+def visit_unfolded(language: str, **address: str) -> AppTest:
+    """Open the page with the gateway's figures unfolded."""
+    app = visit("relay", language, **address)
+    app.session_state[relay.GATEWAY] = True
+    return checked(app.run())
+
+
 def metric(app: AppTest, label: str) -> str:
     return next(str(each.value) for each in app.metric if each.label == label)
 
 
 @languages
 def test_the_page_begins_with_what_to_do_first(served: tuple[Engine, Gateway], language: str) -> None:
-    """A question is there to be asked, and the gateway's figures are shown without any run."""
+    """A question is there to be asked; the gateway's figures are there without any run, for who unfolds them."""
     words = texts(language)
     app = visit("relay", language)
     assert words["relay.nothing_yet"] in [info.value for info in app.info]
+    assert not app.metric
+    app = visit_unfolded(language)
     assert app.text_area(key=relay.QUESTION).value == words[SAID]
     assert {words[f"relay.{name}"] for name in ("followers", "rate", "first_token", "resumed", "disconnects")} == {
         each.label for each in app.metric
@@ -69,7 +80,7 @@ def test_the_figures_are_the_gateways_own(served: tuple[Engine, Gateway], langua
     """A client that follows counts at once; when it has gone its end does."""
     engine, gateway = served
     words = texts(language)
-    app = visit("relay", language)
+    app = visit_unfolded(language)
     log = engine.hub.log(start(app, FAST))
     ended = int(metric(app, words["relay.disconnects"]))
     delivery = gateway.deliver(log, Grant("a test"), "websocket")
@@ -126,6 +137,42 @@ def test_a_client_that_has_all_is_as_late_as_its_last_event() -> None:
     assert (Standing(14, 5.5, look).behind, Standing(14, 5.5, look).lag) == (4, 3.5)
     assert Standing(14, 5.5, replace(look, late=9.0)).lag == 9.0
     assert (Standing(14, 5.5, None).behind, Standing(14, 5.5, None).lag) == (0, 0.0)
+    reading = replace(look, text="so far so good")
+    assert Standing(14, 5.5, reading, "words", 9).delays == {"behind": 4, "unread": 5, "lag": 3.5}
+    assert Standing(10, 2.0, reading, "words", 9).delays["unread"] == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "count"),
+    [
+        ("", "words", 0),
+        ("One answer,\n\nmany *readers*. ", "words", 4),
+        ("一つの回答を、 大勢で\n読みます。", "characters", 15),
+        ("SSE と gRPC で読みます", "characters", 13),
+        ("The word 回答 means an answer", "words", 6),
+    ],
+)
+def test_what_is_read_is_counted_in_its_own_unit(text: str, unit: Unit, count: int) -> None:
+    """In words, or in characters where no spaces stand between them."""
+    assert unit_of(text) == unit
+    assert amount(text, unit) == count
+
+
+@pytest.mark.parametrize("kept", [3, 100])
+def test_what_is_written_is_read_on(kept: int) -> None:
+    """Also where the log has let go of its beginning, and where a retry voids what was written."""
+    log, written = Log("a", Bounds(events=kept)), Written("a")
+    for number in range(1, 6):
+        log.append(TextDelta(f"{number} ", at=0.1))
+    written.read(log)
+    assert str(written.text) == "1 2 3 4 5 "
+    log.append(TextDelta("6 ", at=0.2))
+    written.read(log)
+    assert str(written.text) == "1 2 3 4 5 6 "
+    for event in (Retry("timeout", at=0.3), TextDelta("anew", at=0.4)):
+        log.append(event)
+    written.read(log)
+    assert str(written.text) == "anew"
 
 
 @languages

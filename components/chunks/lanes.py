@@ -5,19 +5,15 @@ from typing import Any
 
 import altair as alt
 
+from components.chunks.views import mode_name, way
 from components.page import colors
 from components.page.charts import lane_axis, marks, meanings
 from components.page.texts import t
 from streamlab.chunks.capture import Capture
 from streamlab.chunks.modes import blocked, pauses
 
-LANE = 74  # pixels
+LANE = 52  # pixels
 AROUND = 150  # pixels of a chart's height that its axis and its legend take
-
-
-def mode_name(capture: Capture) -> str:
-    """Name the mode where Markdown is not read."""
-    return t(f"chunks.way_{capture.mode}").replace("`", "")
 
 
 def meanwhile(capture: Capture) -> str:
@@ -25,7 +21,7 @@ def meanwhile(capture: Capture) -> str:
     longest = max(end - start for start, end in pauses(capture.beats, capture.seconds))
     return t(
         "chunks.meanwhile" if capture.beats else "chunks.meanwhile_never",
-        way=t(f"chunks.way_{capture.mode}"),
+        way=way(capture.mode),
         seconds=f"{capture.seconds:.2f}",
         beats=len(capture.beats),
         longest=f"{longest:.2f}",
@@ -40,7 +36,7 @@ def described(captures: Sequence[Capture]) -> str:
 def chart(captures: Sequence[Capture]) -> dict[str, object]:
     """Draw a lane for each mode: its chunks above, and beneath the second task, beating or blocked."""
     chunk, beat, stuck = (t(f"chunks.mark_{name}") for name in ("chunk", "beat", "blocked"))
-    lanes = [mode_name(capture) for capture in captures]
+    lanes = [mode_name(capture.mode) for capture in captures]
     rows: list[dict[str, Any]] = []
     bars: list[dict[str, Any]] = []
     for lane, capture in zip(lanes, captures, strict=True):

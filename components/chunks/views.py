@@ -1,156 +1,94 @@
-"""Chunk views as a row of buttons that can be chosen, by mouse or keyboard."""
+"""The chunks of captures as tiles, side by side, each to be opened. What is in the browser is in client/."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from importlib.resources import files
 from unicodedata import east_asian_width
 
 import streamlit as st
 
 from components.page.texts import t
+from streamlab.chunks.capture import Capture
+from streamlab.chunks.captures import CaptureSet
+from streamlab.chunks.modes import ReadMode
 from streamlab.chunks.views import ChunkView
 
 SHOWN = 60  # characters of a chunk on its button
-END = 20  # and of an object, as wide as so many Latin ones
+PARSERS: dict[ReadMode, str] = {"text": "`StrOutputParser`", "json": "`JsonOutputParser`"}  # in any language
+END = 10  # and of an object, as wide as so many Latin ones
 
-_HTML = """
-<div class="tiles" role="group"></div>
-"""
+_FOLDER = files("components.chunks") / "client"
 
-_CSS = """
-.tiles {
-    display: flex; flex-wrap: wrap; align-content: flex-start; gap: 0.25rem;
-    max-height: 20rem; overflow-y: auto; padding: 3px; box-sizing: border-box;
-    font-family: var(--st-font); color: var(--st-text-color);
-}
-button {
-    display: flex; align-items: baseline; gap: 0.4rem; max-width: 100%; min-height: 1.75rem; padding: 0.1rem 0.4rem;
-    border: 1px solid var(--st-border-color); border-radius: 0.35rem; cursor: pointer;
-    background: var(--st-secondary-background-color); color: inherit; font: inherit; text-align: start;
-}
-button:hover { border-color: var(--st-primary-color); }
-button:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 1px; }
-button[aria-pressed=true] {
-    background: var(--st-background-color); border-color: var(--st-primary-color);
-    box-shadow: inset 0 0 0 1px var(--st-primary-color);
-}
-.small { font-size: 0.7rem; font-variant-numeric: tabular-nums; color: var(--quiet); white-space: nowrap; }
-.text {
-    font-family: var(--st-code-font); font-size: 0.8125rem; line-height: 1.5;
-    white-space: pre; overflow: hidden; text-overflow: ellipsis;
-}
-.mark { color: var(--quiet); }
-.mark.word { font-size: 0.65rem; border: 1px solid var(--st-border-color); border-radius: 3px; padding: 0 2px; }
-.tiles { --quiet: color-mix(in srgb, var(--st-text-color) 72%, var(--st-background-color)); }
-.spoken { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-"""
-
-# Run again whenever the data change: what stands there stays, so that neither focus nor scrolling is lost.
-_JS = """
-const MARKS = {' ': '␣', '\\n': '⏎', '\\t': '⇥', '\\u00a0': '⍽', '\\u200d': 'ZWJ', '\\ufe0f': 'VS16'};
-const MARKED = new RegExp(`([${Object.keys(MARKS).join('')}])`);
-const lists = new WeakMap();
-
-function part(kind, text, hidden) {
-    const span = document.createElement('span');
-    span.className = kind;
-    span.textContent = text;
-    if (hidden) span.setAttribute('aria-hidden', 'true');
-    return span;
-}
-
-function written(text, none) {
-    const whole = part('text', '');
-    if (!text) whole.append(part('mark', '∅', true), part('spoken', none));
-    for (const piece of text.split(MARKED)) {
-        const mark = MARKS[piece];
-        whole.append(mark ? part(mark.length > 1 ? 'mark word' : 'mark', mark, mark.length === 1) : piece);
-    }
-    return whole;
-}
-
-function made([number, at, text], none) {
-    const button = document.createElement('button');
-    button.type = 'button';
-    button.dataset.number = number;
-    button.append(part('small', `${number}`), ' ', written(text, none), ' ', part('small', at));
-    return button;
-}
-
-function beside(list, button, key) {
-    const buttons = [...list.children], place = buttons.indexOf(button), row = button.offsetTop;
-    const far = other => Math.abs(other.offsetLeft - button.offsetLeft);
-    const nearestBeside = found => buttons.filter(other => other.offsetTop === found?.offsetTop)
-        .sort((one, other) => far(one) - far(other))[0];
-    switch (key) {
-        case 'ArrowRight': return buttons[place + 1];
-        case 'ArrowLeft': return buttons[place - 1];
-        case 'Home': return buttons[0];
-        case 'End': return buttons[buttons.length - 1];
-        case 'ArrowDown': return nearestBeside(buttons.find(other => other.offsetTop > row));
-        case 'ArrowUp': return nearestBeside(buttons.findLast(other => other.offsetTop < row));
-    }
-}
-
-function stop(list, target) {
-    for (const button of list.querySelectorAll('button[tabindex="0"]')) button.tabIndex = -1;
-    if (target) target.tabIndex = 0;
-}
-
-export default function({ data, parentElement, setTriggerValue }) {
-    const list = parentElement.querySelector('.tiles');
-    if (lists.get(list) !== data.id) list.replaceChildren();
-    lists.set(list, data.id);
-    list.setAttribute('aria-label', data.label);
-    const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
-    const added = data.tiles.slice(list.childElementCount).map(tile => made(tile, data.none));
-    for (const button of added) button.tabIndex = -1;
-    list.append(...added);
-    const buttons = [...list.children];
-    const chosen = buttons[data.chosen - 1];
-    for (const button of buttons) {
-        const pressed = String(button === chosen);
-        if (button.getAttribute('aria-pressed') !== pressed) button.setAttribute('aria-pressed', pressed);
-    }
-    if (!list.contains(parentElement.activeElement)) stop(list, chosen ?? buttons[0]);
-    if (added.length && atEnd && data.follow) list.scrollTop = list.scrollHeight;
-    list.onclick = event => {
-        const button = event.target.closest('button');
-        if (button) setTriggerValue('chosen', Number(button.dataset.number));
-    };
-    list.onkeydown = event => {
-        const button = event.target.closest('button');
-        const target = button && beside(list, button, event.key);
-        if (!target) return;
-        event.preventDefault();
-        stop(list, target);
-        target.focus();
-    };
-}
-"""
-
-_component = st.components.v2.component("chunk_tiles", html=_HTML, css=_CSS, js=_JS)
+_component = st.components.v2.component(
+    "chunk_tiles",
+    html='<div class="captures"></div>',
+    css=(_FOLDER / "tiles.css").read_text(encoding="utf-8"),
+    js=(_FOLDER / "tiles.js").read_text(encoding="utf-8"),
+)
 
 
 def draw_views(
-    key: str, label: str, views: Sequence[ChunkView], chosen: int, choose: Callable[[int], None], *, follow: bool
+    found: CaptureSet,
+    modes: tuple[ReadMode, ...],
+    opened: tuple[ReadMode, int],
+    choose: Callable[[ReadMode, int], None],
+    *,
+    follow: bool,
 ) -> None:
-    """Draw the views, number `chosen` pressed; `choose` is told of another one. `follow`: the newest is seen."""
+    """Draw the chunks of the captures in these modes, that of `opened` pressed; `choose` is told of another one.
+
+    `follow`: the newest is seen.
+    """
+    captures = [capture for capture in found.captures if capture.mode in modes]
+    key = f"chunks.tiles.{found.id}"
 
     def told() -> None:
-        if number := st.session_state[key].chosen:
-            choose(int(number))
+        if chosen := st.session_state[key].chosen:
+            place, number = chosen
+            choose(captures[int(place)].mode, int(number))
 
     _component(
         key=key,
         data={
             "id": key,
-            "label": label,
             "none": t("chunks.no_text"),
-            "tiles": [(view.number, f"{view.at:.2f} s", _short(view)) for view in views],
-            "chosen": chosen,
             "follow": follow,
+            "captures": [_capture(capture, opened, named=len(modes) > 1, timed=found.timed) for capture in captures],
         },
         on_chosen_change=told,
     )
+
+
+def way(mode: ReadMode) -> str:
+    """Name the mode, in Markdown."""
+    return PARSERS.get(mode) or t(f"chunks.way_{mode}")
+
+
+def mode_name(mode: ReadMode) -> str:
+    """Name the mode where Markdown is not read."""
+    return way(mode).replace("`", "")
+
+
+def _capture(capture: Capture, opened: tuple[ReadMode, int], *, named: bool, timed: bool) -> dict[str, object]:
+    mode = capture.mode
+    return {
+        "label": mode_name(mode),
+        "name": mode_name(mode) if named else "",
+        "code": mode in PARSERS,
+        "said": "\n".join(_said(capture, named=named, timed=timed)),
+        "tiles": [(view.number, f"{view.at:.2f} s" if timed else "", _short(view)) for view in capture.views],
+        "chosen": opened[1] if opened[0] == mode else 0,
+    }
+
+
+def _said(capture: Capture, *, named: bool, timed: bool) -> list[str]:
+    """Say what its chunks are, and how many there are."""
+    said = [t(f"chunks.gives_{capture.mode}")] if named else []
+    if capture.state == "running" and not capture.views:
+        return [*said, f"{t('chunks.waiting')} …"]
+    if timed:
+        count = len(capture.views) + capture.more
+        said.append(t("chunks.counted", count=count, seconds=f"{capture.seconds:.2f}"))
+    return said
 
 
 def _short(view: ChunkView) -> str:

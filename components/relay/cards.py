@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib.resources import files
+from typing import get_args
 
 import streamlit as st
 
@@ -10,11 +11,14 @@ from components.page import colors
 from components.page.folder import folder
 from components.page.texts import LANGUAGE_KEY, t
 from components.relay.remote import Command, Standing
+from streamlab.text.reading import Unit
 
 CLIENTS = "relay.clients"
 WORDS = (
     "add", "sse", "websocket", "grpc", "late", "text", "cut", "reconnect", "slow", "leave", "full",
-    "seq", "lag", "bytes", "reconnects", "merged", "wrong",
+    "sum_readers", "sum_sent_words", "sum_sent_characters", "sum_comebacks", "sum_lost",
+    "line_current", "line_whole", "line_none",
+    "figures", "seq", "lag", "bytes", "reconnects", "merged", "wrong",
     "state_connecting", "state_open", "state_slow", "state_cut", "state_lost", "state_refused", "state_whole",
     "state_differs", "state_ended",
     "note_local", "note_refused", "note_gap", "note_slow", "note_grpc",
@@ -23,12 +27,19 @@ WORDS = (
 _FOLDER = files("components.relay") / "client"
 HTML = """
 <div class="relay">
+    <dl class="sums"></dl>
     <div class="bar" role="group"></div>
     <div class="cards"></div>
     <div class="spoken" role="status"></div>
 </div>
 """
-_MARKS = {"waiting": colors.WAITING, "model": colors.MODEL, "tool": colors.TOOL, "failed": colors.FAILED}
+_MARKS = {
+    "good": colors.GOOD,
+    "waiting": colors.WAITING,
+    "model": colors.MODEL,
+    "tool": colors.TOOL,
+    "failed": colors.FAILED,
+}
 
 
 def _read(*names: str) -> str:
@@ -63,11 +74,14 @@ def draw_clients(run_id: str, token: str, now: Standing, *, served: bool, act: C
             "run": run_id,
             "token": token,
             "head": (now.seq, now.at),
-            "remote": asdict(now.look) | {"behind": now.behind, "lag": now.lag} if now.look else None,
+            "unit": now.unit,
+            "written": now.written,
+            "remote": asdict(now.look) | now.delays if now.look else None,
             "served": served,
             "language": st.session_state[LANGUAGE_KEY],
             "late": t("relay.card_note_late", seq="{seq}"),
-            "words": {name: t(f"relay.card_{name}") for name in WORDS},
+            "words": {name: t(f"relay.card_{name}") for name in WORDS}
+            | {f"behind_{unit}": t(f"relay.card_behind_{unit}", number="{number}") for unit in get_args(Unit)},
         },
         on_resumed_change=lambda: None,
         on_remote_change=asked,

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from components.page import settings
 from components.page.address import RUN
@@ -16,6 +16,7 @@ from components.page.widgets import button, control
 from streamlab.hub import Hub, HubUnreachable, Log, Outage
 
 QUESTION = "relay.question"
+GATEWAY = "relay.gateway"  # whether what the gateway does is unfolded
 SHOWN = "relay.run"  # the run to come back to
 _KILLED = "relay.killed"
 
@@ -31,27 +32,29 @@ class Killed:
     outage: Outage
 
 
-def draw_controls(start: Callable[[], None]) -> DeltaGenerator:
-    """Draw the question and the button that starts; return the slot for what belongs to a run."""
-    with st.container(border=True):
+def draw_controls(start: Callable[[], None], log: Log | None) -> None:
+    """Draw the question and the button that starts, and what may be done to the run, if there is one."""
+    with st.container(border=True, gap="small"):
         st.session_state.setdefault(QUESTION, t("relay.question_default"))
-        control("relay.question", st.text_area, height=68)
-        settings.draw(tools=True)
-        with st.container(horizontal=True, vertical_alignment="center"):
-            button("relay.start", "play_arrow", start, type="primary")
-            return st.container(horizontal=True, width="content")
+        control("relay.question", st.text_area, height=68, label_visibility="collapsed")
+        settings.draw(partial(_draw_buttons, start, log), tools=True)
 
 
-def draw_run_controls(log: Log | None) -> None:
-    """Draw what may be done to this run, if there is one and it is live."""
+def _draw_buttons(start: Callable[[], None], log: Log | None) -> None:
+    button("relay.start", "play_arrow", start, type="primary")
+    place = st.empty()  # drawn at the end, too: what is merely not drawn any more may stay when a look comes just then
+    if log and log.done is None:
+        button("relay.stop", "stop_circle", engine().portal.call, engine().runs.stop, log.run_id, place=place)
+    if log and st.context.url:
+        _draw_link(f"{st.context.url}?{RUN}={log.run_id}")
+
+
+def draw_kill(log: Log | None) -> None:
+    """Draw the button that closes the connections to Redis, and say why where it cannot."""
     live = log is not None and log.done is None
-    if log and live:
-        button("relay.stop", "stop_circle", engine().portal.call, engine().runs.stop, log.run_id)
     shared = engine().settings.redis_url is not None
     what = t("relay.kill_none") if not shared else t("relay.kill_help") if live else t("relay.kill_idle")
     button("relay.kill", "power_off", _kill, log, disabled=not (shared and live), help=what)
-    if log and st.context.url:
-        _draw_link(f"{st.context.url}?{RUN}={log.run_id}")
 
 
 def draw_outage(run_id: str, seq: int) -> None:

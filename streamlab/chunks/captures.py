@@ -22,11 +22,12 @@ class TooManyCaptures(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class CaptureSet:
-    """The captures of one question, as they stood at one moment."""
+    """The captures of one question, as they stood at one moment. `timed`: their times were measured."""
 
     id: str
     question: Question
     captures: tuple[Capture, ...]
+    timed: bool = True
 
     @property
     def running(self) -> bool:

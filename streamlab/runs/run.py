@@ -19,6 +19,7 @@ from streamlab.hub import Hub, Log
 from streamlab.models.catalog import classify
 from streamlab.models.failures import Failure
 from streamlab.runs.chain import Clock
+from streamlab.runs.journey import Journey
 
 logger = logging.getLogger(__name__)
 
@@ -95,6 +96,9 @@ class _Live:
     attempt: Attempt | None = None
     account: Account = field(default_factory=Account)
 
+    def __post_init__(self) -> None:
+        self.journey = Journey(self.log.run_id, self.log.began)
+
     @property
     def step(self) -> int:
         return self.account.text.step
@@ -111,6 +115,7 @@ class _Live:
         """Append the event and return it with its seq; a log that is written elsewhere has it a moment later."""
         appended = self.log.append(event)
         self.account.observe(event)
+        self.journey.observe(event)
         return appended
 
     def void(self, failure: Failure, wait: float) -> None:
@@ -136,6 +141,7 @@ class Runs:
         self._hub = hub
         self.limits = limits or RunLimits()
         self.started = 0
+        self.last: Journey | None = None  # of the run that was started last
         self.ended: Counter[Status] = Counter()
         self.observers: list[Observer] = []
         self._live: dict[str, _Live] = {}
@@ -165,6 +171,7 @@ class Runs:
         id = run_id or new_run_id()
         log = self._hub.create(id, lambda reason: self.stop(id, reason))
         run = self._live[id] = _Live(log, begin, limits or self.limits)
+        self.last = run.journey
         task = asyncio.get_running_loop().create_task(self._produce(run, ended), name=f"run {id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -9,7 +9,8 @@ const benches = new WeakMap();
 class Bench {
     constructor(root) {
         this.cardOf = new Map();
-        [this.bar, this.cards, this.spoken] = ['.bar', '.cards', '.spoken'].map(place => root.querySelector(place));
+        const places = ['.sums', '.bar', '.cards', '.spoken'].map(place => root.querySelector(place));
+        [this.sums, this.bar, this.cards, this.spoken] = places;
     }
 
     get clients() { return [...this.cardOf.keys()]; }
@@ -19,6 +20,8 @@ class Bench {
     update(data, tell, trigger) {
         Object.assign(this, { data, tell, trigger });
         if (this.run !== data.run) this.begin(data.run);
+        if (this.unit !== data.unit) Object.assign(this, { unit: data.unit, most: 0 });  // another count
+        this.most = Math.max(this.most, data.written);
         this.reached(...data.head);
         this.left &&= Boolean(data.remote);
         if (!data.remote || this.left) return;
@@ -35,6 +38,8 @@ class Bench {
     begin(run) {
         this.end();
         Object.assign(this, { run, head: { seq: 0, at: 0 }, clock: new Clock(), numbers: {}, left: false });
+        Object.assign(this, { most: 0, gone: { sent: 0, comebacks: 0, lost: 0 } });
+        this.buildSums();
         this.cards.replaceChildren();
         this.buildBar();
         for (const kind of ['sse', 'websocket']) this.add(kind);
@@ -44,6 +49,37 @@ class Bench {
         for (const client of this.clients) { client.close(); client.state = 'left'; }
         this.cardOf.clear();
         this.run = '';
+    }
+
+    // How much of the answer is written, as far as anybody here knows.
+    get written() { return this.most = Math.max(this.most, ...this.clients.map(client => client.read)); }
+
+    // What a newcomer asks for: how many read, what they were sent, who came back, and what was lost by that.
+    buildSums() {
+        const { words } = this.data;
+        this.sumOf = {};
+        this.sums.replaceChildren(...['readers', 'sent', 'comebacks', 'lost'].map(name => {
+            const pair = element('div');
+            this.sumOf[name] = element('dd', name, '0');
+            pair.append(element('dt', '', words[`sum_${name}`] ?? words.sum_sent_words), this.sumOf[name]);
+            return pair;
+        }));
+    }
+
+    drawSums() {
+        const { clients, gone } = this, { words, unit, language } = this.data;
+        const sum = of => clients.map(of).reduce((one, other) => one + other, 0);
+        const said = {
+            readers: sum(client => Number(client.reads)),
+            sent: gone.sent + sum(client => client.read),
+            comebacks: gone.comebacks + sum(client => client.resumes),
+            lost: gone.lost + sum(client => client.missing),
+        };
+        for (const [name, value] of Object.entries(said)) {
+            this.sumOf[name].textContent = value.toLocaleString(language);
+        }
+        this.sumOf.sent.previousElementSibling.textContent = words[`sum_sent_${unit}`];
+        this.sumOf.lost.classList.toggle('bad', said.lost > 0);
     }
 
     add(kind) {
@@ -58,7 +94,11 @@ class Bench {
     }
 
     remove(client) {
+        this.gone.sent += client.read;
+        this.gone.comebacks += client.resumes;
+        this.gone.lost += client.missing;
         this.cardOf.delete(client);
+        this.drawSums();
         this.drawBar();
     }
 

@@ -22,7 +22,8 @@ class Card {
         this.node = element('article');
         this.condition = element('span', 'state');
         this.note = element('p', 'note');
-        this.node.append(this.head(), this.reading(), this.list(), this.note, this.buttons());
+        this.line = element('p', 'line');
+        this.node.append(this.head(), this.line, this.reading(), this.buttons(), this.list(), this.note);
         client.changed = () => this.show();
     }
 
@@ -43,8 +44,9 @@ class Card {
         return this.place;
     }
 
+    // For who knows what they mean.
     list() {
-        const list = element('dl');
+        const folded = element('details'), list = element('dl');
         this.figures = {};
         for (const name of FIGURES) {
             const pair = element('div');
@@ -52,7 +54,8 @@ class Card {
             pair.append(element('dt', '', this.words[name]), this.figures[name]);
             list.append(pair);
         }
-        return list;
+        folded.append(element('summary', '', this.words.figures), list);
+        return folded;
     }
 
     buttons() {
@@ -84,8 +87,19 @@ class Card {
         this.cutter.disabled = this.slower.disabled = Boolean(client.status);
         this.slower.setAttribute('aria-pressed', client.slow);
         this.note.textContent = this.remark();
+        this.drawLine();
+        this.bench.drawSums();
         this.drawFigures();
         this.drawText();
+    }
+
+    // How far it is behind what is written, in words.
+    drawLine() {
+        const { client, words } = this, { unit, language } = this.bench.data, { unread } = client;
+        const behind = words[`behind_${unit}`].replace('{number}', unread.toLocaleString(language));
+        this.line.dataset.late = client.delayed;
+        this.line.textContent = client.state === 'refused' ? words.line_none
+            : client.state === 'whole' ? words.line_whole : unread && client.delayed ? behind : words.line_current;
     }
 
     drawFigures() {

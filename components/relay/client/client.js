@@ -5,6 +5,8 @@ const BITE = 50;             // bytes that a slow client reads at a time
 const REST = 250;            // milliseconds until the next
 const BEHIND = 64;           // events after which a slow client resumes, to be sent the rest merged
 const STATES = { connecting: 'connecting', open: 'open', waiting: 'lost' };  // by what the library says of a connection
+const COUNTED = 100;         // milliseconds between two counts of what a client has read
+const SOON = 5;              // words that a client may be behind for a moment
 const utf8 = new TextEncoder();
 const pause = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds));
 
@@ -38,6 +40,23 @@ class Client {
     get behind() { return Math.max(0, this.bench.head.seq - this.seq); }
 
     get lag() { return this.behind ? Math.max(this.late, this.bench.head.at - this.at) : this.late; }
+
+    // How much text it has, in the unit of the run: words, or characters where there are no spaces between words.
+    // Counted anew ten times a second at most, until all of it is there.
+    get read() {
+        const { status } = this, { unit } = this.bench.data, now = performance.now(), last = this.counted;
+        if (last?.unit === unit && last.status === status && (status || now < last.due)) return last.amount;
+        const words = this.text.match(/\S+/g) ?? [];
+        const amount = unit === 'words' ? words.length : [...words.join('')].length;
+        this.counted = { unit, status, due: now + COUNTED, amount };
+        return amount;
+    }
+
+    get unread() { return this.behind ? Math.max(0, this.bench.written - this.read) : 0; }
+
+    get reads() { return ['open', 'whole', 'ended', 'differs'].includes(this.state); }
+
+    get delayed() { return this.unread > SOON || this.isCut; }
 
     get isCut() { return ['cut', 'refused'].includes(this.state); }
 
@@ -179,18 +198,20 @@ class Client {
 
 // The server speaks gRPC for the browser, and the page tells what its client has by now.
 class RemoteClient extends Client {
-    told = { text: '', behind: 0, lag: 0 };
+    told = { text: '', behind: 0, unread: 0, lag: 0 };
 
     get text() { return this.told.text; }
 
     get behind() { return this.told.behind; }
 
+    get unread() { return this.told.unread; }
+
     get lag() { return this.told.lag; }
 
     connect() {}
 
-    update({ text, state, behind, lag, ...figures }) {
-        Object.assign(this, figures, { told: { text, behind, lag } });
+    update({ text, state, behind, unread, lag, ...figures }) {
+        Object.assign(this, figures, { told: { text, behind, unread, lag } });
         this.bench.reached(this.seq, this.at);
         if (state === 'whole' && this.byHand && !this.gaps) this.bench.tell('resumed', this.bench.run);
         this.set(state);
