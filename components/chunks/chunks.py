@@ -14,7 +14,7 @@ from components.page.address import READING, show
 from components.page.lab import engine
 from components.page.session import session
 from components.page.slots import draw_notice
-from components.page.texts import t
+from components.page.texts import t, together
 from components.page.widgets import button, choice, control
 from streamlab.chunks.capture import Capture, Question
 from streamlab.chunks.captures import CaptureSet, TooManyCaptures
@@ -189,7 +189,7 @@ def _draw_ending(capture: Capture, names: str) -> None:
             ]
             if capture.views:
                 lines.append(t("chunks.kept"))
-            st.error(" ".join(lines), icon=":material/error:")
+            st.error(together(*lines), icon=":material/error:")
         case "stopped":
             st.info(f"{names}: {t('chunks.stopped')}", icon=":material/stop_circle:")
         case "completed" if capture.code:

@@ -8,7 +8,7 @@ import altair as alt
 from components.chunks.views import mode_name, way
 from components.page import colors
 from components.page.charts import lane_axis, marks, meanings
-from components.page.texts import t
+from components.page.texts import t, together
 from streamlab.chunks.capture import Capture
 from streamlab.chunks.modes import blocked, pauses
 
@@ -30,7 +30,7 @@ def meanwhile(capture: Capture) -> str:
 
 def described(captures: Sequence[Capture]) -> str:
     """Say what the chart shows, for who cannot see it."""
-    return " ".join(meanwhile(capture).replace("`", "").replace("*", "") for capture in captures)
+    return together(*(meanwhile(capture).replace("`", "").replace("*", "") for capture in captures))
 
 
 def chart(captures: Sequence[Capture]) -> dict[str, object]:
