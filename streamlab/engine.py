@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 import warnings
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -23,7 +24,7 @@ from streamlab.chunks.captures import Captures
 from streamlab.demo_model.process import DemoModel
 from streamlab.events.event import TextDelta
 from streamlab.faults.trials import Trials
-from streamlab.hub import Follower, Hub, Item, MemoryHub, Snapshot, StoreUnwritable
+from streamlab.hub import Follower, Hub, HubFull, HubUnreachable, Item, MemoryHub, Snapshot, StoreUnwritable
 from streamlab.hub.hub import Notice
 from streamlab.hub.sqlite.cleaning import Keeping
 from streamlab.hub.sqlite.hub import SqliteHub
@@ -40,6 +41,7 @@ from streamlab.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+UNAVAILABLE = 0.5  # seconds between two looks for a log that cannot be had
 Arrived = SimpleQueue[list[Item] | None]  # it never holds more than the log does; None is the end
 
 
@@ -72,11 +74,13 @@ class Engine:
     def follow(self, run_id: str, poll_interval: float) -> Generator[list[Item]]:
         """Give script threads the log from its beginning, in batches, and an empty one each `poll_interval` seconds.
 
-        Raises UnknownRun, HubFull or HubUnreachable. A batch is all that has arrived since the last one. It lies ready:
-        a page that is busy does not wait for the loop. The empty ones give a waiting script the occasion to notice that
-        it is to stop.
+        Raises UnknownRun. A batch is all that has arrived since the last one. It lies ready: a page that is busy does
+        not wait for the loop. The empty ones give a waiting script the occasion to notice that it is to stop; while the
+        store does not answer, or has no room, there are only these.
         """
-        follower = self.portal.call(self._follower, run_id)
+        while (follower := self.portal.call(self._follower, run_id)) is None:
+            yield []
+            time.sleep(UNAVAILABLE)
         arrived: Arrived = SimpleQueue()
         self.portal.call(follower.__enter__)
         feeding = self.portal.start_task_soon(_feed, follower, arrived)
@@ -93,9 +97,11 @@ class Engine:
         if last and last.run_id == run_id and last.followed is None and any(map(has_text, batch)):
             last.follow()
 
-    async def _follower(self, run_id: str) -> Follower:
-        log = await self.hub.open(run_id)
-        return log.follow()
+    async def _follower(self, run_id: str) -> Follower | None:
+        with suppress(HubFull, HubUnreachable):
+            log = await self.hub.open(run_id)
+            return log.follow()
+        return None
 
 
 def has_text(item: Item) -> bool:

@@ -1,6 +1,7 @@
 """Conversations while Redis is away: what ends is kept, and what cannot be known is refused."""
 
 import time
+from contextlib import closing
 
 import anyio
 import pytest
@@ -8,11 +9,14 @@ from pydantic import SecretStr
 
 from benchmarks.harness import wait_until
 from components.page.texts import texts
+from streamlab.engine import engine_in_thread
+from streamlab.events.event import Event
 from streamlab.hub import HubUnreachable
 from streamlab.models.catalog import Models
 from streamlab.models.options import Options
 from streamlab.runs.run import new_run_id
-from tests.conftest import demo_model, until
+from streamlab.settings import Settings
+from tests.conftest import demo_model, shown, until
 from tests.events import content
 from tests.gateway import delta, is_refusal
 from tests.pages import checked, languages, serving, visit
@@ -149,3 +153,19 @@ def test_a_page_says_when_the_store_is_away(own_redis: RedisServer, language: st
         assert "kept" in shown_on(again)
         assert not again.warning
         assert engine.runs.started == 1
+
+
+def test_who_begins_to_read_waits_for_a_store_that_is_away(own_redis: RedisServer) -> None:
+    """As a page does that has just learnt of a live answer: nothing is an error, and all of it comes."""
+    settings = Settings(_env_file=None, redis_url=SecretStr(own_redis.url))
+    with engine_in_thread(settings) as here, engine_in_thread(settings) as there:
+        chat = here.portal.call(here.chats.ask, None, "q", Options(demo_model(first=0, rate=20, chunks=60)))
+        own_redis.pause()
+        with closing(there.follow(chat.turns[-1].run_id, 0.05)) as batches:
+            assert next(batches) == []
+            own_redis.resume()
+            items = [item for batch in batches for item in batch]
+        log = here.portal.call(here.hub.open, chat.turns[-1].run_id)
+        whole = here.portal.call(log.outcome).text
+    assert [item.status for item in items if isinstance(item, Event) and item.type == "done"] == ["completed"]
+    assert shown(items) == whole != ""

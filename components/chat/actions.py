@@ -28,7 +28,7 @@ def draw(chat: Chat, turn: Turn, regenerate: Callable[[Chat, Turn], None], *, la
     can_ask = not is_reader(chat.id)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if outcome.text:
-            copy_button(outcome.text, t("chat.copy"), f"chat.copy.{turn.run_id}")
+            copy_button(outcome.text, t("chat.copy"), "chat.copy", turn.run_id)
         if can_ask:
             _draw_thumbs(chat, turn)
         again_place = st.empty()  # also where nothing comes: the last answer's button goes with the next question

@@ -6,6 +6,7 @@ from unicodedata import east_asian_width
 
 import streamlit as st
 
+from components.page.component_key import component_key
 from components.page.texts import t
 from streamlab.chunks.capture import Capture
 from streamlab.chunks.captures import CaptureSet
@@ -39,7 +40,7 @@ def draw_views(
     `follow`: the newest is seen.
     """
     captures = [capture for capture in found.captures if capture.mode in modes]
-    key = f"chunks.tiles.{found.id}"
+    key = component_key("chunks.tiles", found.id)
 
     def told() -> None:
         if chosen := st.session_state[key].chosen:

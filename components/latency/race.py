@@ -9,6 +9,7 @@ import streamlit as st
 
 from components.latency.labels import lane_name, round_seconds
 from components.page import colors
+from components.page.component_key import component_key
 from components.page.texts import t
 from streamlab.latency.forecast import forecast
 from streamlab.latency.measurements import CurrentCall
@@ -39,7 +40,7 @@ def draw_race(id: str, plan: Plan, seen: Sequence[Observation], current: Current
     planned = order(plan)
     words = {name: t(f"latency.race_{name}", first="{first}", end="{end}") for name in WORDS}
     _component(
-        key=f"latency.race.{id}",
+        key=component_key("latency.race", id),
         data={
             "id": id,
             "lanes": [lane_name(model, way, several=len(plan.models) > 1) for model, way in lanes],

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from components.page.component_key import component_key
 from components.page.texts import t
 
 # Over plain HTTP from another machine a browser has no clipboard for a page, but still the older command.
@@ -53,6 +54,6 @@ svg { width: 1.25rem; height: 1.25rem; fill: none; stroke: currentColor; stroke-
 _component = st.components.v2.component("copy_button", html=_HTML, css=_CSS, js=_JS)
 
 
-def copy_button(text: str, label: str, key: str) -> None:
-    """Draw the button, which has only an icon; `label` is its name."""
-    _component(key=key, data={"text": text, "label": label, "done": t("copy.done")}, width=36)
+def copy_button(text: str, label: str, name: str, id: str) -> None:
+    """Draw the button, which has only an icon; `label` is its name, and `name` and `id` name its place."""
+    _component(key=component_key(name, id), data={"text": text, "label": label, "done": t("copy.done")}, width=36)
