@@ -69,7 +69,8 @@ def worker() -> Starlette:
 def _application(*, shared: bool) -> Starlette:
     # Here, for loading it takes seconds, and wrong arguments are to be told at once.
     from streamlab.engine import open_engine
-    from streamlab.gateway.http import create_app, on_elsewhere, routes_at
+    from streamlab.gateway.entrance import routes_at
+    from streamlab.gateway.http import create_app, on_elsewhere
     from streamlab.gateway.protocols.uvicorn_connection import TimedConnections
     from streamlab.gateway.serving import serving
 

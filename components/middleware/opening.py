@@ -1,0 +1,152 @@
+"""How the lab opens: beside the open port, and what needs it waits.
+
+To load the engine, the gateway and what pages draw with takes seconds. Meanwhile the page's document and Streamlit's
+scripts are served, which a browser is busy with for about as long.
+"""
+
+import asyncio
+import gc
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from http import HTTPStatus
+from importlib import import_module
+from pkgutil import walk_packages
+from typing import TYPE_CHECKING
+
+import anyio
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+import components
+from components.page.folder import folder
+from streamlab.hub.errors import StoreRefused
+from streamlab.settings import Settings
+from streamlab.signals import End, taking_signals
+
+if TYPE_CHECKING:  # what is loaded beside the open port
+    from streamlab.browsers.browsers import Browsers
+    from streamlab.gateway.lab import Lab
+
+logger = logging.getLogger(__name__)
+
+FAILED = 3  # the exit status of a server whose application does not start: uvicorn's
+LEAVING = 1012  # the code of a WebSocket that is closed by a server that is to come back
+# Streamlit loads these two at the first write_stream: seconds in which the first answer would not be seen.
+LATE = ("pandas", "pyarrow")
+SCRIPT = "components.frame"  # draws a page when it is imported
+
+
+class Opening:
+    """Opens the lab once, and closes it. A signal that ends the server meanwhile ends the opening, too."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lab: Lab | None = None
+        self._decided = asyncio.Event()  # it is open, or it will not be
+        self._leaving = asyncio.Event()
+
+    @asynccontextmanager
+    async def lifespan(self, _: object) -> AsyncIterator[None]:
+        """Open the lab while the block, which is entered at once, goes on; close it at the block's end."""
+        loop = asyncio.get_running_loop()
+
+        def take(end: End) -> None:
+            loop.call_soon_threadsafe(self._give_up)
+            end()
+
+        with taking_signals(take):
+            opening = asyncio.create_task(self._open(), name="opening")
+            try:
+                yield
+            finally:
+                self._leaving.set()
+                await opening
+
+    async def lab(self) -> "Lab | None":
+        """Wait until it is open, and return it; None if it will not be, or is closed."""
+        await self._decided.wait()
+        return self._lab
+
+    def browsers(self) -> "Browsers | None":
+        """Return what knows browsers, as soon as something does."""
+        return self._lab and self._lab.engine.browsers
+
+    async def _open(self) -> None:
+        gc.disable()  # what is loaded stays; to look through it again and again takes a fifth of the time
+        try:
+            async with AsyncExitStack() as stack:
+                lab = await self._opened(stack)
+                gc.freeze()  # nor need a later collection look at it, and hold up every stream
+                gc.enable()
+                if not self._leaving.is_set():
+                    self._lab = lab
+                    self._decided.set()
+                await self._leaving.wait()
+        finally:
+            gc.enable()
+            self._lab = None
+            self._give_up()
+
+    async def _opened(self, stack: AsyncExitStack) -> "Lab":
+        """Open it, and load what pages draw with meanwhile. What fails ends the process, as it would end its start."""
+        try:
+            lab = await anyio.to_thread.run_sync(import_module, "streamlab.gateway.lab")
+            loading = asyncio.create_task(anyio.to_thread.run_sync(self._load_pages))
+            opened: Lab = await stack.enter_async_context(lab.open_lab(self._settings))
+            await loading
+        except StoreRefused as error:
+            sys.exit(f"Streaming Lab cannot start. {error}")
+        except Exception:
+            logger.exception("Streaming Lab cannot start.")
+            sys.exit(FAILED)
+        return opened
+
+    def _load_pages(self) -> None:
+        """Import what a first visit would, before there are streams, all of which it would hold up."""
+        drawing = (module.name for module in walk_packages(components.__path__, "components."))
+        for name in (*LATE, *drawing):
+            if self._leaving.is_set():
+                return
+            if name != SCRIPT:
+                import_module(name)
+
+    def _give_up(self) -> None:
+        """Let go of who waits, unless the lab is open: then its gateway has seen to everyone."""
+        if not self._decided.is_set():
+            self._leaving.set()
+            self._decided.set()
+
+
+class Held:
+    """Holds what is asked until the lab is open, for one of its applications."""
+
+    def __init__(self, opening: Opening, application: Callable[["Lab"], ASGIApp]) -> None:
+        self._opening = opening
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if lab := await self._opening.lab():
+            await self._application(lab)(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": LEAVING})
+        else:
+            later = PlainTextResponse("Service Unavailable", HTTPStatus.SERVICE_UNAVAILABLE, {"retry-after": "1"})
+            await later(scope, receive, send)
+
+
+class HeldPages:
+    """Lets the documents of pages and Streamlit's scripts through, and holds what runs a page."""
+
+    def __init__(self, app: ASGIApp, opening: Opening) -> None:
+        self._app = app
+        self._held = Held(opening, lambda _: app)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self._held if _runs_pages(scope) else self._app)(scope, receive, send)
+
+
+def _runs_pages(scope: Scope) -> bool:
+    path: str = scope.get("path", "")  # which the lifespan has not
+    return path.removeprefix(folder()).startswith("/_stcore/")
