@@ -9,7 +9,7 @@ import gc
 import logging
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from http import HTTPStatus
 from importlib import import_module
 from pkgutil import walk_packages
@@ -60,9 +60,13 @@ class Opening:
             opening = asyncio.create_task(self._open(), name="opening")
             try:
                 yield
+            except asyncio.CancelledError:
+                if not opening.done():  # else it has said why the process ends
+                    raise
             finally:
                 self._leaving.set()
-                await opening
+                with suppress(SystemExit):  # by which it has ended the process already
+                    await opening
 
     async def lab(self) -> "Lab | None":
         """Wait until it is open, and return it; None if it will not be, or is closed."""
@@ -74,34 +78,44 @@ class Opening:
         return self._lab and self._lab.engine.browsers
 
     async def _open(self) -> None:
+        """Open it until the server leaves. What fails ends the process, as it would end its start."""
         gc.disable()  # what is loaded stays; to look through it again and again takes a fifth of the time
+        failed: str | int | None = None
         try:
             async with AsyncExitStack() as stack:
-                lab = await self._opened(stack)
-                gc.freeze()  # nor need a later collection look at it, and hold up every stream
-                gc.enable()
-                if not self._leaving.is_set():
-                    self._lab = lab
-                    self._decided.set()
-                await self._leaving.wait()
+                try:
+                    lab = await self._load(stack)
+                except StoreRefused as error:
+                    failed = f"Streaming Lab cannot start. {error}"
+                except Exception:
+                    logger.exception("Streaming Lab cannot start.")
+                    failed = FAILED
+                else:
+                    gc.freeze()  # nor need a later collection look at it, and hold up every stream
+                    gc.enable()
+                    await self._serve(lab)
         finally:
             gc.enable()
-            self._lab = None
             self._give_up()
+        if failed is not None:
+            sys.exit(failed)
 
-    async def _opened(self, stack: AsyncExitStack) -> "Lab":
-        """Open it, and load what pages draw with meanwhile. What fails ends the process, as it would end its start."""
-        try:
-            lab = await anyio.to_thread.run_sync(import_module, "streamlab.gateway.lab")
-            loading = asyncio.create_task(anyio.to_thread.run_sync(self._load_pages))
-            opened: Lab = await stack.enter_async_context(lab.open_lab(self._settings))
-            await loading
-        except StoreRefused as error:
-            sys.exit(f"Streaming Lab cannot start. {error}")
-        except Exception:
-            logger.exception("Streaming Lab cannot start.")
-            sys.exit(FAILED)
+    async def _load(self, stack: AsyncExitStack) -> "Lab | None":
+        """Enter the lab, and load what pages draw with meanwhile. Stop midway if the server leaves."""
+        lab = await anyio.to_thread.run_sync(import_module, "streamlab.gateway.lab")
+        if self._leaving.is_set():
+            return None
+        loading = asyncio.create_task(anyio.to_thread.run_sync(self._load_pages))
+        opened: Lab = await stack.enter_async_context(lab.open_lab(self._settings))
+        await loading
         return opened
+
+    async def _serve(self, lab: "Lab | None") -> None:
+        if not self._leaving.is_set():
+            self._lab = lab
+            self._decided.set()
+        await self._leaving.wait()
+        self._lab = None
 
     def _load_pages(self) -> None:
         """Import what a first visit would, before there are streams, all of which it would hold up."""
