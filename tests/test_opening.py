@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -138,7 +139,8 @@ def test_the_document_and_the_scripts_are_served_and_the_rest_waits(
         for script in re.findall(r'src="\./(static/js/[^"]+)"', page.text):
             assert client.get(f"/{script}").status_code == 200
         assert client.get("/_stcore/metrics").status_code == 404, "what is refused need not wait"
-        assert not any(each.done() for each in (asked, told, *waiting.values()))
+        pending: list[Future[Any]] = [asked, told, *waiting.values()]
+        assert not any(each.done() for each in pending)
         opening.release()
         answers = {path: each.result() for path, each in waiting.items()}
         assert {path: answer.status_code for path, answer in answers.items()} == dict.fromkeys(waiting, 200)

@@ -5,7 +5,6 @@ scripts are served, which a browser is busy with for about as long.
 """
 
 import asyncio
-import gc
 import logging
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -22,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 import components
 from components.page.folder import folder
 from streamlab.hub.errors import StoreRefused
+from streamlab.permanent import permanent
 from streamlab.settings import Settings
 from streamlab.signals import End, taking_signals
 
@@ -79,23 +79,20 @@ class Opening:
 
     async def _open(self) -> None:
         """Open it until the server leaves. What fails ends the process, as it would end its start."""
-        gc.disable()  # what is loaded stays; to look through it again and again takes a fifth of the time
         failed: str | int | None = None
         try:
             async with AsyncExitStack() as stack:
                 try:
-                    lab = await self._load(stack)
+                    with permanent():
+                        lab = await self._load(stack)
                 except StoreRefused as error:
                     failed = f"Streaming Lab cannot start. {error}"
                 except Exception:
                     logger.exception("Streaming Lab cannot start.")
                     failed = FAILED
                 else:
-                    gc.freeze()  # nor need a later collection look at it, and hold up every stream
-                    gc.enable()
                     await self._serve(lab)
         finally:
-            gc.enable()
             self._give_up()
         if failed is not None:
             sys.exit(failed)
