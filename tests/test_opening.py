@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import psutil
 import pytest
 from playwright.sync_api import expect
 from websockets.sync.client import connect
@@ -80,10 +81,16 @@ class Opening(Process):
         path = os.pathsep.join((str(self._folder), str(ROOT)))
         variables = os.environ | {"PYTHONPATH": path, "LAB_GRPC_PORT": "0", **settings}
         self.launch([sys.executable, "-m", "streamlit", "run", ROOT / "app.py", *options], self._folder, variables)
-        self._until(lambda: (self._folder / "begun").exists() and self._answers())
+        self.until(lambda: (self._folder / "begun").exists() and self._answers())
 
     def release(self) -> None:
         (self._folder / "released").touch()
+
+    @property
+    def connections(self) -> int:
+        """The clients that it has."""
+        found = psutil.Process(self.pid).net_connections("tcp")
+        return sum(each.laddr.port == self.port and each.status == psutil.CONN_ESTABLISHED for each in found)
 
     def _answers(self) -> bool:
         try:
@@ -91,7 +98,7 @@ class Opening(Process):
         except httpx2.TransportError:
             return False
 
-    def _until(self, condition: Callable[[], bool]) -> None:
+    def until(self, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE
         while not condition():
             assert self.running, self.logged
@@ -177,7 +184,7 @@ def test_a_signal_ends_it_before_it_is_open(
     with httpx2.Client(base_url=opening.url, timeout=PATIENCE) as client:
         waiting = clients.submit(client.get, "/api/readyz")
         page = clients.submit(client.get, "/_stcore/health")
-        time.sleep(0.2)  # they are on their way
+        opening.until(lambda: opening.connections >= 2)
         opening.signal(number)
         for each in (waiting, page):
             assert (each.result().status_code, each.result().headers["retry-after"]) == (503, "1")

@@ -7,7 +7,7 @@ scripts are served, which a browser is busy with for about as long.
 import asyncio
 import logging
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from http import HTTPStatus
 from importlib import import_module
@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 FAILED = 3  # the exit status of a server whose application does not start: uvicorn's
 LEAVING = 1012  # the code of a WebSocket that is closed by a server that is to come back
+# In pieces, so that a server that is told to end meanwhile does so soon.
+ENGINE = ("openai", "langchain_openai", "langchain.agents", "streamlab.engine", "streamlab.gateway.lab")
 # Streamlit loads these two at the first write_stream: seconds in which the first answer would not be seen.
 LATE = ("pandas", "pyarrow")
 SCRIPT = "components.frame"  # draws a page when it is imported
@@ -99,11 +101,13 @@ class Opening:
 
     async def _load(self, stack: AsyncExitStack) -> "Lab | None":
         """Enter the lab, and load what pages draw with meanwhile. Stop midway if the server leaves."""
-        lab = await anyio.to_thread.run_sync(import_module, "streamlab.gateway.lab")
+        await anyio.to_thread.run_sync(self._import, ENGINE)
         if self._leaving.is_set():
             return None
-        loading = asyncio.create_task(anyio.to_thread.run_sync(self._load_pages))
-        opened: Lab = await stack.enter_async_context(lab.open_lab(self._settings))
+        from streamlab.gateway.lab import open_lab  # which is there by now
+
+        loading = asyncio.create_task(anyio.to_thread.run_sync(self._import, _drawing()))
+        opened = await stack.enter_async_context(open_lab(self._settings))
         await loading
         return opened
 
@@ -114,20 +118,26 @@ class Opening:
         await self._leaving.wait()
         self._lab = None
 
-    def _load_pages(self) -> None:
-        """Import what a first visit would, before there are streams, all of which it would hold up."""
-        drawing = (module.name for module in walk_packages(components.__path__, "components."))
-        for name in (*LATE, *drawing):
+    def _import(self, names: Iterable[str]) -> None:
+        """Import modules, none after the server has been told to end."""
+        for name in names:
             if self._leaving.is_set():
                 return
-            if name != SCRIPT:
-                import_module(name)
+            import_module(name)
 
     def _give_up(self) -> None:
         """Let go of who waits, unless the lab is open: then its gateway has seen to everyone."""
         if not self._decided.is_set():
             self._leaving.set()
             self._decided.set()
+
+
+def _drawing() -> Iterator[str]:
+    """Name what a first visit would import, before there are streams, all of which it would hold up."""
+    yield from LATE
+    for module in walk_packages(components.__path__, "components."):
+        if module.name != SCRIPT:
+            yield module.name
 
 
 class Held:
