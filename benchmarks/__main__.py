@@ -20,6 +20,7 @@ BENCHMARKS = (
     "memory",
     "redis_log",
     "store",
+    "start",
     "first_text",
     "timeline",
     "columns",

@@ -83,9 +83,14 @@ def running(command: Sequence[str], ready: Callable[[], bool], **options: Any) -
 
 @contextmanager
 def streamlit_server(
-    script: Path, *, options: Sequence[str] = (), environment: Mapping[str, str] | None = None, folder: Path = ROOT
+    script: Path,
+    *,
+    options: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    folder: Path = ROOT,
+    answers: str = "/_stcore/health",
 ) -> Iterator[Server]:
-    """Run ``streamlit run script`` on a free port until the block ends.
+    """Run ``streamlit run script`` on a free port until the block ends, which begins when the path ``answers``.
 
     Streamlit reads the ``.streamlit/config.toml`` of ``folder``; one that has none runs with the defaults.
     """
@@ -93,7 +98,7 @@ def streamlit_server(
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "streamlit", "run", str(script), f"--server.port={port}", *_SERVER_OPTIONS]
     variables = {**os.environ, "PYTHONPATH": str(ROOT), "LAB_STORE": "memory:", **(environment or {})}
-    ready = partial(_healthy, url)
+    ready = partial(_answers, url + answers)
     with running([*command, *options], ready, cwd=folder, env=variables, stdout=subprocess.DEVNULL) as process:
         yield Server(url, process)
 
@@ -157,9 +162,9 @@ def wait_until(ready: Callable[[], bool], timeout: float) -> None:
         time.sleep(0.1)
 
 
-def _healthy(url: str) -> bool:
+def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/_stcore/health", timeout=5) as response:
+        with urllib.request.urlopen(url, timeout=5) as response:
             return bool(response.status == 200)
     except OSError:
         return False

@@ -18,8 +18,9 @@ from starlette.routing import Mount
 from streamlab.engine import Engine, open_engine
 from streamlab.events.event import Done, FinalAnswer, StreamEvent, TextDelta, decode
 from streamlab.gateway.delivery import Pace
+from streamlab.gateway.entrance import routes_at
 from streamlab.gateway.gateway import Gateway, open_gateway
-from streamlab.gateway.http import create_app, routes_at
+from streamlab.gateway.http import create_app
 from streamlab.gateway.protocols.uvicorn_connection import TimedConnection
 from streamlab.hub import Log
 from streamlab.settings import Settings

@@ -108,7 +108,8 @@ import streamlit as st
 import app
 
 async def main():
-    async with app.lifespan(app.app):
+    async with app.opening.lifespan(app.app):
+        await app.opening.lab()
         before = set(sys.modules)
         st.write_stream(iter(["text"]))
         print(*sorted({"numpy", "pandas", "pyarrow"} & (set(sys.modules) - before)))

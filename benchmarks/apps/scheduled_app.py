@@ -3,7 +3,10 @@
 from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
 
-from app import lifespan
+from app import opening
+from components.middleware.opening import HeldPages
 
-app = st.App(Path(__file__).with_name("scheduled.py"), lifespan=lifespan)
+held = [Middleware(HeldPages, opening=opening)]
+app = st.App(Path(__file__).with_name("scheduled.py"), lifespan=opening.lifespan, middleware=held)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from components.page.folder import folder
-from streamlab.gateway.changes import PATH
+from streamlab.gateway.entrance import CHANGES
 
 # A page that is idle has no script running. So it waits for word of a change itself, over a WebSocket: a browser opens
 # six connections to one server, but not counting these. The page that made the change, or that followed the answer to
@@ -57,6 +57,6 @@ _component = st.components.v2.component("changes", html="<span></span>", js=_JS)
 
 def draw_changes(parameter: str, id: str, *versions: str) -> None:
     """Have the script run again when what the address names is no more in a version that it draws; "" is for none."""
-    data = {"parameter": parameter, "id": id, "versions": versions, "path": folder() + PATH}
+    data = {"parameter": parameter, "id": id, "versions": versions, "path": folder() + CHANGES}
     with st.sidebar:  # at its end, where what is not seen leaves no space
         _component(key=f"{parameter}.changes", data=data, height=0, on_changed_change=lambda: None)

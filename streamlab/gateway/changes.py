@@ -10,7 +10,6 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from streamlab.engine import Engine
 from streamlab.hub import HubUnreachable
 
-PATH = "/changes"
 AWAY = 1012  # the server leaves, and the page may come back
 
 

@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 
 from streamlab.hub import StoreRefused
 from streamlab.hub.sqlite.file import check_store
+from streamlab.permanent import permanent
 from streamlab.settings import GATEWAY_STORE, SettingsError, load_settings
 
 GOOD, WRONG = 0, 2
@@ -68,10 +69,12 @@ def worker() -> Starlette:
 
 def _application(*, shared: bool) -> Starlette:
     # Here, for loading it takes seconds, and wrong arguments are to be told at once.
-    from streamlab.engine import open_engine
-    from streamlab.gateway.http import create_app, on_elsewhere, routes_at
-    from streamlab.gateway.protocols.uvicorn_connection import TimedConnections
-    from streamlab.gateway.serving import serving
+    with permanent():
+        from streamlab.engine import open_engine
+        from streamlab.gateway.entrance import routes_at
+        from streamlab.gateway.http import create_app, on_elsewhere
+        from streamlab.gateway.protocols.uvicorn_connection import TimedConnections
+        from streamlab.gateway.serving import serving
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = load_settings(GATEWAY_STORE)

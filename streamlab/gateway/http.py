@@ -7,7 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse
-from starlette.routing import BaseRoute, Match, Mount, Route, WebSocketRoute
+from starlette.routing import Match, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from streamlab.events.event import EVENTS, Done
@@ -91,23 +91,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(admitting)
     app.add_middleware(guarding)
     return app
-
-
-def routes_at(path: str, api: FastAPI) -> list[BaseRoute]:
-    """Serve the application at a path and beneath it. A mount alone would leave the path itself to others."""
-    return [Route(path, _Entrance(path, api)), Mount(path, api)]
-
-
-class _Entrance:
-    """Serves the root of an application at the path at which it is mounted, which has no slash at its end."""
-
-    def __init__(self, path: str, api: ASGIApp) -> None:
-        self._path = path
-        self._api = api
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        below = {"root_path": scope.get("root_path", "") + self._path, "path": f"{scope['path']}/"}
-        await self._api({**scope, **below}, receive, send)
 
 
 def _answer(refusal: Refusal) -> JSONResponse:
