@@ -32,7 +32,7 @@ from streamlab.latency.kept import KeptMeasurements
 from streamlab.latency.measurements import Measurements
 from streamlab.models.catalog import Models
 from streamlab.models.network import problems
-from streamlab.open_files import few_open_files, raise_open_files_limit
+from streamlab.process.open_files import few_open_files, raise_open_files_limit
 from streamlab.prompts.comparisons import Comparisons
 from streamlab.prompts.sets import Sets
 from streamlab.race.race import Races

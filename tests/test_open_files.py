@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from streamlab.open_files import few_open_files
+from streamlab.process.open_files import few_open_files
 
 if sys.platform == "win32":
     pytest.skip("Windows has no such limit", allow_module_level=True)
@@ -13,7 +13,7 @@ if sys.platform == "win32":
 PROGRAM = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[1]), int(sys.argv[2])))
-from streamlab.open_files import raise_open_files_limit
+from streamlab.process.open_files import raise_open_files_limit
 print(raise_open_files_limit(), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 """
 

@@ -15,7 +15,7 @@ import pytest
 from benchmarks.harness import ROOT, Server, asgi_server, streamlit_server, wait_until
 from streamlab.gateway import limits
 from streamlab.gateway.protocols import uvicorn_connection
-from streamlab.open_files import raise_open_files_limit
+from streamlab.process.open_files import raise_open_files_limit
 from tests import access
 from tests.access import BEARER, SECRET
 from tests.conftest import demo_model, until

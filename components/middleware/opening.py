@@ -21,9 +21,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 import components
 from components.page.folder import folder
 from streamlab.hub.errors import StoreRefused
-from streamlab.permanent import permanent
+from streamlab.process.permanent import permanent
+from streamlab.process.signals import End, taking_signals
 from streamlab.settings import Settings
-from streamlab.signals import End, taking_signals
 
 if TYPE_CHECKING:  # what is loaded beside the open port
     from streamlab.browsers.browsers import Browsers

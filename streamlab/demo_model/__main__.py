@@ -10,7 +10,7 @@ from contextlib import suppress
 import uvicorn
 
 from streamlab.demo_model.server import create_app
-from streamlab.open_files import raise_open_files_limit
+from streamlab.process.open_files import raise_open_files_limit
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 
 from streamlab.hub import StoreRefused
 from streamlab.hub.sqlite.file import check_store
-from streamlab.permanent import permanent
+from streamlab.process.permanent import permanent
 from streamlab.settings import GATEWAY_STORE, SettingsError, load_settings
 
 GOOD, WRONG = 0, 2

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from streamlab.gateway.gateway import NOTICE, Gateway
-from streamlab.signals import End, taking_signals
+from streamlab.process.signals import End, taking_signals
 
 
 @contextmanager
