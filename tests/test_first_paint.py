@@ -123,3 +123,27 @@ def test_a_page_says_the_language_that_is_chosen(shared_app: str) -> None:
             expect(page.get_by_role("heading", name=heading("about", "ja"), exact=True)).to_be_visible(timeout=30_000)
             expect(page.locator("html")).to_have_attribute("lang", "ja")
             page.reload()
+
+
+@needs_chromium
+def test_on_paper_there_is_what_one_reads_in_black(shared_app: str) -> None:
+    """Whatever the theme: the question, the answer and its figures; nothing to click, no sidebar and no box."""
+    with chromium() as browser:
+        page = browser.new_page(locale=LOCALE["en"], color_scheme="dark")
+        page.goto(f"{shared_app}/chat")
+        page.get_by_test_id("stChatInputTextArea").fill("On paper?")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("button", name=texts("en")["chat.regenerate"])).to_be_visible(timeout=30_000)
+        answer = page.get_by_test_id("stChatMessage").nth(1)
+        clickable = page.get_by_role("button").or_(page.get_by_role("textbox")).or_(page.get_by_role("link"))
+        assert clickable.count() > 10
+        page.emulate_media(media="print")
+        expect(clickable.filter(visible=True)).to_have_count(0)
+        expect(page.get_by_test_id("stSidebar")).to_be_hidden()
+        expect(page.get_by_test_id("stChatMessage").nth(0)).to_contain_text("On paper?")
+        text = answer.get_by_test_id("stMarkdown").locator("p").first
+        expect(text).to_be_visible()
+        expect(text).to_have_css("color", "rgb(0, 0, 0)")
+        expect(answer.get_by_test_id("stCaptionContainer")).to_contain_text(
+            texts("en")["figures.ttft"].replace(" ", "\u00a0")
+        )

@@ -1,4 +1,5 @@
-"""What a page has before Streamlit's own script has come: an outline instead of nothing, the app's title, line breaks.
+"""What a page has before Streamlit's own script has come: an outline instead of nothing, the app's title, line
+breaks, and how a page is printed.
 
 The page that Streamlit serves has an empty element into which its script draws, and which it empties before. Checked
 with streamlit 1.67; where a page has another form, it is served as it is, and that is logged.
@@ -23,6 +24,18 @@ OUTLINE = "outline"  # a class
 # of its own inherits it; for paragraphs and headings Streamlit has one, which breaks a word that is too long, as this.
 PHRASES = """<style>
 :root:lang(ja), :root:lang(ja) :is(p, h1, h2, h3, h4, h5, h6) { word-break: auto-phrase; overflow-wrap: anywhere; }
+</style>"""
+# On paper there is what one reads, in black: nothing to click, no sidebar, no box, whatever the theme.
+NOT_READ = (
+    *("Sidebar", "Header", "Bottom", "ChatInput", "Toast"),
+    *("Button", "DownloadButton", "Popover", "Feedback", "TooltipIcon", "HeaderActionElements"),
+)
+PRINT = f"""<style>
+@media print {{
+    {", ".join(f'[data-testid="st{name}"]' for name in NOT_READ)} {{ display: none !important; }}
+    #root, #root * {{ color: #000 !important; background-color: transparent !important; }}
+    :root, body {{ background: #fff !important; }}
+}}
 </style>"""
 
 
@@ -54,7 +67,7 @@ def _painted(body: bytes) -> bytes:
     if TITLE not in page or PLACE not in page:
         logger.warning("Streamlit's page has another form than is known; it is blank until its script has come")
         return body
-    named = page.replace(TITLE, f"<title>{texts('en')['app.title']}</title>{PHRASES}")
+    named = page.replace(TITLE, f"<title>{texts('en')['app.title']}</title>{PHRASES}{PRINT}")
     return named.replace(PLACE, PLACE.replace("></", f">{_outline()}</")).encode()
 
 

@@ -48,6 +48,7 @@ button:focus-visible { outline: 2px solid var(--st-primary-color); }
 svg { width: 1.25rem; height: 1.25rem; fill: none; stroke: currentColor; stroke-width: 1.8; }
 .done, [data-done] .copy { display: none; }
 [data-done] .done { display: inline; }
+@media print { button { display: none; } }
 [role=status] { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 """
 
