@@ -13,6 +13,7 @@ from streamlab_client import AsyncClient, Backoff, Client, Event, StreamlabError
 from streamlab_client._async.transport import ProtocolName
 
 from streamlab.events.event import Done, Error, Retry, TextDelta, Thinking, ToolCall, ToolResult, Usage
+from streamlab.gateway.delivery import Pace
 from streamlab.gateway.protocols.grpc_server import grpc_port
 from tests.conftest import PATIENCE
 from tests.gateway import FAST, Served, served
@@ -45,8 +46,8 @@ class Lab:
 
 
 @asynccontextmanager
-async def lab_of(**settings: Any) -> AsyncIterator[Lab]:
-    async with served(FAST, **settings) as http, grpc_port(http.gateway, "127.0.0.1", 0) as port:
+async def lab_of(pace: Pace = FAST, **settings: Any) -> AsyncIterator[Lab]:
+    async with served(pace, **settings) as http, grpc_port(http.gateway, "127.0.0.1", 0) as port:
         assert port
         yield Lab(http, port)
 

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 MAX_TEXT = 500  # characters of a server's sentence that are kept
+NETWORK_HINT = "Check the address and the network."
 
 
 class StreamlabError(Exception):
@@ -154,10 +155,15 @@ def broken_stream(what: str) -> ProtocolError:
     return ProtocolError(f"The stream is broken: {what}.")
 
 
+def silent_too_long() -> ConnectionLost:
+    """Make the error for a connection on which nothing came for so long that it counts as lost."""
+    return ConnectionLost("The server has been silent for too long.", NETWORK_HINT)
+
+
 def connection_lost(error: BaseException | None = None) -> ConnectionLost:
     """Make the error for a connection that has gone. The library's own may quote an address: only its type is named."""
     reason = f" ({type(error).__name__})" if error else ""
-    return ConnectionLost(f"The connection to the server was lost{reason}.", "Check the address and the network.")
+    return ConnectionLost(f"The connection to the server was lost{reason}.", NETWORK_HINT)
 
 
 def _text(words: Mapping[Any, Any], name: str) -> str:

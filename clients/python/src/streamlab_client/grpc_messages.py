@@ -7,7 +7,14 @@ from urllib.parse import urlsplit
 import grpc
 from google.protobuf.json_format import MessageToDict
 
-from streamlab_client.errors import InvalidRequest, ProtocolError, StreamlabError, connection_lost, error_from_status
+from streamlab_client.errors import (
+    InvalidRequest,
+    ProtocolError,
+    StreamlabError,
+    connection_lost,
+    error_from_status,
+    silent_too_long,
+)
 from streamlab_client.events import Json
 from streamlab_client.generated.streamlab.v1 import streamlab_pb2 as pb
 from streamlab_client.http import is_loopback
@@ -96,8 +103,9 @@ def parse_target(url: str) -> tuple[str, bool]:
 def channel_options(target: str, heartbeat: float) -> Sequence[tuple[str, int]]:
     """Return the options of a channel: https://grpc.github.io/grpc/core/group__grpc__arg__keys.html
 
-    Pings find out a connection that is silently dead. A channel would itself wait longer and longer before it connects
-    again; here that is left to the retry policy.
+    Pings find out a connection that is silently dead; not a silent server behind a proxy, for which there is
+    `silence`. A channel would itself wait longer and longer before it connects again; here that is left to the retry
+    policy.
     """
     return [
         ("grpc.max_receive_message_length", MAX_MESSAGE),
@@ -164,4 +172,4 @@ def error_from_call(error: grpc.RpcError, target: str) -> StreamlabError:
         return InvalidRequest("A message is too large.", "Send less.", "too_large", 413)
     if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.NOT_FOUND):
         return error_from_status(HTTP_STATUSES[code])  # of a proxy
-    return connection_lost()
+    return silent_too_long() if code is grpc.StatusCode.DEADLINE_EXCEEDED else connection_lost()

@@ -20,6 +20,7 @@ from streamlab_client.errors import (
     error_from_status,
     error_words,
     foreign_answer,
+    silent_too_long,
 )
 from streamlab_client.events import Json
 from streamlab_client.reader import StartRequest
@@ -126,5 +127,7 @@ def translated_errors() -> Iterator[None]:
         raise ProtocolError("The server redirects without end.", "Check the address.") from error
     except httpx2.SSEError as error:
         raise broken_stream(f"an event has more than {MAX_MESSAGE:,} bytes") from error
+    except httpx2.ReadTimeout as error:
+        raise silent_too_long() from error
     except (httpx2.RequestError, httpx2.StreamError) as error:
         raise connection_lost(error) from error

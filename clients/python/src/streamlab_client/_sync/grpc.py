@@ -28,6 +28,7 @@ from streamlab_client.grpc_messages import (
 from streamlab_client.reader import ENDED, Message, Request, StartRequest
 from streamlab_client.retry import MISSED_HEARTBEATS
 from streamlab_client.runs import RunState, StartedRun
+from streamlab_client.silence import WatchedCall
 
 
 class GrpcTransport:
@@ -51,7 +52,7 @@ class GrpcTransport:
         stream = self._open().unary_stream(
             f"{SERVICE}/{method}", request_serializer=serialize, response_deserializer=pb.Event.FromString
         )
-        call: Any = stream(message, metadata=metadata_of(request, token))
+        call = WatchedCall(stream(message, metadata=metadata_of(request, token)), self._timeout)
         try:
             for head in head_messages(call.initial_metadata()):
                 yield head
