@@ -18,7 +18,7 @@ STREAM, ASTREAM = "console_stream.py", "console_astream.py"
 LIMIT = 180.0  # seconds; loading the libraries alone may take many on a busy machine
 KEY = "sk-secret-0123456789"
 
-both = pytest.mark.parametrize("program", [STREAM, ASTREAM])
+both = pytest.mark.parametrize("program", [STREAM, pytest.param(ASTREAM, marks=pytest.mark.soak)])
 
 
 def environment(**variables: str) -> dict[str, str]:

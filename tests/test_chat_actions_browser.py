@@ -132,6 +132,7 @@ def test_keys_focus_stop_search_and_list(visit: Visit, locale: str, words: dict[
     expect(box).not_to_be_focused()
 
 
+@pytest.mark.soak
 def test_escape_that_closes_something_stops_nothing(visit: Visit) -> None:
     """An open popover or menu has it first."""
     page = visit()

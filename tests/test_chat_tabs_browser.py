@@ -43,6 +43,7 @@ def test_what_one_asks_and_answers_anew_shows_in_the_other(visit: Visit) -> None
         expect(page.get_by_role("button", name=words["chat.regenerate"])).to_be_visible()
 
 
+@pytest.mark.soak
 def test_a_question_that_is_being_typed_stays(visit: Visit) -> None:
     """The other browser's question does not take what has not been sent yet."""
     one, other = two_at_one(visit)

@@ -77,6 +77,7 @@ def in_both_languages(browser: Browser, port: int) -> Iterator[list[tuple[Page, 
 
 
 @needs_signals
+@pytest.mark.soak
 def test_the_page_goes_on_where_it_was(browser: Browser, tmp_path: Path, redis_server: RedisServer) -> None:
     """The server is killed and started again at the same address: the conversation is there and goes on, untouched."""
     port = free_port()

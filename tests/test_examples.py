@@ -172,7 +172,12 @@ def test_env_files_are_read(tmp_path: Path, demo: DemoModel) -> None:
 
 @asks_politely
 @pytest.mark.parametrize(
-    ("program", "options"), [(STREAM, ()), (ASTREAM, ()), pytest.param(STREAM, ("--json",), marks=pytest.mark.soak)]
+    ("program", "options"),
+    [
+        (ASTREAM, ()),
+        pytest.param(STREAM, (), marks=pytest.mark.soak),
+        pytest.param(STREAM, ("--json",), marks=pytest.mark.soak),
+    ],
 )
 def test_ctrl_c_stops_the_model(tmp_path: Path, demo: DemoModel, program: str, options: tuple[str, ...]) -> None:
     """130, one sentence and no traceback; what had come was printed as it came, or is in the line of JSON."""

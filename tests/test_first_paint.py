@@ -96,7 +96,9 @@ def test_a_browser_shows_it_until_the_script_has_come(shared_app: str, theme: An
 
 
 @needs_chromium
-@pytest.mark.parametrize(("language", "breaks"), [("en", "break-word"), ("ja", "auto-phrase")])
+@pytest.mark.parametrize(
+    ("language", "breaks"), [pytest.param("en", "break-word", marks=pytest.mark.soak), ("ja", "auto-phrase")]
+)
 def test_a_page_says_its_language_and_japanese_breaks_at_phrases(shared_app: str, language: str, breaks: str) -> None:
     """Paragraphs, headings, labels and buttons; screen readers and the browser's own translation go by it as well."""
     with chromium() as browser:

@@ -105,8 +105,10 @@ def _name(type: str, data: str) -> str:
 
 @pytest.mark.parametrize(
     ("kept", "nearly_done"),
-    [(False, "done stopped shutdown"), (True, "done completed")],
-    ids=["in memory", "in Redis"],
+    [
+        pytest.param(False, "done stopped shutdown", id="in memory"),
+        pytest.param(True, "done completed", id="in Redis", marks=pytest.mark.soak),
+    ],
 )
 async def test_every_client_has_the_end_of_the_run(
     tmp_path: Path, redis_server: RedisServer, kept: bool, nearly_done: str

@@ -149,7 +149,8 @@ ODD = (
 )
 
 
-@pytest.mark.parametrize("width", [pytest.param(1280, marks=pytest.mark.soak), 390])
+@pytest.mark.soak
+@pytest.mark.parametrize("width", [1280, 390])
 def test_odd_titles_are_shown_as_they_are(lab: Site, width: int) -> None:
     """On one line from where their text begins, in its direction, and each with a menu of its name."""
     with lab.opened("/chat") as page:
@@ -171,6 +172,7 @@ def test_odd_titles_are_shown_as_they_are(lab: Site, width: int) -> None:
             assert box["width"] < WIDTH + 1  # a browser counts in parts of pixels
 
 
+@pytest.mark.soak
 @languages
 def test_a_question_that_is_half_written_stays(lab: Site, language: str) -> None:
     """After a reload, on the way back from another page, and in another tab; not when it was sent, nor elsewhere."""

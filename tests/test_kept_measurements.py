@@ -26,6 +26,10 @@ from tests.test_measurements import END_LIMIT, long_plan, processes, short_plan,
 
 pytestmark = pytest.mark.anyio
 
+# In the others as `make soak`: what differs between the stores is in the tests of the hub.
+OTHERS = [pytest.param(store, marks=pytest.mark.soak) for store in ("memory", "redis")]
+in_one_store = pytest.mark.parametrize("any_hub", ["sqlite", *OTHERS], indirect=True)
+
 
 @dataclass
 class Bench:
@@ -66,6 +70,7 @@ async def bench(any_hub: Hub, demo: DemoModel) -> AsyncIterator[Bench]:
         yield Bench(any_hub, measurements, KeptMeasurements(measurements, any_hub))
 
 
+@in_one_store
 async def test_a_measurement_is_kept_while_it_goes_on(bench: Bench) -> None:
     """Listed and found at once; what was measured is there before its end, and then all of it."""
     me, plan = name(), short_plan(models=(demo_model(chunks=12, rate=40),), pairs=2)
@@ -83,6 +88,7 @@ async def test_a_measurement_is_kept_while_it_goes_on(bench: Bench) -> None:
     assert await bench.titles(me) == ["東京"]
 
 
+@in_one_store
 async def test_one_that_is_stopped_or_fails_keeps_what_it_has(bench: Bench) -> None:
     """It is not complete, and may be made again by its plan."""
     stopped, failed = [await bench.kept.ask(plan) for plan in (long_plan(), short_plan(models=("demo?fault=key",)))]
@@ -102,6 +108,7 @@ async def test_one_that_is_refused_is_not_kept(bench: Bench) -> None:
     assert {entry.key for entry in await bench.kept.items.entries(me, "", 10)} == set(running)
 
 
+@in_one_store
 async def test_one_that_is_deleted_ends(bench: Bench) -> None:
     """Also where another process deletes it; it can be brought back with what it had."""
     me = name()

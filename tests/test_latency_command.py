@@ -147,7 +147,7 @@ def test_a_rate_limit_is_waited_out(tmp_path: Path, demo: DemoModel) -> None:
     ("way", "number"),
     [
         ("stream", signal.SIGINT),
-        ("astream", signal.SIGTERM),
+        pytest.param("astream", signal.SIGTERM, marks=pytest.mark.soak),
         pytest.param("stream", signal.SIGTERM, marks=pytest.mark.soak),
         pytest.param("astream", signal.SIGINT, marks=pytest.mark.soak),
         pytest.param("invoke", signal.SIGINT, marks=pytest.mark.soak),

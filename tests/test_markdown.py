@@ -174,6 +174,6 @@ def test_too_long_an_answer_says_why_it_is_plain() -> None:
         transcript.write(st.empty(), iter(["**a**\n\n", "b\n\n", "word " * 30_000]), frames=0)
 
     app = AppTest.from_function(script).run()
-    assert [element.value[:21] for element in app.caption] == ["Shown as plain text: "]
+    assert [element.value[:21] for element in app.caption] == ["Shown as plain text, "]
     assert [len(element.value) for element in app.code] == [150_010]
     assert not app.markdown

@@ -175,7 +175,9 @@ def test_a_visitor_of_the_first_moment_misses_nothing(opening: Opening) -> None:
 
 
 @needs_signals
-@pytest.mark.parametrize(("held", "number"), [(ENGINE, signal.SIGTERM), (DRAWING, signal.SIGINT)])
+@pytest.mark.parametrize(
+    ("held", "number"), [(ENGINE, signal.SIGTERM), pytest.param(DRAWING, signal.SIGINT, marks=pytest.mark.soak)]
+)
 def test_a_signal_ends_it_before_it_is_open(
     opening: Opening, clients: ThreadPoolExecutor, held: str, number: signal.Signals
 ) -> None:

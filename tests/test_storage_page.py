@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from benchmarks.harness import wait_until
-from components.page.pages import PAGES
+from components.page.pages import HOME, PAGES
 from components.page.texts import texts
 from tests.pages import checked, languages, serving, visit
 from tests.store_files import DAMAGES, Damage, full_disk, written
@@ -18,8 +18,15 @@ def said(app: AppTest) -> str:
     return "\n".join(each.value for kind in (app.markdown, app.caption, app.warning) for each in kind)
 
 
+# On the other ones as `make soak`: what is told stands above all pages.
+SOME = (HOME, "chat", "timeline")
+pages = pytest.mark.parametrize(
+    "page", [page if page in SOME else pytest.param(page, marks=pytest.mark.soak) for page in PAGES]
+)
+
+
 @languages
-@pytest.mark.parametrize("page", PAGES)
+@pages
 def test_a_damaged_file_is_told_until_it_is_read(tmp_path: Path, language: str, page: str) -> None:
     """On every page, in every session by itself; nobody from elsewhere learns where the file lies."""
     words, path = texts(language), tmp_path / "store.sqlite3"
@@ -67,7 +74,7 @@ def test_that_the_file_was_removed_is_told_until_it_is_read(tmp_path: Path, lang
 
 
 @languages
-@pytest.mark.parametrize("page", PAGES)
+@pages
 def test_that_nothing_is_kept_is_told_quietly(tmp_path: Path, language: str, page: str) -> None:
     """Where the folder takes no file; also to who goes on to another page."""
     (tmp_path / "file").write_text("no folder")

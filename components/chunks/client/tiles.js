@@ -90,19 +90,47 @@ function draw(section, data, words, active) {
     if (added.length && atEnd && words.follow) list.scrollTop = list.scrollHeight;
 }
 
+// A click that comes when the server has just drawn the captures' end may be dropped there, and nobody is told. So it is
+// told again until what is drawn has it.
+const PATIENCE = 1000, TIMES = 5;  // milliseconds
+const asked = new WeakMap();
+
+function ask(root, tile, tell, times = TIMES) {
+    clearTimeout(asked.get(root)?.timer);
+    tell(tile);
+    const timer = times > 1 ? setTimeout(() => ask(root, tile, tell, times - 1), PATIENCE) : undefined;
+    asked.set(root, { tile, timer });
+}
+
+function settle(root, captures) {
+    const open = asked.get(root), [place, number] = open?.tile ?? [];
+    if (!open) return;
+    if (captures[place]?.chosen === number) {
+        clearTimeout(open.timer);
+        asked.delete(root);
+    } else {
+        press([...root.querySelectorAll('button')], root.children[place]?.querySelector(`[data-number="${number}"]`));
+    }
+}
+
 export default function({ data, parentElement, setTriggerValue }) {
     const root = parentElement.querySelector('.captures');
-    if (shown.get(root) !== data.id) root.replaceChildren();
+    if (shown.get(root) !== data.id) {
+        root.replaceChildren();
+        clearTimeout(asked.get(root)?.timer);
+        asked.delete(root);
+    }
     shown.set(root, data.id);
     data.captures.forEach((capture, place) => {
         draw(root.children[place] ?? section(root), capture, data, parentElement.activeElement);
     });
+    settle(root, data.captures);
     root.onclick = event => {
         const button = event.target.closest('button');
         if (!button) return;
         const place = [...root.children].indexOf(button.closest('section'));
         press([...root.querySelectorAll('button')], button);  // at once; what is in it comes from the server
-        setTriggerValue('chosen', [place, Number(button.dataset.number)]);
+        ask(root, [place, Number(button.dataset.number)], tile => setTriggerValue('chosen', tile));
     };
     root.onkeydown = event => {
         const button = event.target.closest('button'), list = button?.parentElement;
