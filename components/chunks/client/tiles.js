@@ -90,47 +90,46 @@ function draw(section, data, words, active) {
     if (added.length && atEnd && words.follow) list.scrollTop = list.scrollHeight;
 }
 
-// A click that comes when the server has just drawn the captures' end may be dropped there, and nobody is told. So it is
-// told again until what is drawn has it.
-const PATIENCE = 1000, TIMES = 5;  // milliseconds
-const asked = new WeakMap();
+// A click that comes when the server has just drawn the captures' end may be dropped there, and nobody is told; the tiles
+// may be made anew then, too. So it is told again until what is drawn has it.
+const PATIENCE = 1000, TIMES = 10;  // milliseconds
+const asked = new Map();  // by the captures' id: the tile, and how it is told now
 
-function ask(root, tile, tell, times = TIMES) {
-    clearTimeout(asked.get(root)?.timer);
-    tell(tile);
-    const timer = times > 1 ? setTimeout(() => ask(root, tile, tell, times - 1), PATIENCE) : undefined;
-    asked.set(root, { tile, timer });
+function ask(id, times = TIMES) {
+    const open = asked.get(id);
+    open.tell(open.tile);
+    if (times > 1) open.timer = setTimeout(() => ask(id, times - 1), PATIENCE);
 }
 
-function settle(root, captures) {
-    const open = asked.get(root), [place, number] = open?.tile ?? [];
+function settle(id, root, captures, tell) {
+    const open = asked.get(id);
     if (!open) return;
+    const [place, number] = open.tile;
+    open.tell = tell;
     if (captures[place]?.chosen === number) {
         clearTimeout(open.timer);
-        asked.delete(root);
+        asked.delete(id);
     } else {
         press([...root.querySelectorAll('button')], root.children[place]?.querySelector(`[data-number="${number}"]`));
     }
 }
 
 export default function({ data, parentElement, setTriggerValue }) {
-    const root = parentElement.querySelector('.captures');
-    if (shown.get(root) !== data.id) {
-        root.replaceChildren();
-        clearTimeout(asked.get(root)?.timer);
-        asked.delete(root);
-    }
+    const root = parentElement.querySelector('.captures'), tell = tile => setTriggerValue('chosen', tile);
+    if (shown.get(root) !== data.id) root.replaceChildren();
     shown.set(root, data.id);
     data.captures.forEach((capture, place) => {
         draw(root.children[place] ?? section(root), capture, data, parentElement.activeElement);
     });
-    settle(root, data.captures);
+    settle(data.id, root, data.captures, tell);
     root.onclick = event => {
         const button = event.target.closest('button');
         if (!button) return;
         const place = [...root.children].indexOf(button.closest('section'));
         press([...root.querySelectorAll('button')], button);  // at once; what is in it comes from the server
-        ask(root, [place, Number(button.dataset.number)], tile => setTriggerValue('chosen', tile));
+        clearTimeout(asked.get(data.id)?.timer);
+        asked.set(data.id, { tile: [place, Number(button.dataset.number)], tell });
+        ask(data.id);
     };
     root.onkeydown = event => {
         const button = event.target.closest('button'), list = button?.parentElement;
