@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from components.about import way
+from components.home import way
 from components.page import lesson
 from components.page.lab import engine
 from components.page.session import session

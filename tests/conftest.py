@@ -51,7 +51,7 @@ Asked = Callable[..., Awaitable[list[dict[str, Any]]]]
 PATIENCE = 20.0  # seconds until a test that waits in vain gives up
 LONGEST = "test_soak_class.py"
 # What starts browsers, scripts of pages and processes, or waits for what is silent: a mixture, to be begun with.
-LONG = re.compile("browser|page|leaving|examples|javascript|command|redis|crash|trials|calls|cuts")
+LONG = re.compile("bodies|browser|page|leaving|examples|javascript|command|redis|crash|trials|calls|cuts")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from streamlit.testing.v1 import AppTest
 
 from benchmarks.harness import chromium, wait_until
 from components.page.texts import texts
@@ -17,7 +18,7 @@ from streamlab.prompts.prompt_set import PromptSet, Variant
 from streamlab.prompts.serialization import to_address
 from tests.browser import MODELS, is_error
 from tests.conftest import demo_model
-from tests.pages import LOCALE
+from tests.pages import LOCALE, checked
 
 FAST = MODELS["fast"]
 PATIENCE = 20.0  # seconds until a test that waits in vain gives up
@@ -137,6 +138,16 @@ def asked(demo: DemoModel, *models: str) -> list[dict[str, Any]]:
     return [entry for entry in log if entry["model"] in models]
 
 
+def most_at_once(records: list[dict[str, Any]]) -> int:
+    """Requests between being received and their last chunk."""
+    changes = [(record["received"], 1) for record in records] + [(record["written"][-1], -1) for record in records]
+    open_now, most = 0, 0
+    for _, change in sorted(changes):
+        open_now += change
+        most = max(most, open_now)
+    return most
+
+
 def provider_model(**options: object) -> str:
     """A name that no other test uses, of the provider's: what it was asked can be read, what it costs is not listed."""
     return demo_model(**options).replace("demo", "demo-provider", 1)
@@ -173,6 +184,16 @@ def describe(language: str, prompts: PromptSet) -> str:
     return " · ".join(
         said(language, f"prompts.count_{name}", number=number) for name, number in counts.items() if number
     )
+
+
+def captions(app: AppTest) -> list[str]:
+    return [caption.value for caption in app.caption]
+
+
+def write_template(app: AppTest, language: str, text: str) -> AppTest:
+    """As the first variant's."""
+    area = next(area for area in app.text_area if area.label == said(language, "prompts.template"))
+    return checked(area.set_value(text).run())
 
 
 def run_what(language: str, prompts: PromptSet) -> str:

@@ -226,6 +226,7 @@ def test_a_wish_to_wait_is_said_and_followed(visit: Visit) -> None:
     expect(page.get_by_text(EN["error.rate_limited"])).to_have_count(0)
 
 
+@pytest.mark.soak
 def test_what_fails_for_good_can_be_tried_again(visit: Visit, demo: DemoModel) -> None:
     """Three times 500 is a sentence and a button, which asks anew, here another model."""
     page = visit()
@@ -298,6 +299,7 @@ def test_the_answer_before_stands_still_while_the_next_arrives(visit: Visit) -> 
     assert offered == 0
 
 
+@pytest.mark.soak
 def test_the_keyboard_is_enough(visit: Visit) -> None:
     """Tab to a suggestion, Enter; Tab to Stop, Enter."""
     page = visit()

@@ -21,6 +21,7 @@ from tests.test_gateway_command import LEAVE, needs_signals, running
 
 pytestmark = needs_chromium
 
+SIMPLE = ("/nowhere", "/chatt", "/chat/x", "/nowhere/")
 both = pytest.mark.parametrize("language", ["en", "ja"])
 
 
@@ -210,7 +211,9 @@ def tabs(app: Site) -> Iterator[dict[str, Page]]:
 
 
 @both
-@pytest.mark.parametrize("address", ["/nowhere", "/chatt", "/どこ", "/a*b*", "/chat/x", "/a/b/c", "/nowhere/"])
+@pytest.mark.parametrize(
+    "address", ["/どこ", "/a*b*", "/a/b/c", *(pytest.param(each, marks=pytest.mark.soak) for each in SIMPLE)]
+)
 def test_an_address_that_is_no_page_s_is_told(app: Site, tabs: dict[str, Page], language: str, address: str) -> None:
     """By its name, on the first page, without Streamlit's dialog; and what else the address says is kept."""
     page = tabs[language]

@@ -122,6 +122,7 @@ def test_two_topics_are_answered_at_once(tmp_path: Path, demo: DemoModel) -> Non
     assert [line.split(":")[0] for line in ended.stderr.splitlines()] == ["streaming", "ストリーミング"]
 
 
+@pytest.mark.soak
 def test_one_of_two_may_fail(tmp_path: Path, demo: DemoModel) -> None:
     """The other one is answered nevertheless; the exit status tells of the failure."""
     model = model_of(chunks=30, fault="cut", after=4, times=1)
@@ -157,6 +158,7 @@ def test_on_a_terminal_two_answers_stand_side_by_side(tmp_path: Path, demo: Demo
     assert "╭" not in given
 
 
+@pytest.mark.soak
 def test_env_files_are_read(tmp_path: Path, demo: DemoModel) -> None:
     """The one of the folder or of one above. What they say is meant as in the app; the first model is the default."""
     model = model_of(chunks=3)

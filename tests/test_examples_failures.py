@@ -59,6 +59,7 @@ asyncio.run(all_of(sys.argv[1:]))
 """
 
 
+@pytest.mark.soak
 def test_both_ways_fail_alike(demo: DemoModel) -> None:
     """`.astream()` keeps and explains as `.stream()` does; its main function is awaited in a loop that runs already."""
     models = [failing(options) for options, *_ in FAILURES]

@@ -113,6 +113,7 @@ def test_a_page_says_its_language_and_japanese_breaks_at_phrases(shared_app: str
 
 
 @needs_chromium
+@pytest.mark.soak
 def test_a_page_says_the_language_that_is_chosen(shared_app: str) -> None:
     """Without a reload, and after one."""
     with chromium() as browser:

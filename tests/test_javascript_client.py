@@ -67,7 +67,9 @@ def page() -> Iterator[Page]:
         yield page
 
 
-@pytest.mark.parametrize("folder", [CLIENT, REACT], ids=["client", "example"])
+@pytest.mark.parametrize(
+    "folder", [pytest.param(CLIENT, id="client"), pytest.param(REACT, id="example", marks=pytest.mark.soak)]
+)
 def test_the_types_hold(folder: Path, example: Path) -> None:
     """`tsc --noEmit`, strict, finds nothing."""
     run("npm", "run", "check", cwd=folder)

@@ -4,7 +4,6 @@ import csv
 import io
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -30,6 +29,7 @@ from tests.prompts import (
     grown,
     in_english,
     in_japanese,
+    most_at_once,
     prompt_set,
     provider_model,
     row,
@@ -144,16 +144,6 @@ def test_many_cases_make_a_grid(browse: Browse, demo: DemoModel, language: str) 
 def numbered(text: str) -> re.Pattern[str]:
     """The text with any number in place of `#`."""
     return re.compile("^" + r"\d+".join(map(re.escape, text.split("#"))) + "$")
-
-
-def most_at_once(records: list[dict[str, Any]]) -> int:
-    """Requests between being received and their last chunk."""
-    changes = [(record["received"], 1) for record in records] + [(record["written"][-1], -1) for record in records]
-    open_now, most = 0, 0
-    for _, change in sorted(changes):
-        open_now += change
-        most = max(most, open_now)
-    return most
 
 
 @needs_chromium

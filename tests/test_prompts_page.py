@@ -16,7 +16,7 @@ from streamlab.prompts.promptfoo import to_promptfoo
 from streamlab.prompts.serialization import to_address, to_yaml
 from tests.conftest import demo_model, http, raw_endpoint, sse
 from tests.pages import checked, languages, serving, visit
-from tests.prompts import BROKEN_TEMPLATES, CHECKS, FAST, prompt_set, said, topics
+from tests.prompts import BROKEN_TEMPLATES, CHECKS, FAST, captions, prompt_set, said, topics, write_template
 
 
 @pytest.fixture(scope="module")
@@ -51,16 +51,6 @@ def refused(app: AppTest) -> list[str]:
     click(app, "prompts.run")
     assert "comparison" not in app.query_params
     return [error.value for error in app.error]
-
-
-def write_template(app: AppTest, language: str, text: str) -> AppTest:
-    """As the first variant's."""
-    area = next(area for area in app.text_area if area.label == said(language, "prompts.template"))
-    return checked(area.set_value(text).run())
-
-
-def captions(app: AppTest) -> list[str]:
-    return [caption.value for caption in app.caption]
 
 
 def table(app: AppTest) -> list[dict[str, str]]:

@@ -131,7 +131,9 @@ def is_locked(path: Path) -> bool:
     return False
 
 
-@pytest.mark.parametrize("ends", [("-wal",), (".lock",), ("-wal", ".lock")])
+@pytest.mark.parametrize(
+    "ends", [("-wal", ".lock"), *(pytest.param((end,), marks=pytest.mark.soak) for end in ("-wal", ".lock"))]
+)
 async def test_a_companion_that_is_removed_costs_nothing(path: Path, ends: tuple[str, ...]) -> None:
     """Documents neither; and the path is locked again."""
     async with SqliteHub(path) as hub:

@@ -230,15 +230,6 @@ def test_an_event_belongs_to_its_call_to_what_was_written_or_to_the_wait_it_ende
     assert span_at(spans(PLAIN), 1) == spans(PLAIN)[1]
 
 
-def test_what_a_call_was_cut_at_is_not_its_own() -> None:
-    """A run that is live, or whose recording was cut: its last event may be another call, or words."""
-    for last, owner in ((call(2, "b", "search"), "search"), (text(2), "model")):
-        made = spans(run(call(1, "a"), last))
-        found = span_at(made, 2)
-        assert found
-        assert found.lane == owner
-
-
 def test_a_span_keeps_its_key_while_the_run_goes_on() -> None:
     """So that what was chosen while it was live is chosen when it has ended."""
     for count in range(1, len(PARALLEL)):

@@ -155,6 +155,7 @@ def test_a_playhead_moves_with_the_replay_and_a_click_on_an_empty_place_seeks(op
     expect(page.locator(".st-key-timeline-answer")).not_to_contain_text("everybody")
 
 
+@pytest.mark.soak
 @languages
 def test_on_a_phone_the_toolbar_is_one_line_and_the_lanes_keep_their_names(app: Site, language: str) -> None:
     """The answer's first lines come first; lanes and diagram are scrolled, the page is not; text is no smaller."""

@@ -14,7 +14,7 @@ from streamlab.timeline.rows import PREVIEW, row
 from streamlab.timeline.spans import STRETCHES, span_at, spans
 from streamlab.timeline.totals import totals
 from tests.events import of
-from tests.test_timeline import LABELS
+from tests.test_timeline import LABELS, call, run, text
 
 HOSTILE = [
     '"; end #35;',
@@ -188,3 +188,12 @@ def test_times_that_go_back_do_not_make_negative_spans(events: list[StreamEvent]
         events = [*events[:-1], replace(events[-1], at=events[-1].at + by)]
     assert all(0 <= span.start <= span.end for span in spans(events))
     assert all(row(events, index).since >= 0 for index in range(len(events)))
+
+
+def test_what_a_call_was_cut_at_is_not_its_own() -> None:
+    """A run that is live, or whose recording was cut: its last event may be another call, or words."""
+    for last, owner in ((call(2, "b", "search"), "search"), (text(2), "model")):
+        made = spans(run(call(1, "a"), last))
+        found = span_at(made, 2)
+        assert found
+        assert found.lane == owner

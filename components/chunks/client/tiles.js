@@ -92,7 +92,7 @@ function draw(section, data, words, active) {
 
 // A click that comes when the server has just drawn the captures' end may be dropped there, and nobody is told; the tiles
 // may be made anew then, too. So it is told again until what is drawn has it.
-const PATIENCE = 1000, TIMES = 10;  // milliseconds
+const PATIENCE = 1500, TIMES = 3;  // milliseconds
 const asked = new Map();  // by the captures' id: the tile, and how it is told now
 
 function ask(id, times = TIMES) {
@@ -102,6 +102,11 @@ function ask(id, times = TIMES) {
 }
 
 function settle(id, root, captures, tell) {
+    for (const [other, { timer }] of asked) {
+        if (other === id) continue;
+        clearTimeout(timer);  // of captures that are not shown any more
+        asked.delete(other);
+    }
     const open = asked.get(id);
     if (!open) return;
     const [place, number] = open.tile;

@@ -20,7 +20,7 @@ STATIONS = ("question", "model", "run", "log", "page", "browser", "second_page",
 _ASKED = "about.asked"  # the last click that asked, and its run
 _AWAITED = "about.awaited"  # a run whose first words are not here yet
 
-_FOLDER = files("components.about") / "client"
+_FOLDER = files("components.home") / "client"
 _component = st.components.v2.component(
     "way_of_an_answer",
     html='<div class="way"></div>',
