@@ -99,3 +99,17 @@ def test_a_failing_case_goes_into_the_chat_and_comes_back(lab: Engine, compared:
     assert names == ["Good", "Bad", "Bad 2"]
     assert "Be better." in [area.value for area in app.text_area]
     assert app.query_params["comparison"] in (compared, [compared])
+
+
+@languages
+def test_what_never_reached_a_model_has_no_cost(lab: Engine, language: str) -> None:
+    """Of two answers the one that was refused says why, and nothing of money."""
+    variants = tuple(
+        Variant(name=name, template="q", model=name) for name in ("demo?fault=key", "demo?first=0&rate=500")
+    )
+    made = lab.portal.call(lab.comparisons.start, PromptSet(variants=variants))
+    until(lambda: not getattr(lab.portal.call(lab.comparisons.find, made), "live", True))
+    app = visit("prompts", language, comparison=made)
+    free, unknown = (said(language, f"prompts.cost_{name}") for name in ("free", "unknown"))
+    captions = [caption.value for caption in app.caption]
+    assert (captions.count(free), captions.count(unknown)) == (1, 0)
