@@ -13,7 +13,6 @@ from components.page.slots import in_rows
 from components.page.texts import plain, t
 from components.prompts import improvement
 from components.prompts.comparison import find
-from streamlab.events.outcome import UNKNOWN
 from streamlab.prompts.checks import Verdict
 from streamlab.prompts.comparison import CellKey, CellRun, Comparison
 from streamlab.prompts.prices import price_of
@@ -99,7 +98,7 @@ def _draw_ending(found: Comparison, cell_key: CellKey, run: CellRun) -> None:
     assert run.outcome
     answer.draw_ending(run.outcome)
     cell = _cell(found, cell_key)
-    if run.outcome.text or run.outcome.usage != UNKNOWN:  # else nothing of it is known to have reached a model
+    if run.outcome.text or not run.outcome.usage.estimated:  # else nothing of it is known to have reached a model
         _draw_cost(found.prompts.variants[cell_key.variant].model, cell)
     if cell.verdicts:
         st.markdown(" ".join(map(_verdict, range(1, len(cell.verdicts) + 1), cell.verdicts)))
