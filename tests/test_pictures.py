@@ -73,14 +73,14 @@ def answered(page: Page, words: dict[str, str]) -> None:
 
 def recorded(page: Page, words: dict[str, str]) -> None:
     open_recording(page, words, "run.jsonl", RECORDING)
-    page.keyboard.press("Escape")
     expect(page.get_by_role("tab", name=words["timeline.tab_totals"])).to_be_visible()
+    page.keyboard.press("Escape")
 
 
 def measured(page: Page, words: dict[str, str]) -> None:
     choose_file(page, words, "measured.json", document(pairs()))
-    page.keyboard.press("Escape")
     expect(page.get_by_text(words["latency.how_sure"])).to_be_visible()
+    page.keyboard.press("Escape")
 
 
 def compared(page: Page, words: dict[str, str]) -> None:
@@ -126,7 +126,8 @@ def picture(page: Page) -> Image.Image:
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     page.mouse.move(0, 0)
     page.wait_for_timeout(1_500)
-    taken = page.screenshot(animations="disabled", mask=[page.locator(BLACKENED)])
+    no_toast = "[data-testid=stToast] { display: none; }"
+    taken = page.screenshot(animations="disabled", mask=[page.locator(BLACKENED)], style=no_toast)
     found = Image.open(io.BytesIO(taken)).convert("RGB")
     return found.resize((found.width // SMALLER, found.height // SMALLER), Image.Resampling.BOX)
 
