@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from components.home.clock import Lane
+from components.home.recording import _lane
 from components.home.sentence import sentence
 from components.page.texts import LANGUAGE_KEY, LANGUAGES, texts
 from streamlab.demo_model.process import DemoModel
@@ -255,3 +257,13 @@ def test_the_recording_is_in_the_language_of_the_page() -> None:
     app = visit("home", "en")
     checked(app.selectbox(key=LANGUAGE_KEY).select("ja").run())
     assert said(app) == said(visit("home", "ja"))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_replay_shows_all_of_both_answers(language: str) -> None:
+    """Nothing of a recording comes after the end of its lane, where the replay stops."""
+    recorded = recorded_race(language)
+    for name, events in (("whole", recorded.whole), ("streamed", recorded.streamed)):
+        lane = _lane(cast(Lane, name), events)
+        assert max(lane["times"]) <= lane["end"]
+        assert lane["shares"][-1] == 1

@@ -84,7 +84,8 @@ def measured(page: Page, words: dict[str, str]) -> None:
 
 
 def compared(page: Page, words: dict[str, str]) -> None:
-    variants = tuple(Variant(name=name, template="{topic}?", model=TEXT) for name in "AB")
+    models = {"A": TEXT.replace("first=0", "first=2"), "B": TEXT}  # so far apart that the sentence is always the same
+    variants = tuple(Variant(name=name, template="{topic}?", model=model) for name, model in models.items())
     cases = tuple({"topic": topic} for topic in ("SSE", "gRPC"))
     prompts = PromptSet(variants=variants, columns=("topic",), cases=cases, checks=(MaxWords(value=5),))
     page.goto(f"{page.url}?set={to_address(prompts)}")

@@ -35,7 +35,8 @@ def _lane(lane: Lane, events: Sequence[StreamEvent]) -> dict[str, Any]:
     return {
         "name": t(f"home.lane_{lane}"),
         "html": MarkdownIt("commonmark", {"html": False}).render(outcome.text),
-        "times": [round(delta.at, 2) for delta in deltas],
+        # The clock's end is in tenths, and the replay stops there: what came in the last twentieth of a second as well.
+        "times": [min(round(delta.at, 2), times.end or delta.at) for delta in deltas],
         "shares": shares,
         "first": times.first,
         "end": times.end,
