@@ -28,7 +28,7 @@ def read(*names: str) -> str:
 
 CSS = _STYLE + read("race.css")
 
-_component = st.components.v2.component("race_clock", html=HTML, css=CSS, js=read("clock.js", "live.js"))
+_component = st.components.v2.component("race_clock", html=HTML, css=CSS, js=read("element.js", "clock.js", "live.js"))
 
 
 @dataclass(frozen=True, slots=True)

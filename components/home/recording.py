@@ -12,7 +12,9 @@ from streamlab.events.event import StreamEvent, TextDelta
 from streamlab.events.outcome import outcome_of
 from streamlab.race.recorded import RecordedRace
 
-_component = st.components.v2.component("recorded_race", html=HTML, css=CSS, js=read("clock.js", "recording.js"))
+_component = st.components.v2.component(
+    "recorded_race", html=HTML, css=CSS, js=read("element.js", "clock.js", "recording.js")
+)
 
 
 def draw_recording(recorded: RecordedRace) -> None:

@@ -1,16 +1,16 @@
 """The way of an answer as a picture, with the times of the last run. What is in the browser is in client/."""
 
 from contextlib import suppress
-from importlib.resources import files
 
 import streamlit as st
 
+from components.home.clock import read
 from components.page import colors
 from components.page.lab import engine, following, give_way
 from components.page.questions import started
 from components.page.texts import t
 from streamlab.engine import has_text
-from streamlab.hub import HubFull, HubUnreachable, UnknownRun
+from streamlab.hub import UnknownRun
 from streamlab.models.options import DEFAULT_TEMPERATURE, Options
 from streamlab.runs.journey import Journey
 
@@ -20,12 +20,11 @@ STATIONS = ("question", "model", "run", "log", "page", "browser", "second_page",
 _ASKED = "about.asked"  # the last click that asked, and its run
 _AWAITED = "about.awaited"  # a run whose first words are not here yet
 
-_FOLDER = files("components.home") / "client"
 _component = st.components.v2.component(
     "way_of_an_answer",
     html='<div class="way"></div>',
-    css=f":host {{ --dot: {colors.MODEL}; }}\n{(_FOLDER / 'way.css').read_text(encoding='utf-8')}",
-    js=(_FOLDER / "way.js").read_text(encoding="utf-8"),
+    css=f":host {{ --dot: {colors.MODEL}; }}\n{read('way.css')}",
+    js=read("element.js", "way.js"),
 )
 
 
@@ -91,7 +90,7 @@ def _ask() -> None:
 
 def _follow(run_id: str) -> None:
     """Follow the run as any page does, until its first words are here, or its end."""
-    with suppress(UnknownRun, HubFull, HubUnreachable), following(run_id) as batches:
+    with suppress(UnknownRun), following(run_id) as batches:
         for batch in batches:
             if any(map(has_text, batch)):
                 return

@@ -7,13 +7,12 @@ from contextlib import AbstractContextManager, ExitStack, closing
 
 import streamlit as st
 
-from streamlab.engine import Engine, engine_in_thread
+from streamlab.engine import UNAVAILABLE, Engine, engine_in_thread
 from streamlab.gateway.gateway import Gateway
 from streamlab.hub import HubFull, HubUnreachable, Item, Log, UnknownRun
 from streamlab.settings import load_settings
 
 POLL_INTERVAL = 0.1  # seconds between two looks at whether a script that follows a run is to stop
-UNAVAILABLE = 0.5  # seconds between two looks for a log that cannot be had
 
 
 def engine() -> Engine:

@@ -1,15 +1,8 @@
 // What stands above an answer that races: its name, a clock that stops at the first words, how it goes on, and a bar:
-// grey while there is nothing to read, then blue. With live.js or recording.js this is one module.
+// grey while there is nothing to read, then blue. With element.js, and live.js or recording.js, this is one module.
 
 const SCALE = 9;   // seconds that a bar has room for, until it needs more
 const TICK = 50;   // milliseconds
-
-function element(tag, kind, text = '') {
-    const made = document.createElement(tag);
-    if (kind) made.className = kind;
-    made.textContent = text;
-    return made;
-}
 
 class Clock {
     constructor(name, words) {

@@ -10,13 +10,6 @@ const SVG = 'http://www.w3.org/2000/svg';
 const still = matchMedia('(prefers-reduced-motion: reduce)');
 const ways = new WeakMap();
 
-function element(tag, kind, text = '') {
-    const made = document.createElement(tag);
-    if (kind) made.className = kind;
-    made.textContent = text;
-    return made;
-}
-
 class Way {
     constructor(root) {
         Object.assign(this, { root, clicks: new Set(), seen: {}, turn: 0, reached: 0, asking: false });
