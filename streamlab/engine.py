@@ -160,7 +160,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
                     chats=chats,
                     races=Races(runs, models, chats),
                     agents=agents,
-                    completions=Completions(runs, models, agents),
+                    completions=Completions(runs, models, agents, hub),
                     comparisons=comparisons,
                     measurements=measurements,
                     captures=captures,

@@ -140,6 +140,13 @@ async def test_a_run_is_its_callers(lab: Served) -> None:
     assert refused.value.code == "unknown_run"
 
 
+async def test_a_run_has_the_last_question_as_its_title(lab: Served) -> None:
+    asked = prompt(HumanMessage("First"), AIMessage("a"), HumanMessage("What is  a\ntoken?"))
+    started = await lab.gateway.complete(asked, GRANT)
+    assert await lab.engine.completions.title(started.run_id) == "What is a token?"
+    assert await lab.engine.completions.title("nobody's") is None
+
+
 async def test_a_delivery_may_have_each_event_as_it_is(lab: Served) -> None:
     """Of a log with more than one who lags is given one by one."""
     log = lab.log(*(delta(at=0.0) for _ in range(300)), *ending("x" * 300))

@@ -8,6 +8,7 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, messages_to_dict
 
+from streamlab.hub.listing import shortened
 from streamlab.models.options import SYSTEM_CHARACTERS
 from streamlab.runs.run import Retries
 
@@ -43,6 +44,12 @@ class Prompt:
         if len(self.system) > SYSTEM_CHARACTERS:
             return f"The instructions have more than {SYSTEM_CHARACTERS:,} characters."
         return None
+
+    @property
+    def title(self) -> str:
+        """What was asked last, shortened."""
+        asked = [message.text for message in self.messages if isinstance(message, HumanMessage)]
+        return shortened(asked[-1]) if asked else ""
 
     @property
     def system(self) -> str:

@@ -278,7 +278,7 @@ class Submissions:
         if problem := prompt.problem:
             raise Refusal(422, "invalid_request", problem)
         model = await self._model(prompt.model, names, grant)
-        run_id = self._engine.completions.start(prompt, model)
+        run_id = await self._engine.completions.start(prompt, model)
         return Started(run_id, "", model, caller=grant.name, owner=grant.name)
 
     async def _conversation(self, chat_id: str | None, grant: Grant) -> Chat | None:
