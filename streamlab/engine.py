@@ -21,6 +21,7 @@ from streamlab.chats.chats import Chats
 from streamlab.chats.history import History
 from streamlab.chats.readers import Readers
 from streamlab.chunks.captures import Captures
+from streamlab.completions.completions import Completions
 from streamlab.demo_model.process import DemoModel
 from streamlab.events.event import TextDelta
 from streamlab.faults.trials import Trials
@@ -57,6 +58,7 @@ class Engine:
     chats: Chats
     races: Races
     agents: Agents
+    completions: Completions
     comparisons: Comparisons
     measurements: Measurements
     captures: Captures
@@ -158,6 +160,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
                     chats=chats,
                     races=Races(runs, models, chats),
                     agents=agents,
+                    completions=Completions(runs, models, agents, hub),
                     comparisons=comparisons,
                     measurements=measurements,
                     captures=captures,

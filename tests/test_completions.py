@@ -1,172 +1,161 @@
-"""Chunks that are joined before the chain sees them."""
+"""What a front end asks that keeps the conversation itself: one run for all its messages, with its own functions."""
 
-import asyncio
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from pydantic import SecretStr
 
-from streamlab.models.chunks import TEXTS, join
-from streamlab.models.connections import LONGEST
-from streamlab.models.failures import Failure
-from tests.conftest import PATIENCE, http, provider, sse
+from streamlab.completions.prompt import Prompt
+from streamlab.events.event import Done, Retry, StreamEvent, TextDelta, ToolCall, ToolResult, Usage
+from streamlab.gateway.access import Grant
+from streamlab.gateway.errors import Refusal
+from tests.access import SECRET
+from tests.conftest import check_laws, demo_model, until
+from tests.gateway import Served, delta, ending, served
 
+GRANT = Grant("ada")
+WEATHER: dict[str, Any] = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "Tells the weather of a city.",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
 
-def chunk(delta: dict[str, Any], **choice: Any) -> dict[str, Any]:
-    return {"choices": [{"index": 0, "delta": delta, **choice}]}
-
-
-texts = st.text(min_size=1, max_size=4)
-chunks = st.one_of(
-    st.builds(lambda kind, text: chunk({kind: text}), st.sampled_from(TEXTS), texts),
-    st.builds(lambda text: chunk({"content": text, "text_kind": "refusal"}), texts),
-    st.just(chunk({"tool_calls": [{"index": 0}]})),
-    st.just(chunk({}, finish_reason="stop")),
-    st.just({"choices": [], "usage": {"prompt_tokens": 1}}),
-)
-
-
-def said(chunks: list[dict[str, Any]]) -> list[tuple[str, Any]]:
-    """All that the chunks say, adjacent texts of one kind together."""
-    found: list[tuple[str, Any]] = []
-    for each in chunks:
-        pieces = [
-            (name, value)
-            for choice in each["choices"]
-            for name, value in (choice["delta"] | {"finish": choice.get("finish_reason")}).items()
-        ]
-        for name, value in [*pieces, ("usage", each.get("usage"))]:
-            if name in TEXTS and found and found[-1][0] == name:
-                found[-1] = (name, found[-1][1] + value)
-            elif value:
-                found.append((name, value))
-    return found
+pytestmark = pytest.mark.anyio
 
 
-@given(st.lists(chunks, max_size=8))
-def test_what_is_joined_says_the_same(given: list[dict[str, Any]]) -> None:
-    """Every text, finish, usage and tool call is there, in its order; nothing is joined across them."""
-    joined: list[dict[str, Any]] = []
-    for each in given:
-        both = join(joined[-1], each) if joined else None
-        joined[-1:] = [both] if both else [*joined[-1:], each]
-    assert said(joined) == said(given)
+@pytest.fixture(scope="module")
+async def lab(anyio_backend: str) -> AsyncIterator[Served]:
+    async with served(gateway_tokens=(SecretStr(f"ada:{SECRET}"),), gateway_runs_per_minute=10_000) as lab:
+        yield lab
 
 
-def test_texts_of_a_kind_become_one() -> None:
-    """And only they."""
-    assert join(chunk({"content": "a"}), chunk({"content": "b"})) == chunk({"content": "ab"})
-    assert join(chunk({"content": "a"}), chunk({"reasoning_content": "b"})) is None
-    assert join(chunk({"content": "a"}), chunk({}, finish_reason="stop")) is None
-    assert join(chunk({"content": "a", "text_kind": "refusal"}), chunk({"content": "b"})) is None
-    assert join(chunk({"content": "a"}), {"choices": [], "usage": None}) is None
+def prompt(*messages: BaseMessage, **more: Any) -> Prompt:
+    return Prompt(messages or (HumanMessage("What is streaming?"),), **({"model": demo_model()} | more))
 
 
-@contextmanager
-def gated_endpoint(*parts: bytes) -> Iterator[tuple[str, list[threading.Event]]]:
-    """A server that answers one request: each part once its event is set."""
-    gates = [threading.Event() for _ in parts]
-
-    def serve() -> None:
-        connection, _ = listener.accept()
-        with connection, connection.makefile("rb") as request:
-            head = b"".join(iter(request.readline, b"\r\n"))
-            request.read(int(head.lower().partition(b"content-length:")[2].split()[0]))
-            for part, gate in zip(parts, gates, strict=True):
-                gate.wait(PATIENCE)
-                with suppress(OSError):  # the client may have seen enough
-                    connection.sendall(part)
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1", gates
-        thread.join()
+async def events_of(lab: Served, asked: Prompt) -> list[StreamEvent]:
+    started = await lab.gateway.complete(asked, GRANT)
+    log = await lab.gateway.log(started.run_id, GRANT)
+    await until(lambda: log.done is not None)
+    events = log.since(0)
+    check_laws(events)
+    return events
 
 
-def chunked(body: bytes) -> bytes:
-    return b"%x\r\n%s\r\n" % (len(body), body)
+def ending_of(events: list[StreamEvent]) -> tuple[str, str | None]:
+    done = events[-1]
+    assert isinstance(done, Done)
+    return done.status, done.code
 
 
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+async def test_all_messages_reach_the_model_and_the_answer_is_a_run(lab: Served) -> None:
+    model = demo_model()
+    said = (SystemMessage("Be brief."), HumanMessage("Hello"), AIMessage("Hello."), HumanMessage("What is a token?"))
+    events = await events_of(lab, prompt(*said, model=model))
+    assert ending_of(events) == ("completed", None)
+    record = (await lab.client.get(f"{lab.engine.models.demo_url}/../requests")).json()
+    (asked,) = [each for each in record if each["model"] == model]
+    assert asked["prompt"] == {"messages": 4, "user": "What is a token?"}
 
 
-@pytest.mark.parametrize("apart", [True, False])
-def test_nothing_that_has_arrived_waits_for_what_has_not(apart: bool) -> None:
-    """A burst is joined and given before the next one is sent, its events in HTTP chunks of their own or in one."""
-    bursts = [[f"{burst}{number} " for number in range(9)] for burst in range(8)]
-    events = [[chunked(sse(text, finish=None)) for text in burst] for burst in bursts]
-    whole = [chunked(sse(*burst, finish=None)) for burst in bursts]
-    parts = [b"".join(burst) for burst in events] if apart else whole
-    with gated_endpoint(HEAD, *parts, chunked(sse()) + b"0\r\n\r\n") as (url, gates), provider(url) as models:
-        stream = (message.text for message in models.chat_model("m", 1.0).stream("hi"))
-        gates[0].set()
-        for number, (burst, gate) in enumerate(zip(bursts, gates[1:], strict=False)):
-            gate.set()
-            given = str(next(stream))
-            while number == 0 and given != "".join(burst):  # it may have come with the head, which is read as it is
-                given += next(stream)
-            assert given == "".join(burst)
-        gates[-1].set()
-        assert "".join(stream) == ""
+async def test_calls_of_the_callers_functions_are_handed_back_and_their_results_told(lab: Served) -> None:
+    question = HumanMessage("What is the weather in Kyoto?")
+    events = await events_of(lab, prompt(question, tools=(WEATHER,)))
+    (call,) = [event for event in events if isinstance(event, ToolCall)]
+    (result,) = [event for event in events if isinstance(event, ToolResult)]
+    assert (call.tool, result.call_id, result.status) == ("get_weather", call.call_id, "stopped")
+    assert "city" in call.input
+    assert ending_of(events) == ("completed", "tool_calls")
+    called = AIMessage("", tool_calls=[{"name": call.tool, "args": call.input, "id": call.call_id}])
+    told = ToolMessage('{"sky": "clear"}', tool_call_id=call.call_id)
+    after = await events_of(lab, prompt(question, called, told, tools=(WEATHER,)))
+    assert not any(isinstance(event, ToolCall) for event in after)
+    assert "clear" in "".join(event.content for event in after if isinstance(event, TextDelta))
+    assert ending_of(after) == ("completed", None)
 
 
-def test_what_came_before_garbage_is_given() -> None:
-    """Also when one read brought both."""
-    body = sse("one ", "two", finish=None) + b"data: {garbage\n\n" + sse("three")
-    with gated_endpoint(http(b""), body) as (url, gates), provider(url) as models:
-        texts: list[str] = []
-        stream = (message.text for message in models.chat_model("m", 1.0).stream("hi"))
-        for gate in gates:
-            gate.set()
-        with pytest.raises(Failure, match="connection_lost"):
-            texts.extend(stream)
-        assert "".join(texts) == "one two"
+async def test_further_fields_go_to_the_model_as_they_are(lab: Served) -> None:
+    events = await events_of(lab, prompt(parameters={"max_tokens": 3}))
+    assert ending_of(events) == ("completed", "length")
+    done = events[-1]
+    assert isinstance(done, Done)
+    assert isinstance(done.usage, Usage)
+    assert done.usage.output_tokens == 3
 
 
-def test_the_first_words_do_not_gather(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three reads come as soon as they can; then a stream is left alone for a moment before each.
-
-    The first words may come with the head, in a read that does not count.
-    """
-    slept: list[float] = []
-    words = ["one", "two", "three", "four", "five"]
-    parts = [sse(word, finish=None) for word in words]
-    with gated_endpoint(http(b""), *parts, sse()) as (url, gates), provider(url) as models:
-        stream = models.chat_model("m", 1.0).stream("hi")
-        monkeypatch.setattr("streamlab.models.connections.time.sleep", slept.append)
-        gates[0].set()
-        for word, gate, pauses in zip(words, gates[1:], [0, 0, 0, 1, 2], strict=False):
-            gate.set()
-            assert next(stream).text == word
-            assert pauses - 1 <= len(slept) <= pauses
-        gates[-1].set()
-        assert "".join(message.text for message in stream) == ""
-    assert all(0 <= seconds <= LONGEST for seconds in slept)
+async def test_the_agent_goes_on_from_the_callers_messages(lab: Served) -> None:
+    said = (SystemMessage("Be brief."), HumanMessage("Hello"), AIMessage("Hello."), HumanMessage("What is 17 * 23?"))
+    events = await events_of(lab, prompt(*said, agent=True))
+    assert [event.result["value"] for event in events if isinstance(event, ToolResult)] == [391]
+    assert lab.engine.agents.threads == 0
 
 
-@pytest.mark.parametrize("asynchronous", [False, True])
-def test_a_server_that_does_not_hang_up_keeps_nobody_waiting(
-    asynchronous: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The answer is whole when the server has said why it ended, whatever the connection does then."""
-    monkeypatch.setattr("streamlab.models.providers.chat_openai.AFTER_END", 0.2)
-    body = sse("whole").partition(b"data: [DONE]")[0]
-    with gated_endpoint(HEAD, chunked(body), b"0\r\n\r\n") as (url, gates), provider(url) as models:
-        model = models.chat_model("m", 1.0)
-        for gate in gates[:-1]:
-            gate.set()
-        if asynchronous:
+@pytest.mark.parametrize("retries", ["always", "before_text"])
+async def test_retries_are_the_prompts_to_allow(lab: Served, retries: Any) -> None:
+    model = demo_model(fault="cut", after=3, times=1)
+    events = await events_of(lab, prompt(model=model, retries=retries))
+    assert sum(isinstance(event, Retry) for event in events) == (retries == "always")
+    assert ending_of(events)[0] == ("completed" if retries == "always" else "failed")
 
-            async def text() -> str:
-                return "".join([message.text async for message in model.astream("hi")])
 
-            assert asyncio.run(text()) == "whole"
-        else:
-            assert "".join(message.text for message in model.stream("hi")) == "whole"
-        gates[-1].set()
+REFUSED = {
+    "nothing": Prompt(()),
+    "only instructions": Prompt((SystemMessage("Be brief."),)),
+    "two kinds of tools": prompt(agent=True, tools=(WEATHER,)),
+    "an agent that is asked nothing": prompt(HumanMessage("q"), AIMessage("a"), agent=True),
+    "long instructions": prompt(SystemMessage("x" * 32_001), HumanMessage("q"), agent=True),
+    "an unknown model": prompt(model="nobody's"),
+}
+
+
+@pytest.mark.parametrize("asked", REFUSED.values(), ids=REFUSED)
+async def test_what_cannot_be_answered_is_refused(lab: Served, asked: Prompt) -> None:
+    before = lab.engine.runs.started
+    with pytest.raises(Refusal) as refused:
+        await lab.gateway.complete(asked, GRANT)
+    assert refused.value.status == 422
+    assert refused.value.details.message.endswith(".")
+    assert lab.engine.runs.started == before
+
+
+async def test_a_key_stands_for_one_run(lab: Served) -> None:
+    asked = prompt()
+    first, second = [await lab.gateway.complete(asked, GRANT, "key") for _ in range(2)]
+    assert (first.run_id, first.repeated, second.repeated) == (second.run_id, False, True)
+    with pytest.raises(Refusal) as refused:
+        await lab.gateway.complete(replace(asked, temperature=0.5), GRANT, "key")
+    assert refused.value.code == "idempotency_conflict"
+
+
+async def test_a_run_is_its_callers(lab: Served) -> None:
+    started = await lab.gateway.complete(prompt(), GRANT)
+    with pytest.raises(Refusal) as refused:
+        await lab.gateway.log(started.run_id, Grant("bob"))
+    assert refused.value.code == "unknown_run"
+
+
+async def test_a_run_has_the_last_question_as_its_title(lab: Served) -> None:
+    asked = prompt(HumanMessage("First"), AIMessage("a"), HumanMessage("What is  a\ntoken?"))
+    started = await lab.gateway.complete(asked, GRANT)
+    assert await lab.engine.completions.title(started.run_id) == "What is a token?"
+    assert await lab.engine.completions.title("nobody's") is None
+
+
+async def test_a_delivery_may_have_each_event_as_it_is(lab: Served) -> None:
+    """Of a log with more than one who lags is given one by one."""
+    log = lab.log(*(delta(at=0.0) for _ in range(300)), *ending("x" * 300))
+    counts = {}
+    for merged in (True, False):
+        with lab.gateway.deliver(log, GRANT, "sse", merged=merged) as delivery:
+            items = 0
+            while frame := await delivery.next():
+                items += len(frame.items)
+            counts[merged] = items
+    assert counts[False] == log.seq
+    assert counts[True] < counts[False]

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from langchain_core.messages import HumanMessage
 from playwright.sync_api import Locator, Page, expect
 
 from benchmarks.harness import ROOT, streamlit_server
 from components.page.history import KEPT
 from components.page.texts import texts
+from streamlab.completions.prompt import Prompt
 from streamlab.engine import Engine
 from streamlab.events.recording import read_recording
 from tests.browser import Site, browsing, needs_chromium
@@ -72,6 +74,19 @@ def test_a_run_that_is_not_there_says_so(engine: Engine, language: str) -> None:
     app.run()
     assert [warning.value for warning in app.warning] == [texts(language)["timeline.unknown"]]
     assert app.button(key="timeline.suggestion.table")
+
+
+@languages
+def test_a_run_of_a_front_end_is_opened_by_its_address(engine: Engine, language: str) -> None:
+    """One that was asked over the gateway, in a conversation of which nothing is kept here."""
+    prompt = Prompt((HumanMessage("What is 17 * 23?"),), agent=True)
+    run_id = engine.portal.call(engine.completions.start, prompt, FAST)
+    app = visit("timeline", language)
+    app.query_params["run"] = run_id
+    app.run()
+    assert [error.message for error in app.exception] == []
+    assert next(text.value for text in app.text) == "What is 17 * 23?"
+    assert next(metric.value for metric in app.metric if metric.label == texts(language)["timeline.calls"]) == "1"
 
 
 @languages

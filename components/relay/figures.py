@@ -14,6 +14,17 @@ from components.page import colors
 from components.page.texts import t
 from streamlab.gateway.writer import PROTOCOLS
 
+OWN = ("sse", "websocket", "grpc")  # protocols that are drawn also when nobody speaks them
+LOOKS = {
+    "sse": (colors.MODEL, [1, 0]),
+    "websocket": (colors.TOOL, [6, 3]),
+    "grpc": (colors.THINKING, [2, 2]),
+    "ai-sdk": (colors.GOOD, [8, 2]),
+    "openai-chat": (colors.WAITING, [1, 0]),
+    "openai-responses": (colors.WAITING, [4, 4]),
+    "ag-ui": (colors.GOOD, [2, 4]),
+}
+"""The color of each protocol's line and its dashes."""
 MOMENTS = "relay.moments"  # what the session has seen of the gateway
 WINDOW = 120  # seconds that the charts go back
 REASONS = ("ended", "client", "slow", "drained", "expired", "revoked")
@@ -120,13 +131,16 @@ def _draw_tiles(now: Moment, rate: str) -> None:
 
 def _draw_followers(moments: Sequence[Moment]) -> None:
     now = moments[-1]
+    names = [*OWN, *(each for each in PROTOCOLS if each not in OWN and any(m.followers.get(each) for m in moments))]
     rows = [
         {"x": moment.at - now.at, "y": moment.followers.get(protocol, 0), "who": name}
         for moment in moments
         for protocol, name in PROTOCOLS.items()
+        if protocol in names
     ]
     counts = {PROTOCOLS[protocol]: count for protocol, count in now.followers.items()}
-    _draw("followers", t("relay.chart_followers"), rows, t("relay.alt_followers", counts=_listed(counts)))
+    alternative = t("relay.alt_followers", counts=_listed(counts))
+    _draw("followers", t("relay.chart_followers"), rows, alternative, tuple(PROTOCOLS[each] for each in names))
 
 
 def _first_tokens(now: Moment) -> dict[str, int]:
@@ -147,24 +161,24 @@ def _listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name}: {count}" for name, count in counts.items() if count) or "0"
 
 
-def _draw(name: str, title: str, rows: Rows, alternative: str) -> None:
-    """Draw a small chart; only its rows change from one second to the next."""
+def _draw(name: str, title: str, rows: Rows, alternative: str, lines: tuple[str, ...] = ()) -> None:
+    """Draw a small chart, with a line for each of these names; only its rows change from one second to the next."""
     st.caption(title)
-    spec = _specs(t("relay.axis_ago"))[name]
+    spec = _specs(t("relay.axis_ago"), lines)[name]
     spec["datasets"][spec["layer"][0]["data"]["name"]] = rows
     st.vega_lite_chart(spec=spec, key=f"relay.chart.{name}", alt=alternative)
 
 
-@st.cache_data(max_entries=10, show_spinner=False)
-def _specs(ago: str) -> dict[str, dict[str, Any]]:
+@st.cache_data(max_entries=50, show_spinner=False)
+def _specs(ago: str, lines: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     """Make the charts as Vega-Lite, without their rows. `ago` is the title of the axis of time."""
     chart = alt.Chart(alt.InlineData(values=[]))
     time = alt.X("x:Q", title=ago, scale=alt.Scale(domain=[-WINDOW, 0], clamp=True))
     at_least, whole = alt.Scale(domainMin=0), alt.Axis(tickMinStep=1, format=",d")
     y = alt.Y("y:Q", title=None, scale=at_least, axis=whole)
-    names = list(PROTOCOLS.values())
-    hues = alt.Scale(domain=names, range=[colors.MODEL, colors.TOOL, colors.THINKING])
-    dashes = alt.Scale(domain=names, range=[[1, 0], [6, 3], [2, 2]])
+    looks = [LOOKS[each] for each, name in PROTOCOLS.items() if name in lines]
+    hues = alt.Scale(domain=lines, range=[hue for hue, _ in looks])
+    dashes = alt.Scale(domain=lines, range=[dash for _, dash in looks])
     charts = {
         "followers": chart.mark_line(interpolate="step-after").encode(
             x=time,

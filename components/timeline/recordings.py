@@ -47,19 +47,27 @@ HISTORY: History[Item, Recording] = History("timeline", RUN, _store, _read)
 
 
 def find(run_id: str | None) -> Recording | None:
-    """Return the recording of this id, or the run of a conversation for as long as that and its log are there."""
+    """Return the recording of this id, or the run of a conversation or of another's front end for as long as what was
+    asked and its log are there.
+    """
     if found := HISTORY.find(run_id):
         return found
     lab = engine()
     try:
-        if not run_id or not (chat_id := lab.portal.call(lab.chats.chat_of, run_id)):
-            return None
-        chat = lab.portal.call(lab.chats.get, chat_id)
-        log = lab.portal.call(lab.hub.open, run_id)
+        question = _question(run_id) if run_id else None
+        log = lab.portal.call(lab.hub.open, run_id) if run_id and question is not None else None
     except (UnknownChat, UnknownRun, HubFull, HubUnreachable):
         return None
-    question = next((turn.question for turn in chat.all_turns if turn.run_id == run_id), None)
-    return Recording(question, lab.portal.call(log.since, 0) if log.done else None) if question else None
+    return Recording(question or "", lab.portal.call(log.since, 0) if log.done else None) if log else None
+
+
+def _question(run_id: str) -> str | None:
+    """Return what the run answers, None where that is not known. Raises UnknownChat or HubUnreachable."""
+    lab = engine()
+    if chat_id := lab.portal.call(lab.chats.chat_of, run_id):
+        chat = lab.portal.call(lab.chats.get, chat_id)
+        return next((turn.question for turn in chat.all_turns if turn.run_id == run_id), None)
+    return lab.portal.call(lab.completions.title, run_id)
 
 
 def draw_missing(run_id: str) -> None:

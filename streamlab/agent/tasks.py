@@ -11,7 +11,7 @@ from streamlab.events.outcome import Outcome
 from streamlab.hub import Hub
 from streamlab.models.catalog import Models
 from streamlab.models.options import Options, check_question
-from streamlab.runs.run import Runs, new_run_id
+from streamlab.runs.run import RunLimits, Runs, new_run_id
 
 
 class Agents:
@@ -38,30 +38,30 @@ class Agents:
             self.recordings.ended(run_id)
 
         async with self.recordings.begun(run_id, asked(browser, question, run_id, self._now())):
-            thread_id = self.go_on(question, options, None, [], ended, run_id)
+            thread_id = self.go_on([HumanMessage(question)], options, ended, run_id)
         return run_id
 
     def go_on(
         self,
-        question: str,
+        messages: Sequence[BaseMessage],
         options: Options,
-        after: str | None,
-        since: Sequence[BaseMessage],
         ended: Callable[[Outcome], None],
         run_id: str,
+        after: str | None = None,
+        limits: RunLimits | None = None,
     ) -> str:
-        """Start the agent on a question in a conversation: what it remembers of the thread `after`, and what was said
-        `since`. It remembers the new thread, whose id is returned, until it is told to `forget` it.
+        """Start the agent on messages, of which the last asks: they come after what it remembers of the thread `after`.
+        It remembers the new thread, whose id is returned, until it is told to `forget` it.
 
         Raises TooManyRuns or HubFull.
         """
-        thread = Thread(self._memory, [*since, HumanMessage(question)], after)
+        thread = Thread(self._memory, messages, after)
 
         def build() -> Agent:
             model = self._models.chat_model(options.model, options.temperature)
             return chat_agent(model, options.system, self._memory, self._history_tokens)
 
-        self._runs.start(lambda: AgentAttempt(build, thread), ended, run_id=run_id)
+        self._runs.start(lambda: AgentAttempt(build, thread), ended, limits, run_id)
         return thread.id
 
     @property

@@ -233,8 +233,8 @@ class Chats:
         def ended(outcome: Outcome) -> None:
             self._ended(chat, turn, outcome, thread_id)
 
-        since = list(_messages(before[remembered + 1 :]))
-        thread_id = self._agents.go_on(turn.question, turn.options, after, since, ended, turn.run_id)
+        messages = [*_messages(before[remembered + 1 :]), HumanMessage(turn.question)]
+        thread_id = self._agents.go_on(messages, turn.options, ended, turn.run_id, after)
         self._outcomes[turn.run_id] = None
 
     # What became of it

@@ -52,6 +52,8 @@ class DeliveryDetails:
 
 
 Hook = Callable[[DeliveryDetails], None]
+FeedKey = tuple[Log, bool]
+"""A log, and whether its events are merged for those who lag."""
 
 
 @dataclass
@@ -70,8 +72,18 @@ class Delivery:
     at once, of which it then hears as of any other loss.
     """
 
-    def __init__(self, deliveries: "Deliveries", log: Log, grant: Grant, protocol: str, after: Position | None) -> None:
+    def __init__(
+        self,
+        deliveries: "Deliveries",
+        log: Log,
+        grant: Grant,
+        protocol: str,
+        after: Position | None,
+        *,
+        merged: bool = True,
+    ) -> None:
         self.log = log
+        self.merged = merged
         self.grant = grant
         self.protocol = protocol
         self.reason: EndReason | None = None
@@ -197,8 +209,8 @@ class Deliveries:
         self.pace = pace or Pace()
         self.traffic: defaultdict[str, Traffic] = defaultdict(Traffic)
         self._access = access
-        self._feeds: dict[Log, Feed] = {}
-        self._idle_feeds: dict[Log, Feed] = {}  # for whoever comes back to what was read last
+        self._feeds: dict[FeedKey, Feed] = {}
+        self._idle_feeds: dict[FeedKey, Feed] = {}  # for whoever comes back to what was read last
         self._under_way: set[Delivery] = set()
 
     def __len__(self) -> int:
@@ -207,24 +219,28 @@ class Deliveries:
     def __iter__(self) -> Iterator[Delivery]:
         return iter(tuple(self._under_way))
 
-    def open(self, log: Log, grant: Grant, protocol: str, after: Position | None = None) -> Delivery:
+    def open(
+        self, log: Log, grant: Grant, protocol: str, after: Position | None = None, *, merged: bool = True
+    ) -> Delivery:
         """Make a delivery, to be entered, which begins after the position or at the beginning."""
-        return Delivery(self, log, grant, protocol, after)
+        return Delivery(self, log, grant, protocol, after, merged=merged)
 
     def add(self, delivery: Delivery) -> Feed:
         """Take a delivery in; return the feed of its log, which all who follow that log share."""
         self._under_way.add(delivery)
-        feed = self._feeds.get(delivery.log) or self._idle_feeds.pop(delivery.log, None)
-        feed = self._feeds[delivery.log] = feed or Feed(delivery.log, self.pace.frame)
+        key = delivery.log, delivery.merged
+        feed = self._feeds.get(key) or self._idle_feeds.pop(key, None)
+        feed = self._feeds[key] = feed or Feed(delivery.log, self.pace.frame, merged=delivery.merged)
         feed.join(delivery)
         return feed
 
     def remove(self, delivery: Delivery) -> None:
         self._under_way.discard(delivery)
-        feed = self._feeds[delivery.log]
+        key = delivery.log, delivery.merged
+        feed = self._feeds[key]
         feed.leave(delivery)
         if feed.idle:
-            self._idle_feeds[delivery.log] = self._feeds.pop(delivery.log)
+            self._idle_feeds[key] = self._feeds.pop(key)
             if len(self._idle_feeds) > FEEDS_KEPT:
                 del self._idle_feeds[next(iter(self._idle_feeds))]
 

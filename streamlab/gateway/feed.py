@@ -73,11 +73,15 @@ class FeedReader(Protocol):
 
 
 class Feed:
-    """The frames of one log, and its readers, who are woken when there is one. Belongs to one event loop."""
+    """The frames of one log, and its readers, who are woken when there is one. Belongs to one event loop.
 
-    def __init__(self, log: Log, interval: float) -> None:
+    Without `merged` each event is in them as it is, also for readers that lag.
+    """
+
+    def __init__(self, log: Log, interval: float, *, merged: bool = True) -> None:
         self.log = log
         self._interval = interval
+        self._merged = merged
         self._released = log.seq
         self._readers: set[FeedReader] = set()
         self._ticking: asyncio.Task[None] | None = None
@@ -114,7 +118,7 @@ class Feed:
                 position = Position("", position.seq)  # of no log; one day there may be an event of its number
         frame = self._frames.get(position)
         if not frame or not (frame.whole or frame.position == (log.epoch, log.seq)):
-            items = log.follow(position).read()
+            items = log.follow(position, merged=self._merged).read()
             for start, frame in reversed(list(self._cut(position, items))):
                 self._keep(start, frame)
         return frame

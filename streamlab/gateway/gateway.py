@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from time import monotonic
 from typing import ClassVar, Self
 
+from streamlab.completions.prompt import Prompt
 from streamlab.engine import Engine
 from streamlab.events.outcome import Outcome
 from streamlab.gateway.access import Access, Grant
@@ -84,6 +85,11 @@ class Gateway:
         self.welcome()
         return await self._submissions.begin(asked, grant, key)
 
+    async def complete(self, prompt: Prompt, grant: Grant, key: str | None = None) -> Started:
+        """Start a run that goes on where a front end's own conversation stands, as `ask` does. Raises Refusal."""
+        self.welcome()
+        return await self._submissions.begin(prompt, grant, key)
+
     async def asked_or_begun(
         self, asked: ChatRequest, grant: Grant, key: str | None, after: Position | None
     ) -> tuple[Started, Log]:
@@ -128,10 +134,15 @@ class Gateway:
         except ValueError:
             raise invalid_resume_token() from None
 
-    def deliver(self, log: Log, grant: Grant, protocol: str, after: Position | None = None) -> Delivery:
-        """Make a delivery, to be entered, which begins after the position or at the beginning. Raises Refusal."""
+    def deliver(
+        self, log: Log, grant: Grant, protocol: str, after: Position | None = None, *, merged: bool = True
+    ) -> Delivery:
+        """Make a delivery, to be entered, which begins after the position or at the beginning. Raises Refusal.
+
+        Without `merged` it gives each event as the log has it, also to a client that lags.
+        """
         self.welcome()
-        return self.deliveries.open(log, grant, protocol, after)
+        return self.deliveries.open(log, grant, protocol, after, merged=merged)
 
     async def opening(self, log: Log, grant: Grant) -> Open:
         """Tell what a client hears first: the conversation only if it may do everything."""

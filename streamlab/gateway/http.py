@@ -1,8 +1,9 @@
 """The gateway over HTTP: requests in, JSON and server-sent events out."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -31,7 +32,11 @@ Events: {LOGGED}, and one `{Done.type}` at last.
 Control events, which carry no id: `open` comes first; `gap` and `snapshot` stand in for what cannot be had any more;
 `drain` (the server is going, come back) and `close` (the token's time is over) come before a stream ends early.
 """
-ROUTERS = (router, front.router, page.router)
+Form = Callable[[Refusal, str | None], Response]
+"""Puts a refusal, and the name of the field that it is about, into a protocol's words."""
+FRONT_ENDS: Sequence[tuple[APIRouter, Form]] = ()
+"""The protocols that front ends of others speak: what is served beneath the prefix of each, and its refusals."""
+ROUTERS = (router, front.router, page.router, *(each for each, _ in FRONT_ENDS))
 HEALTH = ("/healthz", "/readyz")  # answered to everyone: they tell nothing
 
 
@@ -44,7 +49,8 @@ def admitting(app: ASGIApp) -> ASGIApp:
             if request and not request.url.path.endswith(HEALTH):
                 gateway_of(request).access.admit(caller_of(request))
         except Refusal as refusal:
-            await _answer(refusal)(scope, receive, send)
+            assert request
+            await _answer(request, refusal)(scope, receive, send)
         else:
             await app(scope, receive, send)
 
@@ -85,7 +91,7 @@ def create_app(settings: Settings) -> FastAPI:
             CORSMiddleware,
             allow_origins=settings.gateway_origins,
             allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "X-Access-Code"],
+            allow_headers=["*"],  # each client of others has some of its own
             expose_headers=["X-Run-Id", "Location", "Retry-After"],
         )
     app.add_middleware(admitting)
@@ -93,20 +99,26 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-def _answer(refusal: Refusal) -> JSONResponse:
-    headers: dict[str, str] = {}
+def _answer(request: Request, refusal: Refusal, field: str | None = None) -> Response:
+    """Answer a refusal in the words of the protocol that is spoken at the address."""
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    form = next((form for each, form in FRONT_ENDS if f"{path}/".startswith(f"{each.prefix}/")), _as_json)
+    response = form(refusal, field)
     if refusal.retry_after is not None:
-        headers["retry-after"] = f"{refusal.retry_after:g}"
+        response.headers["retry-after"] = f"{refusal.retry_after:g}"
     if refusal.status == 401:
-        headers["www-authenticate"] = "Bearer"
-    return JSONResponse(refusal.as_json(), refusal.status, headers)
+        response.headers["www-authenticate"] = "Bearer"
+    return response
+
+
+def _as_json(refusal: Refusal, field: str | None) -> Response:
+    return JSONResponse(refusal.as_json(), refusal.status)
 
 
 async def on_elsewhere(prefix: str, request: Request, error: Exception) -> Response:
     """Answer where nothing but the gateway is served, to an address that is not beneath its prefix."""
-    return _answer(
-        Refusal(404, "not_found", "There is nothing at this address.", f"See {prefix} for the way to go on.")
-    )
+    hint = f"See {prefix} for the way to go on."
+    return _answer(request, Refusal(404, "not_found", "There is nothing at this address.", hint))
 
 
 def _see(request: Request, what: str) -> str:
@@ -116,12 +128,14 @@ def _see(request: Request, what: str) -> str:
 
 async def _on_refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
-    return _answer(error)
+    return _answer(request, error)
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return _answer(Refusal(422, "invalid_request", problems(error.errors()), _see(request, "what may be sent")))
+    refusal = Refusal(422, "invalid_request", problems(error.errors()), _see(request, "what may be sent"))
+    place = next((each["loc"][1:] for each in error.errors()), ())
+    return _answer(request, refusal, ".".join(map(str, place)) or None)
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
@@ -131,7 +145,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
         405: ("method_not_allowed", "This address takes another method.", _see(request, "which")),
         413: ("too_large", f"The body is larger than {limits.BODY:,} bytes.", "Send less."),
     }.get(error.status_code, ("bad_request", "The request could not be read.", _see(request, "what may be sent")))
-    response = _answer(Refusal(error.status_code, code, message, hint))
+    response = _answer(request, Refusal(error.status_code, code, message, hint))
     response.headers.update(error.headers or {})
     if error.status_code == 405:
         response.headers["allow"] = ", ".join(_methods(request))
@@ -146,4 +160,4 @@ def _methods(request: Request) -> list[str]:
 
 
 async def _on_unexpected(request: Request, error: Exception) -> Response:
-    return _answer(internal())
+    return _answer(request, internal())

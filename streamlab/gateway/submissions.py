@@ -15,6 +15,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from streamlab.chats.chat import Busy, Chat, UnknownChat
+from streamlab.completions.prompt import Prompt
 from streamlab.demo_model import is_demo
 from streamlab.engine import Engine
 from streamlab.gateway.access import Access, Grant
@@ -175,7 +176,7 @@ class Submissions:
             self._know(epoch, started)
             self._shared.later(partial(self._asked.put, epoch, started))
 
-    async def begin(self, asked: ChatRequest, grant: Grant, key: str | None) -> Started:
+    async def begin(self, asked: ChatRequest | Prompt, grant: Grant, key: str | None) -> Started:
         """Start a run for the caller, or answer the one that it started under the same key.
 
         Of requests with one key that come at once, wherever they arrive, one starts a run; the others wait up to WAIT
@@ -199,7 +200,7 @@ class Submissions:
             raise unavailable() from None
         return former and replace(former, repeated=True)
 
-    async def _once(self, asked: ChatRequest, grant: Grant, key: str, names: tuple[str, ...]) -> Started:
+    async def _once(self, asked: ChatRequest | Prompt, grant: Grant, key: str, names: tuple[str, ...]) -> Started:
         place = _place(grant, key)
         claim = _KeyedRequest(asked.fingerprint, secrets.token_hex(8))
         until = time.monotonic() + WAIT
@@ -226,7 +227,7 @@ class Submissions:
             raise Refusal(409, "idempotency_conflict", "The Idempotency-Key was used for another request.", hint)
         return former.document.started if former else None
 
-    async def _start(self, asked: ChatRequest, grant: Grant, names: tuple[str, ...]) -> Started:
+    async def _start(self, asked: ChatRequest | Prompt, grant: Grant, names: tuple[str, ...]) -> Started:
         name = grant.name
         slot = await self._limits.enter(name)
         try:
@@ -243,15 +244,11 @@ class Submissions:
         self._started = {key: each for key, each in self._started.items() if each.run_id in self._engine.hub}
         self._started[key] = started
 
-    async def _ask(self, asked: ChatRequest, grant: Grant, names: tuple[str, ...]) -> Started:
+    async def _ask(self, asked: ChatRequest | Prompt, grant: Grant, names: tuple[str, ...]) -> Started:
         try:
-            chat = await self._conversation(asked.conversation, grant)
-            options = await self._options(asked, chat, names)
-            if grant.only_free and cost_money([options.model]):
-                raise access_code_needed()
-            chat = await self._engine.chats.ask(
-                asked.conversation, asked.question, options, asked.told, owner=grant.name
-            )
+            if isinstance(asked, Prompt):
+                return await self._complete(asked, grant, names)
+            return await self._converse(asked, grant, names)
         except InvalidQuestion as error:
             raise Refusal(422, "invalid_request", _said(error), "Send a question.") from None
         except UnknownChat:
@@ -268,7 +265,21 @@ class Submissions:
                 "Ask again in a moment.",
                 retry_after=CAPACITY_RETRY,
             ) from None
+
+    async def _converse(self, asked: ChatRequest, grant: Grant, names: tuple[str, ...]) -> Started:
+        """Go on in a conversation that is kept here, or begin one."""
+        chat = await self._conversation(asked.conversation, grant)
+        options = await self._options(asked, chat, names, grant)
+        chat = await self._engine.chats.ask(asked.conversation, asked.question, options, asked.told, owner=grant.name)
         return Started(chat.turns[-1].run_id, chat.id, options.model, caller=grant.name, owner=chat.owner)
+
+    async def _complete(self, prompt: Prompt, grant: Grant, names: tuple[str, ...]) -> Started:
+        """Answer in a conversation that the caller keeps."""
+        if problem := prompt.problem:
+            raise Refusal(422, "invalid_request", problem)
+        model = await self._model(prompt.model, names, grant)
+        run_id = await self._engine.completions.start(prompt, model)
+        return Started(run_id, "", model, caller=grant.name, owner=grant.name)
 
     async def _conversation(self, chat_id: str | None, grant: Grant) -> Chat | None:
         """Find the conversation that is gone on with. Raises UnknownChat, also for another caller's."""
@@ -277,21 +288,27 @@ class Submissions:
             raise UnknownChat(chat_id)
         return chat
 
-    async def _options(self, asked: ChatRequest, chat: Chat | None, names: tuple[str, ...]) -> Options:
+    async def _options(self, asked: ChatRequest, chat: Chat | None, names: tuple[str, ...], grant: Grant) -> Options:
         """Choose how to answer; a conversation goes on as its last question was, but for what is said anew."""
         last = chat.turns[-1].options if chat else None
-        named = asked.model or (last.model if last else "")
+        model = await self._model(asked.model or (last.model if last else ""), names, grant)
+        system = last.system if last else asked.system
+        temperature = asked.temperature
+        if temperature is None:
+            temperature = last.temperature if last else DEFAULT_TEMPERATURE
+        return Options(model, system, temperature, tools=asked.agent)
+
+    async def _model(self, named: str, names: tuple[str, ...], grant: Grant) -> str:
+        """Choose the model of this name, the server's first for "". Raises Refusal where the caller may not ask it."""
         if named not in names and not is_demo(named) and (unlisted := await self._engine.models.unlisted()):
             raise models_unknown(unlisted[0].address)
         model = named or names[0]
         if await self._engine.models.not_offered([model]):
             hint = f"There is: {', '.join(names[:20])}."
             raise Refusal(422, "unknown_model", "The server has no model of this name.", hint)
-        system = last.system if last else asked.system
-        temperature = asked.temperature
-        if temperature is None:
-            temperature = last.temperature if last else DEFAULT_TEMPERATURE
-        return Options(model, system, temperature, tools=asked.agent)
+        if grant.only_free and cost_money([model]):
+            raise access_code_needed()
+        return model
 
 
 def _in_progress() -> Refusal:

@@ -8,7 +8,15 @@ from streamlab.gateway.control import Close, Drain, Open
 from streamlab.gateway.delivery import Delivery, EndReason
 from streamlab.gateway.feed import Frame
 
-PROTOCOLS = {"sse": "SSE", "websocket": "WebSocket", "grpc": "gRPC"}
+PROTOCOLS = {
+    "sse": "SSE",
+    "websocket": "WebSocket",
+    "grpc": "gRPC",
+    "ai-sdk": "AI SDK",
+    "openai-chat": "OpenAI chat",
+    "openai-responses": "OpenAI responses",
+    "ag-ui": "AG-UI",
+}
 """The name of each protocol in figures and logs, and as people read it."""
 
 Data = TypeVar("Data")

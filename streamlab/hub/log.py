@@ -159,9 +159,11 @@ class Log:
             self._chapters.append(merge_deltas(self._newest(CHAPTER)))
         self._schedule_wake()
 
-    def follow(self, after: Position | None = None) -> "Follower":
-        """Make a follower that reads on from `after`, or from the beginning."""
-        return Follower(self, after)
+    def follow(self, after: Position | None = None, *, merged: bool = True) -> "Follower":
+        """Make a follower that reads on from `after`, or from the beginning; without `merged` it gets every event as
+        it is, also when it lags.
+        """
+        return Follower(self, after, merged=merged)
 
     def since(self, seq: int) -> list[StreamEvent]:
         """Return the kept events after `seq`, oldest first."""
@@ -281,8 +283,9 @@ class Sum:
 class Follower:
     """Reads one log in order, each event once; a context manager, so that the log knows who still follows."""
 
-    def __init__(self, log: Log, after: Position | None) -> None:
+    def __init__(self, log: Log, after: Position | None, *, merged: bool = True) -> None:
         self._log = log
+        self._merged = merged
         self._epoch = after.epoch if after else log.epoch
         self._cursor = after.seq if after else 0
         self._ahead = after is not None and after.seq > log.seq
@@ -339,4 +342,6 @@ class Follower:
 
     @property
     def _lags(self) -> bool:
+        if not self._merged:
+            return False
         return self._log.seq - self._cursor > LAG_EVENTS or self._log.age_of(self._cursor + 1) > LAG_SECONDS

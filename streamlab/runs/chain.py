@@ -10,12 +10,20 @@ from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, SystemMessage, trim_messages
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    InvalidToolCall,
+    SystemMessage,
+    trim_messages,
+)
+from langchain_core.messages import ToolCall as Call
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, GenerationChunk, LLMResult
 from langchain_core.runnables import Runnable
 
-from streamlab.events.event import StreamEvent, TextDelta, Thinking, Usage
+from streamlab.events.event import StreamEvent, TextDelta, Thinking, ToolCall, Usage
 from streamlab.models.connections import Connections
 from streamlab.models.prompt import PROMPT
 from streamlab.models.usage import estimated_usage, reported_usage
@@ -23,6 +31,9 @@ from streamlab.runs.pump import Pump
 from streamlab.text.tokens import estimate_tokens
 
 Clock = Callable[[], float]
+
+Inputs = dict[str, Any] | list[BaseMessage]
+"""What a chain takes: what PROMPT does, or all messages."""
 
 LONGEST_DELTA = 32 * 1024  # characters; what one event may hold is counted in bytes
 
@@ -52,9 +63,11 @@ def count_tokens(messages: Sequence[BaseMessage]) -> int:
 
 
 class ChainAttempt:
-    """One run of the chain, from its input to its events (`thinking`, `text_delta`)."""
+    """One run of a chain, from its input to its events: `thinking`, `text_delta`, and a `tool_call` for what the model
+    calls of the functions that are in the chain, which whoever asked will run.
+    """
 
-    def __init__(self, build: Callable[[], Runnable[dict[str, Any], str]], inputs: dict[str, Any]) -> None:
+    def __init__(self, build: Callable[[], Runnable[Any, str]], inputs: Inputs) -> None:
         self._build = build  # called in the thread: a new model's client takes time to make
         self._inputs = inputs
         self._observer = _Observer()
@@ -66,13 +79,13 @@ class ChainAttempt:
         """As the server reported it, otherwise estimated from what was sent and has arrived."""
         if self._observer.usage:
             return self._observer.usage
-        sent = PROMPT.invoke(self._inputs).to_messages()
+        sent = PROMPT.invoke(self._inputs).to_messages() if isinstance(self._inputs, dict) else self._inputs
         return estimated_usage(count_tokens(sent), "".join(self._text), "".join(self._thoughts))
 
     @property
     def remark(self) -> str | None:
-        """What is to be said of the answer: see `answer_remark`."""
-        return answer_remark(self._observer.finish, self._observer.text_kind)
+        """What is to be said of the answer, also that it ends with `tool_calls` for whoever asked."""
+        return "tool_calls" if self._observer.calls else answer_remark(self._observer.finish, self._observer.text_kind)
 
     async def events(self, clock: Clock) -> AsyncIterator[list[StreamEvent]]:
         """Give the events in batches, as they gather; `at` is the clock's time in the moment each one arrived."""
@@ -94,6 +107,8 @@ class ChainAttempt:
             self._text.append(text)
             for start in range(0, len(text), LONGEST_DELTA):
                 yield TextDelta(text[start : start + LONGEST_DELTA], at=clock())
+        for call in self._observer.calls:
+            yield ToolCall(call["name"] or "", call["id"] or "", call["args"], at=clock())
 
 
 class _Observer(BaseCallbackHandler):
@@ -104,6 +119,13 @@ class _Observer(BaseCallbackHandler):
         self.finish: str | None = None
         self.text_kind: str | None = None
         self._reasoning: list[str] = []
+        self._calling: AIMessage | None = None
+
+    @property
+    def calls(self) -> list[Call | InvalidToolCall]:
+        """Return the calls that the model made; the arguments of one that are no JSON are as it wrote them."""
+        message = self._calling
+        return [*message.tool_calls, *message.invalid_tool_calls] if message else []
 
     def take_reasoning(self) -> str:
         if not self._reasoning:
@@ -121,6 +143,7 @@ class _Observer(BaseCallbackHandler):
                 self.usage = reported_usage(reported)
             self.finish = message.response_metadata.get("finish_reason")
             self._reasoning.append(reasoning_text(message))
+            self._calling = message
 
     def on_llm_new_token(
         self, token: Any, *, chunk: GenerationChunk | ChatGenerationChunk | None = None, **kwargs: Any
@@ -132,6 +155,10 @@ class _Observer(BaseCallbackHandler):
             self.usage = reported_usage(reported)
         if chunk and chunk.generation_info and (finish := chunk.generation_info.get("finish_reason")):
             self.finish = finish
+        if isinstance(before := self._calling, AIMessageChunk):
+            self._calling = before + message
+        elif message.tool_call_chunks:
+            self._calling = message
         if message.additional_kwargs or not isinstance(message.content, str):
             self._reasoning.append(reasoning_text(message))
             self.text_kind = message.additional_kwargs.get("text_kind") or self.text_kind
