@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator
 from pydantic.alias_generators import to_camel
 
 from streamlab.completions.prompt import Prompt
@@ -75,9 +75,7 @@ class OtherPart(_Part):
 
 
 class FilePart(_Part):
-    @model_validator(mode="after")
-    def _refuse(self) -> "FilePart":
-        raise ValueError("the models here take no files, only text")
+    """A file, which no model here takes."""
 
 
 def _kind(part: Any) -> str | None:
@@ -136,6 +134,8 @@ class SentChat(_Sent):
     def prompt(self) -> Prompt:
         """Tell the model what was said. Raises Refusal where there is no question to answer."""
         messages = self._to_answer
+        if any(isinstance(part, FilePart) for message in messages for part in message.parts):
+            raise _invalid("The models here take no files, only text.")
         if messages[-1].role != "user":
             raise _invalid("The last message must be the user's: send one, or have the answer written anew.")
         if not messages[-1].text.strip():
