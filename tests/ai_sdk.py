@@ -18,6 +18,7 @@ from tests.gateway import parse_stream
 from tests.javascript import ROOT, install
 
 FOLDER = ROOT / "tests/frontends/ai_sdk"
+EXAMPLE = ROOT / "examples/ai-sdk"
 READERS: list[tuple[str, Version]] = [("5.0.92", 5), ("5", 5), ("6", 5), ("7", 5), ("6", 6), ("7", 7)]
 """Versions of the packages, each with the one that it asks for. What is for 5 is for all of them.
 
