@@ -70,13 +70,18 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def site(built: Path) -> Iterator[Site]:
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def site(built: Path, browser: Browser) -> Iterator[Site]:
     """The page as `vite preview` serves it, which passes `/api` on as the development server does."""
     port = free_port()
     with (
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(served(gateway_runs_per_minute=1_000)) as gateway,
-        chromium() as browser,
         previewed(built, port, gateway.url.removesuffix("/api")),
     ):
         yield Site(f"http://127.0.0.1:{port}", gateway, browser)
@@ -206,28 +211,27 @@ def stack(
 
 @pytest.mark.soak
 @needs_nginx
-def test_a_gateway_that_dies(stack: Stack) -> None:
+def test_a_gateway_that_dies(stack: Stack, browser: Browser) -> None:
     """One that does not write the answer, but through which the page reads it: it comes back through the other one by
     itself, and shows the whole answer once. When the one that writes it dies, the page says so, and can ask again.
     """
-    with chromium() as browser:
-        page = browser.new_page(extra_http_headers=BEARER)
-        page.set_default_timeout(LONG)
-        for model in (SLOWER, SLOW):
-            page.goto(f"{stack.url.removesuffix('/api')}/?model={quote(model, safe='')}")
-            ask(page)
+    page = browser.new_page(extra_http_headers=BEARER)
+    page.set_default_timeout(LONG)
+    for model in (SLOWER, SLOW):
+        page.goto(f"{stack.url.removesuffix('/api')}/?model={quote(model, safe='')}")
+        ask(page)
+        has(page, 10)
+        writer, reader = sorted(stack.gateways, key=lambda each: figure(each.url, LIVE, BEARER), reverse=True)
+        victim = reader if model == SLOWER else writer
+        while not figure(victim.url, FOLLOWERS, BEARER):
+            page.reload()
             has(page, 10)
-            writer, reader = sorted(stack.gateways, key=lambda each: figure(each.url, LIVE, BEARER), reverse=True)
-            victim = reader if model == SLOWER else writer
-            while not figure(victim.url, FOLLOWERS, BEARER):
-                page.reload()
-                has(page, 10)
-            victim.signal(signal.SIGKILL)
-            victim.wait()
-            if victim is writer:
-                expect(page.get_by_role("alert")).to_contain_text("This answer was cut off")
-                button(page, "Ask again").click()
-            has(page, len(WORDS) - 1)
-            is_ready(page)
-            assert answers(page) == [WORDS]
-            stack.up()
+        victim.signal(signal.SIGKILL)
+        victim.wait()
+        if victim is writer:
+            expect(page.get_by_role("alert")).to_contain_text("This answer was cut off", timeout=LONG)
+            button(page, "Ask again").click()
+        has(page, len(WORDS) - 1)
+        is_ready(page)
+        assert answers(page) == [WORDS]
+        stack.up()
