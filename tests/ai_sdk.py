@@ -1,14 +1,18 @@
-"""The AI SDK's packages of `tests/frontends/ai_sdk`, as they are installed, and what they make of an answer."""
+"""What the AI SDK's chats send, and what its packages of `tests/frontends/ai_sdk`, as installed, make of an answer."""
 
 import base64
 import json
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
+import httpx2
+
+from streamlab.events.event import Done, Error
 from streamlab.gateway.control import Open
 from streamlab.gateway.feed import Frame
 from streamlab.gateway.protocols.ai_sdk.message import Version
@@ -110,3 +114,67 @@ def chunks(body: bytes) -> list[Json]:
     *told, end = [sent.data for sent in parse_stream(body)]
     assert end == "[DONE]"
     return [json.loads(line) for line in told]
+
+
+def check_chunks(told: list[Json]) -> None:
+    """Each start has its end, parts and calls are of an open step, and nothing comes after the end."""
+    open_parts: list[str] = []
+    calls: Counter[str] = Counter()
+    in_step = False
+    assert [each["type"] for each in told].count("finish") == 1
+    assert (told[0]["type"], told[-1]["type"]) == ("start", "finish")
+    for chunk in told[1:]:
+        kind, _, what = chunk["type"].rpartition("-")
+        match what:
+            case "step":
+                assert not open_parts
+                assert in_step == (chunk["type"] != "start-step")
+                in_step = chunk["type"] != "finish-step"
+            case "start":
+                assert in_step
+                assert not open_parts
+                open_parts = [chunk["id"]]
+            case "delta":
+                assert open_parts == [chunk["id"]]
+                assert chunk["delta"]
+            case "end":
+                assert open_parts.pop() == chunk["id"]
+            case "available" if kind == "tool-input":
+                assert in_step
+                assert chunk["toolCallId"] not in calls
+                calls[chunk["toolCallId"]] = 0
+            case "available" | "error" if kind == "tool-output":
+                calls[chunk["toolCallId"]] += 1
+    assert not in_step
+    assert not open_parts
+    assert set(calls.values()) <= {1}
+
+
+def check_read(read: Read, events: list[Item]) -> None:
+    """The chat is at rest, and has all that was told."""
+    done = events[-1]
+    assert isinstance(done, Done)
+    failed = done.status in ("failed", "lost") or any(isinstance(event, Error) for event in events)
+    assert read.state["status"] == ("error" if failed else "ready")
+    assert read.state["calls"] == 0  # the tools are none of the page's
+    assert bool(read.state["errors"]) == failed
+    assert {part["state"] for part in read.parts if "state" in part} <= {"done", "output-available", "output-error"}
+
+
+def said(*parts: Any, role: str = "user") -> Json:
+    return {"id": "m", "role": role, "parts": list(parts)}
+
+
+def text(content: str) -> Json:
+    return {"type": "text", "text": content, "state": "done", "providerMetadata": {"any": {}}}
+
+
+def chat(*messages: Json, **more: Any) -> Json:
+    sent = list(messages) or [said(text("What is streaming?"))]
+    return {"id": "chat", "messages": sent, "trigger": "submit-message", "messageId": None} | more
+
+
+def check_sentence(answer: httpx2.Response) -> None:
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.text.endswith(".")
+    assert "\n" not in answer.text

@@ -33,7 +33,7 @@ pytestmark = [needs_chromium, needs_node]
 LONG = int(PATIENCE * 1000)  # milliseconds
 WORDS = " ".join(str(number) for number in range(1, 101))
 SLOW = demo_model(text=WORDS, rate=30)
-SLOWER = demo_model(text=WORDS, rate=5)
+SLOWER = demo_model(text=WORDS, rate=2.5)
 ENDLESS = demo_model(chunks=100_000, rate=20)
 
 LIVE, FOLLOWERS = "streamlab_runs_live", 'streamlab_followers{protocol="ai-sdk"}'
@@ -224,6 +224,7 @@ def test_a_gateway_that_dies(stack: Stack, browser: Browser) -> None:
         writer, reader = sorted(stack.gateways, key=lambda each: figure(each.url, LIVE, BEARER), reverse=True)
         victim = reader if model == SLOWER else writer
         while not figure(victim.url, FOLLOWERS, BEARER):
+            assert figure(writer.url, LIVE, BEARER)
             page.reload()
             has(page, 10)
         victim.signal(signal.SIGKILL)
