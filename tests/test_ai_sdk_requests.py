@@ -104,6 +104,11 @@ def test_text_after_a_call_of_its_step_stays_after_it(agent: bool) -> None:
     assert messages[-1].text.endswith("b")
 
 
+def test_instructions_of_the_page_come_first() -> None:
+    """Some front ends send them beside the messages."""
+    assert told(said(text("q")), system="Be brief.") == (SystemMessage("Be brief."), HumanMessage("q"))
+
+
 def test_an_answer_that_is_wanted_anew_is_left_out() -> None:
     """`useChat` does so itself; whoever sends it says by the trigger what is meant."""
     sent = chat(said(text("q")), said(text("a"), role="assistant"), trigger="regenerate-message")

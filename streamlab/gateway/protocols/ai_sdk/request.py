@@ -128,6 +128,7 @@ class SentChat(_Sent):
     messages: list[UIMessage] = Field(min_length=1, max_length=1_000)
     trigger: Literal["submit-message", "regenerate-message"] | None = None
     model: str | None = Field(None, max_length=500)
+    system: str | None = Field(None, description="instructions, as assistant-ui sends them")
     agent: bool | None = None
     temperature: float | None = Field(None, ge=0, le=2, allow_inf_nan=False)
 
@@ -141,7 +142,8 @@ class SentChat(_Sent):
         if not messages[-1].text.strip():
             raise _invalid("The question is empty.")
         agent = bool(self.agent)
-        told = tuple(each for message in messages for each in _told(message, agent))
+        instructions = [SystemMessage(self.system)] if self.system else []
+        told = (*instructions, *(each for message in messages for each in _told(message, agent)))
         return Prompt(told, self.model or "", self.temperature, agent)
 
     @property
