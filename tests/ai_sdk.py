@@ -47,6 +47,12 @@ class Read:
         return parts
 
     @property
+    def read(self) -> list[Json]:
+        """The parts of the message that a program reads without a chat."""
+        parts: list[Json] = self.state["read"]["parts"]
+        return parts
+
+    @property
     def last_step(self) -> list[Json]:
         starts = [at for at, part in enumerate(self.parts) if part["type"] == "step-start"]
         return self.parts[starts[-1] + 1 :] if starts else []
@@ -158,6 +164,7 @@ def check_read(read: Read, events: list[Item]) -> None:
     assert read.state["status"] == ("error" if failed else "ready")
     assert read.state["calls"] == 0  # the tools are none of the page's
     assert bool(read.state["errors"]) == failed
+    assert read.read == read.parts
     assert {part["state"] for part in read.parts if "state" in part} <= {"done", "output-available", "output-error"}
 
 
