@@ -1,0 +1,60 @@
+import { useEffect, useRef, useState, type KeyboardEvent } from "react";
+
+interface Props {
+  live: boolean;
+  onSend: (question: string) => void;
+  onStop: () => void;
+}
+
+/** Enter sends, Shift+Enter breaks the line, Escape stops. Enter that ends a conversion of an input method does neither. */
+export function Composer({ live, onSend, onStop }: Props) {
+  const [question, setQuestion] = useState("");
+  const box = useRef<HTMLTextAreaElement>(null);
+  const empty = !question.trim();
+
+  useEffect(() => {
+    box.current?.focus();
+  }, [live]);
+
+  const send = () => {
+    if (live || empty) return;
+    onSend(question.trim());
+    setQuestion("");
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    // Safari ends the composition first; its Enter is then known by its key code alone.
+    if (event.nativeEvent.isComposing || event.keyCode === 229) return;
+    if (event.key === "Escape" && live) onStop();
+    if (event.key !== "Enter" || event.shiftKey) return;
+    event.preventDefault();
+    send();
+  };
+  return (
+    <form
+      className="composer"
+      onSubmit={(event) => {
+        event.preventDefault();
+        send();
+      }}
+    >
+      <textarea
+        ref={box}
+        rows={1}
+        value={question}
+        placeholder="Ask something"
+        aria-label="Ask something"
+        onChange={(event) => setQuestion(event.target.value)}
+        onKeyDown={onKeyDown}
+      />
+      {live ? (
+        <button type="button" className="main" onClick={onStop}>
+          Stop
+        </button>
+      ) : (
+        <button type="submit" className="main" disabled={empty}>
+          Ask
+        </button>
+      )}
+    </form>
+  );
+}

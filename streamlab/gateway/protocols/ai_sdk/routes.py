@@ -1,0 +1,105 @@
+"""Where the AI SDK's chat asks: `useChat` with `/api/ai-sdk/chat` as its `api`."""
+
+from contextlib import suppress
+from typing import Annotated, cast
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.responses import PlainTextResponse
+
+from streamlab.completions.prompt import Prompt
+from streamlab.gateway.access import Grant
+from streamlab.gateway.errors import Refusal
+from streamlab.gateway.gateway import Gateway
+from streamlab.gateway.parameters import FullAccess, IdempotencyKey, TheGateway
+from streamlab.gateway.protocols.ai_sdk.chats import LastRuns
+from streamlab.gateway.protocols.ai_sdk.message import Version
+from streamlab.gateway.protocols.ai_sdk.request import SentChat
+from streamlab.gateway.protocols.ai_sdk.writer import HEADERS, MessageWriter
+from streamlab.gateway.protocols.sse import EventStream
+from streamlab.gateway.requests import LimitedRoute
+from streamlab.gateway.submissions import Started
+from streamlab.hub import Log
+
+ReaderVersion = Annotated[int, Query(alias="version", ge=5, le=7, description="the major version of `ai`")]
+
+router = APIRouter(prefix="/ai-sdk", route_class=LimitedRoute, redirect_slashes=False, include_in_schema=False)
+
+
+def refused(refusal: Refusal, field: str | None) -> Response:
+    """Answer a refusal as one sentence: a chat shows the body of any error as its message."""
+    return PlainTextResponse(refusal.details.message, refusal.status)
+
+
+@router.post("/chat")
+async def ask(
+    sent: SentChat,
+    request: Request,
+    gateway: TheGateway,
+    grant: FullAccess,
+    key: IdempotencyKey = None,
+    version: ReaderVersion = 5,
+) -> Response:
+    """Answer the last message. What is still being answered in the chat is stopped: its page follows it no more."""
+    prompt = sent.prompt()
+    started = await gateway.engine.hub.shared.finish(_begin(gateway, sent.id, prompt, grant, key))
+    log = await gateway.log(started.run_id, grant)
+    replayed = {"idempotency-replayed": "true"} if started.repeated else {}
+    return await _stream(request, gateway, log, grant, version, replayed)
+
+
+@router.get("/chat/{chat_id:path}/stream")
+async def resume(
+    chat_id: str,
+    request: Request,
+    gateway: TheGateway,
+    grant: FullAccess,
+    version: ReaderVersion = 5,
+    ended: Annotated[bool, Query(description="also when the answer has ended, for as long as it is kept")] = False,
+) -> Response:
+    """Tell the chat's answer from its beginning, while it is being written."""
+    log = await _last(gateway, chat_id, grant)
+    if log is None or (log.done and not ended):
+        return Response(status_code=204)
+    return await _stream(request, gateway, log, grant, version)
+
+
+@router.post("/chat/{chat_id:path}/stop")
+async def stop(chat_id: str, gateway: TheGateway, grant: FullAccess) -> Response:
+    """Stop what is being answered in the chat, for all who follow it; 204 where nothing is."""
+    log = await _last(gateway, chat_id, grant)
+    if log is None or log.done:
+        return Response(status_code=204)
+    gateway.stop(log)
+    return Response(status_code=202)
+
+
+async def _begin(gateway: Gateway, chat_id: str, prompt: Prompt, grant: Grant, key: str | None) -> Started:
+    started = await gateway.complete(prompt, grant, key)
+    former = await LastRuns(gateway.engine.hub.shared).put(grant, chat_id, started.run_id)
+    if former:
+        with suppress(Refusal):
+            gateway.stop(await gateway.log(former, grant))
+    return started
+
+
+async def _last(gateway: Gateway, chat_id: str, grant: Grant) -> Log | None:
+    """Open the log of the chat's last run; None where there is none. Raises Refusal."""
+    run_id = await LastRuns(gateway.engine.hub.shared).get(grant, chat_id)
+    if run_id is None:
+        return None
+    try:
+        return await gateway.log(run_id, grant)
+    except Refusal as refusal:
+        if refusal.status == 404:
+            return None
+        raise
+
+
+async def _stream(
+    request: Request, gateway: Gateway, log: Log, grant: Grant, version: int, more: dict[str, str] | None = None
+) -> Response:
+    writer = MessageWriter(cast(Version, version))
+    delivery = gateway.deliver(log, grant, writer.name)
+    location = f"{request.scope['root_path']}/runs/{log.run_id}"
+    headers = HEADERS | {"x-run-id": log.run_id, "location": location} | (more or {})
+    return EventStream(delivery, writer, await gateway.opening(log, grant), headers)

@@ -1,0 +1,135 @@
+"""The AI SDK's chats: whose they are, which run answers in them, and how one comes back to it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from streamlab.gateway.access import LOCAL, Grant
+from streamlab.gateway.protocols.ai_sdk.chats import LastRuns
+from streamlab.hub import Log
+from tests.access import OTHER, SECRET
+from tests.ai_sdk import chat, check_sentence
+from tests.conftest import demo_model, until
+from tests.gateway import FAST, Served, delta, parse_stream, served
+
+pytestmark = pytest.mark.anyio
+
+TEXT = "An answer of several words."
+ADA, BOB = ({"authorization": f"Bearer {token}"} for token in (SECRET, OTHER))
+ENDLESS = demo_model(chunks=100_000, rate=20)
+
+Json = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+async def lab(anyio_backend: str) -> AsyncIterator[Served]:
+    tokens = tuple(SecretStr(f"{name}:{token}") for name, token in (("ada", SECRET), ("bob", OTHER)))
+    async with served(FAST, gateway_tokens=tokens, gateway_runs_per_minute=10_000, gateway_max_runs=1_000) as lab:
+        lab.client.headers.update(ADA)
+        yield lab
+
+
+async def live(lab: Served, id: str, caller: dict[str, str] = ADA) -> Log:
+    """Ask in a chat for an answer without end, and leave."""
+    sent = chat(id=id, model=ENDLESS)
+    async with lab.client.stream("POST", "/ai-sdk/chat", json=sent, headers=caller) as response:
+        assert response.status_code == 200
+        return lab.engine.hub.log(response.headers["x-run-id"])
+
+
+def at(chat_id: str, what: str) -> str:
+    return f"/ai-sdk/chat/{chat_id}/{what}"
+
+
+async def stopped(log: Log) -> None:
+    await until(lambda: log.done is not None)
+    assert log.done is not None
+    assert log.done.status == "stopped"
+
+
+async def test_another_callers_chat_of_the_same_id_is_another(lab: Served) -> None:
+    """Neither reads nor stops the other's, nor takes its place."""
+    log = await live(lab, "mine")
+    assert (await lab.client.get(at("mine", "stream"), headers=BOB)).status_code == 204
+    assert (await lab.client.post(at("mine", "stop"), headers=BOB)).status_code == 204
+    his = await live(lab, "mine", BOB)
+    assert log.done is None
+    assert (await lab.client.post(at("mine", "stop"))).status_code == 202
+    await stopped(log)
+    assert his.done is None
+    assert (await lab.client.post(at("mine", "stop"), headers=BOB)).status_code == 202
+    await stopped(his)
+
+
+async def test_a_new_question_takes_the_place_of_the_former(lab: Served) -> None:
+    """Which is stopped, once the new one was taken; a refused one changes nothing."""
+    first = await live(lab, "again")
+    refused = await lab.client.post("/ai-sdk/chat", json=chat(id="again", model="gpt-99"))
+    assert refused.status_code == 422
+    assert first.done is None
+    second = await live(lab, "again")
+    await stopped(first)
+    async with lab.client.stream("GET", at("again", "stream")) as response:
+        assert response.headers["x-run-id"] == second.run_id
+        assert response.headers["x-vercel-ai-ui-message-stream"] == "v1"
+        assert response.headers["location"] == f"/api/runs/{second.run_id}"
+    await lab.client.post(at("again", "stop"))
+    await stopped(second)
+
+
+async def test_the_same_question_again_under_its_key(lab: Served) -> None:
+    """Is answered by the same run, which goes on."""
+    sent, key = chat(id="keyed", model=ENDLESS), {"idempotency-key": "k1"}
+    runs = []
+    for _ in range(2):
+        async with lab.client.stream("POST", "/ai-sdk/chat", json=sent, headers=key) as response:
+            runs.append(response.headers["x-run-id"])
+    assert response.headers["idempotency-replayed"] == "true"
+    assert runs[0] == runs[1]
+    assert lab.engine.hub.log(runs[0]).done is None
+    await lab.client.post(at("keyed", "stop"))
+
+
+async def test_an_answer_that_has_ended_can_be_had_by_who_asks_for_it(lab: Served) -> None:
+    """A page whose connection was cut just before the end would else not have it."""
+    sent = chat(id="over", model=demo_model(text=TEXT))
+    whole = await lab.client.post("/ai-sdk/chat", json=sent)
+    assert parse_stream(whole.content)[-1].data == "[DONE]"
+    assert (await lab.client.get(at("over", "stream"))).status_code == 204
+    again = await lab.client.get(at("over", "stream"), params={"ended": "true"})
+    assert again.status_code == 200
+    assert again.headers["x-run-id"] == whole.headers["x-run-id"]
+    for answer in (whole, again):
+        deltas = [sent.json["delta"] for sent in parse_stream(answer.content)[:-1] if "delta" in sent.json]
+        assert "".join(deltas) == TEXT
+
+
+async def test_two_questions_at_once_leave_one_answer(lab: Served) -> None:
+    """Whichever comes last is the chat's, and every other is stopped."""
+    logs = await asyncio.gather(*(live(lab, "at once") for _ in range(5)))
+    await until(lambda: sum(log.done is None for log in logs) == 1)
+    (last,) = (log for log in logs if log.done is None)
+    async with lab.client.stream("GET", at("at%20once", "stream")) as response:
+        assert response.headers["x-run-id"] == last.run_id
+    await lab.client.post(at("at%20once", "stop"))
+
+
+async def test_a_server_that_leaves_says_that_the_answer_goes_on() -> None:
+    """The stream does not look whole."""
+    async with served(FAST) as lab:
+        log = lab.log(delta("Half"))  # as one that another process writes
+        await LastRuns(lab.engine.hub.shared).put(Grant(LOCAL), "c", log.run_id)
+        async with lab.client.stream("GET", at("c", "stream")) as response:
+            await until(lambda: log.followers == 1)
+            await lab.gateway.drain(notice=0)
+            body = b"".join([piece async for piece in response.aiter_raw()])
+        *_, text_delta, last = (sent.json for sent in parse_stream(body))
+        assert text_delta["delta"] == "Half"
+        assert last["type"] == "error"
+        assert last["errorText"].endswith("Reload the page to see the rest of it.")
+        refused = await lab.client.post("/ai-sdk/chat", json=chat())
+        assert refused.status_code == 503
+        check_sentence(refused)
