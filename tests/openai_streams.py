@@ -5,7 +5,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from streamlab.events.event import Done, FinalAnswer, encode
+from streamlab.events.event import (
+    Done,
+    FinalAnswer,
+    StreamEvent,
+    TextDelta,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    Usage,
+    encode,
+)
 from streamlab.gateway.control import Open
 from streamlab.gateway.feed import Frame
 from streamlab.gateway.protocols.openai.chat_writer import ChatForm, ChatWriter
@@ -16,7 +26,8 @@ from streamlab.gateway.protocols.openai.responses_writer import ResponsesWriter
 from streamlab.gateway.protocols.openai.text import json_of
 from streamlab.gateway.protocols.sse import Body
 from streamlab.gateway.writer import Packet, Writer
-from streamlab.hub import Item, Position
+from streamlab.hub import Item, Log, Position
+from streamlab.hub.log import Bounds
 from tests.gateway import parse_stream
 
 Json = dict[str, Any]
@@ -159,3 +170,44 @@ def final(events: Sequence[Item]) -> str | None:
     answers = [event.content for event in events if isinstance(event, FinalAnswer)]
     completed = any(isinstance(event, Done) and event.status == "completed" for event in events)
     return answers[-1] if answers and completed else None
+
+
+# Runs
+
+USAGE = Usage(3, 4, reasoning_tokens=1)
+
+
+def log_of(*events: StreamEvent, bounds: Bounds | None = None) -> Log:
+    log = Log("run", bounds)
+    for event in events:
+        log.append(event)
+    return log
+
+
+def numbered(*events: StreamEvent) -> list[StreamEvent]:
+    return log_of(*events).since(0)
+
+
+def text(content: str, step: int = 1) -> StreamEvent:
+    return TextDelta(content, step=step)
+
+
+def completed(content: str, code: str | None = None, step: int = 1) -> list[StreamEvent]:
+    return [FinalAnswer(content, step=step), Done("completed", code, USAGE, step=step)]
+
+
+def call(id: str = "call_1", given: Any = None) -> list[StreamEvent]:
+    return [ToolCall("weather", id, given), ToolResult("weather", id, status="stopped")]
+
+
+BEGUN = Thinking("", state="begun")
+PLAIN = numbered(BEGUN, text("Hel"), text("lo"), *completed("Hello"))
+AGENT = numbered(
+    BEGUN, text("Let me see."), *call(), text("It is ", 2), text("sunny.", 2), *completed("It is sunny.", step=2)
+)
+CALLS = numbered(
+    BEGUN, text("Well."), ToolCall("weather", "a", {"city": "Kyōto"}), ToolCall("weather", "b", "{broken"),
+    ToolResult("weather", "a", status="stopped"), ToolResult("weather", "b", status="stopped"),
+    *completed("Well.", "tool_calls"),
+)  # fmt: skip
+THOUGHT = numbered(BEGUN, Thinking("Hm"), Thinking("."), text("Yes."), *completed("Yes."))

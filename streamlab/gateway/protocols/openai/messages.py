@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError, from_json
 from streamlab.gateway.protocols.openai.errors import FieldRefusal
 
 TEXT_PARTS = ("text", "input_text", "output_text", "summary_text")
-PLACE = re.compile(r"(?!(str|message|function_call|function_call_output|reasoning)$)[a-z_0-9]{1,40}", re.ASCII)
+PLACE = re.compile(r"(?!str$)[a-z_0-9]{1,40}", re.ASCII)
 """The names of fields, and not those that pydantic has for the choices where there are several."""
 
 R = TypeVar("R", bound=BaseModel)
@@ -45,8 +45,11 @@ Content = Annotated[str, BeforeValidator(_text_of)]
 """A text, or parts that are texts."""
 
 
+FunctionName = Annotated[str, Field(min_length=1, max_length=256)]
+
+
 class NamedFunction(BaseModel):
-    name: str = Field(min_length=1, max_length=256)
+    name: FunctionName
 
 
 def call(name: str, arguments: str, id: str) -> AIMessage:
@@ -111,7 +114,12 @@ def read(kind: type[R], body: bytes) -> R:
 
 def _problem(error: ValidationError) -> FieldRefusal:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    place = ".".join(str(part) for part in first["loc"] if isinstance(part, int) or PLACE.fullmatch(part))
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"] if _is_place(part))
+    place = place.removeprefix(".")
     sentence = str(first["msg"]).removeprefix("Value error, ").encode(errors="replace").decode()
     code = {"missing": "missing_required_parameter", "unsupported": "unsupported_parameter"}.get(first["type"])
     return FieldRefusal(place or None, f"{place}: {sentence}." if place else f"{sentence}.", code or "invalid_value")
+
+
+def _is_place(part: int | str) -> bool:
+    return isinstance(part, int) or PLACE.fullmatch(part) is not None

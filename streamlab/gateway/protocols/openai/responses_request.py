@@ -18,7 +18,7 @@ from streamlab.gateway.protocols.openai.chat_request import (
     tool_parameters,
 )
 from streamlab.gateway.protocols.openai.errors import FieldRefusal
-from streamlab.gateway.protocols.openai.messages import Content, NamedFunction, call, check_calls, joined
+from streamlab.gateway.protocols.openai.messages import Content, FunctionName, NamedFunction, call, check_calls, joined
 from streamlab.models.options import DEFAULT_TEMPERATURE
 
 LOGPROBS = "message.output_text.logprobs"
@@ -99,17 +99,17 @@ class InputReasoning(BaseModel):
 TAGS = ("message", "function_call", "function_call_output", "reasoning")
 
 
-def _tag(item: object) -> object:
-    if isinstance(item, BaseModel):
-        return getattr(item, "type", None)
-    return item.get("type") or "message" if isinstance(item, dict) else None
+def _tag(item: object) -> str | None:
+    """Name the kind of an item, by a name that no field has."""
+    kind = item.get("type") or "message" if isinstance(item, dict) else getattr(item, "type", None)
+    return f"#{kind}"
 
 
 InputItem = Annotated[
-    Annotated[InputMessage, Tag("message")]
-    | Annotated[InputCall, Tag("function_call")]
-    | Annotated[InputResult, Tag("function_call_output")]
-    | Annotated[InputReasoning, Tag("reasoning")],
+    Annotated[InputMessage, Tag("#message")]
+    | Annotated[InputCall, Tag("#function_call")]
+    | Annotated[InputResult, Tag("#function_call_output")]
+    | Annotated[InputReasoning, Tag("#reasoning")],
     Discriminator(
         _tag,
         custom_error_type="unsupported",
@@ -123,8 +123,9 @@ def _as_items(sent: object) -> object:
     return [{"role": "user", "content": sent}] if isinstance(sent, str) else sent
 
 
-class FunctionTool(NamedFunction):
+class FunctionTool(BaseModel):
     type: Literal["function"]
+    name: FunctionName
     description: str | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
