@@ -34,7 +34,7 @@ from streamlab.gateway.submissions import Started
 from streamlab.hub import HubUnreachable, Log
 
 TURNS = 1_000  # that are gone back by previous_response_id
-STOPPING = 5.0  # seconds that a run has to end when it is cancelled, before that is answered
+STOPPING = 10.0  # seconds that a run has to end when it is cancelled, before that is answered
 
 _INPUT = TypeAdapter(list[InputItem])
 
