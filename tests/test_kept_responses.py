@@ -153,14 +153,16 @@ async def test_a_response_is_found_followed_and_cancelled_at_the_other_gateway(g
     async with openai_client(here) as one, openai_client(there) as other:
         asked: dict[str, Any] = {"model": demo_model(chunks=60, rate=100), "background": True}
         stream = await one.responses.create(input="Hi", stream=True, **asked)
-        seen = [await anext(aiter(stream)) for _ in range(8)]
+        seen: list[Any] = [await anext(aiter(stream)) for _ in range(8)]
         await stream.close()
-        response_id = seen[0].response.id  # type: ignore[union-attr]
-        rest = [event async for event in await other.responses.retrieve(response_id, stream=True, starting_after=7)]
-        whole = [event async for event in await one.responses.retrieve(response_id, stream=True)]
+        response_id = seen[0].response.id
+        rest: list[Any] = [
+            event async for event in await other.responses.retrieve(response_id, stream=True, starting_after=7)
+        ]
+        whole: list[Any] = [event async for event in await one.responses.retrieve(response_id, stream=True)]
         assert [*seen, *rest] == whole
         assert [event.sequence_number for event in whole] == list(range(len(whole)))
-        assert (await other.responses.retrieve(response_id)).to_dict() == whole[-1].response.to_dict()  # type: ignore[union-attr]
+        assert (await other.responses.retrieve(response_id)).to_dict() == whole[-1].response.to_dict()
         on = await other.responses.create(input="And?", model=demo_model(text="So."), previous_response_id=response_id)
         assert on.output_text == "So."
         endless = await one.responses.create(input="Hi", model=demo_model(**ENDLESS), background=True)
