@@ -89,6 +89,11 @@ async def test_models_are_listed_and_found(openai: AsyncOpenAI) -> None:
     assert refused.value.code == "model_not_found"
 
 
+async def test_those_who_measure_are_told_that_the_server_is_there(lab: Served) -> None:
+    """They ask beside `v1` before they begin."""
+    assert (await lab.client.get("/openai/health")).status_code == 200
+
+
 async def test_calls_are_handed_back_and_their_results_answered(openai: AsyncOpenAI) -> None:
     """Streamed and not; the history goes to the model as it is."""
     model = demo_model()

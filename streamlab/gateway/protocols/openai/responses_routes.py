@@ -38,7 +38,7 @@ STOPPING = 10.0  # seconds that a run has to end when it is cancelled, before th
 
 _INPUT = TypeAdapter(list[InputItem])
 
-router = APIRouter(prefix="/responses", route_class=LimitedRoute, redirect_slashes=False, include_in_schema=False)
+router = APIRouter(prefix="/v1/responses", route_class=LimitedRoute, redirect_slashes=False, include_in_schema=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,18 +20,22 @@ from streamlab.gateway.submissions import Started
 from streamlab.hub import Log
 from streamlab.models.catalog import provider_kind
 
-PREFIX = "/openai/v1"
-
-router = APIRouter(prefix=PREFIX, route_class=LimitedRoute, redirect_slashes=False, include_in_schema=False)
+router = APIRouter(prefix="/openai", route_class=LimitedRoute, redirect_slashes=False, include_in_schema=False)
 
 
-@router.get("/models")
+@router.get("/health")
+async def tell_health(gateway: TheGateway) -> Response:
+    """Answer whether new callers are welcome, as other servers of this API do for those who measure them."""
+    return Response(status_code=200 if gateway.ready else 503)
+
+
+@router.get("/v1/models")
 async def list_models(gateway: TheGateway, grant: FullAccess) -> Response:
     names = await gateway.engine.models.names()
     return JSONResponse({"object": "list", "data": [_model(name) for name in names]})
 
 
-@router.get("/models/{name:path}")
+@router.get("/v1/models/{name:path}")
 async def find_model(name: str, gateway: TheGateway, grant: FullAccess) -> Response:
     if await gateway.engine.models.not_offered([name]):
         raise FieldRefusal("model", "The server has no model of this name.", "model_not_found", 404)
@@ -42,7 +46,7 @@ def _model(name: str) -> dict[str, object]:
     return {"id": name, "object": "model", "created": 0, "owned_by": provider_kind(name).name}
 
 
-@router.post("/chat/completions")
+@router.post("/v1/chat/completions")
 async def complete_chat(
     request: Request, gateway: TheGateway, grant: FullAccess, key: IdempotencyKey = None
 ) -> Response:
