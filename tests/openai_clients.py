@@ -7,9 +7,11 @@ from typing import Any, TypeVar
 import anyio.to_thread
 import pytest
 from openai import AsyncOpenAI, OpenAI
+from pydantic import SecretStr
 
-from tests.access import SECRET
-from tests.gateway import Served
+from streamlab.gateway.delivery import Pace
+from tests.access import BEARER, OTHER, SECRET
+from tests.gateway import Served, served
 
 T = TypeVar("T")
 
@@ -21,6 +23,13 @@ WEATHER: dict[str, Any] = {
 }
 WEATHER_TOOL: Any = {"type": "function", "function": WEATHER}
 WEATHER_QUESTION: list[Any] = [{"role": "user", "content": "What is the weather in Kyoto?"}]
+
+
+CHAT = "/openai/v1/chat/completions"
+
+
+def headers_of(key: str | None = None) -> dict[str, str]:
+    return BEARER | {"content-type": "application/json"} | ({"idempotency-key": key} if key else {})
 
 
 def address(lab: Served) -> str:
@@ -41,6 +50,15 @@ async def in_thread(lab: Served, work: Callable[[OpenAI], T]) -> T:
             return work(client)
 
     return await anyio.to_thread.run_sync(do)
+
+
+@pytest.fixture(scope="module")
+async def lab(anyio_backend: str) -> AsyncIterator[Served]:
+    """Serve a gateway that has tokens, and as many runs as tests ask for."""
+    tokens = (SecretStr(f"ada:{SECRET}"), SecretStr(f"bob:{OTHER}"))
+    pace = Pace(frame=0.005, check=0.05)
+    async with served(pace, gateway_tokens=tokens, gateway_runs_per_minute=10_000, gateway_max_runs=50) as lab:
+        yield lab
 
 
 @pytest.fixture(scope="module")

@@ -1,28 +1,22 @@
 """The example with OpenAI's client, as people run it: a process of its own before a gateway."""
 
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import anyio.to_thread
 import pytest
-from pydantic import SecretStr
 
 from tests.access import SECRET
 from tests.conftest import demo_model
-from tests.gateway import Served, served
-from tests.openai_clients import address
+from tests.gateway import Served
+from tests.openai_clients import address, lab
 from tests.programs import run
+
+__all__ = ["lab"]
 
 pytestmark = pytest.mark.anyio
 
 PROGRAM = "openai_client.py"
-
-
-@pytest.fixture(scope="module")
-async def lab(anyio_backend: str) -> AsyncIterator[Served]:
-    async with served(gateway_tokens=(SecretStr(f"ada:{SECRET}"),)) as lab:
-        yield lab
 
 
 async def test_both_answers_are_whole_and_the_cut_one_goes_on(lab: Served, tmp_path: Path) -> None:

@@ -1,43 +1,29 @@
 """Chat completions over HTTP, asked by OpenAI's own clients."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import openai as package
 import pytest
 from openai import AsyncOpenAI
-from pydantic import SecretStr
 
-from streamlab.gateway.delivery import Pace
 from streamlab.gateway.limits import BODY
-from tests.access import BEARER, OTHER, SECRET
-from tests.conftest import demo_model, until
-from tests.gateway import Served, served
-from tests.openai_clients import QUESTION, WEATHER_QUESTION, WEATHER_TOOL, in_thread, openai
+from tests.access import BEARER
+from tests.conftest import demo_model
+from tests.gateway import Served
+from tests.openai_clients import CHAT, QUESTION, WEATHER_QUESTION, WEATHER_TOOL, headers_of, in_thread, lab, openai
 from tests.openai_refused import CHATS, USER
 
-__all__ = ["openai"]
+__all__ = ["lab", "openai"]
 
 pytestmark = pytest.mark.anyio
 
 TEXT = "Text that arrives while it is written."
-SLOW = {"rate": 20, "chunks": 400}
 
 
-@pytest.fixture(scope="module")
-async def lab(anyio_backend: str) -> AsyncIterator[Served]:
-    tokens = (SecretStr(f"ada:{SECRET}"), SecretStr(f"bob:{OTHER}"))
-    pace = Pace(frame=0.005, check=0.05)
-    async with served(pace, gateway_tokens=tokens, gateway_runs_per_minute=10_000, gateway_max_runs=50) as lab:
-        yield lab
-
-
-async def post(lab: Served, body: object, path: str = "chat/completions") -> Any:
+async def post(lab: Served, body: object) -> Any:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    headers = BEARER | {"content-type": "application/json"}
-    return await lab.client.post(f"/openai/v1/{path}", content=content, headers=headers)
+    return await lab.client.post(CHAT, content=content, headers=headers_of())
 
 
 # Answers
@@ -175,6 +161,17 @@ async def test_a_key_asks_once(openai: AsyncOpenAI) -> None:
     assert refused.value.response.headers["x-should-retry"] == "false"
 
 
+async def test_answers_are_counted_by_protocol(lab: Served) -> None:
+    """Also one that came whole."""
+    traffic = lab.gateway.deliveries.traffic["openai-chat"]
+    for stream in (False, True):
+        before = traffic.events, traffic.sent
+        answer = await post(lab, {"model": demo_model(text=TEXT), "messages": QUESTION, "stream": stream})
+        assert answer.status_code == 200
+        assert traffic.events > before[0] + 2
+        assert traffic.sent > before[1] + len(TEXT)
+
+
 # Failures
 
 
@@ -230,12 +227,12 @@ async def test_what_cannot_be_honoured_is_refused_in_openais_form(lab: Served, b
 
 async def test_refusals_of_every_kind_have_openais_form(lab: Served) -> None:
     """Also of what is no request for a completion."""
-    anybody = await lab.client.post("/openai/v1/chat/completions", json={"messages": [USER]})
+    anybody = await lab.client.post(CHAT, json={"messages": [USER]})
     assert (anybody.status_code, anybody.json()["error"]["code"]) == (401, "invalid_api_key")
     assert anybody.headers["www-authenticate"] == "Bearer"
     large = await post(lab, {"messages": [USER] * (BODY // 20)})
     elsewhere = await lab.client.get("/openai/v1/nowhere", headers=BEARER)
-    method = await lab.client.get("/openai/v1/chat/completions", headers=BEARER)
+    method = await lab.client.get(CHAT, headers=BEARER)
     stranger = await lab.client.get("/openai/v1/models", headers=BEARER | {"origin": "https://elsewhere.example"})
     for response, status in ((large, 413), (elsewhere, 404), (method, 405), (stranger, 403)):
         assert response.status_code == status
@@ -253,63 +250,3 @@ async def test_a_long_history_is_no_fault(openai: AsyncOpenAI) -> None:
     ]
     answer = await openai.chat.completions.create(model=demo_model(text=TEXT), messages=[*said, *QUESTION])
     assert answer.choices[0].message.content == TEXT
-
-
-# Leaving
-
-
-@pytest.mark.parametrize("stream", [True, False])
-async def test_who_leaves_a_plain_call_ends_its_run(lab: Served, stream: bool) -> None:
-    """At the model, where it costs."""
-    run = await leave(lab, {"stream": stream})
-    await until(lambda: run.done is not None)
-    assert run.done
-    assert (run.done.status, run.done.code) == ("stopped", None)
-
-
-@pytest.mark.parametrize("stream", [True, False])
-async def test_in_the_background_a_run_goes_on(lab: Served, stream: bool) -> None:
-    """Also for as long as nobody follows it."""
-    run = await leave(lab, {"stream": stream, "background": True})
-    seq = run.seq
-    await until(lambda: run.seq > seq + 5)
-    assert not run.done
-    assert lab.engine.runs._live[run.run_id].limits.unwatched is None
-    lab.engine.runs.stop(run.run_id)
-
-
-async def test_a_run_that_somebody_else_follows_goes_on(lab: Served) -> None:
-    followers = []
-
-    def follow(log: Any) -> None:
-        followers.append(log.follow().__enter__())
-
-    run = await leave(lab, {"stream": True}, follow)
-    seq = run.seq
-    await until(lambda: run.seq > seq + 5)
-    assert not run.done
-    followers[0].__exit__(None, None, None)
-    lab.engine.runs.stop(run.run_id)
-
-
-async def leave(lab: Served, more: dict[str, Any], meanwhile: Any = None) -> Any:
-    """Ask, and leave when the answer has begun; return the run's log, which nobody follows then."""
-    before = set(lab.engine.runs._live)
-    body = {"messages": [USER], "model": demo_model(**SLOW)} | more
-
-    async def ask() -> None:
-        async with lab.client.stream("POST", "/openai/v1/chat/completions", json=body, headers=BEARER) as response:
-            async for _ in response.aiter_raw():
-                pass
-
-    asking = asyncio.create_task(ask())
-    await until(lambda: bool(set(lab.engine.runs._live) - before))
-    (run_id,) = set(lab.engine.runs._live) - before
-    log = lab.engine.hub.log(run_id)
-    await until(lambda: log.seq > 3 and log.followers == 1)
-    if meanwhile:
-        meanwhile(log)
-    asking.cancel()
-    await asyncio.wait([asking])
-    await until(lambda: log.followers == (1 if meanwhile else 0))
-    return log

@@ -1,6 +1,5 @@
 """langchain-openai's model before the gateway, as a program would use it: both APIs, streamed and not, with tools."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio.to_thread
@@ -12,19 +11,15 @@ from pydantic import BaseModel, SecretStr
 
 from tests.access import SECRET
 from tests.conftest import demo_model
-from tests.gateway import Served, served
-from tests.openai_clients import address
+from tests.gateway import Served
+from tests.openai_clients import address, lab
+
+__all__ = ["lab"]
 
 pytestmark = pytest.mark.anyio
 
 TEXT = "Text that arrives while it is written."
 both = pytest.mark.parametrize("responses", [False, True], ids=["chat", "responses"])
-
-
-@pytest.fixture(scope="module")
-async def lab(anyio_backend: str) -> AsyncIterator[Served]:
-    async with served(gateway_tokens=(SecretStr(f"ada:{SECRET}"),), gateway_runs_per_minute=10_000) as lab:
-        yield lab
 
 
 @tool

@@ -1,18 +1,18 @@
 """OpenAI's client for Node before the gateway: its helpers read every stream, and resume one that was left."""
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio.to_thread
 import pytest
-from pydantic import SecretStr
 
 from tests.access import SECRET
 from tests.conftest import demo_model
-from tests.gateway import Served, served
+from tests.gateway import Served
 from tests.javascript import ROOT, install, needs_node, run
-from tests.openai_clients import WEATHER, address
+from tests.openai_clients import WEATHER, address, lab
+
+__all__ = ["lab"]
 
 pytestmark = [pytest.mark.anyio, needs_node]
 
@@ -20,12 +20,6 @@ FOLDER = ROOT / "tests/frontends/openai"
 TEXT = "Text that arrives while it is written."
 
 Json = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-async def lab(anyio_backend: str) -> AsyncIterator[Served]:
-    async with served(gateway_tokens=(SecretStr(f"ada:{SECRET}"),), gateway_runs_per_minute=10_000) as lab:
-        yield lab
 
 
 @pytest.fixture(scope="module")

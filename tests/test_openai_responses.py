@@ -2,39 +2,28 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import openai as package
 import pytest
 from openai import AsyncOpenAI
-from pydantic import SecretStr
 
-from streamlab.gateway.delivery import Pace
 from streamlab.hub import Log
 from tests.access import BEARER, OTHER, SECRET
 from tests.conftest import demo_model, until
-from tests.gateway import Served, served
-from tests.openai_clients import WEATHER, in_thread, openai, openai_client
+from tests.gateway import Served
+from tests.openai_clients import WEATHER, in_thread, lab, openai, openai_client
 from tests.openai_refused import RESPONSES
 from tests.openai_streams import check_response, data_of, numbers
 from tests.test_foreign_npm_clients import Way
 
-__all__ = ["openai"]
+__all__ = ["lab", "openai"]
 
 pytestmark = pytest.mark.anyio
 
 TEXT = "Text that arrives while it is written."
 TOOL: Any = {"type": "function", "strict": False, **WEATHER}
 SLOW = {"rate": 20, "chunks": 400}
-
-
-@pytest.fixture(scope="module")
-async def lab(anyio_backend: str) -> AsyncIterator[Served]:
-    tokens = (SecretStr(f"ada:{SECRET}"), SecretStr(f"bob:{OTHER}"))
-    pace = Pace(frame=0.005, check=0.05)
-    async with served(pace, gateway_tokens=tokens, gateway_runs_per_minute=10_000, gateway_max_runs=50) as lab:
-        yield lab
 
 
 async def ended(openai: AsyncOpenAI, response_id: str) -> Any:

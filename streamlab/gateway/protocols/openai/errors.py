@@ -36,8 +36,15 @@ _FAILURES = {
     "timeout": _Failure(504, SERVER, "timeout"),
     "step_limit": _Failure(500, SERVER, "step_limit"),
     "internal": _Failure(500, SERVER, "internal"),
+    "shutdown": _Failure(503, SERVER, "shutdown"),
 }
 """Of a run, by its code; the others are the fault of a server behind this one, which a new key would not mend."""
+
+_STOPS = {
+    "unwatched": "The answer was stopped, for nobody followed it.",
+    "shutdown": "The answer was stopped, for the server was shut down.",
+}
+"""What the reasons say for which a run was stopped that are none of the caller's."""
 
 _CODES = {
     "unauthorized": "invalid_api_key",
@@ -80,7 +87,7 @@ def _type(status: int) -> str:
 def failure(code: str, error: Error | None = None) -> tuple[int, dict[str, Any]]:
     """Return the status and the error of a run that failed with this code, which its `error` says more of."""
     status, type, named = _FAILURES.get(code, _Failure(502, SERVER, code))
-    said = error.message if error else sentence_of(code)
+    said = error.message if error else _STOPS.get(code) or sentence_of(code)
     if error and error.said:
         said = f"{said} It said: {error.said}" if error.said != said else said
     return status, error_json(type, named, said)

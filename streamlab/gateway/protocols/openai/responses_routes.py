@@ -79,7 +79,7 @@ class Kept:
 
 @router.post("")
 async def respond(request: Request, gateway: TheGateway, grant: FullAccess, key: IdempotencyKey = None) -> Response:
-    """Answer as OpenAI does; in the background a run goes on when the client leaves, and can be come back to."""
+    """Answer as OpenAI does; when the client leaves, its run ends, unless it is in the background or has a key."""
     asked = read(AskedResponse, await request.body())
     asked.check()
     prompt = asked.asked(await _before(gateway, grant, asked.previous_response_id))
@@ -95,7 +95,7 @@ async def respond(request: Request, gateway: TheGateway, grant: FullAccess, key:
         answer = EventStream(delivery, ResponsesWriter(kept.head), await gateway.opening(log, grant), headers)
     else:
         answer = WholeAnswer(delivery, lambda: _whole(kept.head, log), headers)
-    return answer if asked.background else EndingWithItsReader(answer, delivery, gateway)
+    return answer if asked.background or key else EndingWithItsReader(answer, delivery, gateway)
 
 
 @router.get("/{response_id}")

@@ -50,7 +50,7 @@ def _model(name: str) -> dict[str, object]:
 async def complete_chat(
     request: Request, gateway: TheGateway, grant: FullAccess, key: IdempotencyKey = None
 ) -> Response:
-    """Answer as OpenAI does; when the client leaves, its run ends, unless it was asked for in the background."""
+    """Answer as OpenAI does; when the client leaves, its run ends, unless somebody may come back to it."""
     asked = read(ChatCompletion, await request.body())
     prompt = asked.prompt
     started = await gateway.complete(prompt, grant, key)
@@ -64,7 +64,7 @@ async def complete_chat(
         answer = EventStream(delivery, ChatWriter(form), opening, run_headers(request, started))
     else:
         answer = WholeAnswer(delivery, lambda: _whole(form, log), run_headers(request, started))
-    return answer if asked.background else EndingWithItsReader(answer, delivery, gateway)
+    return answer if asked.background or key else EndingWithItsReader(answer, delivery, gateway)
 
 
 def _whole(form: ChatForm, log: Log) -> Response:
