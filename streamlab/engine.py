@@ -22,6 +22,7 @@ from streamlab.chats.history import History
 from streamlab.chats.readers import Readers
 from streamlab.chunks.captures import Captures
 from streamlab.completions.completions import Completions
+from streamlab.completions.responses import Responses
 from streamlab.demo_model.process import DemoModel
 from streamlab.events.event import TextDelta
 from streamlab.faults.trials import Trials
@@ -59,6 +60,7 @@ class Engine:
     races: Races
     agents: Agents
     completions: Completions
+    responses: Responses
     comparisons: Comparisons
     measurements: Measurements
     captures: Captures
@@ -150,6 +152,8 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
             watches = [asyncio.create_task(each.watch()) for each in (runs, models)]
             try:
                 agents = Agents(runs, models, hub, settings.lab_history_tokens)
+                responses = Responses(hub)
+                runs.observers.append(responses.ended)
                 chats = Chats(runs, models, agents, hub, settings.lab_history_tokens)
                 yield Engine(
                     settings=settings,
@@ -161,6 +165,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
                     races=Races(runs, models, chats),
                     agents=agents,
                     completions=Completions(runs, models, agents, hub),
+                    responses=responses,
                     comparisons=comparisons,
                     measurements=measurements,
                     captures=captures,

@@ -34,6 +34,8 @@ class Completions:
     async def start(self, prompt: Prompt, model: str) -> str:
         """Start a run that answers the prompt by this model, and return its id. Raises TooManyRuns or HubFull."""
         limits = replace(self._runs.limits, retries=prompt.retries)
+        if prompt.detached:
+            limits = replace(limits, unwatched=None)
         run_id = (self._by_agent if prompt.agent else self._by_chain)(prompt, model, limits)
         await self._shared.now_or_later(partial(self._titles.put, run_id, prompt.title))
         return run_id

@@ -19,7 +19,7 @@ class Prompt:
 
     With `agent` the server's own tools are used. `tools` are functions of the caller's, in the form that OpenAI's chat
     completions have: they are not run here, but the calls handed back. `parameters` are further fields of such a
-    request, which go to the model as they are.
+    request, which go to the model as they are. A `detached` run goes on also while nobody follows it.
     """
 
     messages: tuple[BaseMessage, ...]
@@ -29,6 +29,7 @@ class Prompt:
     tools: tuple[dict[str, Any], ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     retries: Retries = "always"
+    detached: bool = False
 
     @property
     def problem(self) -> str | None:
