@@ -11,8 +11,8 @@ from starlette.responses import FileResponse, JSONResponse, RedirectResponse
 
 from streamlab.gateway.errors import ErrorBody, draining, refusals, unavailable
 from streamlab.gateway.headers import page_policy
+from streamlab.gateway.parameters import TheGateway, bearer
 from streamlab.gateway.requests import caller_of, gateway_of
-from streamlab.gateway.routes import TheGateway, bearer
 
 EXAMPLE = files("examples") / "browser.html"
 EXAMPLE_POLICY = page_policy(EXAMPLE.read_text("utf-8"))

@@ -2,63 +2,22 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response, Security
-from fastapi.security import APIKeyHeader, APIKeyQuery, HTTPBearer
+from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from streamlab.gateway.access import Grant
 from streamlab.gateway.errors import refusals
 from streamlab.gateway.gateway import Gateway
 from streamlab.gateway.page import EventPage, page_of
+from streamlab.gateway.parameters import FullAccess, IdempotencyKey, ReadAccess, TheGateway
 from streamlab.gateway.protocols.sse import EventStream, EventWriter
-from streamlab.gateway.requests import LimitedRoute, caller_of, gateway_of
+from streamlab.gateway.requests import LimitedRoute
 from streamlab.gateway.schema import STREAM, ref
 from streamlab.gateway.state import RunState, state_of
 from streamlab.gateway.submissions import ChatRequest, Started
 from streamlab.hub import Log, Position
 
 LAST_EVENT_ID = "Last-Event-ID"
-
-bearer = HTTPBearer(
-    auto_error=False, description="one of the server's GATEWAY_TOKENS, or to read one run a follow token"
-)
-access_code = APIKeyHeader(
-    name="X-Access-Code", auto_error=False, description="where no tokens are set: opens the models that cost money"
-)
-follow_token = APIKeyQuery(name="token", auto_error=False, description="a follow token; reads one run")
-
-
-async def _identify(
-    request: Request, _: Annotated[object, Security(bearer)], __: Annotated[object, Security(access_code)]
-) -> Grant:
-    return gateway_of(request).access.identify(caller_of(request))
-
-
-async def _allow_reading(
-    request: Request,
-    run_id: str,
-    _: Annotated[object, Security(bearer)],
-    __: Annotated[object, Security(follow_token)],
-) -> Grant:
-    return gateway_of(request).access.allow_reading(caller_of(request), run_id)
-
-
-async def _the_gateway(request: Request) -> Gateway:
-    return gateway_of(request)
-
-
-TheGateway = Annotated[Gateway, Depends(_the_gateway)]
-FullAccess = Annotated[Grant, Depends(_identify)]
-ReadAccess = Annotated[Grant, Depends(_allow_reading)]
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=255,
-        description="the same key and body within 24 hours answer with the same run",
-    ),
-]
 
 
 class Links(BaseModel):
