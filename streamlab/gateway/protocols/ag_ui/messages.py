@@ -1,5 +1,6 @@
 """The messages that a client has once it was told something, added up as its own package does."""
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
@@ -16,11 +17,14 @@ from ag_ui.core import (
     ToolCallStartEvent,
     ToolMessage,
 )
+from pydantic import TypeAdapter
+from pydantic_core import PydanticSerializationError
 
 from streamlab.gateway.protocols.ag_ui.telling import Content, Restated, Standing, Telling, Told
 from streamlab.hub import Item, Log, Snapshot
 
 Written = TypeVar("Written", AssistantMessage, ReasoningMessage)
+SAID: TypeAdapter[list[Message]] = TypeAdapter(list[Message])
 
 
 class Messages:
@@ -115,3 +119,11 @@ def _until(log: Log, seq: int) -> Iterator[Item]:
             yield item
         elif isinstance(item, Snapshot):
             yield Snapshot(seq, item.step, "", tuple(tool for tool in item.tools if tool.seq <= seq))
+
+
+def said(messages: Sequence[Message]) -> bytes:
+    """Write messages as one line of JSON."""
+    try:
+        return SAID.dump_json(list(messages), by_alias=True)
+    except (UnicodeEncodeError, PydanticSerializationError):  # a lone surrogate has no UTF-8 form, but a JSON escape
+        return json.dumps(SAID.dump_python(list(messages), by_alias=True), separators=(",", ":")).encode()

@@ -7,7 +7,6 @@ from typing import NamedTuple, TypeAlias
 from ag_ui.core import (
     PROTOCOL_VERSION,
     BaseEvent,
-    Message,
     RunErrorEvent,
     RunFinishedCancelledOutcome,
     RunFinishedEvent,
@@ -16,7 +15,6 @@ from ag_ui.core import (
     RunStartedEvent,
     TokenUsage,
 )
-from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError, to_json
 
 from streamlab.events.codes import sentence_of
@@ -24,13 +22,11 @@ from streamlab.events.event import Done, Usage
 from streamlab.gateway.control import Close, Drain, Open
 from streamlab.gateway.feed import Frame
 from streamlab.gateway.protocols.ag_ui.conversation import Conversation
-from streamlab.gateway.protocols.ag_ui.messages import Messages, summed_up
+from streamlab.gateway.protocols.ag_ui.messages import Messages, said, summed_up
 from streamlab.gateway.protocols.ag_ui.telling import Content, Restated, Standing, Telling, Told
 from streamlab.gateway.protocols.sse import STILL_HERE, Body, packet
 from streamlab.gateway.writer import Packet, Writer
 from streamlab.hub import Log, Position
-
-SAID: TypeAdapter[list[Message]] = TypeAdapter(list[Message])
 
 
 class Anew(NamedTuple):
@@ -121,14 +117,6 @@ class AgUiWriter(Writer[Body]):
         """Tell all messages: the client drops what is not among them, so those before the run are, too."""
         arrays = self._conversation.said.encode("utf-8", "surrogatepass"), told
         return b'data: {"type":"MESSAGES_SNAPSHOT","messages":[%s]}\n\n' % b",".join(a[1:-1] for a in arrays if a[2:])
-
-
-def said(messages: Sequence[Message]) -> bytes:
-    """Write messages as one line of JSON."""
-    try:
-        return SAID.dump_json(list(messages), by_alias=True)
-    except (UnicodeEncodeError, PydanticSerializationError):  # a lone surrogate has no UTF-8 form, but a JSON escape
-        return json.dumps(SAID.dump_python(list(messages), by_alias=True), separators=(",", ":")).encode()
 
 
 def _pieces(frame: Frame, standing: Standing) -> tuple[Pieces, Standing]:
