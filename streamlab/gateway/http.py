@@ -16,6 +16,7 @@ from streamlab.gateway import front, limits
 from streamlab.gateway.docs import page
 from streamlab.gateway.errors import Refusal, internal, problems
 from streamlab.gateway.headers import guarding
+from streamlab.gateway.protocols.ag_ui import routes as ag_ui
 from streamlab.gateway.protocols.uvicorn_socket import GoneWhenClosed
 from streamlab.gateway.protocols.websocket import FollowSocket
 from streamlab.gateway.requests import caller_of, gateway_of
@@ -34,7 +35,7 @@ Control events, which carry no id: `open` comes first; `gap` and `snapshot` stan
 """
 Form = Callable[[Refusal, str | None], Response]
 """Puts a refusal, and the name of the field that it is about, into a protocol's words."""
-FRONT_ENDS: Sequence[tuple[APIRouter, Form]] = ()
+FRONT_ENDS: Sequence[tuple[APIRouter, Form]] = ((ag_ui.router, ag_ui.refused),)
 """The protocols that front ends of others speak: what is served beneath the prefix of each, and its refusals."""
 ROUTERS = (router, front.router, page.router, *(each for each, _ in FRONT_ENDS))
 HEALTH = ("/healthz", "/readyz")  # answered to everyone: they tell nothing
