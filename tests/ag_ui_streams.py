@@ -34,6 +34,7 @@ from streamlab.gateway.protocols.ag_ui.writer import AgUiWriter
 from streamlab.gateway.protocols.sse import Body
 from streamlab.gateway.writer import Packet
 from streamlab.hub import Item, Log, Position
+from streamlab.hub.log import Bounds
 from tests.javascript import ROOT
 
 FOLDER = ROOT / "tests/frontends/ag_ui"
@@ -86,6 +87,23 @@ class Reader:
             assert packet.size == len(packet.data.message["body"])
             self.written.append(packet.data.message["body"])
             self.events += packet.events
+
+
+def log_of(events: Sequence[StreamEvent], bounds: Bounds | None = None) -> Log:
+    log = Log("run", bounds)
+    for event in events:
+        log.append(event)
+    return log
+
+
+def whole(events: Sequence[StreamEvent], frames: int) -> list[bytes]:
+    """Write a run whose events come so many at a time."""
+    reader = Reader(Log("run"))
+    for number, event in enumerate(events):
+        reader.log.append(event)
+        if number % frames == 0:
+            reader.read()
+    return reader.end()
 
 
 def frame(items: Iterable[Item], position: Position) -> Frame:
