@@ -139,9 +139,12 @@ def test_what_is_wanted_of_the_answer_comes_beside_the_messages() -> None:
 
 
 def test_half_a_character_is_no_obstacle() -> None:
-    """A browser cuts texts where it likes; what was said is told to it again as it was."""
+    """A browser cuts texts where it likes; what was said is told to it again as it was, and the model something that
+    can be sent.
+    """
     half = USER | {"content": "a\ud83d"}
     assert json.loads(asked(half).conversation.said)[0]["content"] == "a\ud83d"
+    assert told(half | {"content": "a\ud83d ü😀"}) == [("human", "a? ü😀")]
 
 
 # Refusals

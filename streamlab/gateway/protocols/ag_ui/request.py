@@ -50,10 +50,13 @@ class Asked:
 
     def __init__(self, body: bytes) -> None:
         try:
-            self._input = RunAgentInput.model_validate(json.loads(body, parse_constant=_not_json))
+            sent = json.loads(body, parse_constant=_not_json)
+            self._input = RunAgentInput.model_validate(sent)
+            self.conversation = self._conversation()
+            if b"\\u" in body:
+                self._input = RunAgentInput.model_validate(_whole(sent))
             given = self._input.forwarded_props
             wanted = Wanted.model_validate(given if isinstance(given, Mapping) else {})
-            self.conversation = self._conversation()
         except ValidationError as error:
             raise _invalid(*_problem(error.errors(include_url=False, include_input=False)[0])) from None
         except RecursionError:
@@ -155,6 +158,11 @@ def _functions(asked: RunAgentInput) -> Iterator[dict[str, Any]]:
             raise _invalid(f"tools.{number}.parameters", "It must be a JSON schema.")
         function = {"name": tool.name, "description": tool.description, "parameters": parameters}
         yield {"type": "function", "function": function}
+
+
+def _whole(sent: Any) -> Any:
+    """Replace half characters, which have no way to a model. The front end is told them again as it has them."""
+    return json.loads(json.dumps(sent, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def _not_json(name: str) -> NoReturn:
