@@ -51,7 +51,8 @@ SAID: list[dict[str, Any]] = [
     {"id": "t1", "role": "tool", "toolCallId": "call 0", "content": "sunny"},
     {"id": "u2", "role": "user", "content": "And now?", "metadata": {"own": [1, None]}},
 ]
-CONVERSATION = Conversation("t", "r", json.dumps(SAID), ("call 0",))
+CONVERSATION = Conversation("t", "r", json.dumps(SAID), ("call 0",), version="1.0")
+CLIENT, FORMER = "@ag-ui/client", "ag-ui-client-before"  # 1.0, and that which CopilotKit 1.75 has
 
 Json = dict[str, Any]
 
@@ -96,9 +97,9 @@ def log_of(events: Sequence[StreamEvent], bounds: Bounds | None = None) -> Log:
     return log
 
 
-def whole(events: Sequence[StreamEvent], frames: int) -> list[bytes]:
+def whole(events: Sequence[StreamEvent], frames: int, conversation: Conversation = CONVERSATION) -> list[bytes]:
     """Write a run whose events come so many at a time."""
-    reader = Reader(Log("run"))
+    reader = Reader(Log("run"), conversation)
     for number, event in enumerate(events):
         reader.log.append(event)
         if number % frames == 0:
@@ -118,10 +119,10 @@ def told(written: Sequence[bytes]) -> list[BaseEvent]:
     return list(events)
 
 
-def replayed(streams: Sequence[Sequence[Sequence[bytes]]], said: list[Json] = SAID) -> list[Json]:
+def replayed(streams: Sequence[Sequence[Sequence[bytes]]], client: str = CLIENT) -> list[Json]:
     """Have the client read them: each time a run's stream, and those by which it took the same run up again."""
-    asked = [{"said": said, "streams": [[base64.b64encode(b).decode() for b in s] for s in each]} for each in streams]
-    command = [str(shutil.which("node")), "replay.mjs"]
+    asked = [{"said": SAID, "streams": [[base64.b64encode(b).decode() for b in s] for s in each]} for each in streams]
+    command = [str(shutil.which("node")), "replay.mjs", client]
     done = subprocess.run(
         command, cwd=FOLDER, input=json.dumps(asked), capture_output=True, text=True, encoding="utf-8", timeout=240
     )

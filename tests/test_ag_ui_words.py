@@ -129,6 +129,13 @@ def test_how_a_run_ended_that_did_not_complete(status: Any) -> None:
         assert (end["outcome"], end["metadata"]) == ({"type": "cancelled"}, {"finishReason": "unwatched"})
 
 
+def test_a_client_of_before_is_told_of_a_stop_beside_the_outcome() -> None:
+    """It says no version of the protocol; one that says it knows what was cancelled."""
+    events = told(whole([TextDelta("Hel"), Done("stopped")], 1, Conversation("t", "r")))
+    end = events[-1].model_dump(mode="json", by_alias=True)
+    assert (end["type"], end.get("outcome"), end["metadata"]) == ("RUN_FINISHED", None, {"finishReason": "stopped"})
+
+
 def test_what_no_encoding_writes_is_escaped() -> None:
     """Half a character, and numbers that JSON does not have, reach the client as something that it can read."""
     half = "\ud83d"

@@ -26,7 +26,10 @@ from streamlab.gateway.protocols.ag_ui.conversation import Conversation
 from streamlab.hub import Gap, Item, Log, Position, Snapshot
 from streamlab.hub.log import Bounds
 from tests.ag_ui_streams import (
+    CLIENT,
+    CONVERSATION,
     FOLDER,
+    FORMER,
     SAID,
     Json,
     Reader,
@@ -40,6 +43,8 @@ from tests.ag_ui_streams import (
 from tests.events import of
 from tests.javascript import install, needs_node
 from tests.recordings import runs
+
+BEFORE = replace(CONVERSATION, version="")
 
 
 @pytest.fixture(scope="module")
@@ -90,9 +95,9 @@ CASES = {name: case["deliver"] | {"items": items_of(case["deliver"]["events"])} 
 TOLD = [name for name, case in CASES.items() if case["items"]]
 
 
-def written(items: Sequence[Item], cuts: int) -> list[bytes]:
+def written(items: Sequence[Item], cuts: int, conversation: Conversation = CONVERSATION) -> list[bytes]:
     """Write them, so many to a frame, with a sign of life after each; without an end, the server leaves."""
-    reader = Reader(log_of([item for item in items if not isinstance(item, Gap | Snapshot)]))
+    reader = Reader(log_of([item for item in items if not isinstance(item, Gap | Snapshot)]), conversation)
     for begin in range(0, len(items), cuts):
         part = items[begin : begin + cuts]
         reader.take(frame(part, Position(reader.log.epoch, part[-1].seq)))
@@ -106,6 +111,15 @@ def played(client: None) -> dict[tuple[str, int], Json]:
     """What the client made of each case, with frames of one, two and all events."""
     keys = [(name, cuts) for name in TOLD for cuts in (1, 2, 99)]
     return dict(zip(keys, replayed([[written(CASES[name]["items"], cuts)] for name, cuts in keys]), strict=True))
+
+
+@needs_node
+def test_every_conformance_case_is_told_to_the_client_of_before(client: None) -> None:
+    """Which takes an outcome that it does not know for a failure."""
+    streams = [[written(CASES[name]["items"], 2, BEFORE)] for name in TOLD]
+    for name, outcome in zip(TOLD, replayed(streams, FORMER), strict=True):
+        clean(outcome)
+        assert CASES[name]["text"] in (text_of(outcome), {"length": len(text_of(outcome))})
 
 
 @needs_node
@@ -127,13 +141,15 @@ def test_every_conformance_case_is_told(played: dict[tuple[str, int], Json], nam
 # Generated runs
 
 
-def taken_up(events: Sequence[StreamEvent], cut: int, missed: int) -> list[list[bytes]]:
+def taken_up(
+    events: Sequence[StreamEvent], cut: int, missed: int, conversation: Conversation = CONVERSATION
+) -> list[list[bytes]]:
     """Write a run for a client that is lost after so many events, and comes back when it has missed some."""
-    before = Reader(log_of(events[:cut]))
+    before = Reader(log_of(events[:cut]), conversation)
     before.read()
     for event in events[cut : cut + missed]:
         before.log.append(event)
-    after = Reader(before.log, taken_up=True)
+    after = Reader(before.log, conversation, taken_up=True)
     for event in events[cut + missed :]:
         before.log.append(event)
         after.read()
@@ -141,19 +157,20 @@ def taken_up(events: Sequence[StreamEvent], cut: int, missed: int) -> list[list[
 
 
 @needs_node
-def test_a_run_that_is_cut_anywhere_comes_to_the_same(client: None) -> None:
+@pytest.mark.parametrize(("package", "conversation"), [(CLIENT, CONVERSATION), (FORMER, BEFORE)])
+def test_a_run_that_is_cut_anywhere_comes_to_the_same(client: None, package: str, conversation: Conversation) -> None:
     """Taken up after any event, it leaves the client with the same messages, ids and all, and the same end."""
     examples: list[tuple[list[StreamEvent], int, list[list[list[bytes]]]]] = []
 
     @settings(max_examples=10)
     @given(lawful_runs(), st.integers(1, 4), st.integers(0, 4))
     def collect(events: list[StreamEvent], frames: int, missed: int) -> None:
-        streams = [[whole(events, frames)]]
-        streams += [taken_up(events, cut, missed) for cut in range(len(events) + 1)]
+        streams = [[whole(events, frames, conversation)]]
+        streams += [taken_up(events, cut, missed, conversation) for cut in range(len(events) + 1)]
         examples.append((events, frames, streams))
 
     collect()
-    outcomes = iter(replayed([each for _, _, streams in examples for each in streams]))
+    outcomes = iter(replayed([each for _, _, streams in examples for each in streams], package))
     for events, _, streams in examples:
         first = clean(next(outcomes))
         assert len(first["ends"]) == 1

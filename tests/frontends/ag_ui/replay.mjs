@@ -1,6 +1,7 @@
-// Has @ag-ui/client read streams that were written before, and says what it made of them.
-import { HttpAgent, runHttpRequest, transformHttpEventStream } from "@ag-ui/client";
+// Has a version of @ag-ui/client read streams that were written before, and says what it made of them.
 import { text } from "node:stream/consumers";
+
+const { HttpAgent, runHttpRequest, transformHttpEventStream } = await import(process.argv[2]);
 
 const warnings = [];
 console.warn = (...told) => warnings.push(told.join(" "));

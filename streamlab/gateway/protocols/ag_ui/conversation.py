@@ -17,7 +17,7 @@ BYTES = 64 * 1024 * 1024  # that one process keeps of what was said
 @dataclass(frozen=True, slots=True)
 class Conversation:
     """The last run of a thread. `said` are the messages before it, a line of JSON, and `calls` the ids of the calls in
-    them. `handed`: the client has functions of its own.
+    them. `handed`: the client has functions of its own. `version` is the protocol's that it speaks, "" before 1.0.
     """
 
     thread_id: str
@@ -25,6 +25,7 @@ class Conversation:
     said: str = "[]"
     calls: tuple[str, ...] = ()
     handed: bool = False
+    version: str = ""
     run: str = ""
 
 

@@ -76,7 +76,8 @@ class Asked:
         asked = self._input
         calls = [call.id for message in asked.messages for call in _calls(message)]
         messages = said(asked.messages).decode()
-        return Conversation(asked.thread_id, asked.run_id, messages, tuple(calls), bool(asked.tools))
+        version = asked.protocol_version or ""
+        return Conversation(asked.thread_id, asked.run_id, messages, tuple(calls), bool(asked.tools), version)
 
     def _check(self) -> None:
         asked = self._input

@@ -90,23 +90,24 @@ class AgUiWriter(Writer[Body]):
     def _end(self) -> BaseEvent:
         end, failure = self._standing.end or Done("lost"), self._standing.failure
         usage = _usage(end.usage)
-        outcome: RunFinishedOutcome
+        outcome: RunFinishedOutcome | None
         match end.status:
             case "failed" | "lost":
                 code = failure.code if failure else end.code or "producer_lost"
                 message = failure.message if failure else sentence_of(code)
                 return RunErrorEvent(message=message, code=code, usage=usage)
-            case "stopped":
-                outcome = RunFinishedCancelledOutcome()
+            case "stopped":  # a client of before 1.0 takes an outcome that it does not know for a failure
+                outcome = RunFinishedCancelledOutcome() if self._conversation.version else None
             case "completed":
                 left = [id for _, id in self._standing.calls]
                 outcome = RunFinishedSuccessOutcome(pending_tool_call_ids=left or None)
+        reason = end.code or ("stopped" if end.status == "stopped" else None)
         return RunFinishedEvent(
             thread_id=self._conversation.thread_id,
             run_id=self._conversation.run_id,
             outcome=outcome,
             usage=usage,
-            metadata={"finishReason": end.code} if end.code else None,
+            metadata={"finishReason": reason} if reason else None,
         )
 
     def _anew(self, frame: Frame, anew: Anew) -> Packet[Body]:
