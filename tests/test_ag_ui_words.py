@@ -1,6 +1,8 @@
 """What each thing that happens in a run is in AG-UI's words."""
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,7 +22,8 @@ from streamlab.events.event import (
 )
 from streamlab.gateway.control import Close, Drain
 from streamlab.gateway.protocols.ag_ui.conversation import Conversation
-from tests.ag_ui_streams import SAID, Json, Reader, handed_back, log_of, told, whole
+from tests.ag_ui_streams import FOLDER, FORMER, SAID, Json, Reader, handed_back, log_of, replayed, told, whole
+from tests.javascript import install, needs_node
 
 
 def kinds(written: Sequence[bytes]) -> list[str]:
@@ -86,7 +89,7 @@ def test_a_retry_takes_its_text_back_and_nothing_else() -> None:
 def test_functions_of_the_caller_are_handed_back() -> None:
     """Their calls have no result, and the end names them; ids that the history has already are made others."""
     calls = [ToolCall("paint", "call 0", {"color": "red"}), ToolCall("paint", ""), ToolCall("paint", "", "no JSON")]
-    conversation = Conversation("t", "r", calls=("call 0",), handed=True)
+    conversation = Conversation("t", "r", calls=("call 0",), handed=True, version="1.0")
     reader = Reader(log_of(handed_back(calls)), conversation)
     events = told(reader.end())
     assert not [event for event in events if isinstance(event, ToolCallResultEvent)]
@@ -129,11 +132,19 @@ def test_how_a_run_ended_that_did_not_complete(status: Any) -> None:
         assert (end["outcome"], end["metadata"]) == ({"type": "cancelled"}, {"finishReason": "unwatched"})
 
 
-def test_a_client_of_before_is_told_of_a_stop_beside_the_outcome() -> None:
-    """It says no version of the protocol; one that says it knows what was cancelled."""
-    events = told(whole([TextDelta("Hel"), Done("stopped")], 1, Conversation("t", "r")))
-    end = events[-1].model_dump(mode="json", by_alias=True)
-    assert (end["type"], end.get("outcome"), end["metadata"]) == ("RUN_FINISHED", None, {"finishReason": "stopped"})
+@needs_node
+def test_a_client_of_before_is_told_the_end_without_what_it_does_not_know() -> None:
+    """It says no version of the protocol, and takes for a failure what it was not made for."""
+    install(FOLDER)
+    conversation = Conversation("t", "r", json.dumps(SAID))
+    handed = Reader(log_of(handed_back([ToolCall("paint", "c1")])), replace(conversation, handed=True))
+    streams = [whole([TextDelta("Hel"), Done("stopped")], 1, conversation), handed.end()]
+    for written, reason, outcome in zip(
+        streams, ("stopped", "tool_calls"), replayed([[each] for each in streams], FORMER), strict=True
+    ):
+        assert (outcome["error"], outcome["warnings"]) == (None, [])
+        end = told(written)[-1].model_dump(mode="json", by_alias=True)
+        assert (end["type"], end.get("outcome"), end["metadata"]) == ("RUN_FINISHED", None, {"finishReason": reason})
 
 
 def test_what_no_encoding_writes_is_escaped() -> None:

@@ -90,25 +90,23 @@ class AgUiWriter(Writer[Body]):
     def _end(self) -> BaseEvent:
         end, failure = self._standing.end or Done("lost"), self._standing.failure
         usage = _usage(end.usage)
-        outcome: RunFinishedOutcome | None
-        match end.status:
-            case "failed" | "lost":
-                code = failure.code if failure else end.code or "producer_lost"
-                message = failure.message if failure else sentence_of(code)
-                return RunErrorEvent(message=message, code=code, usage=usage)
-            case "stopped":  # a client of before 1.0 takes an outcome that it does not know for a failure
-                outcome = RunFinishedCancelledOutcome() if self._conversation.version else None
-            case "completed":
-                left = [id for _, id in self._standing.calls]
-                outcome = RunFinishedSuccessOutcome(pending_tool_call_ids=left or None)
-        reason = end.code or ("stopped" if end.status == "stopped" else None)
+        if end.status in ("failed", "lost"):
+            code = failure.code if failure else end.code or "producer_lost"
+            return RunErrorEvent(message=failure.message if failure else sentence_of(code), code=code, usage=usage)
+        reason = end.code or (end.status if end.status == "stopped" else None)
         return RunFinishedEvent(
             thread_id=self._conversation.thread_id,
             run_id=self._conversation.run_id,
-            outcome=outcome,
+            outcome=self._outcome(end) if self._conversation.version else None,
             usage=usage,
             metadata={"finishReason": reason} if reason else None,
         )
+
+    def _outcome(self, end: Done) -> RunFinishedOutcome:
+        """Say how the run ended. To a client of before 1.0 an outcome with what it does not know is a failure."""
+        if end.status == "stopped":
+            return RunFinishedCancelledOutcome()
+        return RunFinishedSuccessOutcome(pending_tool_call_ids=[id for _, id in self._standing.calls] or None)
 
     def _anew(self, frame: Frame, anew: Anew) -> Packet[Body]:
         told = anew.told if anew.told is not None else frame.form(_told_until, self._log, self._begin, anew.seq)
