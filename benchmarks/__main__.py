@@ -13,6 +13,7 @@ BENCHMARKS = (
     "followers",
     "fanout",
     "crowd",
+    "forms",
     "relay_cost",
     "clients",
     "javascript",

@@ -47,6 +47,7 @@ class Client:
 
     connection: socket.socket
     keep: bool
+    end: bytes = END
     head: bool = False
     ended: float | None = None
     pieces: list[tuple[float, bytes]] = field(default_factory=list)
@@ -57,9 +58,9 @@ class Client:
             self.pieces.append((now, piece))
         joined = self._tail + piece
         self.head = self.head or b"\r\n\r\n" in joined
-        if END in joined:
+        if self.end in joined:
             self.ended = now
-        self._tail = joined[-len(END) :]
+        self._tail = joined[-len(self.end) :]
 
     def deliveries(self) -> Iterator[Delivery]:
         """Yield the deliveries of events with text."""
@@ -76,14 +77,27 @@ class Client:
 
 
 class Clients:
-    """A context manager for `number` clients of one stream; `window` limits the bytes that each leaves unread."""
+    """A context manager for `number` clients of one stream, which `asked` otherwise than by its path may end with
+    something else; `window` limits the bytes that each leaves unread.
+    """
 
-    def __init__(self, port: int, path: str, number: int, *, keep: bool = False, window: int | None = None) -> None:
+    def __init__(
+        self,
+        port: int,
+        path: str,
+        number: int,
+        *,
+        keep: bool = False,
+        window: int | None = None,
+        asked: bytes = b"",
+        end: bytes = END,
+    ) -> None:
         self._address = ("127.0.0.1", port)
-        self._request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n".encode()
+        request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n"
+        self._request = asked or request.encode()
         self._window = window
         self._selector = selectors.DefaultSelector()
-        self.clients = [Client(socket.socket(), keep) for _ in range(number)]
+        self.clients = [Client(socket.socket(), keep, end) for _ in range(number)]
 
     def __enter__(self) -> Self:
         for client in self.clients:

@@ -1,0 +1,10 @@
+import { defineConfig } from "vite";
+
+// The app's own server is asked for /api, so that the page and the gateway have one origin while you develop.
+const gateway = process.env["GATEWAY"] ?? "http://localhost:8501";
+
+export default defineConfig({
+  base: "./", // the built page works below any address
+  server: { proxy: { "/api": gateway } },
+  preview: { proxy: { "/api": gateway } },
+});

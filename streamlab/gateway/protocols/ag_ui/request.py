@@ -1,0 +1,184 @@
+"""What a front end sends to have an answer, read into what a prompt takes."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NoReturn
+
+from ag_ui.core import (
+    AssistantMessage,
+    ContentPart,
+    DeveloperMessage,
+    Message,
+    RunAgentInput,
+    SystemMessage,
+    TextPart,
+    ToolCall,
+    ToolMessage,
+    UserMessage,
+)
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, InvalidToolCall
+from langchain_core.messages import SystemMessage as Instructions
+from langchain_core.messages import ToolCall as Call
+from langchain_core.messages import ToolMessage as Result
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from streamlab.completions.prompt import Prompt
+from streamlab.gateway.errors import Refusal
+from streamlab.gateway.protocols.ag_ui.conversation import Conversation
+from streamlab.gateway.protocols.ag_ui.messages import said
+
+ID_CHARACTERS = 1_000
+CHOICES = {"activity", "assistant", "developer", "reasoning", "system", "tool", "user"}  # no names of fields
+FIELD = re.compile(r"[A-Za-z]{1,40}", re.ASCII)
+UNANSWERED = "There is no result."
+
+
+class Wanted(BaseModel):
+    """What `forwardedProps` say of the answer; applications put other things there, too."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    model: str | None = Field(None, max_length=500)
+    agent: bool | None = None
+    temperature: float | None = Field(None, ge=0, le=2, allow_inf_nan=False)
+
+
+class Asked:
+    """A run that is asked for. Raises Refusal with what is wrong, without what was sent."""
+
+    def __init__(self, body: bytes) -> None:
+        try:
+            sent = json.loads(body, parse_constant=_not_json)
+            self._input = RunAgentInput.model_validate(sent)
+            self.conversation = self._conversation()
+            if b"\\u" in body:
+                self._input = RunAgentInput.model_validate(_whole(sent))
+            given = self._input.forwarded_props
+            wanted = Wanted.model_validate(given if isinstance(given, Mapping) else {})
+        except ValidationError as error:
+            raise _invalid(*_problem(error.errors(include_url=False, include_input=False)[0])) from None
+        except RecursionError:
+            raise _invalid("", "The body is nested too deeply.") from None
+        except ValueError:  # also of bytes that are no UTF-8
+            raise _invalid("", "The body is not JSON.") from None
+        self._check()
+        self.prompt = Prompt(
+            tuple(self._messages()),
+            wanted.model or "",
+            wanted.temperature,
+            bool(wanted.agent),
+            tuple(_functions(self._input)),
+        )
+
+    def _conversation(self) -> Conversation:
+        asked = self._input
+        calls = [call.id for message in asked.messages for call in _calls(message)]
+        messages = said(asked.messages).decode()
+        version = asked.protocol_version or ""
+        return Conversation(asked.thread_id, asked.run_id, messages, tuple(calls), bool(asked.tools), version)
+
+    def _check(self) -> None:
+        asked = self._input
+        for name, id in (("threadId", asked.thread_id), ("runId", asked.run_id)):
+            if not 0 < len(id) <= ID_CHARACTERS:
+                raise _invalid(name, f"It must have 1 to {ID_CHARACTERS:,} characters.")
+        if asked.resume:
+            raise _invalid("resume", "No run of this server has interrupts to be answered.")
+        spoken = [
+            message for message in asked.messages if isinstance(message, UserMessage | AssistantMessage | ToolMessage)
+        ]
+        if not spoken or isinstance(spoken[-1], AssistantMessage):
+            raise _invalid("messages", "The last one must be the user's or a tool's.")
+
+    def _messages(self) -> Iterator[BaseMessage]:
+        """Give the messages as models take them: each call with its result, and none without."""
+        results = self._results()
+        context = "\n\n".join(f"{each.description}:\n{each.value}" for each in self._input.context or ())
+        for number, message in enumerate(self._input.messages):
+            if isinstance(message, SystemMessage | DeveloperMessage):
+                yield Instructions(f"{message.content}\n\n{context}" if context else message.content)
+            elif context:
+                yield Instructions(context)
+            context = ""
+            if isinstance(message, UserMessage):
+                yield HumanMessage(_text(message.content, number))
+            elif isinstance(message, AssistantMessage) and (message.content or message.tool_calls):
+                yield _answer(message)
+                yield from (
+                    results.get(call.id) or Result(UNANSWERED, tool_call_id=call.id) for call in _calls(message)
+                )
+
+    def _results(self) -> dict[str, Result]:
+        found: dict[str, Result] = {}
+        for number, message in enumerate(self._input.messages):
+            if isinstance(message, ToolMessage):
+                told = "\n".join(filter(None, (_text(message.content, number), message.error)))
+                status = "error" if message.error else "success"
+                found[message.tool_call_id] = Result(told, tool_call_id=message.tool_call_id, status=status)
+        return found
+
+
+def _calls(message: Message) -> Sequence[ToolCall]:
+    return (message.tool_calls or ()) if isinstance(message, AssistantMessage) else ()
+
+
+def _text(content: str | list[ContentPart], number: int) -> str:
+    if isinstance(content, str):
+        return content
+    for part in content:
+        if not isinstance(part, TextPart):
+            raise _invalid(
+                f"messages.{number}.content", f"No model here takes parts of the type {part.type}, only text."
+            )
+    return "\n".join(part.text for part in content if isinstance(part, TextPart))
+
+
+def _answer(message: AssistantMessage) -> AIMessage:
+    """Tell what the model said and called; arguments that are no JSON object stay as it wrote them."""
+    good: list[Call] = []
+    bad: list[InvalidToolCall] = []
+    for call in _calls(message):
+        name, arguments = call.function.name, call.function.arguments
+        try:
+            read = json.loads(arguments)
+        except (ValueError, RecursionError):
+            read = None
+        if isinstance(read, dict):
+            good.append(Call(name=name, args=read, id=call.id, type="tool_call"))
+        else:
+            bad.append(InvalidToolCall(name=name, args=arguments, id=call.id, error=None, type="invalid_tool_call"))
+    return AIMessage(message.content or "", tool_calls=good, invalid_tool_calls=bad)
+
+
+def _functions(asked: RunAgentInput) -> Iterator[dict[str, Any]]:
+    for number, tool in enumerate(asked.tools or ()):
+        parameters = {"type": "object", "properties": {}} if tool.parameters is None else tool.parameters
+        if not isinstance(parameters, dict):
+            raise _invalid(f"tools.{number}.parameters", "It must be a JSON schema.")
+        function = {"name": tool.name, "description": tool.description, "parameters": parameters}
+        yield {"type": "function", "function": function}
+
+
+def _whole(sent: Any) -> Any:
+    """Replace half characters, which have no way to a model. The front end is told them again as it has them."""
+    return json.loads(json.dumps(sent, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def _not_json(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _problem(error: ErrorDetails) -> tuple[str, str]:
+    """Say where what is wrong, without what was sent."""
+    names = [part for part in error["loc"] if isinstance(part, int) or (FIELD.fullmatch(part) and part not in CHOICES)]
+    place = ".".join(map(str, names))
+    if error["type"] == "union_tag_invalid":
+        return place, f"Its {error['ctx']['discriminator']} must be one of {error['ctx']['expected_tags']}."
+    return place, f"{error['msg'].removeprefix('Value error, ')}."
+
+
+def _invalid(place: str, sentence: str) -> Refusal:
+    message = f"{place}: {sentence}" if place else sentence
+    return Refusal(422, "invalid_request", message, "See https://docs.ag-ui.com for what a RunAgentInput is.")
