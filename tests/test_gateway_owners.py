@@ -149,6 +149,18 @@ async def test_the_owner_is_known_for_as_long_as_the_run_is(tmp_path: Path) -> N
         assert (await DOORS["look"](lab, run, ADA)).status_code == 200
 
 
+async def test_a_kept_response_is_its_callers_when_nothing_else_tells_whose_run_it_was(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path}/lab.db"
+    async with served(gateway_tokens=TOKENS, lab_store=store) as lab:
+        asked = {"model": demo_model(), "input": "q"}
+        response = await lab.client.post("/openai/v1/responses", json=asked, headers=ADA)
+        run = response.headers["x-run-id"]
+    async with served(gateway_tokens=TOKENS, lab_store=store) as lab:
+        await lab.engine.hub.shared.documents(STARTED).remove(run)
+        assert is_refusal(await DOORS["look"](lab, run, BOB), 404, "unknown_run")
+        assert (await DOORS["look"](lab, run, ADA)).status_code == 200
+
+
 async def test_gateways_on_one_redis_agree(redis_server: RedisServer) -> None:
     """At once, whichever of them is asked."""
     async with pair(redis_server.url, redis_server.url, gateway_tokens=TOKENS) as gateways:

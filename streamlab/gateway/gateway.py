@@ -123,9 +123,15 @@ class Gateway:
     async def _reaches(self, grant: Grant, run_id: str) -> bool:
         if not grant.full or self.access.open:  # for this run, as `allow_reading` has seen; or for all
             return True
-        started = await self._submissions.started(run_id)
-        owner = started.owner if started else await self.engine.chats.owner_of(run_id)
-        return self.access.reaches(grant, owner)
+        return self.access.reaches(grant, await self._owner(run_id))
+
+    async def _owner(self, run_id: str) -> str | None:
+        """Return whose a run is. What is kept of it knows that longer than what is known of its asking."""
+        if started := await self._submissions.started(run_id):
+            return started.owner
+        if kept := await self.engine.responses.find(run_id):
+            return kept.owner
+        return await self.engine.chats.owner_of(run_id)
 
     def position(self, token: str | None) -> Position | None:
         """Read a resume token; None for none. Raises Refusal."""

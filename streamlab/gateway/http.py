@@ -98,7 +98,7 @@ def create_app(settings: Settings) -> FastAPI:
             allow_origins=settings.gateway_origins,
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["*"],  # each client of others has some of its own
-            expose_headers=["X-Run-Id", "Location", "Retry-After"],
+            expose_headers=["X-Run-Id", "Location", "Retry-After", "X-Request-Id", "X-Should-Retry"],
         )
     app.add_middleware(admitting)
     app.add_middleware(guarding)
