@@ -3,17 +3,22 @@
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from pydantic import SecretStr
 
 from streamlab.gateway.access import LOCAL, Grant
 from streamlab.gateway.protocols.ai_sdk.chats import LastRuns
-from streamlab.hub import Log
+from streamlab.hub import Hub, Log
+from tests import shared
 from tests.access import OTHER, SECRET
 from tests.ai_sdk import chat, check_sentence
 from tests.conftest import demo_model, until
 from tests.gateway import FAST, Served, delta, parse_stream, served
+from tests.shared import Pair
+
+gateways = shared.gateways  # fixtures are found by their names
 
 pytestmark = pytest.mark.anyio
 
@@ -133,3 +138,29 @@ async def test_a_server_that_leaves_says_that_the_answer_goes_on() -> None:
         refused = await lab.client.post("/ai-sdk/chat", json=chat())
         assert refused.status_code == 503
         check_sentence(refused)
+
+
+async def test_each_run_of_a_chat_learns_of_the_one_before(any_hub: Hub) -> None:
+    """Wherever it is kept, and however many come at once; the same run again, of none."""
+    ada, chat_id = Grant("ada"), uuid4().hex
+    runs = [f"run {number}" for number in range(20)]
+    former = await asyncio.gather(*(LastRuns(any_hub.shared).put(ada, chat_id, run) for run in runs))
+    last = await LastRuns(any_hub.shared).get(ada, chat_id)
+    assert last
+    assert sorted([*filter(None, former), last]) == sorted(runs)
+    assert await LastRuns(any_hub.shared).put(ada, chat_id, last) is None
+    assert await LastRuns(any_hub.shared).get(Grant("bob"), chat_id) is None
+
+
+async def test_a_chat_goes_on_at_any_gateway(gateways: Pair) -> None:
+    """One asks, another tells the answer and stops it."""
+    here, there = gateways
+    sent = chat(id=uuid4().hex, model=ENDLESS)
+    async with here.client.stream("POST", "/ai-sdk/chat", json=sent) as asked:
+        async with there.client.stream("GET", at(sent["id"], "stream")) as told:
+            assert told.headers["x-run-id"] == asked.headers["x-run-id"]
+            assert (await there.client.post(at(sent["id"], "stop"))).status_code == 202
+            body = await told.aread()
+        assert parse_stream(await asked.aread())[-1].data == "[DONE]"
+    assert b'"type":"abort"' in body
+    assert (await there.client.get(at(sent["id"], "stream"))).status_code == 204
