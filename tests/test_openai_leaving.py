@@ -59,6 +59,7 @@ async def test_a_server_that_leaves_says_so(lab: Served) -> None:
         await leaving.gateway.drain(notice=0)
         whole, stream = [await each for each in asking]
     assert (whole.status_code, whole.json()["error"]["type"]) == (503, "server_error")
+    assert whole.headers["x-run-id"]
     assert json.loads(data_of(stream.content)[-1])["error"]["code"] in ("shutdown", "draining")
 
 

@@ -7,7 +7,9 @@ import pytest
 
 from streamlab.events.event import Done, Error, Retry, Thinking
 from streamlab.gateway.control import Close, Drain
+from streamlab.gateway.errors import Refusal
 from streamlab.gateway.protocols.openai.chat_writer import ChatWriter
+from streamlab.gateway.protocols.openai.errors import refused
 from streamlab.gateway.protocols.openai.responses_writer import ResponsesWriter
 from tests.openai_streams import (
     AGENT,
@@ -108,8 +110,7 @@ def test_every_end_has_its_word(done: Done, finish: str | None, status: str) -> 
     response = check_response(respond(frames(events)))
     assert response["status"] == status
     assert texts(response) == ["Hel"]
-    if status != "failed":
-        assert response["usage"]["total_tokens"] == 7
+    assert response["usage"]["total_tokens"] == 7
 
 
 ERRORS = [
@@ -158,3 +159,27 @@ def test_a_stream_that_ends_before_its_run_says_so() -> None:
         (packet,) = responses.closing(event)
         told = json.loads(data_of(packet.data.message["body"])[0])
         assert (told["type"], told["sequence_number"]) == ("error", 1)
+
+
+REFUSALS = [
+    (Refusal(401, "unauthorized", "A.", "B."), 401, "invalid_request_error", "invalid_api_key", None),
+    (Refusal(401, "access_code_needed", "A."), 401, "invalid_request_error", "access_code_needed", None),
+    (Refusal(403, "foreign_origin", "A."), 403, "request_forbidden", "foreign_origin", None),
+    (Refusal(409, "idempotency_conflict", "A."), 409, "invalid_request_error", "idempotency_conflict", None),
+    (Refusal(422, "unknown_model", "A."), 404, "invalid_request_error", "model_not_found", "model"),
+    (Refusal(422, "invalid_request", "A."), 400, "invalid_request_error", "invalid_request", None),
+    (Refusal(429, "too_many_runs", "A."), 429, "requests", "rate_limit_exceeded", None),
+    (Refusal(503, "at_capacity", "A."), 503, "server_error", "at_capacity", None),
+]
+
+
+@pytest.mark.parametrize(("refusal", "status", "type", "code", "field"), REFUSALS)
+def test_a_refusal_has_openais_status_type_and_code(
+    refusal: Refusal, status: int, type: str, code: str, field: str | None
+) -> None:
+    """Where OpenAI has none, those of the gateway; with what to do next in the sentence."""
+    response = refused(refusal)
+    said = " ".join(filter(None, ("A.", refusal.details.hint)))
+    assert response.status_code == status
+    assert json.loads(bytes(response.body)) == {"error": {"message": said, "type": type, "param": field, "code": code}}
+    assert json.loads(bytes(refused(refusal, "a field").body))["error"]["param"] == "a field"

@@ -68,6 +68,8 @@ def refused(refusal: Refusal, field: str | None = None) -> JSONResponse:
     status = _STATUSES.get(refusal.code, refusal.status)
     # OpenAI's clients take a conflict for what passes.
     headers = {"x-should-retry": "false"} if status == 409 else {}
+    if refusal.retry_after is not None:
+        headers["retry-after"] = f"{refusal.retry_after:g}"
     field = field or getattr(refusal, "field", None) or _FIELDS.get(refusal.code)
     said = " ".join(filter(None, (str(refusal), refusal.details.hint)))
     error = error_json(_type(status), _CODES.get(refusal.code, refusal.code), said, field)

@@ -63,6 +63,7 @@ class ResponseState:
     thoughts: SentText = field(default=SentText(), compare=False)
     message: OpenItem | None = field(default=None, compare=False)
     reasoning: OpenItem | None = field(default=None, compare=False)
+    error: Error | None = field(default=None, compare=False)
     end: bytes = field(default=b"", compare=False)  # the whole object, once the response has ended
 
 
@@ -88,7 +89,7 @@ class ResponseDraft:
         self._output = state.output
         self._text, self._thoughts = state.text, state.thoughts
         self._message, self._reasoning = state.message, state.reasoning
-        self._end = state.end
+        self._error, self._end = state.error, state.end
 
     @property
     def state(self) -> ResponseState:
@@ -102,6 +103,7 @@ class ResponseDraft:
             self._thoughts,
             self._message,
             self._reasoning,
+            self._error,
             self._end,
         )
 
@@ -131,7 +133,7 @@ class ResponseDraft:
             case Retry():
                 self._close("incomplete")
             case Error():
-                self._fail(item.code, item)
+                self._error = item
             case Done():
                 self._finish(item)
             case ToolResult() | FinalAnswer() | Gap():
@@ -219,13 +221,15 @@ class ResponseDraft:
 
     # The end
 
-    def _fail(self, code: str, error: Error | None = None) -> None:
+    def _fail(self, code: str, **members: Any) -> None:
         self._close("incomplete")
-        self._write_end("response.failed", "failed", error=response_error(code, error))
+        self._write_end("response.failed", "failed", error=response_error(code, self._error), **members)
 
     def _finish(self, done: Done) -> None:
         usage, at = usage_json(done.usage), self._head.created + int(done.at)
         match done.status, done.code:
+            case _ if self._error:
+                self._fail(self._error.code, usage=usage)
             case "completed", "length":
                 self._close("incomplete")
                 reason = {"reason": "max_output_tokens"}
@@ -238,7 +242,7 @@ class ResponseDraft:
                 # OpenAI's clients know no event of this name, but the status.
                 self._write_end("response.incomplete", "cancelled", usage=usage)
             case _:
-                self._fail(done.code or "internal")
+                self._fail(done.code or "internal", usage=usage)
 
     def _write_end(self, type: str, status: str, **members: Any) -> None:
         self._end = response_json(self._head, status, [item for _, item in sorted(self._output)], **members)
