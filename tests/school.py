@@ -121,7 +121,7 @@ class Soak:
     async def hold(self, clients: int, pages: int) -> None:
         """Hold the class, with a look at the processes before anyone came and after everyone has gone."""
         await asyncio.sleep(2)
-        self.before = await self.vitals.once()
+        self.before = await self.vitals.at_rest()
         looking = asyncio.create_task(self.vitals.look())
         url = f"http://127.0.0.1:{self.school.stack.nginx.port}"
         conversations = [Conversation(self.room, url, number).go_on() for number in range(pages)]
@@ -131,7 +131,7 @@ class Soak:
             looking.cancel()
             await asyncio.wait([looking])
         await asyncio.sleep(SETTLED)
-        self.after = await self.vitals.once()
+        self.after = await self.vitals.at_rest()
 
     def _calm(self) -> bool:
         return self.accidents.calm and not self.room.over.is_set()

@@ -1,6 +1,7 @@
 """What a soak came to: a table for people, and a list of what is wrong."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -90,7 +91,8 @@ def _left(soak: Soak) -> Iterator[str]:
         for measure, bound in REMAINS.items() if name not in UNJUDGED else ():
             was, is_now = getattr(before, measure), getattr(after, measure)
             if was is not None and is_now is not None and is_now - was > bound:
-                yield f"{name}: {measure} at rest {was} before, {is_now} after"
+                kinds = "; ".join(f"{kind} {count}" for kind, count in Counter(after.kinds).most_common(5))
+                yield f"{name}: {measure} at rest {was} before, {is_now} after{kinds and f' ({kinds})'}"
 
 
 def table(soak: Soak) -> str:

@@ -18,6 +18,7 @@ from scipy.stats import theilslopes  # type: ignore[import-untyped]
 from tests.stack import METRICS_TOKEN
 
 EVERY = 5.0  # seconds
+LOOKS = 5  # at what is at rest
 FEW = 6  # samples, of which no line is made
 MEASURES = ("memory", "descriptors", "threads", "tasks")
 FOLLOWERS = re.compile(r"^streamlab_followers\{[^}]*\} (\S+)$", re.MULTILINE)
@@ -38,6 +39,7 @@ class Sample:
     descriptors: int
     threads: int
     tasks: int | None = None
+    kinds: tuple[str, ...] = ()  # of the tasks
     followers: int | None = None
     hub_bytes: int | None = None
     slow: int | None = None
@@ -51,6 +53,10 @@ class Watched:
     pid: Callable[[], int | None]
     url: str | None = None
     children: bool = False  # its children count with it, as nginx's workers
+
+
+def _tasks(sample: Sample) -> int:
+    return sample.tasks or 0
 
 
 class Vitals:
@@ -73,6 +79,17 @@ class Vitals:
         async with httpx2.AsyncClient(headers=headers, timeout=2) as client:
             await asyncio.gather(*(self._sample(each, client) for each in self._watched))
         return {sample.name: sample for sample in self.samples[known:]}
+
+    async def at_rest(self) -> dict[str, Sample]:
+        """Look several times, and return of each process the sample with the fewest tasks: what only passes by, as the
+        look itself, is not what remains.
+        """
+        looks = []
+        for _ in range(LOOKS):
+            looks.append(await self.once())
+            await asyncio.sleep(1)
+        names = {name for look in looks for name in look}
+        return {name: min((look[name] for look in looks if name in look), key=_tasks) for name in names}
 
     async def _sample(self, watched: Watched, client: httpx2.AsyncClient) -> None:
         pid = watched.pid()
@@ -109,19 +126,20 @@ class Vitals:
         text = answer.text
         figures = {"followers": FOLLOWERS, "hub_bytes": HUB_BYTES, "slow": SLOW}
         found = {name: round(sum(map(float, pattern.findall(text)))) for name, pattern in figures.items()}
-        return found | {"tasks": await self._tasks(pid)}
+        kinds = await self._tasks(pid)
+        return found | {"tasks": len(kinds) or None, "kinds": kinds}
 
-    async def _tasks(self, pid: int) -> int | None:
-        """Ask by a signal how many tasks it has; see tests/probe."""
+    async def _tasks(self, pid: int) -> tuple[str, ...]:
+        """Ask by a signal which tasks it has; see tests/probe."""
         told = self._probe / str(pid)
         told.unlink(missing_ok=True)
         with suppress(ProcessLookupError, psutil.Error):
             psutil.Process(pid).send_signal(signal.SIGUSR1)
         for _ in range(20):
             if told.exists():
-                return int(told.read_text())
+                return tuple(told.read_text().splitlines())
             await asyncio.sleep(0.05)
-        return None
+        return ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
 """The way of an answer as a picture, with the times of the last run. What is in the browser is in client/."""
 
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import streamlit as st
 
 from components.home.clock import read
 from components.page import colors
-from components.page.lab import engine, following, give_way
+from components.page.lab import POLL_INTERVAL, engine, give_way
 from components.page.questions import started
 from components.page.texts import t
 from streamlab.engine import has_text
@@ -90,7 +90,7 @@ def _ask() -> None:
 
 def _follow(run_id: str) -> None:
     """Follow the run as any page does, until its first words are here, or its end."""
-    with suppress(UnknownRun), following(run_id) as batches:
+    with suppress(UnknownRun), closing(engine().follow(run_id, POLL_INTERVAL)) as batches:
         for batch in batches:
             if any(map(has_text, batch)):
                 return

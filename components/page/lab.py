@@ -2,7 +2,7 @@
 
 import atexit
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing
 
 import streamlit as st
@@ -38,8 +38,20 @@ def _idle_gateway(lab: Engine) -> Gateway:
 
 
 def following(run_id: str, poll_interval: float = POLL_INTERVAL) -> AbstractContextManager[Iterator[list[Item]]]:
-    """Follow the batches of a run's log, from its beginning. Raise UnknownRun."""
-    return closing(engine().follow(run_id, poll_interval))
+    """Follow the batches of a run's log, from its beginning.
+
+    Where there is no such log, the script is run again a moment later: what tells of the run is known before its log is
+    there, and tells in time that it was lost.
+    """
+    return closing(_batches(run_id, poll_interval))
+
+
+def _batches(run_id: str, poll_interval: float) -> Generator[list[Item]]:
+    try:
+        yield from engine().follow(run_id, poll_interval)
+    except UnknownRun:
+        sleep(UNAVAILABLE)
+        st.rerun()
 
 
 def find_log(run_id: str | None) -> Log | None:

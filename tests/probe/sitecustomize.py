@@ -1,6 +1,6 @@
-"""Have a process tell at SIGUSR1 how many tasks its event loop has: Python imports this at its start.
+"""Have a process tell at SIGUSR1 which tasks its event loop has: Python imports this at its start.
 
-Nothing else tells that of a process that is not one's own. PYTHONPATH has this folder then, and the number goes into a
+Nothing else tells that of a process that is not one's own. PYTHONPATH has this folder then, and their names go into a
 file of the folder LAB_PROBE, named by the process's id. A handler of Python's own runs between two steps of the main
 thread, where the event loop is.
 """
@@ -14,12 +14,12 @@ from types import FrameType
 
 def _tell(number: int, frame: FrameType | None) -> None:
     try:
-        tasks = len(asyncio.all_tasks())
+        tasks = [getattr(task.get_coro(), "__qualname__", "?") for task in asyncio.all_tasks()]
     except RuntimeError:  # there is no loop, or not yet
         return
     target = Path(os.environ["LAB_PROBE"]) / str(os.getpid())
     made = target.with_suffix(".new")
-    made.write_text(str(tasks))
+    made.write_text("\n".join(tasks))
     made.rename(target)
 
 
