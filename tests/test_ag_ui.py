@@ -48,6 +48,8 @@ class Clients:
         async for line in self._process.stdout:
             told = json.loads(line)
             self._waiting.pop(told.pop("id")).set_result(told)
+        for waiting in self._waiting.values():
+            waiting.set_exception(EOFError("the clients have ended"))
 
     def go(self, name: str, thread: str, **command: Any) -> "asyncio.Future[Json]":
         """Have an agent run, or connect, and say in the end what it was told."""
@@ -64,12 +66,13 @@ class Clients:
 
 
 @asynccontextmanager
-async def clients_of(lab: Served) -> AsyncIterator[Clients]:
+async def clients_at(url: str) -> AsyncIterator[Clients]:
+    """Agents of the gateway whose API is there."""
     await anyio.to_thread.run_sync(install, FOLDER)
     process = await asyncio.create_subprocess_exec(
         str(shutil.which("node")), "agent.mjs", cwd=FOLDER, stdin=-1, stdout=-1, limit=2**24
     )
-    clients = Clients(process, f"{lab.url}/ag-ui")
+    clients = Clients(process, f"{url}/ag-ui")
     try:
         yield clients
     finally:
@@ -87,7 +90,7 @@ async def lab(anyio_backend: str) -> AsyncIterator[Served]:
 
 @pytest.fixture(scope="module")
 async def clients(lab: Served) -> AsyncIterator[Clients]:
-    async with clients_of(lab) as clients:
+    async with clients_at(lab.url) as clients:
         yield clients
 
 

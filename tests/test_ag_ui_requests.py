@@ -15,7 +15,7 @@ from streamlab.gateway.protocols.ag_ui.request import Asked
 from tests.conftest import demo_model, until
 from tests.gateway import Served, served
 from tests.javascript import needs_node
-from tests.test_ag_ui import ONE, TOKENS, TWO, WEATHER, clients_of
+from tests.test_ag_ui import ONE, TOKENS, TWO, WEATHER, clients_at
 
 pytestmark = pytest.mark.anyio
 
@@ -281,7 +281,7 @@ async def test_a_long_history_is_taken_and_a_longer_one_refused(lab: Served) -> 
 @needs_node
 async def test_the_client_is_told_what_was_wrong(lab: Served) -> None:
     """Its error has our sentence, and the body beside it; also where there are too many runs."""
-    async with clients_of(lab) as clients:
+    async with clients_at(lab.url) as clients:
         refused = await clients.go("a", "t", say="Hi", parameters={"forwardedProps": {"model": "none"}})
         assert (refused["status"], refused["payload"]["code"]) == (422, "unknown_model")
         assert refused["payload"]["type"] == "RUN_ERROR"

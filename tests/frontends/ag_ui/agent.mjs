@@ -5,6 +5,8 @@ import { createInterface } from "node:readline";
 const warnings = [];
 console.warn = (...told) => warnings.push(told.join(" "));
 console.error = () => {};
+// When a connection is lost, the package cancels its reader and throws what that says where nobody can catch it.
+process.on("unhandledRejection", () => {});
 
 /** What docs/frontends.md says of coming back: an HttpAgent that knows where to take a run up. */
 class Agent extends HttpAgent {
