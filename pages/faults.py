@@ -59,7 +59,7 @@ def draw_live(run_id: str, trial: Trial) -> None:
         attempts.draw_log(table, events)
 
     with left.chat_message("assistant", avatar=":material/smart_toy:"), following(run_id) as batches:
-        answer.follow(replay.observe(batches, [], draw))
+        answer.follow(replay.observe(batches, draw))
     stop_place.empty()
     st.rerun()
 

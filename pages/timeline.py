@@ -49,12 +49,13 @@ def draw_run(run_id: str, recording: Recording) -> None:
 def draw_live(run_id: str, question: str) -> None:
     """Follow the run to its end. The lanes grow in the browser, which is told what begins and what ends."""
     lanes, controls = st.container(), st.container()
-    log, events = await_log(run_id), list[StreamEvent]()
+    log = await_log(run_id)
 
     def now() -> float:
         return time.monotonic() - log.began
 
     def shown() -> ShownRun:
+        events = lab.portal.call(log.since, 0)  # who comes late is given pieces that are merged, and late as well
         return ShownRun(run_id, question, events, spans(events, now()))
 
     with lanes:
@@ -64,7 +65,7 @@ def draw_live(run_id: str, question: str) -> None:
     with right.container():
         selection.draw_chosen([shown()], None)
     with left.container(key="timeline.answer"), following(run_id) as batches:
-        answer.follow(replay.observe(batches, events, lambda: tell_lanes(feed, shown(), now())))
+        answer.follow(replay.observe(batches, lambda: tell_lanes(feed, shown(), now())))
     st.rerun()
 
 

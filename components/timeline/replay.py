@@ -19,13 +19,12 @@ FRAME_FACTOR = 0.25  # a replay is one page's own, and is to keep the recorded p
 NEWS_SECONDS = 0.2  # between two times that the lanes of a live run are told
 
 
-def observe(batches: Iterator[list[Item]], events: list[StreamEvent], tell: Callable[[], None]) -> Iterator[list[Item]]:
-    """Yield the batches; add their events to `events`, and call `tell` when something has begun or ended in the run."""
+def observe(batches: Iterator[list[Item]], tell: Callable[[], None]) -> Iterator[list[Item]]:
+    """Yield the batches, and call `tell` when something has begun or ended in the run."""
     told, news, last = 0.0, True, None
     for batch in batches:
         for event in batch:
             if isinstance(event, Event):
-                events.append(event)
                 news |= (what := _what(event)) != last or what is None
                 last = what
         if news and time.monotonic() - told >= NEWS_SECONDS:
