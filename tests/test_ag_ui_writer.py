@@ -157,12 +157,15 @@ def taken_up(
 
 
 @needs_node
+@pytest.mark.parametrize("count", [6, pytest.param(60, marks=pytest.mark.soak)])
 @pytest.mark.parametrize(("package", "conversation"), [(CLIENT, CONVERSATION), (FORMER, BEFORE)])
-def test_a_run_that_is_cut_anywhere_comes_to_the_same(client: None, package: str, conversation: Conversation) -> None:
+def test_a_run_that_is_cut_anywhere_comes_to_the_same(
+    client: None, package: str, conversation: Conversation, count: int
+) -> None:
     """Taken up after any event, it leaves the client with the same messages, ids and all, and the same end."""
     examples: list[tuple[list[StreamEvent], int, list[list[list[bytes]]]]] = []
 
-    @settings(max_examples=10)
+    @settings(max_examples=count)
     @given(lawful_runs(), st.integers(1, 4), st.integers(0, 4))
     def collect(events: list[StreamEvent], frames: int, missed: int) -> None:
         streams = [[whole(events, frames, conversation)]]
