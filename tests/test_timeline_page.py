@@ -2,20 +2,16 @@
 
 import json
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from langchain_core.messages import HumanMessage
 from playwright.sync_api import Locator, Page, expect
-from streamlit.delta_generator import DeltaGenerator
 
 from benchmarks.harness import ROOT, streamlit_server
 from components.page.history import KEPT
 from components.page.texts import texts
-from components.timeline import lanes
-from components.timeline.lanes import ShownRun
 from streamlab.completions.prompt import Prompt
 from streamlab.engine import Engine
 from streamlab.events.recording import read_recording
@@ -91,32 +87,6 @@ def test_a_run_of_a_front_end_is_opened_by_its_address(engine: Engine, language:
     assert [error.message for error in app.exception] == []
     assert next(text.value for text in app.text) == "What is 17 * 23?"
     assert next(metric.value for metric in app.metric if metric.label == texts(language)["timeline.calls"]) == "1"
-
-
-def test_who_comes_late_to_a_live_run_sees_when_each_thing_began(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Who follows a run late is given its pieces merged, and a merged piece is as late as its last."""
-    told: list[ShownRun] = []
-    real = lanes.tell_lanes
-
-    def tell(feed: DeltaGenerator, run: ShownRun, now: float) -> None:
-        told.append(run)
-        real(feed, run, now)
-
-    monkeypatch.setattr(lanes, "tell_lanes", tell)
-    prompt = Prompt((HumanMessage("What is streaming?"),))
-    run_id = engine.portal.call(engine.completions.start, prompt, "demo?first=0&rate=100&chunks=200")
-    log = engine.portal.call(engine.hub.open, run_id)
-    while log.seq < 100:
-        time.sleep(0.02)
-    app = visit("timeline", "en")
-    app.query_params["run"] = run_id
-    app.run(timeout=30)
-    assert [error.message for error in app.exception] == []
-    first = next(event.at for event in log.since(0) if event.type == "text_delta")
-    assert told
-    assert all(first in [span.start for span in run.spans] for run in told)
 
 
 @languages
