@@ -64,8 +64,11 @@ class Desk:
 
 async def test_a_response_is_live_and_then_whole_without_anybody_looking(any_hub: Hub, models: Models) -> None:
     desk = Desk(any_hub, models)
-    run_id = await desk.started(text="Grüße 東京", rate=200)
-    assert present(await desk.responses.find(run_id)).live
+    endless = await desk.started(**ENDLESS)
+    assert present(await desk.responses.find(endless)).live
+    desk.runs.stop(endless)
+    assert outcome_of((await desk.closed(endless)).recorded).status == "stopped"
+    run_id = await desk.started(text="Grüße 東京")
     kept = await desk.closed(run_id)
     outcome = outcome_of(kept.recorded)
     assert (outcome.status, outcome.text) == ("completed", "Grüße 東京")

@@ -194,9 +194,9 @@ async def test_a_run_is_tried_again_before_text_and_not_after_it(openai: AsyncOp
 FAULTS = {
     "rate_limit": (429, "rate_limit_exceeded", {"retry_after": 0}),
     "context": (400, "context_length_exceeded", {}),
-    "key": (502, "auth", {}),
-    "error": (502, "provider_unavailable", {}),
-    "cut": (502, "connection_lost", {"after": 1}),
+    "key": (500, "auth", {}),
+    "error": (500, "provider_unavailable", {}),
+    "cut": (500, "connection_lost", {"after": 1}),
 }
 
 

@@ -8,6 +8,7 @@ import openai as package
 import pytest
 from openai import AsyncOpenAI
 
+from streamlab.gateway.protocols.openai import responses_routes
 from streamlab.hub import Log
 from tests.access import BEARER, OTHER, SECRET
 from tests.conftest import demo_model, until
@@ -105,6 +106,17 @@ async def test_what_was_said_before_is_told_and_instructions_are_not(lab: Served
     assert third.previous_response_id == second.id
     items = [item async for item in await openai.responses.input_items.list(third.id)]
     assert [text_of(item) for item in items] == ["Three"]
+
+
+async def test_what_is_gone_on_from_is_bounded(openai: AsyncOpenAI, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of a thousand responses may be as long as a body, and all of them are read at once."""
+    first = await openai.responses.create(model=demo_model(text=TEXT), input="x" * 3_000)
+    second = await openai.responses.create(model=demo_model(text=TEXT), input="Two", previous_response_id=first.id)
+    monkeypatch.setattr(responses_routes, "BEFORE", 5_000)
+    await openai.responses.create(model=demo_model(text=TEXT), input="And?", previous_response_id=first.id)
+    with pytest.raises(package.BadRequestError) as refused:
+        await openai.responses.create(model=demo_model(text=TEXT), input="And?", previous_response_id=second.id)
+    assert (refused.value.param, refused.value.code) == ("previous_response_id", "context_length_exceeded")
 
 
 async def test_the_items_of_an_input_are_listed_in_pages(openai: AsyncOpenAI) -> None:

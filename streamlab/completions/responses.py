@@ -42,6 +42,10 @@ class KeptResponse:
         return not self.events
 
     @property
+    def size(self) -> int:
+        return len(self.asked) + len(self.events)
+
+    @property
     def request(self) -> dict[str, Any]:
         read: dict[str, Any] = json.loads(self.asked)
         return read
@@ -69,7 +73,7 @@ RESPONSES = DocumentType(
     _decode,
     KEPT,
     CAPACITY,
-    lambda kept: len(kept.asked) + len(kept.events),
+    lambda kept: kept.size,
     lambda kept: kept.live,
     lasting=True,
     holds=lambda kept: [kept.run_id],

@@ -33,12 +33,11 @@ _FAILURES = {
     "content_filtered": _Failure(400, INVALID, "content_filter"),
     "bad_request": _Failure(400, INVALID, "bad_request"),
     "model_not_found": _Failure(404, INVALID, "model_not_found"),
-    "timeout": _Failure(504, SERVER, "timeout"),
-    "step_limit": _Failure(500, SERVER, "step_limit"),
-    "internal": _Failure(500, SERVER, "internal"),
     "shutdown": _Failure(503, SERVER, "shutdown"),
 }
-"""Of a run, by its code; the others are the fault of a server behind this one, which a new key would not mend."""
+"""Of a run, by its code. The others are a fault behind this server, which a new key would not mend: a 500, as OpenAI
+has it, and no 502 or 504, by which a proxy would take this server for one that is down.
+"""
 
 _STOPS = {
     "unwatched": "The answer was stopped, for nobody followed it.",
@@ -88,7 +87,7 @@ def _type(status: int) -> str:
 
 def failure(code: str, error: Error | None = None) -> tuple[int, dict[str, Any]]:
     """Return the status and the error of a run that failed with this code, which its `error` says more of."""
-    status, type, named = _FAILURES.get(code, _Failure(502, SERVER, code))
+    status, type, named = _FAILURES.get(code, _Failure(500, SERVER, code))
     said = error.message if error else _STOPS.get(code) or sentence_of(code)
     if error and error.said:
         said = f"{said} It said: {error.said}" if error.said != said else said

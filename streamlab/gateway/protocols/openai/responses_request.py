@@ -164,6 +164,10 @@ class Reasoning(BaseModel):
     summary: str | None = None
 
 
+MetadataKey = Annotated[str, Field(max_length=64)]
+MetadataValue = Annotated[str, Field(max_length=512)]
+
+
 class AskedResponse(BaseModel):
     """A request; what it has besides is ignored. `agent` is this server's own field."""
 
@@ -182,7 +186,7 @@ class AskedResponse(BaseModel):
     parallel_tool_calls: bool | None = None
     text: TextOptions | None = None
     reasoning: Reasoning | None = None
-    metadata: Annotated[dict[str, Annotated[str, Field(max_length=512)]], Field(max_length=16)] | None = None
+    metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=16)] | None = None
     truncation: Literal["auto", "disabled"] | None = None
     user: str | None = None
     safety_identifier: str | None = None

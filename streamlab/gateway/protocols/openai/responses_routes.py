@@ -33,7 +33,7 @@ from streamlab.gateway.requests import LimitedRoute
 from streamlab.gateway.submissions import Started
 from streamlab.hub import HubUnreachable, Log
 
-TURNS = 1_000  # that are gone back by previous_response_id
+BEFORE = 4 * 1024 * 1024  # bytes of all that is gone on from by previous_response_id; each may have as many as a body
 STOPPING = 10.0  # seconds that a run has to end when it is cancelled, before that is answered
 
 _INPUT = TypeAdapter(list[InputItem])
@@ -203,7 +203,8 @@ async def _find(gateway: Gateway, grant: Grant, response_id: str) -> Kept:
 async def _before(gateway: Gateway, grant: Grant, response_id: str | None) -> list[BaseMessage]:
     """Return what was said until this response, its answer included. Raises Refusal."""
     turns: list[list[BaseMessage]] = []
-    while response_id and len(turns) < TURNS:
+    left = BEFORE
+    while response_id:
         try:
             kept = await _find(gateway, grant, response_id)
         except Refusal as refusal:
@@ -212,6 +213,9 @@ async def _before(gateway: Gateway, grant: Grant, response_id: str | None) -> li
             raise _no_previous("There is no previous response of this id.", "previous_response_not_found") from None
         if kept.document.live:
             raise _no_previous("The previous response is still being answered.", "previous_response_in_progress")
+        left -= kept.document.size
+        if left < 0:
+            raise _no_previous("What was said before is longer than can be gone on from.", "context_length_exceeded")
         turns.append(kept.said)
         response_id = kept.document.previous
     return [*chain(*reversed(turns))]
