@@ -72,6 +72,9 @@ class Provider(Protocol):
     def has(cls, model: str) -> bool:
         """Tell whether a model of this name is its own."""
 
+    def close(self) -> None:
+        """End what was started for it."""
+
     def address(self) -> str:
         """Return where it is asked; may block while that is found out."""
 

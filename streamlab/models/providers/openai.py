@@ -75,6 +75,9 @@ class OpenAI:
         """Take every name: only the server knows which there are."""
         return True
 
+    def close(self) -> None:
+        """Do nothing: it is nobody's child."""
+
     def list_models(self) -> tuple[str, ...]:
         """Ask the server; of OpenAI's own list keep what chats, the newest first."""
         address, key = self.address(), self._key.get_secret_value()
