@@ -25,6 +25,7 @@ from streamlab.chats.chat import Busy, Chat, Turn, UnknownChat
 from streamlab.chats.readers import is_reader
 from streamlab.engine import Engine
 from streamlab.hub import HubUnreachable
+from streamlab.local_model import LOCAL
 from streamlab.runs.chain import chat_chain
 from streamlab.runs.run import Runs
 
@@ -80,6 +81,8 @@ def stop(chat: Chat) -> None:
 def draw_suggestions() -> None:
     if settings.options().tools:
         suggestions = {name: t(f"timeline.suggestion_{name}") for name in WITH_TOOLS}
+    elif settings.options().model == LOCAL:
+        suggestions = {name: t(f"suggestions.local_{name}") for name in SUGGESTIONS}
     else:
         suggestions = {name: t(f"suggestions.{name}") for name in SUGGESTIONS}
     questions.draw_suggestions("chat.suggestion", suggestions, ask)

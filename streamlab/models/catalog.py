@@ -47,6 +47,11 @@ def cost_money(models: Iterable[str]) -> bool:
     return not all(provider_kind(model).free for model in models)
 
 
+def takes_tools(model: str) -> bool:
+    """Tell whether the model can be given tools."""
+    return provider_kind(model).takes_tools
+
+
 class Models:
     """The models that can be chosen, and a client for each. `demo_url` is the demo model's endpoint."""
 
@@ -57,6 +62,9 @@ class Models:
         self._providers: dict[type[Provider], Provider] = {
             kind: kind.of(settings, demo_url, self._http) for kind in KINDS
         }
+        local = self._providers[Local]
+        assert isinstance(local, Local)
+        self.local = local.server
         self._listed: dict[str, tuple[str, ...]] = {}  # by the provider's name
         self._unlisted: dict[str, Unlisted] = {}
         self._look_up_at = 0.0

@@ -54,6 +54,8 @@ class Provider(Protocol):
     free: ClassVar[bool]
     """Whether its answers certainly cost nothing."""
     takes_seed: ClassVar[bool]
+    takes_tools: ClassVar[bool]
+    """Whether its models can be given tools."""
     faults: ClassVar[tuple[Fault, ...]]
     """What can be made to go wrong with its models."""
     wrong_key: ClassVar[str]

@@ -102,5 +102,5 @@ class ChildServer:
         try:
             return int(json.loads(line)["port"])
         except (ValueError, KeyError, TypeError) as error:
-            message = f"{self.name} did not start within {self._start_seconds:g} s; its standard error may say why."
+            message = f"{self.name} did not start within {self._start_seconds:g} s, or ended; its log may say why."
             raise RuntimeError(message) from error

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from streamlab.local_model import LOCAL
 from streamlab.local_model.server import LocalServer
+from streamlab.models.failures import Failure
 from streamlab.models.provider import Fault
 from streamlab.models.providers.openai import OpenAI
 from streamlab.settings import Settings
@@ -18,12 +19,12 @@ class Local(OpenAI):
     name = "local"
     free = True
     takes_seed = True
+    takes_tools = False  # so small a model calls none, or the wrong ones
     faults: ClassVar[tuple[Fault, ...]] = ("none", "key", "time_limit")
 
     def __init__(self, server: LocalServer, http: httpx2.Client) -> None:
         self.configured = server.file is not None
         self.server = server
-        self.address = server.address
         self._key = SecretStr(server.key)
         self._http = http
 
@@ -36,6 +37,13 @@ class Local(OpenAI):
     def has(cls, model: str) -> bool:
         """Tell whether the name is the local model's."""
         return model == LOCAL
+
+    def address(self) -> str:
+        """Return where it is asked; blocks while it is started. Raises Failure."""
+        try:
+            return self.server.address()
+        except RuntimeError as error:
+            raise Failure("provider_unavailable", detail=str(error)) from None
 
     def list_models(self) -> tuple[str, ...]:
         """Name the one, without starting it."""

@@ -54,6 +54,7 @@ class OpenAI:
     name: ClassVar[str] = "openai"
     free: ClassVar[bool] = False
     takes_seed: ClassVar[bool] = False  # not every compatible server does
+    takes_tools: ClassVar[bool] = True
     faults: ClassVar[tuple[Fault, ...]] = ("none", "key", "time_limit")  # the server obeys nobody
     wrong_key: ClassVar[str] = "wrong-key-on-purpose"
     failure: ClassVar[Callable[[Exception], Failure | None]] = staticmethod(openai_failure)
