@@ -65,6 +65,8 @@ with st.container(horizontal=True, vertical_alignment="center"):
     questions.draw_input("home.own", t("home.own"), start, notices, lambda: [chosen()])
 doors.draw_doors()
 doors.draw_words()
+if lab.models.local.file is None:
+    st.caption(t("home.no_local"))
 question = found.turn.question if found else t("home.question")
 if found and found.live:
     result.subheader(t("home.running"), anchor=False)
