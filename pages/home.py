@@ -42,7 +42,7 @@ def draw_model() -> None:
     if st.session_state.get(MODEL_KEY) not in names:
         st.session_state[MODEL_KEY] = MODEL
     if len(names) > 1:
-        look = {"label_visibility": "collapsed", "width": 240}
+        look = {"label_visibility": "collapsed", "width": settings.MODEL_WIDTH}
         control("home.model", st.selectbox, names, format_func=model_label, **look)
 
 

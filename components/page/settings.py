@@ -22,7 +22,7 @@ MODEL_KEY = "settings.model"
 SYSTEM_KEY = "settings.system"
 TEMPERATURE_KEY = "settings.temperature"
 TOOLS_KEY = "settings.tools"
-MODEL_WIDTH = 240  # pixels: with the other two in one line, and on a phone in a line of its own
+MODEL_WIDTH = 300  # pixels: with the other two in one line, and on a phone in a line of its own
 
 
 def restore() -> None:
