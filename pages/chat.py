@@ -25,10 +25,17 @@ from streamlab.chats.chat import Busy, Chat, Turn, UnknownChat
 from streamlab.chats.readers import is_reader
 from streamlab.engine import Engine
 from streamlab.hub import HubUnreachable
+from streamlab.local_model import LOCAL
 from streamlab.runs.chain import chat_chain
 from streamlab.runs.run import Runs
 
 SUGGESTIONS = ("one", "two", "three", "four")
+LOCAL_SUGGESTIONS = {  # in English on any page, which is what the model can
+    "one": "Write a short story about a lighthouse keeper and a cat.",
+    "two": "Explain to a child why it rains.",
+    "three": "Write a polite email that moves a meeting to Friday.",
+    "four": "Give me five names for a small bakery.",
+}
 WITH_TOOLS = ("parallel", "two_tools", "table")
 
 lab = engine()
@@ -80,6 +87,8 @@ def stop(chat: Chat) -> None:
 def draw_suggestions() -> None:
     if settings.options().tools:
         suggestions = {name: t(f"timeline.suggestion_{name}") for name in WITH_TOOLS}
+    elif settings.options().model == LOCAL:
+        suggestions = LOCAL_SUGGESTIONS
     else:
         suggestions = {name: t(f"suggestions.{name}") for name in SUGGESTIONS}
     questions.draw_suggestions("chat.suggestion", suggestions, ask)

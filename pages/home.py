@@ -42,7 +42,7 @@ def draw_model() -> None:
     if st.session_state.get(MODEL_KEY) not in names:
         st.session_state[MODEL_KEY] = MODEL
     if len(names) > 1:
-        look = {"label_visibility": "collapsed", "width": 240}
+        look = {"label_visibility": "collapsed", "width": settings.MODEL_WIDTH}
         control("home.model", st.selectbox, names, format_func=model_label, **look)
 
 
@@ -65,6 +65,8 @@ with st.container(horizontal=True, vertical_alignment="center"):
     questions.draw_input("home.own", t("home.own"), start, notices, lambda: [chosen()])
 doors.draw_doors()
 doors.draw_words()
+if lab.models.local.file is None:
+    st.caption(t("home.no_local"))
 question = found.turn.question if found else t("home.question")
 if found and found.live:
     result.subheader(t("home.running"), anchor=False)

@@ -145,7 +145,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         hub = await anyio.to_thread.run_sync(make_hub, settings)
         runs = Runs(hub, run_limits(settings))
         comparisons = Comparisons(runs, models, hub)
-        measurements = Measurements(demo.base_url)
+        measurements = Measurements(demo.base_url, models.local.environment)
         captures = Captures(settings, models)
         trials = Trials(runs, models, hub)
         async with hub, BlockingPortal() as portal:

@@ -9,6 +9,7 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    FilePath,
     HttpUrl,
     RedisDsn,
     SecretStr,
@@ -143,6 +144,10 @@ class Settings(BaseSettings):
     )
     lab_kept_days: float = Field(30, gt=0, le=36_500, description="days, more than 0 and at most 36500")
     lab_store_megabytes: int = Field(1024, ge=16, le=1_048_576, description="a whole number from 16 to 1048576")
+    lab_local_model: FilePath | None = Field(None, description="the path of a GGUF file that is there")
+    lab_local_threads: int | None = Field(None, ge=1, le=1_024, description="a whole number from 1 to 1024")
+    lab_local_context: int = Field(4_096, ge=256, le=1_048_576, description="a whole number from 256 to 1048576")
+    lab_local_slots: int = Field(2, ge=1, le=64, description="a whole number from 1 to 64")
     redis_url: Annotated[SecretStr, AfterValidator(_redis_address)] | None = Field(
         None, description="an address that begins with redis:// or rediss://"
     )

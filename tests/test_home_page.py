@@ -242,12 +242,12 @@ def test_a_race_that_is_not_kept_any_more_is_told(language: str) -> None:
 
 def test_with_one_model_there_is_nothing_to_choose() -> None:
     """The demo model is not offered twice, and what a former list had is not chosen any more."""
-    with serving():
+    with serving(lab_models=("demo",)):
         app = visit("home", "en")
         assert not [box for box in app.selectbox if box.key == "home.model"]
     with serving(lab_models=("demo", FAST)):
         app = choose(visit("home", "en"), FAST)
-    with serving():
+    with serving(lab_models=("demo",)):
         checked(app.run())
         assert not [box for box in app.selectbox if box.key == "home.model"]
 

@@ -58,6 +58,10 @@ WRONG = {
     "lab_unwatched_stop": ["0", "-1", "nan", "inf", "soon", "86401", "Never"],
     "lab_attempts": ["0", "11", "2.5", "x"],
     "lab_max_runs": ["0", "10001", "x"],
+    "lab_local_model": ["nowhere.gguf", "/", "sk-recognisable"],
+    "lab_local_threads": ["0", "1025", "x"],
+    "lab_local_context": ["255", "x"],
+    "lab_local_slots": ["0", "65", "x"],
     "lab_log_level": ["INFO", "trace", "10"],
 }
 

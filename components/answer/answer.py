@@ -13,6 +13,7 @@ from components.answer import transcript
 from components.answer.markdown import draw_markdown
 from components.answer.reader import AnswerReader
 from components.answer.tools import LiveTools, draw_uses
+from components.page.lab import engine
 from components.page.settings import model_label
 from components.page.texts import plain, t
 from streamlab.events.event import Retry, is_piece
@@ -110,7 +111,8 @@ class _LiveStatus:
     _attempt: int = 1
 
     def wait(self) -> None:
-        self.place.markdown(f":shimmer[{t('chat.thinking')} …]")
+        doing = "chat.loading_model" if engine().models.local.loading else "chat.thinking"
+        self.place.markdown(f":shimmer[{t(doing)} …]")
 
     def clear(self) -> None:
         self.place.empty()

@@ -14,13 +14,15 @@ from components.page.texts import t
 from components.page.widgets import control
 from streamlab.demo_model import is_demo
 from streamlab.hub import HubUnreachable
+from streamlab.local_model import LOCAL
+from streamlab.models.catalog import takes_tools
 from streamlab.models.options import DEFAULT_TEMPERATURE, SYSTEM_CHARACTERS, Options
 
 MODEL_KEY = "settings.model"
 SYSTEM_KEY = "settings.system"
 TEMPERATURE_KEY = "settings.temperature"
 TOOLS_KEY = "settings.tools"
-MODEL_WIDTH = 240  # pixels: with the other two in one line, and on a phone in a line of its own
+MODEL_WIDTH = 300  # pixels: with the other two in one line, and on a phone in a line of its own
 
 
 def restore() -> None:
@@ -46,7 +48,9 @@ def restore() -> None:
 def options() -> Options:
     """Return the options of the next question."""
     state = st.session_state
-    return Options(state[MODEL_KEY], state[SYSTEM_KEY].strip(), state[TEMPERATURE_KEY], state.get(TOOLS_KEY, False))
+    model = state[MODEL_KEY]
+    tools = state.get(TOOLS_KEY, False) and takes_tools(model)
+    return Options(model, state[SYSTEM_KEY].strip(), state[TEMPERATURE_KEY], tools)
 
 
 def draw(beside: Callable[[], None] = lambda: None, *, tools: bool = False) -> None:
@@ -70,6 +74,8 @@ def draw_more() -> None:
     with st.popover(label, icon=":material/tune:", help=what, key="settings.more"):
         if is_demo(now.model):
             st.caption(t("settings.demo_note"))
+        elif now.model == LOCAL:
+            st.caption(t("settings.local_note"))
         elif access.is_needed([now.model]):
             st.caption(f":material/lock: {t('access.sidebar')}")
         system = {"max_chars": SYSTEM_CHARACTERS, "placeholder": t("settings.system_placeholder")}
@@ -79,11 +85,14 @@ def draw_more() -> None:
 
 def draw_tools_switch() -> None:
     """Draw the switch for tools, on the pages that offer it."""
-    control("chat.tools", st.toggle, key=TOOLS_KEY)
+    if takes_tools(st.session_state[MODEL_KEY]):
+        control("chat.tools", st.toggle, key=TOOLS_KEY)
 
 
 def model_label(name: str) -> str:
-    """Return the name to show; the demo model's always says that it is scripted."""
+    """Return the name to show; the demo model's always says that it is scripted, the local one's that it is real."""
+    if name == LOCAL:
+        return t("settings.local_name", name=engine().models.local.name)
     if not is_demo(name):
         return name
     variant = name.partition("?")[2]

@@ -23,7 +23,7 @@ from streamlab.gateway.errors import Refusal, access_code_needed, models_unknown
 from streamlab.gateway.limits import Limits
 from streamlab.hub import HubFull, HubUnreachable
 from streamlab.hub.shared import DocumentType
-from streamlab.models.catalog import cost_money
+from streamlab.models.catalog import cost_money, takes_tools
 from streamlab.models.options import DEFAULT_TEMPERATURE, QUESTION_CHARACTERS, InvalidQuestion, Options
 from streamlab.runs.run import TooManyRuns
 
@@ -277,7 +277,7 @@ class Submissions:
         """Answer in a conversation that the caller keeps."""
         if problem := prompt.problem:
             raise Refusal(422, "invalid_request", problem)
-        model = await self._model(prompt.model, names, grant)
+        model = await self._model(prompt.model, names, grant, tools=prompt.agent or bool(prompt.tools))
         run_id = await self._engine.completions.start(prompt, model)
         return Started(run_id, "", model, caller=grant.name, owner=grant.name)
 
@@ -291,14 +291,14 @@ class Submissions:
     async def _options(self, asked: ChatRequest, chat: Chat | None, names: tuple[str, ...], grant: Grant) -> Options:
         """Choose how to answer; a conversation goes on as its last question was, but for what is said anew."""
         last = chat.turns[-1].options if chat else None
-        model = await self._model(asked.model or (last.model if last else ""), names, grant)
+        model = await self._model(asked.model or (last.model if last else ""), names, grant, tools=asked.agent)
         system = last.system if last else asked.system
         temperature = asked.temperature
         if temperature is None:
             temperature = last.temperature if last else DEFAULT_TEMPERATURE
         return Options(model, system, temperature, tools=asked.agent)
 
-    async def _model(self, named: str, names: tuple[str, ...], grant: Grant) -> str:
+    async def _model(self, named: str, names: tuple[str, ...], grant: Grant, *, tools: bool) -> str:
         """Choose the model of this name, the server's first for "". Raises Refusal where the caller may not ask it."""
         if named not in names and not is_demo(named) and (unlisted := await self._engine.models.unlisted()):
             raise models_unknown(unlisted[0].address)
@@ -308,6 +308,8 @@ class Submissions:
             raise Refusal(422, "unknown_model", "The server has no model of this name.", hint)
         if grant.only_free and cost_money([model]):
             raise access_code_needed()
+        if tools and not takes_tools(model):
+            raise Refusal(422, "no_tools", "This model takes no tools.", "Choose another model, or ask without tools.")
         return model
 
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from streamlab.latency.measurement import Machine, Measurement
 from streamlab.latency.observation import Observation, decode_observation
 from streamlab.latency.plan import GATEWAY_TOKEN, GatewayAddress, Plan, order
 from streamlab.latency.progress import CallProgress, decode_progress
+from streamlab.local_model import LOCAL
 
 logger = logging.getLogger(__name__)
 
@@ -80,8 +81,9 @@ def new_measurement_id() -> str:
 class Measurements:
     """The measurements of this process, the newest `KEPT`. For any thread."""
 
-    def __init__(self, demo_url: str) -> None:
+    def __init__(self, demo_url: str, local: Callable[[], Mapping[str, str]] = dict) -> None:
         self._demo_url = demo_url
+        self._local = local  # makes the variables by which a process asks the local model that is here
         self._lock = threading.Lock()
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._known: Registry[Measuring] = Registry(KEPT, lambda made: made.id in self._children)
@@ -94,11 +96,12 @@ class Measurements:
         """
         if plan.relayed and gateway is None:
             raise ValueError("no gateway to ask")
+        environment = self._local() if LOCAL in plan.models else {}
         with self._lock:
             if len(self._children) >= AT_ONCE:
                 raise TooManyMeasurements(f"{AT_ONCE} measurements are running")
             made = Measuring(id or new_measurement_id(), plan)
-            child = self._children[made.id] = self._launch(gateway if plan.relayed else None)
+            child = self._children[made.id] = self._launch(gateway if plan.relayed else None, environment)
             self._known.keep(made.id, made)
         threading.Thread(target=self._read, args=(made.id, child, plan), name="measurement", daemon=True).start()
         return made.id
@@ -125,7 +128,7 @@ class Measurements:
             except subprocess.TimeoutExpired:
                 child.kill()
 
-    def _launch(self, gateway: GatewayAddress | None) -> "subprocess.Popen[bytes]":
+    def _launch(self, gateway: GatewayAddress | None, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
         asked = ["--gateway", gateway.url] if gateway else []
         token = {GATEWAY_TOKEN: gateway.token.get_secret_value()} if gateway and gateway.token else {}
         arguments = [
@@ -144,7 +147,7 @@ class Measurements:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # The rest of the environment holds the key, which this process needs as ours does.
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUTF8": "1"} | token,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUTF8": "1", **environment} | token,
             start_new_session=True,  # Ctrl-C in a terminal is for this process, which ends the child in its own time
         )
 

@@ -16,6 +16,7 @@ from streamlab.models.failures import Failure, common_failure
 from streamlab.models.network import network_failure
 from streamlab.models.provider import Fault, Provider, StockOptions, Unlisted
 from streamlab.models.providers.demo import Demo
+from streamlab.models.providers.local import Local
 from streamlab.models.providers.openai import OpenAI
 from streamlab.settings import Settings
 
@@ -24,7 +25,7 @@ logger = logging.getLogger(__name__)
 _LOOK_UP_AGAIN = 30.0  # seconds after a failure
 _FIRST_LOOK = 3.0  # seconds that a page waits for it
 
-KINDS: tuple[type[Provider], ...] = (Demo, OpenAI)  # the last takes every name
+KINDS: tuple[type[Provider], ...] = (Demo, Local, OpenAI)  # the last takes every name
 
 
 def provider_kind(model: str) -> type[Provider]:
@@ -46,6 +47,11 @@ def cost_money(models: Iterable[str]) -> bool:
     return not all(provider_kind(model).free for model in models)
 
 
+def takes_tools(model: str) -> bool:
+    """Tell whether the model can be given tools."""
+    return provider_kind(model).takes_tools
+
+
 class Models:
     """The models that can be chosen, and a client for each. `demo_url` is the demo model's endpoint."""
 
@@ -56,6 +62,9 @@ class Models:
         self._providers: dict[type[Provider], Provider] = {
             kind: kind.of(settings, demo_url, self._http) for kind in KINDS
         }
+        local = self._providers[Local]
+        assert isinstance(local, Local)
+        self.local = local.server
         self._listed: dict[str, tuple[str, ...]] = {}  # by the provider's name
         self._unlisted: dict[str, Unlisted] = {}
         self._look_up_at = 0.0
@@ -64,6 +73,8 @@ class Models:
         self._clients = lru_cache(maxsize=64)(self._client)
 
     def close(self) -> None:
+        for provider in self._providers.values():
+            provider.close()
         self._http.close()
 
     async def names(self) -> tuple[str, ...]:

@@ -54,6 +54,8 @@ class Provider(Protocol):
     free: ClassVar[bool]
     """Whether its answers certainly cost nothing."""
     takes_seed: ClassVar[bool]
+    takes_tools: ClassVar[bool]
+    """Whether its models can be given tools."""
     faults: ClassVar[tuple[Fault, ...]]
     """What can be made to go wrong with its models."""
     wrong_key: ClassVar[str]
@@ -71,6 +73,9 @@ class Provider(Protocol):
     @classmethod
     def has(cls, model: str) -> bool:
         """Tell whether a model of this name is its own."""
+
+    def close(self) -> None:
+        """End what was started for it."""
 
     def address(self) -> str:
         """Return where it is asked; may block while that is found out."""

@@ -13,7 +13,7 @@ from typing import Annotated, TypedDict, cast
 from langchain_core.tools import ToolException, tool
 from pydantic import Field
 
-from streamlab.demo_model.process import INHERITED
+from streamlab.process.child_server import INHERITED
 
 DATABASE = Path(str(files("streamlab") / "data" / "sales.sqlite"))
 URI = f"{DATABASE.resolve().as_uri()}?mode=ro&immutable=1"

@@ -54,6 +54,7 @@ class OpenAI:
     name: ClassVar[str] = "openai"
     free: ClassVar[bool] = False
     takes_seed: ClassVar[bool] = False  # not every compatible server does
+    takes_tools: ClassVar[bool] = True
     faults: ClassVar[tuple[Fault, ...]] = ("none", "key", "time_limit")  # the server obeys nobody
     wrong_key: ClassVar[str] = "wrong-key-on-purpose"
     failure: ClassVar[Callable[[Exception], Failure | None]] = staticmethod(openai_failure)
@@ -74,6 +75,9 @@ class OpenAI:
     def has(cls, model: str) -> bool:
         """Take every name: only the server knows which there are."""
         return True
+
+    def close(self) -> None:
+        """Do nothing: it is nobody's child."""
 
     def list_models(self) -> tuple[str, ...]:
         """Ask the server; of OpenAI's own list keep what chats, the newest first."""
