@@ -54,8 +54,8 @@ _CODES = {
 }
 """OpenAI's names for ours of refusals; those that it has no name for keep their own."""
 
-_STATUSES = {"unknown_model": 404, "invalid_request": 400}
-_FIELDS = {"unknown_model": "model"}
+_STATUSES = {"unknown_model": 404, "invalid_request": 400, "no_tools": 400}
+_FIELDS = {"unknown_model": "model", "no_tools": "tools"}
 
 
 def error_json(type: str, code: str, message: str, param: str | None = None) -> dict[str, Any]:
