@@ -9,7 +9,8 @@ import pytest
 from pydantic import SecretStr
 
 from streamlab.gateway.access import LOCAL, Grant
-from streamlab.gateway.protocols.ai_sdk.chats import LastRuns
+from streamlab.gateway.last_runs import LastRuns
+from streamlab.gateway.protocols.ai_sdk.routes import LAST
 from streamlab.hub import Hub, Log
 from tests import shared
 from tests.access import OTHER, SECRET
@@ -126,7 +127,7 @@ async def test_a_server_that_leaves_says_that_the_answer_goes_on() -> None:
     """The stream does not look whole."""
     async with served(FAST) as lab:
         log = lab.log(delta("Half"))  # as one that another process writes
-        await LastRuns(lab.engine.hub.shared).put(Grant(LOCAL), "c", log.run_id)
+        await LastRuns(LAST, lab.engine.hub.shared).put(Grant(LOCAL), "c", log.run_id)
         async with lab.client.stream("GET", at("c", "stream")) as response:
             await until(lambda: log.followers == 1)
             await lab.gateway.drain(notice=0)
@@ -144,12 +145,12 @@ async def test_each_run_of_a_chat_learns_of_the_one_before(any_hub: Hub) -> None
     """Wherever it is kept, and however many come at once; the same run again, of none."""
     ada, chat_id = Grant("ada"), uuid4().hex
     runs = [f"run {number}" for number in range(20)]
-    former = await asyncio.gather(*(LastRuns(any_hub.shared).put(ada, chat_id, run) for run in runs))
-    last = await LastRuns(any_hub.shared).get(ada, chat_id)
+    former = await asyncio.gather(*(LastRuns(LAST, any_hub.shared).put(ada, chat_id, run) for run in runs))
+    last = await LastRuns(LAST, any_hub.shared).get(ada, chat_id)
     assert last
     assert sorted([*filter(None, former), last]) == sorted(runs)
-    assert await LastRuns(any_hub.shared).put(ada, chat_id, last) is None
-    assert await LastRuns(any_hub.shared).get(Grant("bob"), chat_id) is None
+    assert await LastRuns(LAST, any_hub.shared).put(ada, chat_id, last) is None
+    assert await LastRuns(LAST, any_hub.shared).get(Grant("bob"), chat_id) is None
 
 
 async def test_a_chat_goes_on_at_any_gateway(gateways: Pair) -> None:

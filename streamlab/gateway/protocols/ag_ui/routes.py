@@ -9,8 +9,9 @@ from fastapi import APIRouter, Request, Response
 from streamlab.gateway.access import Grant
 from streamlab.gateway.errors import Refusal
 from streamlab.gateway.gateway import Gateway
+from streamlab.gateway.last_runs import LastRuns
 from streamlab.gateway.parameters import FullAccess, IdempotencyKey, TheGateway
-from streamlab.gateway.protocols.ag_ui.conversation import Conversation, Conversations
+from streamlab.gateway.protocols.ag_ui.conversation import CONVERSATION, Conversation
 from streamlab.gateway.protocols.ag_ui.request import Asked
 from streamlab.gateway.protocols.ag_ui.writer import AgUiWriter
 from streamlab.gateway.protocols.sse import HEADERS, EventStream
@@ -64,7 +65,7 @@ async def _begin(gateway: Gateway, asked: Asked, grant: Grant, key: str | None) 
     started = await gateway.complete(asked.prompt, grant, key)
     if started.repeated:
         return started
-    conversations = Conversations(gateway.engine.hub.shared)
+    conversations = LastRuns(CONVERSATION, gateway.engine.hub.shared)
     if former := await conversations.put(grant, replace(asked.conversation, run=started.run_id)):
         with suppress(Refusal):
             gateway.stop(await gateway.log(former.run, grant))
@@ -73,7 +74,7 @@ async def _begin(gateway: Gateway, asked: Asked, grant: Grant, key: str | None) 
 
 async def _last(gateway: Gateway, thread_id: str, grant: Grant) -> tuple[Conversation | None, Log | None]:
     """Find what the thread was asked last, and open the log of that; None where there is none. Raises Refusal."""
-    conversation = await Conversations(gateway.engine.hub.shared).get(grant, thread_id)
+    conversation = await LastRuns(CONVERSATION, gateway.engine.hub.shared).get(grant, thread_id)
     if conversation is None:
         return None, None
     try:

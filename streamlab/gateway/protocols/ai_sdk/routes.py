@@ -10,8 +10,8 @@ from streamlab.completions.prompt import Prompt
 from streamlab.gateway.access import Grant
 from streamlab.gateway.errors import Refusal
 from streamlab.gateway.gateway import Gateway
+from streamlab.gateway.last_runs import LastRuns
 from streamlab.gateway.parameters import FullAccess, IdempotencyKey, TheGateway
-from streamlab.gateway.protocols.ai_sdk.chats import LastRuns
 from streamlab.gateway.protocols.ai_sdk.message import Version
 from streamlab.gateway.protocols.ai_sdk.request import SentChat
 from streamlab.gateway.protocols.ai_sdk.writer import HEADERS, MessageWriter
@@ -19,8 +19,12 @@ from streamlab.gateway.protocols.sse import EventStream
 from streamlab.gateway.requests import LimitedRoute
 from streamlab.gateway.submissions import Started
 from streamlab.hub import Log
+from streamlab.hub.shared import DocumentType
 
 ReaderVersion = Annotated[int, Query(alias="version", ge=5, le=7, description="the major version of `ai`")]
+
+LAST = DocumentType("ai-sdk", str.encode, bytes.decode, 24 * 3600.0, 10_000)
+"""The id of a chat's last run, at least as long as its log is there."""
 
 router = APIRouter(prefix="/ai-sdk", route_class=LimitedRoute, redirect_slashes=False, include_in_schema=False)
 
@@ -75,7 +79,7 @@ async def stop(chat_id: str, gateway: TheGateway, grant: FullAccess) -> Response
 
 async def _begin(gateway: Gateway, chat_id: str, prompt: Prompt, grant: Grant, key: str | None) -> Started:
     started = await gateway.complete(prompt, grant, key)
-    former = await LastRuns(gateway.engine.hub.shared).put(grant, chat_id, started.run_id)
+    former = await LastRuns(LAST, gateway.engine.hub.shared).put(grant, chat_id, started.run_id)
     if former:
         with suppress(Refusal):
             gateway.stop(await gateway.log(former, grant))
@@ -84,7 +88,7 @@ async def _begin(gateway: Gateway, chat_id: str, prompt: Prompt, grant: Grant, k
 
 async def _last(gateway: Gateway, chat_id: str, grant: Grant) -> Log | None:
     """Open the log of the chat's last run; None where there is none. Raises Refusal."""
-    run_id = await LastRuns(gateway.engine.hub.shared).get(grant, chat_id)
+    run_id = await LastRuns(LAST, gateway.engine.hub.shared).get(grant, chat_id)
     if run_id is None:
         return None
     try:
