@@ -66,7 +66,8 @@ async def _begin(gateway: Gateway, asked: Asked, grant: Grant, key: str | None) 
     if started.repeated:
         return started
     conversations = LastRuns(CONVERSATION, gateway.engine.hub.shared)
-    if former := await conversations.put(grant, replace(asked.conversation, run=started.run_id)):
+    conversation = replace(asked.conversation, run=started.run_id)
+    if former := await conversations.put(grant, conversation.thread_id, conversation):
         with suppress(Refusal):
             gateway.stop(await gateway.log(former.run, grant))
     return started
