@@ -47,6 +47,7 @@ def test_an_answer_is_copied_and_rated(visit: Visit, locale: str, words: dict[st
         expect(each.get_by_test_id("stCaptionContainer").get_by_text("Clear.")).to_be_visible()
 
 
+@pytest.mark.soak
 @both
 def test_an_edited_question_leaves_both_branches(visit: Visit, locale: str, words: dict[str, str]) -> None:
     """Here and in a browser that looks on; each looks at the branch that it chooses."""

@@ -68,6 +68,7 @@ def second_tab(page: Page, path: str) -> Page:
     return tab
 
 
+@pytest.mark.soak
 @languages
 def test_conversations_are_found_searched_named_deleted_and_restored(lab: Site, language: str) -> None:
     """After a reload and in another tab; another browser sees none, and by the address what is there."""

@@ -134,6 +134,7 @@ def test_the_pointer_ties_a_call_and_the_words_to_their_bars(opened: Page) -> No
     assert page.evaluate(marked).startswith("It is four")
 
 
+@pytest.mark.soak
 def test_a_playhead_moves_with_the_replay_and_a_click_on_an_empty_place_seeks(opened: Page) -> None:
     """Over lanes that stay as they are; what has not come yet is veiled."""
     page, words = opened, texts("en")
