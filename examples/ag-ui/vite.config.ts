@@ -5,6 +5,7 @@ const gateway = process.env["GATEWAY"] ?? "http://localhost:8501";
 
 export default defineConfig({
   base: "./", // the built page works below any address
-  server: { proxy: { "/api": gateway } },
-  preview: { proxy: { "/api": gateway } },
+  // As an object: a mere address has Vite change the host that is asked for, and the page's origin is then a foreign one.
+  server: { proxy: { "/api": { target: gateway } } },
+  preview: { proxy: { "/api": { target: gateway } } },
 });

@@ -12,6 +12,8 @@ from streamlab.hub.listing import shortened
 from streamlab.models.options import SYSTEM_CHARACTERS
 from streamlab.runs.run import Retries
 
+MESSAGES, TOOLS = 1_000, 128  # that one request may have
+
 
 @dataclass(frozen=True)
 class Prompt:
@@ -20,6 +22,7 @@ class Prompt:
     With `agent` the server's own tools are used. `tools` are functions of the caller's, in the form that OpenAI's chat
     completions have: they are not run here, but the calls handed back. `parameters` are further fields of such a
     request, which go to the model as they are. A `detached` run goes on also while nobody follows it.
+    `request` is what was sent, as it came, for which an idempotency key stands.
     """
 
     messages: tuple[BaseMessage, ...]
@@ -30,10 +33,13 @@ class Prompt:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     retries: Retries = "always"
     detached: bool = False
+    request: bytes = b""
 
     @property
     def problem(self) -> str | None:
         """Say in a sentence why this cannot be answered, if so."""
+        if len(self.tools) > TOOLS:
+            return f"There are more than {TOOLS} tools."
         if not self.messages or all(isinstance(message, SystemMessage) for message in self.messages):
             return "There is no message to answer."
         if not self.agent:
@@ -59,6 +65,7 @@ class Prompt:
 
     @property
     def fingerprint(self) -> str:
+        """Return a digest of what was sent."""
         asked = (messages_to_dict(self.messages), self.model, self.temperature, self.agent, self.tools)
-        written = json.dumps([*asked, dict(self.parameters)], sort_keys=True, default=str)
-        return hashlib.sha256(written.encode()).hexdigest()
+        written = json.dumps([*asked, dict(self.parameters)], sort_keys=True, default=str).encode()
+        return hashlib.sha256(self.request or written).hexdigest()

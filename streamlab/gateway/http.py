@@ -16,8 +16,7 @@ from streamlab.gateway import front, limits
 from streamlab.gateway.docs import page
 from streamlab.gateway.errors import Refusal, internal, problems
 from streamlab.gateway.headers import guarding
-from streamlab.gateway.protocols import ai_sdk, openai
-from streamlab.gateway.protocols.ag_ui import routes as ag_ui
+from streamlab.gateway.protocols import ag_ui, ai_sdk, openai
 from streamlab.gateway.protocols.uvicorn_socket import GoneWhenClosed
 from streamlab.gateway.protocols.websocket import FollowSocket
 from streamlab.gateway.requests import caller_of, gateway_of
@@ -39,6 +38,7 @@ Form = Callable[[Refusal, str | None], Response]
 FRONT_ENDS: Sequence[tuple[APIRouter, Form]] = (
     (ai_sdk.router, ai_sdk.refused),
     (openai.router, openai.refused),
+    (openai.responses_router, openai.refused),
     (ag_ui.router, ag_ui.refused),
 )
 """The protocols that front ends of others speak: what is served beneath the prefix of each, and its refusals."""

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from streamlab.gateway.access import Grant
-from streamlab.gateway.errors import unavailable
+from streamlab.gateway.errors import Refusal, unavailable
 from streamlab.hub import HubUnreachable
 from streamlab.hub.shared import DocumentType, Shared
 
@@ -49,6 +49,12 @@ class LastRuns(Generic[T]):
         except HubUnreachable:
             self._shared.later(partial(self._runs.put, key, run))
             return None
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that cannot be part of an address, by which its conversation is taken up and stopped."""
+    if name in (".", "..") or not name.isprintable():
+        raise Refusal(422, "invalid_request", "The id of the conversation cannot be part of an address.")
 
 
 def _key(grant: Grant, name: str) -> str:

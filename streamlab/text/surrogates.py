@@ -1,5 +1,8 @@
 """Characters that arrive in two halves."""
 
+import json
+from typing import Any
+
 
 class Halves:
     """Joins the halves of a character that arrive apart: an escaped surrogate pair that was cut in the middle."""
@@ -27,3 +30,8 @@ class Halves:
 
 def _repaired(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def whole(sent: Any) -> Any:
+    """Replace half characters in what came as JSON: they have no way to a model."""
+    return json.loads(json.dumps(sent, ensure_ascii=False).encode("utf-8", "replace"))

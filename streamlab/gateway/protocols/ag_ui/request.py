@@ -24,10 +24,11 @@ from langchain_core.messages import ToolMessage as Result
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from streamlab.completions.prompt import Prompt
+from streamlab.completions.prompt import MESSAGES, TOOLS, Prompt
 from streamlab.gateway.errors import Refusal
 from streamlab.gateway.protocols.ag_ui.conversation import Conversation
 from streamlab.gateway.protocols.ag_ui.messages import said
+from streamlab.text.surrogates import whole
 
 ID_CHARACTERS = 1_000
 CHOICES = {"activity", "assistant", "developer", "reasoning", "system", "tool", "user"}  # no names of fields
@@ -51,10 +52,11 @@ class Asked:
     def __init__(self, body: bytes) -> None:
         try:
             sent = json.loads(body, parse_constant=_not_json)
+            _check_counts(sent)
             self._input = RunAgentInput.model_validate(sent)
             self.conversation = self._conversation()
             if b"\\u" in body:
-                self._input = RunAgentInput.model_validate(_whole(sent))
+                self._input = RunAgentInput.model_validate(whole(sent))
             given = self._input.forwarded_props
             wanted = Wanted.model_validate(given if isinstance(given, Mapping) else {})
         except ValidationError as error:
@@ -70,6 +72,7 @@ class Asked:
             wanted.temperature,
             bool(wanted.agent),
             tuple(_functions(self._input)),
+            request=body,
         )
 
     def _conversation(self) -> Conversation:
@@ -161,9 +164,11 @@ def _functions(asked: RunAgentInput) -> Iterator[dict[str, Any]]:
         yield {"type": "function", "function": function}
 
 
-def _whole(sent: Any) -> Any:
-    """Replace half characters, which have no way to a model. The front end is told them again as it has them."""
-    return json.loads(json.dumps(sent, ensure_ascii=False).encode("utf-8", "replace"))
+def _check_counts(sent: object) -> None:
+    """Refuse what is more than may be, before each of it is looked at. Raises Refusal."""
+    for name, most in (("messages", MESSAGES), ("tools", TOOLS)):
+        if isinstance(sent, dict) and isinstance(each := sent.get(name), list) and len(each) > most:
+            raise _invalid(name, f"More than {most:,} were sent.")
 
 
 def _not_json(name: str) -> NoReturn:

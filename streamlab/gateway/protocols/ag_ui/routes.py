@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from streamlab.gateway.access import Grant
 from streamlab.gateway.errors import Refusal
 from streamlab.gateway.gateway import Gateway
-from streamlab.gateway.last_runs import LastRuns
+from streamlab.gateway.last_runs import LastRuns, check_name
 from streamlab.gateway.parameters import FullAccess, IdempotencyKey, TheGateway
 from streamlab.gateway.protocols.ag_ui.conversation import CONVERSATION, Conversation
 from streamlab.gateway.protocols.ag_ui.request import Asked
@@ -33,6 +33,7 @@ def refused(refusal: Refusal, field: str | None) -> Response:
 async def run(request: Request, gateway: TheGateway, grant: FullAccess, key: IdempotencyKey = None) -> Response:
     """Answer the last message. The run goes on when the client leaves, until another is asked for in its thread."""
     asked = Asked(await request.body())
+    check_name(asked.conversation.thread_id)
     started = await gateway.engine.hub.shared.finish(_begin(gateway, asked, grant, key))
     log = await gateway.log(started.run_id, grant)
     return await _stream(request, gateway, log, grant, asked.conversation, repeated=started.repeated)

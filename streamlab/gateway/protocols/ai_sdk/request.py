@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
-from streamlab.completions.prompt import Prompt
+from streamlab.completions.prompt import MESSAGES, Prompt
 from streamlab.gateway.errors import Refusal
+from streamlab.text.surrogates import whole
 
 NESTED = 100  # levels of what a tool was given or gave
 GAVE = {"output-available": "success", "output-error": "error"}
@@ -124,8 +125,13 @@ class UIMessage(_Sent):
 class SentChat(_Sent):
     """What `useChat` sends, with what the page put into its body. What else is there is for other servers."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _whole(cls, sent: object) -> object:
+        return whole(sent)
+
     id: str = Field(min_length=1, max_length=500)
-    messages: list[UIMessage] = Field(min_length=1, max_length=1_000)
+    messages: list[UIMessage] = Field(min_length=1, max_length=MESSAGES)
     trigger: Literal["submit-message", "regenerate-message"] | None = None
     model: str | None = Field(None, max_length=500)
     system: str | None = Field(None, description="instructions, as assistant-ui sends them")

@@ -1,6 +1,7 @@
 """Where the AI SDK's chat asks: `useChat` with `/api/ai-sdk/chat` as its `api`."""
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Annotated, cast
 
 from fastapi import APIRouter, Query, Request, Response
@@ -10,7 +11,7 @@ from streamlab.completions.prompt import Prompt
 from streamlab.gateway.access import Grant
 from streamlab.gateway.errors import Refusal
 from streamlab.gateway.gateway import Gateway
-from streamlab.gateway.last_runs import LastRuns
+from streamlab.gateway.last_runs import LastRuns, check_name
 from streamlab.gateway.parameters import FullAccess, IdempotencyKey, TheGateway
 from streamlab.gateway.protocols.ai_sdk.message import Version
 from streamlab.gateway.protocols.ai_sdk.request import SentChat
@@ -31,7 +32,7 @@ router = APIRouter(prefix="/ai-sdk", route_class=LimitedRoute, redirect_slashes=
 
 def refused(refusal: Refusal, field: str | None) -> Response:
     """Answer a refusal as one sentence: a chat shows the body of any error as its message."""
-    return PlainTextResponse(refusal.details.message, refusal.status)
+    return PlainTextResponse(f"{refusal.details.message} {refusal.details.hint}".rstrip(), refusal.status)
 
 
 @router.post("/chat")
@@ -44,7 +45,8 @@ async def ask(
     version: ReaderVersion = 5,
 ) -> Response:
     """Answer the last message. What is still being answered in the chat is stopped: its page follows it no more."""
-    prompt = sent.prompt()
+    check_name(sent.id)
+    prompt = replace(sent.prompt(), request=await request.body())
     started = await gateway.engine.hub.shared.finish(_begin(gateway, sent.id, prompt, grant, key))
     log = await gateway.log(started.run_id, grant)
     replayed = {"idempotency-replayed": "true"} if started.repeated else {}

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
-from streamlab.completions.prompt import Prompt
+from streamlab.completions.prompt import MESSAGES, TOOLS, Prompt
 from streamlab.gateway.protocols.openai.errors import FieldRefusal
 from streamlab.gateway.protocols.openai.messages import (
     Content,
@@ -18,8 +18,6 @@ from streamlab.gateway.protocols.openai.messages import (
     refuse,
 )
 
-MESSAGES = 10_000
-TOOLS = 128
 GIVEN_ON = (
     "max_tokens",
     "max_completion_tokens",

@@ -3,13 +3,14 @@
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, TypeVar
+from typing import Annotated, NoReturn, TypeVar
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 from pydantic_core import PydanticCustomError, from_json
 
 from streamlab.gateway.protocols.openai.errors import FieldRefusal
+from streamlab.text.surrogates import whole
 
 TEXT_PARTS = ("text", "input_text", "output_text", "summary_text")
 PLACE = re.compile(r"(?!str$)[a-z_0-9]{1,40}", re.ASCII)
@@ -103,13 +104,18 @@ def _calls(message: AIMessage) -> list[str | None]:
 def read(kind: type[R], body: bytes) -> R:
     """Read a request. Raises FieldRefusal with the first thing that is wrong, without what was sent."""
     try:
-        sent = from_json(body, allow_inf_nan=False)
-    except ValueError:
+        halves = b"\\u" in body  # which `from_json` takes for no JSON
+        sent = whole(json.loads(body, parse_constant=_not_json)) if halves else from_json(body, allow_inf_nan=False)
+    except (ValueError, RecursionError):
         raise FieldRefusal(None, "The body is not JSON.", "invalid_json") from None
     try:
         return kind.model_validate(sent)
     except ValidationError as error:
         raise _problem(error) from None
+
+
+def _not_json(name: str) -> NoReturn:
+    raise ValueError(name)
 
 
 def _problem(error: ValidationError) -> FieldRefusal:

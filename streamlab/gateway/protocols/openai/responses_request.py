@@ -8,10 +8,8 @@ from typing import Annotated, Any, Literal
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from pydantic import BaseModel, BeforeValidator, Discriminator, Field, Tag
 
-from streamlab.completions.prompt import Prompt
+from streamlab.completions.prompt import MESSAGES, TOOLS, Prompt
 from streamlab.gateway.protocols.openai.chat_request import (
-    MESSAGES,
-    TOOLS,
     Refused,
     chat_prompt,
     refused_unless,

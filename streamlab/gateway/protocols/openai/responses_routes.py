@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Annotated, Any, Literal
 
@@ -38,7 +38,9 @@ STOPPING = 10.0  # seconds that a run has to end when it is cancelled, before th
 
 _INPUT = TypeAdapter(list[InputItem])
 
-router = APIRouter(prefix="/v1/responses", route_class=LimitedRoute, redirect_slashes=False, include_in_schema=False)
+router = APIRouter(
+    prefix="/openai/v1/responses", route_class=LimitedRoute, redirect_slashes=False, include_in_schema=False
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ async def respond(request: Request, gateway: TheGateway, grant: FullAccess, key:
     asked = read(AskedResponse, await request.body())
     asked.check()
     prompt = asked.asked(await _before(gateway, grant, asked.previous_response_id))
-    started = await gateway.complete(prompt, grant, key)
+    started = await gateway.complete(replace(prompt, request=await request.body()), grant, key)
     log = await gateway.log(started.run_id, grant)
     kept = await _keep(gateway, grant, asked, started, log)
     headers = run_headers(request, started)

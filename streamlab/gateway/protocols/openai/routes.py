@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
@@ -52,7 +53,7 @@ async def complete_chat(
 ) -> Response:
     """Answer as OpenAI does; when the client leaves, its run ends, unless somebody may come back to it."""
     asked = read(ChatCompletion, await request.body())
-    prompt = asked.prompt
+    prompt = replace(asked.prompt, request=await request.body())
     started = await gateway.complete(prompt, grant, key)
     log = await gateway.log(started.run_id, grant)
     usage = bool(asked.stream and asked.stream_options and asked.stream_options.include_usage)
