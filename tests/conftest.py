@@ -28,6 +28,7 @@ from streamlab.hub import Gap, Hub, MemoryHub, Snapshot
 from streamlab.hub.redis.hub import RedisHub
 from streamlab.hub.redis.store import Times
 from streamlab.hub.sqlite.hub import SqliteHub
+from streamlab.local_model import server as local_server
 from streamlab.models.catalog import Models
 from streamlab.runs.chain import ChainAttempt, chat_chain, chat_input
 from streamlab.runs.run import RunLimits, Runs
@@ -89,6 +90,14 @@ def _packages_are_searched_once() -> Iterator[None]:
         found_once = cache(manifest_scanner.scan_component_manifests)
         patched.setattr(manifest_scanner, "scan_component_manifests", found_once)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_local_model() -> Iterator[pytest.MonkeyPatch]:
+    """Offer no local model, which is there or not by what is installed. Its own tests undo this."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(local_server, "find_spec", lambda name: None)
+        yield patched
 
 
 @pytest.fixture(scope="session")

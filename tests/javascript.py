@@ -1,5 +1,6 @@
 """The JavaScript packages of the repository: where they are, how they are installed, and what their cases must give."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -60,10 +61,12 @@ def run(*command: str, cwd: Path) -> Run:
 
 
 def install(folder: Path) -> None:
-    """What the lock file names, unless it is there."""
+    """What the lock file names, unless it is there. Of several processes one installs it, and the others wait."""
     installed, lock = folder / "node_modules/.package-lock.json", folder / "package-lock.json"
-    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
-        run("npm", "ci", cwd=folder)
+    with (folder / "package.json").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+            run("npm", "ci", cwd=folder)
 
 
 class QuietFiles(SimpleHTTPRequestHandler):

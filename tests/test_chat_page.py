@@ -169,15 +169,14 @@ def test_an_endpoint_that_nobody_serves_is_said(language: str) -> None:
 
 
 def test_the_providers_own_list_is_offered() -> None:
-    """Without LAB_MODELS the endpoint says what it has; the demo model comes after, and the local one."""
+    """Without LAB_MODELS the endpoint says what it has; the demo model comes last."""
     models = {"object": "list", "data": [{"id": name, "object": "model", "created": 0} for name in ("one", "two")]}
     with (
         raw_endpoint(http(json.dumps(models).encode(), kind="application/json")) as endpoint,
         serving(openai_base_url=endpoint.base_url),
     ):
         names = visit("en").selectbox(key="settings.model").options
-    local = texts("en")["settings.local_name"].format(name="SmolLM2 135M")
-    assert names == ["one", "two", texts("en")["settings.demo_name"], local]
+    assert names == ["one", "two", texts("en")["settings.demo_name"]]
 
 
 @languages

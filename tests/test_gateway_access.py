@@ -159,10 +159,13 @@ async def test_a_listed_origin_may_read_and_sees_the_headers_it_needs(lab: Serve
     answer = await lab.client.post("/runs", json={"message": "hi"}, headers={"origin": ORIGIN} | BEARER)
     assert answer.status_code == 201
     assert answer.headers["access-control-allow-origin"] == ORIGIN
-    assert answer.headers["access-control-expose-headers"] == "X-Run-Id, Location, Retry-After"
+    assert answer.headers["access-control-expose-headers"] == EXPOSED
     foreign = await lab.client.options("/chat", headers={"origin": "https://evil.example"} | asking)
     assert is_refusal(foreign, 403, "foreign_origin")
     assert "access-control-allow-origin" not in foreign.headers
+
+
+EXPOSED = "X-Run-Id, Location, Retry-After, X-Request-Id, X-Should-Retry"
 
 
 # Access tokens

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import closing
 from functools import reduce
+from importlib.util import find_spec
 from operator import add
 from pathlib import Path
 
@@ -34,8 +35,16 @@ SETTINGS = Settings(_env_file=None, lab_local_threads=1)
 STORY = "Tell me a long story about a lighthouse."
 
 
+@pytest.fixture(scope="module", autouse=True)
+def installed() -> Iterator[None]:
+    """Find what is installed, which is hidden from all other tests."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(local_server, "find_spec", find_spec)
+        yield
+
+
 @pytest.fixture(scope="module")
-def models() -> Iterator[Models]:
+def models(installed: None) -> Iterator[Models]:
     with closing(Models(SETTINGS, "http://127.0.0.1:9")) as models:
         yield models
 

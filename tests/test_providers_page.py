@@ -26,8 +26,7 @@ def test_a_provider_that_names_no_models_is_said(language: str) -> None:
             said = words["providers.no_models"].format(address=f"`{endpoint.base_url}`")
             assert warned(app) == [f"{said}  \n{words['providers.only_demo']}"]
             assert advice(app, language) == words["providers.no_models_next"]
-            local = words["settings.local_name"].format(name="SmolLM2 135M")
-            assert app.selectbox(key="settings.model").options == [words["settings.demo_name"], local]
+            assert app.selectbox(key="settings.model").options == [words["settings.demo_name"]]
         with serving(openai_base_url=endpoint.base_url, lab_models=("one",)):
             assert warned(visit(language)) == []
 
