@@ -133,7 +133,7 @@ def test_a_failure_and_the_way_on(outcomes: dict[str, Any], version: int) -> Non
 def test_refusals(outcomes: dict[str, Any], version: int) -> None:
     """A page shows one sentence."""
     (refused,) = pages(outcomes, f"refused {version}")
-    assert (refused["status"], refused["error"]) == ("error", "The server has no model of this name.")
+    assert (refused["status"], refused["error"]) == ("error", "The server has no model of this name. There is: demo.")
     (file,) = pages(outcomes, f"with_a_file {version}")
     assert (file["status"], file["error"]) == ("error", "The models here take no files, only text.")
 
