@@ -36,6 +36,7 @@ def time(page: Page, words: dict[str, str], name: str) -> str:
     return station(page, words, name).locator(".time").inner_text()
 
 
+@pytest.mark.soak
 @languages
 def test_a_question_is_followed_on_its_way(app: Site, language: str) -> None:
     """By keyboard: it is asked, and each station tells when the first words were there; the last one by this browser's

@@ -26,6 +26,7 @@ def asked(page: Page, question: str, words: dict[str, str]) -> None:
     finished(page, words)
 
 
+@pytest.mark.soak
 @both
 def test_an_answer_is_copied_and_rated(visit: Visit, locale: str, words: dict[str, str]) -> None:
     """The clipboard has the answer's Markdown; a thumb and its note are there for another browser at once."""

@@ -53,6 +53,7 @@ CLICK_ON = """list => { window.clicker = setInterval(() => {
 }, 50); }"""
 
 
+@pytest.mark.soak
 @needs_chromium
 @languages
 def test_a_click_on_a_tile_opens_it_at_any_moment(app: Site, language: str) -> None:
