@@ -105,7 +105,7 @@ def draw_answer(chat: Chat, turn: Turn, *, last: bool) -> None:
         if not is_reader(chat.id):  # before any text, and where the row of actions will be
             button("chat.stop", "stop_circle", stop, chat, place=beneath)
         with body.container(), following(turn.run_id) as batches:
-            taken = answer.follow(batches)
+            taken = answer.follow(batches, model=turn.options.model)
         finish(chat, body, beneath, taken)
 
 

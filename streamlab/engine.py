@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 import warnings
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -141,55 +141,63 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
     _speak(settings)
     demo = await anyio.to_thread.run_sync(DemoModel().__enter__)
     try:
-        models = Models(settings, demo.base_url)
         hub = await anyio.to_thread.run_sync(make_hub, settings)
-        runs = Runs(hub, run_limits(settings))
-        comparisons = Comparisons(runs, models, hub)
-        measurements = Measurements(demo.base_url, models.local.environment)
-        captures = Captures(settings, models)
-        trials = Trials(runs, models, hub)
         async with hub, BlockingPortal() as portal:
-            watches = [asyncio.create_task(each.watch()) for each in (runs, models)]
+            engine = _assemble(settings, demo.base_url, hub, portal)
+            watches = [asyncio.create_task(each.watch()) for each in (engine.runs, engine.models)]
             try:
-                agents = Agents(runs, models, hub, settings.lab_history_tokens)
-                responses = Responses(hub)
-                runs.observers.append(responses.ended)
-                chats = Chats(runs, models, agents, hub, settings.lab_history_tokens)
-                yield Engine(
-                    settings=settings,
-                    access_code=access_code_of(settings),
-                    models=models,
-                    hub=hub,
-                    runs=runs,
-                    chats=chats,
-                    races=Races(runs, models, chats),
-                    agents=agents,
-                    completions=Completions(runs, models, agents, hub),
-                    responses=responses,
-                    comparisons=comparisons,
-                    measurements=measurements,
-                    captures=captures,
-                    trials=trials,
-                    browsers=Browsers(hub.shared),
-                    history=History(chats, hub.shared),
-                    readers=Readers(chats, hub.shared),
-                    sets=Sets(hub.shared),
-                    tombstones=Tombstones(hub.shared),
-                    kept_measurements=KeptMeasurements(measurements, hub),
-                    portal=portal,
-                )
+                yield engine
             finally:
-                await comparisons.close()
-                await anyio.to_thread.run_sync(measurements.close)
-                await anyio.to_thread.run_sync(captures.close)
-                for watch in watches:
-                    watch.cancel()
-                await asyncio.gather(*watches, return_exceptions=True)
-                await runs.close()
-                await portal.stop()
-                models.close()
+                await _close(engine, watches)
     finally:
         await anyio.to_thread.run_sync(demo.__exit__, None, None, None)
+
+
+def _assemble(settings: Settings, demo_url: str, hub: Hub, portal: BlockingPortal) -> Engine:
+    """Make all that the engine is of, each of what it needs of the others."""
+    models = Models(settings, demo_url)
+    runs = Runs(hub, run_limits(settings))
+    agents = Agents(runs, models, hub, settings.lab_history_tokens)
+    chats = Chats(runs, models, agents, hub, settings.lab_history_tokens)
+    measurements = Measurements(demo_url, models.local.environment)
+    responses = Responses(hub)
+    runs.observers.append(responses.ended)
+    return Engine(
+        settings=settings,
+        access_code=access_code_of(settings),
+        models=models,
+        hub=hub,
+        runs=runs,
+        chats=chats,
+        races=Races(runs, models, chats),
+        agents=agents,
+        completions=Completions(runs, models, agents, hub),
+        responses=responses,
+        comparisons=Comparisons(runs, models, hub),
+        measurements=measurements,
+        captures=Captures(settings, models),
+        trials=Trials(runs, models, hub),
+        browsers=Browsers(hub.shared),
+        history=History(chats, hub.shared),
+        readers=Readers(chats, hub.shared),
+        sets=Sets(hub.shared),
+        tombstones=Tombstones(hub.shared),
+        kept_measurements=KeptMeasurements(measurements, hub),
+        portal=portal,
+    )
+
+
+async def _close(engine: Engine, watches: Sequence[asyncio.Task[None]]) -> None:
+    """End what the engine does, the runs after those who begin some."""
+    await engine.comparisons.close()
+    await anyio.to_thread.run_sync(engine.measurements.close)
+    await anyio.to_thread.run_sync(engine.captures.close)
+    for watch in watches:
+        watch.cancel()
+    await asyncio.gather(*watches, return_exceptions=True)
+    await engine.runs.close()
+    await engine.portal.stop()
+    engine.models.close()
 
 
 def _speak(settings: Settings) -> None:

@@ -1,7 +1,9 @@
 """Two browsers at one conversation: what is done in one of them shows in the other, which nobody touches."""
 
+import re
+
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tests import chat
 from tests.browser import needs_chromium
@@ -41,6 +43,30 @@ def test_what_one_asks_and_answers_anew_shows_in_the_other(visit: Visit) -> None
     for page, words in ((one, EN), (other, JA)):
         expect(page.get_by_text(words["chat.stopped"])).to_be_visible()
         expect(page.get_by_role("button", name=words["chat.regenerate"])).to_be_visible()
+
+
+def test_word_of_a_change_that_is_dropped_is_sent_again(visit: Visit) -> None:
+    """Nothing else would have the page show it."""
+    one, other = two_at_one(visit)
+    dropped: list[bytes] = []
+
+    def drop_the_first(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+
+        def passed(message: str | bytes) -> None:
+            if isinstance(message, bytes) and b'"changed"' in message and not dropped:
+                dropped.append(message)
+            else:
+                server.send(message)
+
+        socket.on_message(passed)
+
+    other.context.route_web_socket(re.compile("_stcore/stream"), drop_the_first)
+    other.reload()
+    finished(other, JA)
+    one.get_by_test_id("stFeedback").get_by_role("radio").first.click()
+    expect(other.get_by_role("button", name=JA["chat.note"])).to_be_visible()
+    assert dropped
 
 
 @pytest.mark.soak

@@ -11,9 +11,10 @@ from langchain_core.messages import HumanMessage
 from openai import AsyncOpenAI
 
 from streamlab.agent.tasks import Agents
+from streamlab.browsers.items import LOST
 from streamlab.completions.completions import Completions
 from streamlab.completions.prompt import Prompt
-from streamlab.completions.responses import LOST, KeptResponse, Responses, _decode, _encode
+from streamlab.completions.responses import KeptResponse, Responses, _decode, _encode
 from streamlab.events.outcome import outcome_of
 from streamlab.events.recording import write_recording
 from streamlab.hub import Hub

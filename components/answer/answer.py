@@ -19,6 +19,7 @@ from components.page.texts import plain, t
 from streamlab.events.event import Retry, is_piece
 from streamlab.events.outcome import UNKNOWN, Outcome
 from streamlab.hub import Item, Snapshot
+from streamlab.local_model import LOCAL
 from streamlab.models.failures import CODES, RETRIED
 from streamlab.models.server_errors import told_wait
 
@@ -67,12 +68,13 @@ def draw_ending(outcome: Outcome, model: str | None = None) -> None:
     _draw_figures(outcome, model)
 
 
-def follow(batches: Iterator[list[Item]], frames: float = 1.0) -> int:
+def follow(batches: Iterator[list[Item]], frames: float = 1.0, model: str = "") -> int:
     """Draw a live answer until its run ends: all there is so far at once, then what arrives.
 
+    `model`: whose answer it is, where that may have to be loaded first.
     Return how many positions it took, which a finished one in its place draws over.
     """
-    status, thinking, tools = _LiveStatus(st.empty()), _LiveThinking(st.empty()), LiveTools(st.empty())
+    status, thinking, tools = _LiveStatus(st.empty(), model), _LiveThinking(st.empty()), LiveTools(st.empty())
     first = next(batches, [])
     if not any(map(_readable, first)):
         status.wait()
@@ -108,10 +110,12 @@ class _LiveStatus:
     """The line above the answer while there is nothing to read."""
 
     place: DeltaGenerator
+    model: str
     _attempt: int = 1
 
     def wait(self) -> None:
-        doing = "chat.loading_model" if engine().models.local.loading else "chat.thinking"
+        loading = self.model == LOCAL and engine().models.local.loading
+        doing = "chat.loading_model" if loading else "chat.thinking"
         self.place.markdown(f":shimmer[{t(doing)} …]")
 
     def clear(self) -> None:

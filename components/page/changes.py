@@ -7,9 +7,11 @@ from streamlab.gateway.entrance import CHANGES
 
 # A page that is idle has no script running. So it waits for word of a change itself, over a WebSocket: a browser opens
 # six connections to one server, but not counting these. The page that made the change, or that followed the answer to
-# its end, shows it by itself a moment later, which is given it before the script is run for the change.
+# its end, shows it by itself a moment later, which is given it before the script is run for the change. Word of it may
+# be dropped on its way to the script, as when that is just ending: it is sent again while the page shows no change.
 _JS = """
-const MOMENT = 100, BACK = 1000;  // milliseconds
+const MOMENT = 100, PATIENCE = 1500, BACK = 1000;  // milliseconds
+const TIMES = 3;
 const watches = new WeakMap();
 
 class Watch {
@@ -31,8 +33,12 @@ class Watch {
 
     heard(version) {
         clearTimeout(this.due);
-        const look = () => { if (!this.shown.versions.includes(version)) this.trigger('changed', true); };
-        this.due = setTimeout(look, MOMENT);
+        const look = (times) => {
+            if (!times || this.shown.versions.includes(version)) return;
+            this.trigger('changed', true);
+            this.due = setTimeout(look, PATIENCE, times - 1);
+        };
+        this.due = setTimeout(look, MOMENT, TIMES);
     }
 
     close() {

@@ -12,7 +12,7 @@ from streamlab.browsers.tombstones import Tombstones
 from streamlab.events.event import Done, Error, StreamEvent
 from streamlab.events.outcome import UNKNOWN
 from streamlab.events.recording import write_recording
-from streamlab.hub import Hub, HubFull, UnknownRun
+from streamlab.hub import Hub, HubFull, Log, UnknownRun
 from streamlab.hub.listing import Entry, shortened
 from streamlab.hub.shared import Documents, DocumentType
 
@@ -106,7 +106,7 @@ class Items:
         """Return the item as it stands, with the events of its run if that has ended."""
         while known := await self.documents.get(id):
             item = known.document
-            events = await self._events(item) if item.live and item.run_id else None
+            events = await recorded(self._hub, item.run_id, item.until, _all) if item.live and item.run_id else None
             if events is None:
                 return item
             body = item.body + await asyncio.to_thread(write_recording, events)
@@ -157,15 +157,25 @@ class Items:
             if not await self.documents.get(id):  # deleted meanwhile
                 await self._listing.remove(browser, self._kind, id)
 
-    async def _events(self, item: Item) -> list[StreamEvent] | None:
-        """Return the events of the item's run, None for as long as it is live."""
-        try:
-            log = await self._hub.open(item.run_id)
-        except UnknownRun:
-            return LOST if self._hub.shared.now() > item.until else None
-        except HubFull:
-            return None
-        return log.since(0) if log.done else None
+
+async def recorded(
+    hub: Hub, run_id: str, until: float, read: Callable[[Log], list[StreamEvent]]
+) -> list[StreamEvent] | None:
+    """Return what `read` makes of the log of a run that has ended, None for as long as it is live.
+
+    A run without a log at the moment `until`, by the store's clock, is lost.
+    """
+    try:
+        log = await hub.open(run_id)
+    except UnknownRun:
+        return LOST if hub.shared.now() > until else None
+    except HubFull:
+        return None
+    return read(log) if log.done else None
+
+
+def _all(log: Log) -> list[StreamEvent]:
+    return log.since(0)
 
 
 def asked(browser: str, name: str, run_id: str, now: float, body: bytes = b"") -> Item:

@@ -13,7 +13,7 @@ from streamlab.events.outcome import Outcome
 from streamlab.hub import Hub
 from streamlab.hub.shared import DocumentType
 from streamlab.models.catalog import Models
-from streamlab.models.options import DEFAULT_TEMPERATURE, Options
+from streamlab.models.options import Options
 from streamlab.runs.chain import ChainAttempt
 from streamlab.runs.run import RunLimits, Runs, new_run_id
 
@@ -36,7 +36,7 @@ class Completions:
         limits = replace(self._runs.limits, retries=prompt.retries)
         if prompt.detached:
             limits = replace(limits, unwatched=None)
-        run_id = (self._by_agent if prompt.agent else self._by_chain)(prompt, model, limits)
+        run_id = (self._by_agent if prompt.agent else self._by_chain)(prompt, prompt.options(model), limits)
         await self._shared.now_or_later(partial(self._titles.put, run_id, prompt.title))
         return run_id
 
@@ -45,25 +45,22 @@ class Completions:
         known = await self._titles.get(run_id)
         return known.document if known else None
 
-    def _by_chain(self, prompt: Prompt, model: str, limits: RunLimits) -> str:
+    def _by_chain(self, prompt: Prompt, options: Options, limits: RunLimits) -> str:
         messages = list(prompt.messages)
-        return self._runs.start(lambda: ChainAttempt(lambda: self._chain(prompt, model), messages), limits=limits)
+        return self._runs.start(lambda: ChainAttempt(lambda: self._chain(prompt, options), messages), limits=limits)
 
-    def _chain(self, prompt: Prompt, model: str) -> Runnable[list[BaseMessage], str]:
+    def _chain(self, prompt: Prompt, options: Options) -> Runnable[list[BaseMessage], str]:
         """Make the chain that takes all messages. What goes along as it is LangChain is not to interpret."""
-        temperature = DEFAULT_TEMPERATURE if prompt.temperature is None else prompt.temperature
         fields = dict(prompt.parameters) | ({"tools": list(prompt.tools)} if prompt.tools else {})
-        chat_model = self._models.chat_model(model, temperature)
+        chat_model = self._models.chat_model(options.model, options.temperature)
         return (chat_model.bind(extra_body=fields) if fields else chat_model) | StrOutputParser()
 
-    def _by_agent(self, prompt: Prompt, model: str, limits: RunLimits) -> str:
+    def _by_agent(self, prompt: Prompt, options: Options, limits: RunLimits) -> str:
         messages = [message for message in prompt.messages if not isinstance(message, SystemMessage)]
-        temperature = DEFAULT_TEMPERATURE if prompt.temperature is None else prompt.temperature
         run_id = new_run_id()
 
         def ended(outcome: Outcome) -> None:
             self._agents.forget([thread_id])
 
-        options = Options(model, prompt.system, temperature, tools=True)
         thread_id = self._agents.go_on(messages, options, ended, run_id, limits=limits)
         return run_id

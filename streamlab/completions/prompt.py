@@ -9,7 +9,7 @@ from typing import Any
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, messages_to_dict
 
 from streamlab.hub.listing import shortened
-from streamlab.models.options import SYSTEM_CHARACTERS
+from streamlab.models.options import DEFAULT_TEMPERATURE, SYSTEM_CHARACTERS, Options
 from streamlab.runs.run import Retries
 
 MESSAGES, TOOLS = 1_000, 128  # that one request may have
@@ -62,6 +62,11 @@ class Prompt:
     def system(self) -> str:
         """All instructions as one text."""
         return "\n\n".join(message.text for message in self.messages if isinstance(message, SystemMessage))
+
+    def options(self, model: str) -> Options:
+        """Return how this model is to answer."""
+        temperature = DEFAULT_TEMPERATURE if self.temperature is None else self.temperature
+        return Options(model, self.system, temperature, tools=self.agent)
 
     @property
     def fingerprint(self) -> str:

@@ -6,20 +6,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from streamlab.events.event import Done, Error, StreamEvent, TextDelta, decode, merge_deltas
-from streamlab.events.outcome import UNKNOWN, Outcome
+from streamlab.browsers.items import BEGINNING, recorded
+from streamlab.events.event import StreamEvent, TextDelta, decode, merge_deltas
+from streamlab.events.outcome import Outcome
 from streamlab.events.recording import write_recording
 from streamlab.hub import Hub, HubFull, Log, UnknownRun
 from streamlab.hub.shared import DocumentType
 
 KEPT = 30 * 86_400.0  # seconds after the last use
 CAPACITY = 64 * 1024 * 1024  # bytes of all that one process holds
-BEGINNING = 15.0  # seconds after which a run that has been asked for and has no log is none
-
-LOST: list[StreamEvent] = [  # of which no log is there
-    Error("producer_lost", at=0.0, step=1, seq=1),
-    Done("lost", "producer_lost", UNKNOWN, at=0.0, step=1, seq=2),
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +105,7 @@ class Responses:
         """Return the response as it stands, with the events of its run if that has ended."""
         while known := await self._documents.get(run_id):
             kept = known.document
-            events = await self._events(kept) if kept.live else None
+            events = await recorded(self._hub, run_id, kept.until, summary) if kept.live else None
             if events is None:
                 return kept
             closed = replace(kept, events=write_recording(events))
@@ -138,16 +133,6 @@ class Responses:
             while not log.done:
                 await log.grown()
         await self.find(run_id)
-
-    async def _events(self, kept: KeptResponse) -> list[StreamEvent] | None:
-        """Return the events of the response's run, None for as long as it is live."""
-        try:
-            log = await self._hub.open(kept.run_id)
-        except UnknownRun:
-            return LOST if self._hub.shared.now() > kept.until else None
-        except HubFull:
-            return None
-        return summary(log) if log.done else None
 
 
 def summary(log: Log) -> list[StreamEvent]:
