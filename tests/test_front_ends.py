@@ -114,3 +114,17 @@ async def test_another_method_is_told_which_may_be(lab: Served, address: str) ->
     answer = await lab.client.put(address)
     assert answer.status_code == 405
     assert "POST" in answer.headers["allow"]
+
+
+LONG: dict[str, Body] = {
+    "context": {"context": [{}] * (MESSAGES + 1)},
+    "messages": {"messages": [{"id": "1", "role": "user", "content": [{}] * (MESSAGES + 1)}]},
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+async def test_no_list_of_ag_ui_is_longer_than_may_be(lab: Served, name: str) -> None:
+    """Its package has no bounds: it would look at each of them first, while nobody else is served."""
+    answer = await ask(lab, "/ag-ui", ag_ui() | LONG[name])
+    assert answer.status_code == 422
+    assert f"{name}: More than 1,000 were sent." in answer.text

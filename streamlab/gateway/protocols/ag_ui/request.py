@@ -166,9 +166,22 @@ def _functions(asked: RunAgentInput) -> Iterator[dict[str, Any]]:
 
 def _check_counts(sent: object) -> None:
     """Refuse what is more than may be, before each of it is looked at. Raises Refusal."""
-    for name, most in (("messages", MESSAGES), ("tools", TOOLS)):
-        if isinstance(sent, dict) and isinstance(each := sent.get(name), list) and len(each) > most:
+    if not isinstance(sent, dict):
+        return
+    messages = sent.get("messages")
+    parts = (value for each in _listed(messages) if isinstance(each, dict) for value in each.values())
+    for name, many, most in (
+        ("messages", messages, MESSAGES),
+        ("tools", sent.get("tools"), TOOLS),
+        ("context", sent.get("context"), MESSAGES),
+        *(("messages", each, MESSAGES) for each in parts),
+    ):
+        if len(_listed(many)) > most:
             raise _invalid(name, f"More than {most:,} were sent.")
+
+
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
 
 
 def _not_json(name: str) -> NoReturn:
