@@ -30,6 +30,10 @@ _LABEL = re.compile(r"\[(?P<label>(?:\\.|[^\[\]\\]){0,999}+)\]")
 _URL_END = re.compile(r"[、。「」『』（）【】！？，；：]|\*\*|[?!.,:*_~'\"]+\Z|&\w+;\Z")
 _SPACES = re.compile(r"[ \t]*")
 _BEGINS = re.compile(r"[-+*#>=|~`:\d]")
+# What begins a block though the line before is one of a paragraph.
+_INTERRUPTS = re.compile(
+    r"(?:[-+*]|#{1,6}|1[.)])(?![^\s])|>|`{3}|~{3}|\$\$|(?:=+|-+|(?:[-*_][ \t]*){3,})[ \t]*$", re.MULTILINE
+)
 _BACKTICKS = re.compile(r"`+")
 _LONGEST_LABEL = 999
 _PICTURE_HERE = re.compile(r"<?data:image/", re.IGNORECASE)
@@ -143,7 +147,7 @@ class _Scanner:
 
     def _code_span(self, start: int, text: str) -> int:
         size, end = len(text), start + len(text)
-        closers = self._ticks[size]
+        closers = self._ticks.get(size, [])  # none where an escape took the first of the marks
         while closers and closers[-1] < end:
             closers.pop()
         if closers:
@@ -158,7 +162,12 @@ class _Scanner:
         return end
 
     def _code(self, start: int, content: str, ticks: str) -> None:
-        """Add a code span. Streamlit rewrites ``:material/`` even there, so such a one is parted in two."""
+        """Add a code span. Streamlit rewrites ``:material/`` even there, so such a one is parted in two.
+
+        It stays on one line, as it is shown: the next could begin a block.
+        """
+        self._line += content.count("\n")
+        content = content.replace("\n", " ")
         if ":material/" in content:
             if content[0] == content[-1] == " " and content.strip():
                 content = content[1:-1]
@@ -166,10 +175,7 @@ class _Scanner:
             content = f"{ticks}{BREAK}{ticks}".join(
                 f" {part} " if "`" in (part[0], part[-1]) else part for part in parts
             )
-        lines = f"{ticks}{content}{ticks}".split("\n")
-        following = self._prefixes[self._line + 1 : self._line + len(lines)]
-        self._add("opaque", "\n".join([lines[0], *map("".join, zip(following, lines[1:], strict=True))]), start)
-        self._line += len(following)
+        self._add("opaque", f"{ticks}{content}{ticks}", start)
 
     def _autolink(self, start: int, text: str) -> int:
         if needs_label(text):
@@ -219,8 +225,10 @@ class _Scanner:
         return end
 
     def _newline(self, start: int, _text: str) -> int:
+        """Begin a line, and no block: what would begin one was taken for a part of a formula before."""
         self._line += 1
-        self._add("newline", "\n" + self._prefixes[self._line], start)
+        part = BREAK if _INTERRUPTS.match(self.text, start + 1) else ""
+        self._add("newline", f"\n{self._prefixes[self._line]}{part}", start)
         return start + 1
 
     def _open(self, start: int, text: str) -> int:

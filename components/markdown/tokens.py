@@ -77,9 +77,10 @@ def _write_token(token: Token, links: list[str]) -> str:
 def _address(url: str) -> str:
     """Write a link that shows its address."""
     target = url if "://" in url or ":" in url.partition("/")[0] else f"http://{url}"
-    if target == url and not needs_label(url):
+    if target == url and ">" not in url and not needs_label(url):
         return f"<{url}>"
-    return f"[{plain(url)}](<{target.replace(':material/', '%3Amaterial/')}>)"
+    target = target.replace(":material/", "%3Amaterial/").replace(">", "%3E").replace("\\", "%5C")
+    return f"[{plain(url)}](<{target}>)"
 
 
 def pair(tokens: Sequence[Token], source: str) -> list[Token]:
