@@ -26,8 +26,8 @@ async def lab(anyio_backend: str) -> AsyncIterator[Served]:
 
 @pytest.fixture(scope="module")
 async def open_lab(anyio_backend: str) -> AsyncIterator[Served]:
-    """Serve a gateway without, whose follow tokens live for a second."""
-    async with served(gateway_follow_token_seconds=1) as lab:
+    """Serve a gateway without, whose follow tokens live for three seconds."""
+    async with served(gateway_follow_token_seconds=3) as lab:
         yield lab
 
 

@@ -26,7 +26,7 @@ BEARER = (("authorization", f"Bearer {SECRET}"),)
 @pytest.fixture(scope="module")
 async def closed_lab(anyio_backend: str) -> AsyncIterator[Lab]:
     """One that has a token, and short-lived follow tokens."""
-    async with lab_of(gateway_tokens=(SecretStr(SECRET),), gateway_follow_token_seconds=1) as lab:
+    async with lab_of(gateway_tokens=(SecretStr(SECRET),), gateway_follow_token_seconds=3) as lab:
         yield lab
 
 

@@ -37,7 +37,7 @@ async def lab(anyio_backend: str) -> AsyncIterator[Served]:
 @pytest.fixture(scope="module")
 async def closed_lab(anyio_backend: str) -> AsyncIterator[Served]:
     """One that has a token, and short-lived follow tokens."""
-    async with served(gateway_tokens=(SecretStr(SECRET),), gateway_follow_token_seconds=1) as lab:
+    async with served(gateway_tokens=(SecretStr(SECRET),), gateway_follow_token_seconds=3) as lab:
         yield lab
 
 

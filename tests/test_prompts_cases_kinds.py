@@ -192,12 +192,12 @@ def test_what_is_in_no_encoding_is_refused_with_its_row(data: bytes, encoding: s
 
 @given(st.binary())
 def test_any_bytes_are_a_text_or_refused(data: bytes) -> None:
-    """And a text can be written back to the same bytes."""
+    """And a text can be written back to bytes that are the same text; Windows' Japanese has some characters twice."""
     try:
         found = decode(data)
     except UnknownEncoding:
         return
-    assert found.text.encode(found.encoding) in data or found.encoding == "iso2022_jp"
+    assert found.text.encode(found.encoding).decode(found.encoding) == found.text
 
 
 # Delimiters, rows and names

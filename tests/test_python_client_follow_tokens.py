@@ -24,8 +24,8 @@ async def lab(anyio_backend: str) -> AsyncIterator[Lab]:
 
 @pytest.fixture(scope="module")
 async def brief_lab(anyio_backend: str) -> AsyncIterator[Lab]:
-    """One whose follow tokens are good for a second."""
-    async with lab_of(gateway_tokens=(SecretStr(SECRET),), gateway_follow_token_seconds=1) as lab:
+    """One whose follow tokens are good for three seconds."""
+    async with lab_of(gateway_tokens=(SecretStr(SECRET),), gateway_follow_token_seconds=3) as lab:
         yield lab
 
 

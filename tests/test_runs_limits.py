@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 async def test_a_silent_model_is_a_timeout(make_lab: MakeLab, asked: Asked) -> None:
     """Without a first token in time the attempt ends, at the model too, and the next begins."""
     model = demo_model(fault="silent")
-    events = await make_lab(first_token=0.3, attempts=2).run(model)
+    events = await make_lab(first_token=2, attempts=2).run(model)
     assert types(events) == ["thinking", "retry", "error", "done"]
     assert codes(events) == ["timeout", "timeout"]
     assert ended_by(await asked(model)) == ["disconnected"] * 2
@@ -37,7 +37,7 @@ async def test_chunks_without_text_do_not_count_as_a_token(make_lab: MakeLab) ->
 async def test_silence_in_the_middle_is_a_timeout(make_lab: MakeLab, asked: Asked) -> None:
     """What was written is void, and the next attempt answers whole."""
     model = demo_model(text=TEXT, size=4, fault="stall", after=3, times=1)
-    events = await make_lab(silence=1).run(model)
+    events = await make_lab(silence=2).run(model)
     assert codes(events) == ["timeout"]
     assert shown(events[: types(events).index("retry")]) == TEXT[:12]
     assert answer(events) == TEXT
@@ -54,7 +54,7 @@ async def test_slow_is_not_silent(make_lab: MakeLab) -> None:
 async def test_the_whole_run_has_a_limit(make_lab: MakeLab, asked: Asked) -> None:
     """However steadily it writes; the text so far stays, and nothing is tried again."""
     model = demo_model(**ENDLESS)
-    lab = make_lab(total=1)
+    lab = make_lab(total=3)
     events = await lab.run(model)
     assert types(events)[-2:] == ["error", "done"]
     assert codes(events) == ["timeout"]

@@ -97,7 +97,7 @@ async def test_stop_in_the_second_attempt_keeps_only_its_text(lab: Lab, asked: A
 
 async def test_a_run_that_nobody_follows_is_stopped(make_lab: MakeLab, asked: Asked) -> None:
     """After a while, with its reason; one that is followed goes on until its follower leaves."""
-    lab = make_lab(unwatched=0.1)
+    lab = make_lab(unwatched=2)
     watch = asyncio.create_task(lab.runs.watch())
     alone, followed = demo_model(**ENDLESS), demo_model(**ENDLESS)
     lonely_run, followed_run = lab.start(alone), lab.start(followed)
