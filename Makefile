@@ -19,6 +19,7 @@ test: lint $(VENV)/local.stamp browser redis nginx proxies ## all tests, after t
 
 soak: $(VENV)/dev.stamp $(VENV)/local.stamp browser redis nginx proxies ## the tests that take long
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m soak
+	$(BIN)/python -m pytest -n 2 --hypothesis-profile=thorough -m "hypothesis and not soak"
 
 lint: $(VENV)/dev.stamp ## style, types, layers
 	$(BIN)/ruff format --check .

@@ -39,8 +39,9 @@ from tests.redis_server import own_redis, redis_server
 
 __all__ = ["own_redis", "redis_server", "shared_app"]  # fixtures for every test
 
-# Times on a shared machine say nothing about the laws.
-hypothesis_settings.register_profile("laws", deadline=None, max_examples=50)
+# Times on a shared machine say nothing about the laws. Each run tries other examples; `make soak` tries many.
+hypothesis_settings.register_profile("laws", deadline=None, max_examples=25)
+hypothesis_settings.register_profile("thorough", deadline=None, max_examples=1_000)
 hypothesis_settings.load_profile("laws")
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each of the many processes would compile everything anew

@@ -49,7 +49,7 @@ def calls(count: int, value: Any) -> list[StreamEvent]:
 acts = (
     st.builds(delta, deltas)
     | st.builds(calls, st.integers(1, 3), results)
-    | st.builds(lambda text: [Thinking(text, at=0)], texts)
+    | st.builds(lambda text: [Thinking(text, at=0)], deltas)
     | st.builds(lambda wait: [Retry("timeout", wait, at=0)], st.floats(0, 1e9))
 )
 endings = st.builds(lambda text: [FinalAnswer(text, at=0)], texts) | st.sampled_from(

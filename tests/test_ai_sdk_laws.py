@@ -129,7 +129,7 @@ def test_every_conformance_case(readers: Readers, reader: str, version: Version)
             assert read.answer == case["deliver"]["text"], name
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(reader=ONE_READER, events=runs(), data=st.data())
 def test_any_run_cut_anywhere(
     readers: Readers, reader: tuple[str, Version], events: list[StreamEvent], data: st.DataObject
@@ -147,7 +147,7 @@ def test_any_run_cut_anywhere(
     assert len(read.tools) == sum(isinstance(event, ToolCall) for event in events)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(reader=ONE_READER, events=runs(), data=st.data())
 def test_a_gap_anywhere(
     readers: Readers, reader: tuple[str, Version], events: list[StreamEvent], data: st.DataObject

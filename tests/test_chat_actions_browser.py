@@ -75,6 +75,7 @@ def test_an_edited_question_leaves_both_branches(visit: Visit, locale: str, word
     expect(page.get_by_text("Which branch?", exact=True)).to_be_visible()
 
 
+@pytest.mark.soak
 @both
 def test_a_conversation_is_shared_for_reading(visit: Visit, locale: str, words: dict[str, str]) -> None:
     """The address shows an answer as it arrives, without a box, Stop, or the conversation's own id."""
@@ -172,6 +173,7 @@ def test_back_leads_to_the_conversation_before(visit: Visit) -> None:
     expect(page.get_by_test_id("stChatMessage")).to_have_count(4)
 
 
+@pytest.mark.soak
 def test_a_code_block_has_a_copy_button(visit: Visit) -> None:
     """Streamlit's own, on every block of an answer."""
     page = visit()

@@ -125,6 +125,7 @@ def download(page: Page, label: str) -> str:
     return Path(expected.value.path()).read_text("utf-8")
 
 
+@pytest.mark.soak
 def test_nothing_that_a_reader_does_loses_any_text(visit: Visit, demo: DemoModel) -> None:
     """A control, another page, a reload, a closed tab, a second browser: each shows the text so far and goes on."""
     question = "What survives?"

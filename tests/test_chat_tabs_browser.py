@@ -45,6 +45,7 @@ def test_what_one_asks_and_answers_anew_shows_in_the_other(visit: Visit) -> None
         expect(page.get_by_role("button", name=words["chat.regenerate"])).to_be_visible()
 
 
+@pytest.mark.soak
 def test_word_of_a_change_that_is_dropped_is_sent_again(visit: Visit) -> None:
     """Nothing else would have the page show it."""
     one, other = two_at_one(visit)
@@ -93,6 +94,7 @@ def test_on_a_phone_too(visit: Visit) -> None:
     finished(other, JA)
 
 
+@pytest.mark.soak
 def test_the_controls_are_there_before_the_text(visit: Visit) -> None:
     """Whoever opens the address of a live answer has Stop at the latest with the first word of it."""
     one = visit()

@@ -177,6 +177,7 @@ def test_a_killed_server_s_answer_is_there_when_it_is_back(
         page.close()
 
 
+@pytest.mark.soak
 @needs_signals
 def test_a_page_has_the_end_of_its_answer_before_the_server_goes(browser: Browser, tmp_path: Path) -> None:
     """SIGTERM while an answer arrives: it says why it ended, and the text so far stays."""

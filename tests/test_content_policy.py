@@ -57,6 +57,7 @@ def use(page: Page, name: str, words: dict[str, str]) -> None:
         expect(page.get_by_text(words["figures.total"]).first).to_be_visible()
 
 
+@pytest.mark.soak
 @languages
 def test_no_page_loads_anything_from_another_host(app: Site, language: str) -> None:
     """And nothing that a page needs is against the policy, in either language, also when the page is used."""

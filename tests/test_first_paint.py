@@ -128,6 +128,7 @@ def test_a_page_says_the_language_that_is_chosen(shared_app: str) -> None:
             page.reload()
 
 
+@pytest.mark.soak
 @needs_chromium
 def test_on_paper_there_is_what_one_reads_in_black(shared_app: str) -> None:
     """Whatever the theme: the question, the answer and its figures; nothing to click, no sidebar and no box."""

@@ -96,6 +96,7 @@ def test_who_wants_no_motion_sees_the_end_and_may_play(browser: Browser, shared_
         expect(page.get_by_text(words["home.clock_waiting"]).first).to_be_visible()
 
 
+@pytest.mark.soak
 @languages
 def test_a_race_is_run_live_to_its_sentence(browser: Browser, shared_app: str, language: str) -> None:
     """One question typed, two answers: words grow while the other clock runs in the browser, and both have their end.

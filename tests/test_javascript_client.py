@@ -173,6 +173,7 @@ def status(page: Page, expected: str) -> None:
     expect(page.locator(".status")).to_have_attribute("data-status", expected, timeout=PATIENCE)
 
 
+@pytest.mark.soak
 @needs_chromium
 def test_the_react_page_survives_a_cut_network_and_a_reload(page: Page, page_folder: Path, gateway: str) -> None:
     """The answer is whole in the end, with its tools, and it was asked once."""

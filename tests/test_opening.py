@@ -33,7 +33,7 @@ from tests.stack import PATIENCE, Process
 from tests.test_gateway_command import needs_signals
 
 ENGINE, DRAWING = "streamlab.gateway.lab", "pandas"  # what the opening loads first, and what it loads beside the engine
-each_part = pytest.mark.parametrize("held", [ENGINE, DRAWING])
+each_part = pytest.mark.parametrize("held", [ENGINE, pytest.param(DRAWING, marks=pytest.mark.soak)])
 
 # Python runs a module of this name at its start.
 HOLDING = """
@@ -157,6 +157,7 @@ def test_the_document_and_the_scripts_are_served_and_the_rest_waits(
     assert "Traceback" not in opening.logged
 
 
+@pytest.mark.soak
 @needs_chromium
 def test_a_visitor_of_the_first_moment_misses_nothing(opening: Opening) -> None:
     """The page stands there and waits, and what is asked is listed for this browser."""
@@ -205,6 +206,7 @@ def test_an_opening_that_fails_ends_the_process(opening: Opening, held: str) -> 
     assert "it is broken" in opening.logged
 
 
+@pytest.mark.soak
 def test_a_store_that_is_taken_meanwhile_is_told_in_one_sentence(opening: Opening, tmp_path: Path) -> None:
     """As one that was taken before."""
     path = tmp_path / "store.sqlite3"

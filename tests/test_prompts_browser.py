@@ -255,6 +255,7 @@ def test_a_set_is_kept_and_shared(browse: Browse, tmp_path: Path, language: str)
         assert downloaded(other, said(language, "prompts.save_yaml"), tmp_path) == saved
 
 
+@pytest.mark.soak
 @needs_chromium
 @languages
 def test_an_encoding_that_was_guessed_is_corrected(browse: Browse, tmp_path: Path, language: str) -> None:

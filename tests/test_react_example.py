@@ -313,6 +313,7 @@ def test_the_plain_page_goes_on_after_a_cut(page: Page) -> None:
         plain_status(page, "cannot be reached")
 
 
+@pytest.mark.soak
 def test_the_plain_page_keeps_its_access_token_out_of_addresses(phone: Page) -> None:
     """Without one it says what is missing; with one it asks, and the stream's address holds another that only reads.
     All in Japanese, and no wider than a phone.

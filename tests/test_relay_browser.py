@@ -165,6 +165,7 @@ async ([html, js, data]) => {
 """
 
 
+@pytest.mark.soak
 @needs_chromium
 def test_the_clients_stay_until_the_page_is_left(app: Site) -> None:
     """On a busy machine Streamlit ends what an update began as soon as the next one overtakes it."""

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning")
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(
     text=st.text(st.characters(exclude_categories=["Cs"]), max_size=40) | st.just(TEXT),
     size=st.none() | st.integers(1, 9),

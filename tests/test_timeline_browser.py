@@ -119,6 +119,7 @@ def test_what_is_chosen_anywhere_is_marked_everywhere(opened: Page) -> None:
     pressed(page, search)
 
 
+@pytest.mark.soak
 def test_the_pointer_ties_a_call_and_the_words_to_their_bars(opened: Page) -> None:
     """Without a click, in both directions."""
     page = opened
