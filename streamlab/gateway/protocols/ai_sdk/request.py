@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
@@ -46,12 +46,18 @@ class ToolPart(_Part):
     def _writable(cls, value: Any) -> Any:
         """Take a value as UTF-8 has it. Half a character in it would have no way to the model."""
         if _depth(value) > NESTED:
-            raise ValueError(f"a value is nested in more than {NESTED} levels")
+            raise ValueError(f"must be nested in at most {NESTED} levels")
         return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if not self.name:
+            raise ValueError("must name its tool, by toolName or after `tool-` in its type")
+        return self
 
     @property
     def name(self) -> str:
-        return self.tool_name or self.type.removeprefix("tool-")
+        return self.tool_name or ("" if self.type == "dynamic-tool" else self.type.removeprefix("tool-"))
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -108,7 +114,7 @@ Part = Annotated[
     Discriminator(
         _kind,
         custom_error_type="unknown_part",
-        custom_error_message="A part of a message has a type that is known here, such as text",
+        custom_error_message="must be an object of a type that is known here, such as text",
     ),
 ]
 
