@@ -96,7 +96,7 @@ async def respond(request: Request, gateway: TheGateway, grant: FullAccess, key:
     if asked.stream:
         answer = EventStream(delivery, ResponsesWriter(kept.head), await gateway.opening(log, grant), headers)
     else:
-        answer = WholeAnswer(delivery, lambda: _whole(kept.head, log), headers)
+        answer = WholeAnswer(delivery, lambda: _whole(kept.head, log, repeatable=key is None), headers)
     return answer if asked.background or key else EndingWithItsReader(answer, delivery, gateway)
 
 
@@ -257,7 +257,7 @@ def _check_number(starting_after: int, last: int) -> None:
         raise FieldRefusal("starting_after", sentence)
 
 
-def _whole(head: Head, log: Log) -> Response:
+def _whole(head: Head, log: Log, *, repeatable: bool) -> Response:
     events = summary(log)
-    answer = failed(events)
+    answer = failed(events, repeatable=repeatable)
     return answer or Response(response_of(head, events)[0], media_type="application/json")
