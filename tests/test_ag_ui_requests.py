@@ -182,6 +182,24 @@ WRONG: dict[str, tuple[Any, str]] = {
     "a call without a function": (sent(USER, CALLING | {"toolCalls": [{"id": "c"}]}, USER), "toolCalls.0.function"),
     "a tool without a name": (sent(tools=[{"description": ""}]), "tools.0.name"),
     "a tool with a schema that is none": (sent(tools=[WEATHER | {"parameters": [1]}]), "tools.0.parameters"),
+    "a tool with a name of words": (
+        sent(tools=[WEATHER | {"name": "the weather"}]),
+        "tools.0.name must be",
+    ),
+    "a tool without letters": (sent(tools=[WEATHER | {"name": ""}]), "tools.0.name must be"),
+    "two tools of one name": (sent(tools=[WEATHER, WEATHER]), "tools must have functions of different names."),
+    "a tool of a text": (
+        sent(tools=[WEATHER | {"parameters": {"type": "string"}}]),
+        "tools.0.parameters must",
+    ),
+    "a tool of no type": (
+        sent(tools=[WEATHER | {"parameters": {"type": "object", "properties": {"a": {"type": "x"}}}}]),
+        "tools.0.parameters must be a JSON schema, in which each type is one of array,",
+    ),
+    "a tool that is deep": (
+        sent(tools=[WEATHER | {"parameters": {"default": DEEP}}]),
+        "parameters must be nested",
+    ),
     "tools that are none": (sent(tools={"a": 1}), "tools"),
     "a context without a value": (sent(context=[{"description": "x"}]), "context.0.value"),
     "an answer to an interrupt": (sent(resume=[{"interruptId": "i", "status": "resolved"}]), "resume"),

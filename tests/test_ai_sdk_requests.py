@@ -135,6 +135,15 @@ def test_any_parts_are_read_or_refused(parts: list[Any], role: str, agent: bool)
 # What is refused
 
 
+def test_what_is_too_deep_to_be_told_again_is_refused() -> None:
+    """Also where it was not too deep to be read."""
+    nested: Any = 1
+    for _ in range(100_000):
+        nested = [nested]
+    with pytest.raises(ValidationError, match="must be nested less deeply"):
+        SentChat.model_validate(chat(said(text("q")), made_up=nested))
+
+
 def deep(levels: int) -> bytes:
     part = json.dumps(called(input=0)).replace('"input": 0', f'"input": {"[" * levels}{"]" * levels}')
     return json.dumps(chat(said("PART", role="assistant"), said(text("q")))).replace('"PART"', part).encode()

@@ -233,6 +233,16 @@ async def test_a_body_that_is_no_object_is_refused_in_the_same_way(lab: Served, 
     assert re.match("The (body|request) ", said), said
 
 
+@pytest.mark.parametrize("type", ["text/plain", "application/x-www-form-urlencoded", "nonsense", None])
+@pytest.mark.parametrize("address", ["/chat", "/runs", "/ai-sdk/chat"])
+async def test_a_body_that_is_not_said_to_be_json_is_told_so(lab: Served, address: str, type: str | None) -> None:
+    """As what curl sends of itself. OpenAI and AG-UI take it as what it is."""
+    headers = {"content-type": type} if type else {}
+    answer = await lab.client.post(address, content=json.dumps(ADDRESSES.get(address, native)()), headers=headers)
+    assert answer.status_code == 422
+    assert sentence_in(address, answer).startswith("The body must be JSON, and sent with Content-Type:")
+
+
 BESIDES = [
     ("GET", "/openai/v1/responses/resp_x", {"starting_after": "x"}, "starting_after must be a whole number."),
     ("GET", "/openai/v1/responses/resp_x", {"starting_after": "-1"}, "starting_after must be at least 0."),

@@ -7,15 +7,18 @@ import pytest
 
 from streamlab.completions.prompt import Prompt
 from streamlab.gateway.protocols.openai.errors import FieldRefusal
-from tests.test_openai_requests import chat, response
+from tests.test_openai_requests import CHAT_FIELDS, RESPONSE_FIELDS, chat, response
 
 FUNCTION_TYPE: dict[str, Any] = {"type": "function"}
+DEEP: Any = 1
+for _ in range(150):
+    DEEP = [DEEP]
 NO_SCHEMAS: list[Any] = [
     "x", [], 5, {"type": "string"}, {"properties": {}}, {"type": "object", "properties": []},
     {"type": "object", "properties": {"a": 5}}, {"type": "object", "required": True},
     {"type": "object", "properties": {"a": {"type": "strng"}}}, {"type": "object", "additionalProperties": "no"},
     {"type": "object", "properties": {"a": {"anyOf": {"type": "null"}}}}, {"type": "object", "$defs": {"a": None}},
-    {"type": "object", "properties": {"a": {"items": [{"type": ["string", 5]}]}}},
+    {"type": "object", "properties": {"a": {"items": [{"type": ["string", 5]}]}}}, {"type": "object", "default": DEEP},
 ]  # fmt: skip
 NO_NAMES: list[Any] = ["", "a b", "a.b", "é", "a\n", "x" * 65, 5, None, ["f"]]
 NO_COUNTS: list[Any] = ["5", 1.5, 0, -1, True, 10**30, [], {}]
@@ -156,6 +159,12 @@ def test_fields_that_do_not_go_together_are_refused(
         ask(CHAT | RESPONSE | body)
     assert refused.value.field == place
     assert place in str(refused.value)
+
+
+@pytest.mark.parametrize(("ask", "body", "fields"), [(chat, CHAT, CHAT_FIELDS), (response, RESPONSE, RESPONSE_FIELDS)])
+def test_null_is_as_good_as_nothing(ask: Callable[[Any], Prompt], body: dict[str, Any], fields: list[str]) -> None:
+    """Some clients send every field that they know."""
+    assert ask(dict.fromkeys(fields) | body).parameters == {}
 
 
 SOUND = {

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from streamlab.gateway.mistakes import invalid
+from streamlab.gateway.mistakes import check_depth, invalid
 
 TYPES = frozenset(("array", "boolean", "integer", "null", "number", "object", "string"))
 BY_NAME = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
@@ -15,7 +15,7 @@ INSIDE = ("items", "additionalProperties", "contains", "not", "if", "then", "els
 
 def _check_schema(schema: dict[str, Any]) -> dict[str, Any]:
     """Refuse what is no JSON schema, by the keywords on which all of its versions agree."""
-    left: list[Any] = [schema]
+    left: list[Any] = [check_depth(schema)]
     while left:
         each = left.pop()
         if isinstance(each, dict):

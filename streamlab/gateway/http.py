@@ -147,7 +147,10 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
         "path": request.path_params,
     }
     found = [each._replace(place=each.place[1:]) for each in mistakes(error.errors(), sent)]
-    refusal = Refusal(422, "invalid_request", sentence_of(found), _see(request, "what may be sent"))
+    said = sentence_of(found)
+    if isinstance(error.body, bytes):  # which was not even looked at
+        said = "The body must be JSON, and sent with Content-Type: application/json."
+    refusal = Refusal(422, "invalid_request", said, _see(request, "what may be sent"))
     return _answer(request, refusal, found[0].dotted or None)
 
 

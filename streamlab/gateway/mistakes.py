@@ -10,6 +10,7 @@ Place = tuple[int | str, ...]
 
 NAME_CHARACTERS = 40  # of a field's name that are said again: it may be the sender's own
 SHOWN = 5
+NESTED = 100  # levels of a value that goes on as it is; encoders have bounds of their own
 
 _MUST: Mapping[str, str] = {
     "string_type": "a string",
@@ -79,6 +80,18 @@ def unsupported(sentence: str) -> PydanticCustomError:
 def invalid(sentence: str) -> PydanticCustomError:
     """Make the error of a value that is not what belongs there, said in the same way."""
     return PydanticCustomError("invalid", "{sentence}", {"sentence": sentence})
+
+
+def check_depth(value: Any) -> Any:
+    """Refuse a value that is nested more deeply than can be told again."""
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        if depth > NESTED:
+            raise invalid(f"must be nested in at most {NESTED} levels")
+        inner = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
+        level = [each for values in inner for each in values]
+    return value
 
 
 def mistakes(errors: Iterable[ErrorDetails | Mapping[str, Any]], sent: object) -> list[Mistake]:

@@ -105,7 +105,10 @@ class Asked:
     @property
     def _given(self) -> dict[str, Any]:
         asked = self._input
-        tools = [tool.model_dump(by_alias=True) for tool in asked.tools or ()]
+        tools = [
+            {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+            for tool in asked.tools or ()
+        ]
         return {"tools": tools, "forwardedProps": asked.forwarded_props}
 
     def _conversation(self) -> Conversation:

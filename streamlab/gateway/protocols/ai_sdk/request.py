@@ -11,9 +11,9 @@ from pydantic.alias_generators import to_camel
 
 from streamlab.completions.prompt import MESSAGES, Prompt
 from streamlab.gateway.errors import Refusal
+from streamlab.gateway.mistakes import check_depth, invalid
 from streamlab.text.surrogates import whole
 
-NESTED = 100  # levels of what a tool was given or gave
 GAVE = {"output-available": "success", "output-error": "error"}
 IGNORED = ("reasoning", "source-url", "source-document", "custom")
 """Parts that are for the reader and not for the model. So is an app's own data."""
@@ -45,9 +45,7 @@ class ToolPart(_Part):
     @classmethod
     def _writable(cls, value: Any) -> Any:
         """Take a value as UTF-8 has it. Half a character in it would have no way to the model."""
-        if _depth(value) > NESTED:
-            raise ValueError(f"must be nested in at most {NESTED} levels")
-        return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+        return json.loads(json.dumps(check_depth(value), ensure_ascii=False).encode("utf-8", "replace"))
 
     @model_validator(mode="after")
     def _named(self) -> Self:
@@ -134,7 +132,10 @@ class SentChat(_Sent):
     @model_validator(mode="before")
     @classmethod
     def _whole(cls, sent: object) -> object:
-        return whole(sent)
+        try:
+            return whole(sent) if isinstance(sent, dict) else sent
+        except RecursionError:  # what was read as JSON may be too deep to be written as such
+            raise invalid("must be nested less deeply") from None
 
     id: str = Field(min_length=1, max_length=500)
     messages: list[UIMessage] = Field(min_length=1, max_length=MESSAGES)
@@ -228,16 +229,6 @@ def _as_text(steps: Sequence[_Step]) -> Sequence[BaseMessage]:
             verb = "gave" if call.state == "output-available" else "failed:"
             paragraphs.append(f"[The tool {call.name}, called with {arguments}, {verb} {call.result}]")
     return [AIMessage("\n\n".join(paragraphs))] if paragraphs else []
-
-
-def _depth(value: Any) -> int:
-    """Count the levels of a value, at least up to one more than are allowed."""
-    depth, level = 0, [value]
-    while level and depth <= NESTED:
-        depth += 1
-        inner = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
-        level = [each for values in inner for each in values]
-    return depth
 
 
 def _invalid(said: str) -> Refusal:
