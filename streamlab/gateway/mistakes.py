@@ -55,7 +55,7 @@ _PYDANTICS = frozenset(get_args(ErrorType)) - {"value_error", "assertion_error"}
 
 
 class Mistake(NamedTuple):
-    """What is wrong at a place, "" in front of a value that is wrong as a whole."""
+    """What is wrong at a place, the empty one being all that was sent; `said` is read after the name of the place."""
 
     type: str
     place: Place
