@@ -135,33 +135,54 @@ def test_any_parts_are_read_or_refused(parts: list[Any], role: str, agent: bool)
 # What is refused
 
 
+def test_what_is_too_deep_to_be_told_again_is_refused() -> None:
+    """Also where it was not too deep to be read."""
+    nested: Any = 1
+    for _ in range(100_000):
+        nested = [nested]
+    with pytest.raises(ValidationError, match="must be nested less deeply"):
+        SentChat.model_validate(chat(said(text("q")), made_up=nested))
+
+
 def deep(levels: int) -> bytes:
     part = json.dumps(called(input=0)).replace('"input": 0', f'"input": {"[" * levels}{"]" * levels}')
     return json.dumps(chat(said("PART", role="assistant"), said(text("q")))).replace('"PART"', part).encode()
 
 
+NO_PART = "messages.0.parts.0 must be an object of a type that is known here"
 REFUSED: dict[str, tuple[Any, str]] = {
-    "nothing": (b"", "Field required."),
-    "no JSON": (b"{", "JSON decode error."),
+    "nothing": (b"", "The body is required."),
+    "no JSON": (b"{", "The body must be JSON."),
     "no text": (b"\xff", "The request could not be read."),
-    "a list": ([], "Input should be a valid dictionary"),
-    "an empty object": ({}, "id: Field required; messages: Field required."),
-    "no chat": (chat(id=None), "id: Input should be a valid string."),
-    "a number as the chat": (chat(id=5), "id: Input should be a valid string."),
-    "an empty chat": (chat(id=""), "id: String should have at least 1 character."),
-    "a long chat": (chat(id="x" * 501), "id: String should have at most 500 characters."),
-    "no messages": (chat(messages=[]), "messages: List should have at least 1 item"),
-    "null as messages": (chat(messages=None), "messages: Input should be a valid list."),
-    "too many messages": (chat(*[said(text("q"))] * 1_001), "messages: List should have at most 1000 items"),
-    "a message of before 5": (chat({"role": "user", "content": "q"}), "messages.0.parts: Field required."),
-    "another role": (chat(said(text("q"), role="tool")), "messages.0.role: Input should be 'system', 'user' or 'assi"),
-    "a word as a part": (chat(said("q")), "messages.0.parts.0: A part of a message has a type"),
-    "a part without a type": (chat(said({"text": "q"})), "messages.0.parts.0: A part of a message has a type"),
-    "an unknown part": (chat(said({"type": "hologram"})), "messages.0.parts.0: A part of a message has a type"),
-    "a text without text": (chat(said({"type": "text"})), "messages.0.parts.0.text.text: Field required."),
-    "null as text": (chat(said(text(None))), "messages.0.parts.0.text.text: Input should be a valid string."),  # type: ignore[arg-type]
-    "a call without its id": (chat(said({"type": "tool-x", "state": ""})), "messages.0.parts.0.tool.toolCallId: Field"),
-    "a deep value": (deep(200), "messages.0.parts.0.tool.input: a value is nested in more than 100 levels."),
+    "a list": ([], "The body must be an object."),
+    "an empty object": ({}, "id is required; messages is required."),
+    "no chat": (chat(id=None), "id must be a string."),
+    "a number as the chat": (chat(id=5), "id must be a string."),
+    "an empty chat": (chat(id=""), "id must not be empty."),
+    "a long chat": (chat(id="x" * 501), "id must have at most 500 characters."),
+    "no messages": (chat(messages=[]), "messages must not be empty."),
+    "null as messages": (chat(messages=None), "messages must be a list."),
+    "too many messages": (chat(*[said(text("q"))] * 1_001), "messages must have at most 1,000 entries."),
+    "a message of before 5": (chat({"role": "user", "content": "q"}), "messages.0.parts is required."),
+    "another role": (chat(said(text("q"), role="tool")), "messages.0.role must be 'system', 'user' or 'assistant'."),
+    "a word as a part": (chat(said("q")), NO_PART),
+    "a part without a type": (
+        chat(said({"text": "q"})),
+        NO_PART,
+    ),
+    "an unknown part": (
+        chat(said({"type": "hologram"})),
+        NO_PART,
+    ),
+    "a text without text": (chat(said({"type": "text"})), "messages.0.parts.0.text is required."),
+    "null as text": (chat(said(text(None))), "messages.0.parts.0.text must be a string."),  # type: ignore[arg-type]
+    "a call without its id": (
+        chat(said({"type": "tool-x", "state": ""})),
+        "messages.0.parts.0.toolCallId is required.",
+    ),
+    "a call of no tool": (chat(said(called(type="tool-", toolName=None))), "messages.0.parts.0 must name its tool"),
+    "a call of a tool without a name": (chat(said(called(toolName=""))), "messages.0.parts.0 must name its tool"),
+    "a deep value": (deep(200), "messages.0.parts.0.input must be nested in at most 100 levels."),
     "a value without end": (b"[" * 100_000, "The request could not be read."),
     "a picture": (chat(said({"type": "file", "mediaType": "image/png", "url": "u"})), "The models here take no files"),
     "a file of before": (
@@ -171,12 +192,12 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "no question": (chat(said(text(" \n"))), "The question is empty."),
     "a question of data": (chat(said({"type": "data-x"})), "The question is empty."),
     "an answer last": (chat(said(text("a"), role="assistant")), "The last message must be the user's"),
-    "another trigger": (chat(trigger="resume"), "trigger: Input should be 'submit-message' or 'regenerate-message'."),
+    "another trigger": (chat(trigger="resume"), "trigger must be 'submit-message' or 'regenerate-message'."),
     "another model": (chat(model="gpt-99"), "The server has no model of this name."),
-    "a number as the model": (chat(model=4), "model: Input should be a valid string."),
-    "yes as the agent": (chat(agent="yes"), "agent: Input should be a valid boolean."),
-    "heat": (chat(temperature=2.1), "temperature: Input should be less than or equal to 2."),
-    "no number": (json.dumps(chat(temperature=float("nan"))).encode(), "temperature: Input should be a finite number."),
+    "a number as the model": (chat(model=4), "model must be a string."),
+    "yes as the agent": (chat(agent="yes"), "agent must be true or false."),
+    "heat": (chat(temperature=2.1), "temperature must be at most 2."),
+    "no number": (json.dumps(chat(temperature=float("nan"))).encode(), "temperature must be a finite number."),
 }
 
 

@@ -8,10 +8,20 @@ import pytest
 from openai import AsyncOpenAI
 
 from streamlab.gateway.limits import BODY
-from tests.access import BEARER
+from tests.access import BEARER, SECRET
 from tests.conftest import demo_model
 from tests.gateway import Served
-from tests.openai_clients import CHAT, QUESTION, WEATHER_QUESTION, WEATHER_TOOL, headers_of, in_thread, lab, openai
+from tests.openai_clients import (
+    CHAT,
+    QUESTION,
+    WEATHER_QUESTION,
+    WEATHER_TOOL,
+    address,
+    headers_of,
+    in_thread,
+    lab,
+    openai,
+)
 from tests.openai_refused import CHATS, USER
 
 __all__ = ["lab", "openai"]
@@ -200,16 +210,31 @@ FAULTS = {
 }
 
 
+@pytest.mark.parametrize("key", [None, "once"])
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_a_run_that_fails_has_openais_status_and_code(openai: AsyncOpenAI, fault: str) -> None:
-    """Which says that it is of no use to ask again: the server has done that."""
+async def test_a_run_that_fails_has_openais_status_and_code(openai: AsyncOpenAI, fault: str, key: str | None) -> None:
+    """Which says where it is of no use to ask again: the server has done that, but for what broke off in its text."""
     status, code, options = FAULTS[fault]
+    own = {"Idempotency-Key": f"{fault} {key}"} if key else {}
     with pytest.raises(package.APIStatusError) as failed:
-        await openai.chat.completions.create(model=demo_model(fault=fault, **options), messages=QUESTION)
+        await openai.chat.completions.create(
+            model=demo_model(fault=fault, **options), messages=QUESTION, extra_headers=own
+        )
     assert (failed.value.status_code, failed.value.code) == (status, code)
     headers = failed.value.response.headers
-    assert headers["x-should-retry"] == "false"
+    assert headers.get("x-should-retry") == (None if fault == "cut" and not key else "false")
+    assert headers.get("retry-after") == ("1" if status == 429 else None)
     assert headers["x-run-id"]
+
+
+async def test_what_broke_off_is_asked_again_by_the_client(lab: Served) -> None:
+    """As of OpenAI, where nobody was sent anything of it."""
+    model = demo_model(fault="cut", after=1, times=1, text=TEXT)
+    before = lab.engine.runs.started
+    async with AsyncOpenAI(base_url=address(lab), api_key=SECRET, max_retries=2, timeout=30) as client:
+        answer = await client.chat.completions.create(model=model, messages=QUESTION)
+    assert answer.choices[0].message.content == TEXT
+    assert lab.engine.runs.started == before + 2
 
 
 @pytest.mark.parametrize(("body", "field"), CHATS.values(), ids=CHATS)

@@ -14,7 +14,6 @@ from tests.access import BEARER, OTHER, SECRET
 from tests.conftest import demo_model, until
 from tests.gateway import Served
 from tests.openai_clients import WEATHER, in_thread, lab, openai, openai_client
-from tests.openai_refused import RESPONSES
 from tests.openai_streams import check_response, data_of, numbers
 from tests.test_foreign_npm_clients import Way
 
@@ -320,27 +319,3 @@ async def test_who_leaves_ends_the_run_unless_it_is_in_the_background(
         await openai.responses.cancel(response_id)
     await until(lambda: log.done is not None)
     assert (await ended(openai, response_id)).status == "cancelled"
-
-
-# Refusals
-
-
-@pytest.mark.parametrize(("body", "field"), RESPONSES.values(), ids=RESPONSES)
-async def test_what_cannot_be_honoured_is_refused(lab: Served, body: object, field: str | None) -> None:
-    """With the field's name and a sentence; nothing is asked, and nothing kept."""
-    before = lab.engine.runs.started
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    response = await lab.client.post("/openai/v1/responses", content=content, headers=BEARER)
-    assert response.status_code in (400, 404)
-    error = response.json()["error"]
-    assert set(error) == {"message", "type", "param", "code"}
-    assert (error["type"], error["param"]) == ("invalid_request_error", field)
-    assert error["message"].endswith(".")
-    assert lab.engine.runs.started == before
-
-
-@pytest.mark.parametrize("params", [{"stream": "true", "starting_after": "x"}, {"starting_after": "-1"}])
-async def test_what_cannot_be_read_of_an_address_is_refused(lab: Served, params: dict[str, str]) -> None:
-    response = await lab.client.get("/openai/v1/responses/resp_x", params=params, headers=BEARER)
-    assert response.status_code == 400
-    assert response.json()["error"]["param"] == "starting_after"

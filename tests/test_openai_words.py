@@ -1,16 +1,19 @@
 """What a run's events are in OpenAI's words: each kind of them, and each end."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
 
+from streamlab.events.codes import CODES
 from streamlab.events.event import Done, Error, Retry, Thinking
 from streamlab.gateway.control import Close, Drain
 from streamlab.gateway.errors import Refusal
 from streamlab.gateway.protocols.openai.chat_writer import ChatWriter
 from streamlab.gateway.protocols.openai.errors import refused
 from streamlab.gateway.protocols.openai.responses_writer import ResponsesWriter
+from streamlab.gateway.protocols.openai.routes import failed
 from tests.openai_streams import (
     AGENT,
     BEGUN,
@@ -32,6 +35,7 @@ from tests.openai_streams import (
     text,
     texts,
 )
+from tests.programs import ROOT
 
 
 def test_a_chat_says_what_openai_says() -> None:
@@ -131,6 +135,38 @@ def test_a_failure_is_an_error_and_then_nothing(code: str, named: str, of_respon
     assert (read.error["code"], read.finish) == (named, [])
     assert read.error["message"].endswith("It said: so it is")
     assert check_response(respond(frames(events)))["error"]["code"] == of_response
+
+
+ROW = re.compile(r"^\| `(\w+)` \| (\d+) \| `(\w+)` \| `(\w+)` \|(.*)\|$", re.MULTILINE)
+FAILURES = ROW.findall((ROOT / "docs" / "frontends.md").read_text(encoding="utf-8"))
+
+
+def test_every_failure_of_a_run_is_documented() -> None:
+    assert sorted(code for code, *_ in FAILURES) == sorted([*CODES, "shutdown", "unwatched"])
+
+
+@pytest.mark.parametrize(("code", "status", "type", "named", "remark"), FAILURES)
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_failure_of_a_run_is_the_one_that_is_documented(
+    code: str, status: str, type: str, named: str, remark: str, begun: bool
+) -> None:
+    """Also whether it is of use to ask again: never by a key that has the run already."""
+    told = [text("Hel")] if begun else []
+    ending = Done("stopped", code) if code in ("shutdown", "unwatched") else Done("failed", code)
+    events = numbered(
+        *told, Retry("timeout", 1.5), *told, *([Error(code)] if ending.status == "failed" else []), ending
+    )
+    answer = failed(events, repeatable=True)
+    assert answer
+    error = json.loads(bytes(answer.body))["error"]
+    assert (str(answer.status_code), error["type"], error["code"], error["param"]) == (status, type, named, None)
+    assert error["message"].endswith(".")
+    again = "*again*" in remark and (begun or "if" not in remark)
+    assert answer.headers.get("x-should-retry") == (None if again else "false")
+    assert answer.headers.get("retry-after") == ("2" if code == "rate_limited" else None)
+    keyed = failed(events, repeatable=False)
+    assert keyed
+    assert keyed.headers["x-should-retry"] == "false"
 
 
 def test_a_retry_is_not_told_before_text_and_ends_the_answer_after_it() -> None:

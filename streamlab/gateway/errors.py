@@ -1,6 +1,5 @@
 """Refusals: one family for every protocol, and one shape for all that speak JSON."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
@@ -93,13 +92,3 @@ def read_only() -> Refusal:
 
 def internal() -> Refusal:
     return Refusal(500, "internal", "The server failed.", "Its log has the rest.")
-
-
-def problems(found: Sequence[Mapping[str, Any]]) -> str:
-    """Say what is wrong with a request and where, of the errors that pydantic found, without what was sent."""
-    sentences = []
-    for problem in found[:5]:
-        place = ".".join(str(part)[:40] for part in problem["loc"] if part != "body")
-        sentence = str(problem["msg"]).removeprefix("Value error, ")
-        sentences.append(f"{place}: {sentence}" if place else sentence)
-    return ("; ".join(sentences) + ".").encode(errors="replace").decode()

@@ -14,8 +14,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlab.events.event import EVENTS, Done
 from streamlab.gateway import front, limits
 from streamlab.gateway.docs import page
-from streamlab.gateway.errors import Refusal, internal, problems
+from streamlab.gateway.errors import Refusal, internal
 from streamlab.gateway.headers import guarding
+from streamlab.gateway.mistakes import mistakes, sentence_of
 from streamlab.gateway.protocols import ag_ui, ai_sdk, openai
 from streamlab.gateway.protocols.uvicorn_socket import GoneWhenClosed
 from streamlab.gateway.protocols.websocket import FollowSocket
@@ -139,9 +140,18 @@ async def _on_refused(request: Request, error: Exception) -> Response:
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    refusal = Refusal(422, "invalid_request", problems(error.errors()), _see(request, "what may be sent"))
-    place = next((each["loc"][1:] for each in error.errors()), ())
-    return _answer(request, refusal, ".".join(map(str, place)) or None)
+    sent = {
+        "body": error.body,
+        "query": request.query_params,
+        "header": request.headers,
+        "path": request.path_params,
+    }
+    found = [each._replace(place=each.place[1:]) for each in mistakes(error.errors(), sent)]
+    said = sentence_of(found)
+    if isinstance(error.body, bytes):  # which was not even looked at
+        said = "The body must be JSON, and sent with Content-Type: application/json."
+    refusal = Refusal(422, "invalid_request", said, _see(request, "what may be sent"))
+    return _answer(request, refusal, found[0].dotted or None)
 
 
 async def _on_http(request: Request, error: Exception) -> Response:

@@ -12,8 +12,9 @@ from pydantic import ValidationError
 
 from streamlab.gateway.access import Caller, Grant, forwards, lapsed
 from streamlab.gateway.delivery import EndReason
-from streamlab.gateway.errors import Refusal, draining, internal, problems, read_only
+from streamlab.gateway.errors import Refusal, draining, internal, read_only
 from streamlab.gateway.gateway import Gateway
+from streamlab.gateway.mistakes import mistakes, sentence_of
 from streamlab.gateway.protocols.grpc_events import MessageWriter
 from streamlab.gateway.state import state_of
 from streamlab.gateway.submissions import ChatRequest, Started
@@ -232,7 +233,7 @@ def _asked(request: pb.ChatRequest) -> ChatRequest:
     try:
         return ChatRequest.model_validate(fields | {"agent": request.agent})
     except ValidationError as error:
-        raise _invalid(problems(error.errors())) from None
+        raise _invalid(sentence_of(mistakes(error.errors(), fields))) from None
 
 
 def _invalid(message: str) -> Refusal:

@@ -1,9 +1,8 @@
 """What a front end sends to have an answer, read into what a prompt takes."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 from ag_ui.core import (
     AssistantMessage,
@@ -21,19 +20,20 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, Invali
 from langchain_core.messages import SystemMessage as Instructions
 from langchain_core.messages import ToolCall as Call
 from langchain_core.messages import ToolMessage as Result
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from streamlab.completions.prompt import MESSAGES, TOOLS, Prompt
 from streamlab.gateway.errors import Refusal
+from streamlab.gateway.functions import Function, check_names
+from streamlab.gateway.mistakes import mistakes, sentence_of
 from streamlab.gateway.protocols.ag_ui.conversation import Conversation
 from streamlab.gateway.protocols.ag_ui.messages import said
 from streamlab.text.surrogates import whole
 
 ID_CHARACTERS = 1_000
-CHOICES = {"activity", "assistant", "developer", "reasoning", "system", "tool", "user"}  # no names of fields
-FIELD = re.compile(r"[A-Za-z]{1,40}", re.ASCII)
+NOTHING = {"type": "object", "properties": {}}  # that a function is called with
 UNANSWERED = "There is no result."
+HINT = "See https://docs.ag-ui.com for what a RunAgentInput is."
 
 
 class Wanted(BaseModel):
@@ -46,10 +46,35 @@ class Wanted(BaseModel):
     temperature: float | None = Field(None, ge=0, le=2, allow_inf_nan=False)
 
 
+def _distinct(functions: list[Function]) -> list[Function]:
+    check_names([function.name for function in functions])
+    return functions
+
+
+def _mapped(given: object) -> object:
+    return given if isinstance(given, Mapping) else {}
+
+
+class Given(BaseModel):
+    """What is for the model, of which the protocol says less than a model wants."""
+
+    tools: Annotated[list[Function], AfterValidator(_distinct)] | None = None
+    forwarded_props: Annotated[Wanted, BeforeValidator(_mapped)] = Field(alias="forwardedProps")
+
+    @property
+    def functions(self) -> Iterator[dict[str, Any]]:
+        """Give the functions as OpenAI has them."""
+        for tool in self.tools or ():
+            function = tool.model_dump(include={"name", "description"})
+            function["parameters"] = NOTHING if tool.parameters is None else tool.parameters
+            yield {"type": "function", "function": function}
+
+
 class Asked:
     """A run that is asked for. Raises Refusal with what is wrong, without what was sent."""
 
     def __init__(self, body: bytes) -> None:
+        sent: Any = None
         try:
             sent = json.loads(body, parse_constant=_not_json)
             _check_counts(sent)
@@ -57,23 +82,34 @@ class Asked:
             self.conversation = self._conversation()
             if b"\\u" in body:
                 self._input = RunAgentInput.model_validate(whole(sent))
-            given = self._input.forwarded_props
-            wanted = Wanted.model_validate(given if isinstance(given, Mapping) else {})
+            sent = self._given
+            given = Given.model_validate(sent)
         except ValidationError as error:
-            raise _invalid(*_problem(error.errors(include_url=False, include_input=False)[0])) from None
+            found = mistakes(error.errors(include_url=False, include_input=False), sent)
+            raise Refusal(422, "invalid_request", sentence_of(found), HINT) from None
         except RecursionError:
             raise _invalid("", "The body is nested too deeply.") from None
         except ValueError:  # also of bytes that are no UTF-8
             raise _invalid("", "The body is not JSON.") from None
         self._check()
+        wanted = given.forwarded_props
         self.prompt = Prompt(
             tuple(self._messages()),
             wanted.model or "",
             wanted.temperature,
             bool(wanted.agent),
-            tuple(_functions(self._input)),
+            tuple(given.functions),
             request=body,
         )
+
+    @property
+    def _given(self) -> dict[str, Any]:
+        asked = self._input
+        tools = [
+            {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+            for tool in asked.tools or ()
+        ]
+        return {"tools": tools, "forwardedProps": asked.forwarded_props}
 
     def _conversation(self) -> Conversation:
         asked = self._input
@@ -155,15 +191,6 @@ def _answer(message: AssistantMessage) -> AIMessage:
     return AIMessage(message.content or "", tool_calls=good, invalid_tool_calls=bad)
 
 
-def _functions(asked: RunAgentInput) -> Iterator[dict[str, Any]]:
-    for number, tool in enumerate(asked.tools or ()):
-        parameters = {"type": "object", "properties": {}} if tool.parameters is None else tool.parameters
-        if not isinstance(parameters, dict):
-            raise _invalid(f"tools.{number}.parameters", "It must be a JSON schema.")
-        function = {"name": tool.name, "description": tool.description, "parameters": parameters}
-        yield {"type": "function", "function": function}
-
-
 def _check_counts(sent: object) -> None:
     """Refuse what is more than may be, before each of it is looked at. Raises Refusal."""
     if not isinstance(sent, dict):
@@ -188,15 +215,6 @@ def _not_json(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-def _problem(error: ErrorDetails) -> tuple[str, str]:
-    """Say where what is wrong, without what was sent."""
-    names = [part for part in error["loc"] if isinstance(part, int) or (FIELD.fullmatch(part) and part not in CHOICES)]
-    place = ".".join(map(str, names))
-    if error["type"] == "union_tag_invalid":
-        return place, f"Its {error['ctx']['discriminator']} must be one of {error['ctx']['expected_tags']}."
-    return place, f"{error['msg'].removeprefix('Value error, ')}."
-
-
 def _invalid(place: str, sentence: str) -> Refusal:
     message = f"{place}: {sentence}" if place else sentence
-    return Refusal(422, "invalid_request", message, "See https://docs.ag-ui.com for what a RunAgentInput is.")
+    return Refusal(422, "invalid_request", message, HINT)

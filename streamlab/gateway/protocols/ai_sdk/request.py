@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
@@ -11,9 +11,9 @@ from pydantic.alias_generators import to_camel
 
 from streamlab.completions.prompt import MESSAGES, Prompt
 from streamlab.gateway.errors import Refusal
+from streamlab.gateway.mistakes import check_depth, invalid
 from streamlab.text.surrogates import whole
 
-NESTED = 100  # levels of what a tool was given or gave
 GAVE = {"output-available": "success", "output-error": "error"}
 IGNORED = ("reasoning", "source-url", "source-document", "custom")
 """Parts that are for the reader and not for the model. So is an app's own data."""
@@ -45,13 +45,17 @@ class ToolPart(_Part):
     @classmethod
     def _writable(cls, value: Any) -> Any:
         """Take a value as UTF-8 has it. Half a character in it would have no way to the model."""
-        if _depth(value) > NESTED:
-            raise ValueError(f"a value is nested in more than {NESTED} levels")
-        return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+        return json.loads(json.dumps(check_depth(value), ensure_ascii=False).encode("utf-8", "replace"))
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if not self.name:
+            raise ValueError("must name its tool, by toolName or after `tool-` in its type")
+        return self
 
     @property
     def name(self) -> str:
-        return self.tool_name or self.type.removeprefix("tool-")
+        return self.tool_name or ("" if self.type == "dynamic-tool" else self.type.removeprefix("tool-"))
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -108,7 +112,7 @@ Part = Annotated[
     Discriminator(
         _kind,
         custom_error_type="unknown_part",
-        custom_error_message="A part of a message has a type that is known here, such as text",
+        custom_error_message="must be an object of a type that is known here, such as text",
     ),
 ]
 
@@ -128,7 +132,10 @@ class SentChat(_Sent):
     @model_validator(mode="before")
     @classmethod
     def _whole(cls, sent: object) -> object:
-        return whole(sent)
+        try:
+            return whole(sent) if isinstance(sent, dict) else sent
+        except RecursionError:  # what was read as JSON may be too deep to be written as such
+            raise invalid("must be nested less deeply") from None
 
     id: str = Field(min_length=1, max_length=500)
     messages: list[UIMessage] = Field(min_length=1, max_length=MESSAGES)
@@ -222,16 +229,6 @@ def _as_text(steps: Sequence[_Step]) -> Sequence[BaseMessage]:
             verb = "gave" if call.state == "output-available" else "failed:"
             paragraphs.append(f"[The tool {call.name}, called with {arguments}, {verb} {call.result}]")
     return [AIMessage("\n\n".join(paragraphs))] if paragraphs else []
-
-
-def _depth(value: Any) -> int:
-    """Count the levels of a value, at least up to one more than are allowed."""
-    depth, level = 0, [value]
-    while level and depth <= NESTED:
-        depth += 1
-        inner = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
-        level = [each for values in inner for each in values]
-    return depth
 
 
 def _invalid(said: str) -> Refusal:

@@ -5,18 +5,28 @@ from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
-from pydantic import BaseModel, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from streamlab.completions.prompt import MESSAGES, TOOLS, Prompt
+from streamlab.gateway.functions import Function, check_names
+from streamlab.gateway.mistakes import unsupported
 from streamlab.gateway.protocols.openai.errors import FieldRefusal
-from streamlab.gateway.protocols.openai.messages import (
-    Content,
-    NamedFunction,
-    call,
-    check_calls,
-    joined,
-    refuse,
+from streamlab.gateway.protocols.openai.fields import (
+    Choice,
+    Effort,
+    LogitBias,
+    Metadata,
+    Probability,
+    ResponseFormat,
+    Seed,
+    ServiceTier,
+    Stop,
+    StreamOptions,
+    Tokens,
+    Verbosity,
+    chosen,
 )
+from streamlab.gateway.protocols.openai.messages import CalledFunction, Content, Sent, call, check_messages, joined
 
 GIVEN_ON = (
     "max_tokens",
@@ -38,8 +48,8 @@ def refused_unless(sentence: str, *allowed: object) -> BeforeValidator:
     """Refuse every value but those that ask for nothing."""
 
     def check(value: object) -> object:
-        if value not in (None, *allowed):
-            raise refuse(sentence)
+        if value is not None and not any(type(value) is type(each) and value == each for each in allowed):
+            raise unsupported(sentence)
         return None
 
     return BeforeValidator(check)
@@ -48,13 +58,7 @@ def refused_unless(sentence: str, *allowed: object) -> BeforeValidator:
 Refused = Annotated[None, refused_unless("this server does not offer it", False, 0, [], {})]
 
 
-class Function(NamedFunction):
-    description: str | None = None
-    parameters: dict[str, Any] | None = None
-    strict: bool | None = None
-
-
-class Tool(BaseModel):
+class Tool(Sent):
     type: Literal["function"]
     function: Function
 
@@ -63,22 +67,27 @@ class Tool(BaseModel):
         return self.model_dump(exclude_none=True)
 
 
-class NamedTool(BaseModel):
+def _distinct(tools: list[Tool]) -> list[Tool]:
+    check_names([tool.function.name for tool in tools])
+    return tools
+
+
+class NamedFunction(Sent):
+    name: str
+
+
+class NamedTool(Sent):
     type: Literal["function"]
     function: NamedFunction
 
 
-class CalledFunction(NamedFunction):
-    arguments: str
-
-
-class Call(BaseModel):
+class Call(Sent):
     id: str
     type: Literal["function"] = "function"
     function: CalledFunction
 
 
-class Message(BaseModel):
+class Message(Sent):
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: Content | None = None
     tool_calls: list[Call] | None = None
@@ -108,11 +117,7 @@ class Message(BaseModel):
                     yield call(each.function.name, each.function.arguments, each.id)
 
 
-class StreamOptions(BaseModel):
-    include_usage: bool | None = None
-
-
-class ChatCompletion(BaseModel):
+class ChatCompletion(Sent):
     """A request; what it has besides is ignored. `agent` and `background` are this server's own fields."""
 
     messages: list[Message] = Field(min_length=1, max_length=MESSAGES)
@@ -120,25 +125,32 @@ class ChatCompletion(BaseModel):
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     temperature: float | None = Field(None, ge=0, le=2)
-    tools: list[Tool] | None = Field(None, max_length=TOOLS)
-    tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
+    tools: Annotated[list[Tool], Field(max_length=TOOLS), AfterValidator(_distinct)] | None = None
+    tool_choice: Annotated[Choice | NamedTool, chosen] | None = None
     parallel_tool_calls: bool | None = None
     agent: bool | None = None
     background: bool | None = None
 
-    max_tokens: int | None = Field(None, ge=1)
-    max_completion_tokens: int | None = Field(None, ge=1)
-    stop: str | list[str] | None = None
-    top_p: float | None = Field(None, ge=0, le=1)
-    seed: int | None = None
+    max_tokens: Tokens | None = None
+    max_completion_tokens: Tokens | None = None
+    stop: Stop | None = None
+    top_p: Probability | None = None
+    seed: Seed | None = None
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     presence_penalty: float | None = Field(None, ge=-2, le=2)
-    logit_bias: dict[str, float] | None = None
-    response_format: dict[str, Any] | None = None
-    reasoning_effort: str | None = None
-    verbosity: str | None = None
+    logit_bias: LogitBias | None = None
+    response_format: ResponseFormat | None = None
+    reasoning_effort: Effort = None
+    verbosity: Verbosity | None = None
 
-    n: Annotated[None, refused_unless("one answer is given at a time", 1)] = None
+    metadata: Metadata | None = None
+    store: bool | None = None
+    user: str | None = None
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
+    service_tier: ServiceTier | None = None
+
+    n: Annotated[None, refused_unless("must be 1, for one answer is given at a time", 1)] = None
     logprobs: Refused = None
     top_logprobs: Refused = None
     audio: Refused = None
@@ -152,11 +164,19 @@ class ChatCompletion(BaseModel):
     def prompt(self) -> Prompt:
         """Read what is asked. Raises FieldRefusal."""
         messages = joined(each for message in self.messages for each in message.read)
-        check_calls(messages, "messages")
+        check_messages(messages, "messages")
+        self._check()
         tools = tuple(tool.given for tool in self.tools or ())
-        parameters = self.model_dump(include=set(GIVEN_ON), exclude_none=True) | self._choice
+        parameters = self.model_dump(include=set(GIVEN_ON), exclude_none=True, by_alias=True) | self._choice
         asked = chat_prompt(messages, self.model, self.temperature, tools, parameters, bool(self.agent))
         return replace(asked, detached=bool(self.background))
+
+    def _check(self) -> None:
+        """Raise FieldRefusal for fields that do not go together."""
+        if self.stream_options is not None and not self.stream:
+            raise FieldRefusal("stream_options", "stream_options may be sent only together with stream.")
+        if self.max_tokens is not None and self.max_completion_tokens is not None:
+            raise FieldRefusal("max_tokens", "Either max_tokens or max_completion_tokens may be sent, not both.")
 
     @property
     def _choice(self) -> dict[str, Any]:
@@ -172,7 +192,7 @@ def tool_parameters(choice: str | dict[str, Any] | None, offered: list[str], par
     """Make the fields that say how the tools are used, of a choice as chat completions have it. Raises FieldRefusal."""
     named = choice["function"]["name"] if isinstance(choice, dict) else None
     if (named and named not in offered) or (choice == "required" and not offered):
-        raise FieldRefusal("tool_choice", "The chosen tool is not among the tools.")
+        raise FieldRefusal("tool_choice", "tool_choice must be of a tool that is among the tools.")
     given = {"tool_choice": choice, "parallel_tool_calls": parallel}
     return {name: value for name, value in given.items() if value is not None} if offered else {}
 
@@ -191,7 +211,7 @@ def chat_prompt(
     Raises FieldRefusal for what the agent cannot honour.
     """
     if agent and tools:
-        raise FieldRefusal("agent", "Either the server's tools are used or those that were sent, not both.")
+        raise FieldRefusal("agent", "With agent the server's tools are used, and none may be sent.")
     if agent and parameters:
         name = next(iter(parameters))
         field = (fields or {}).get(name, name)

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from starlette.responses import JSONResponse
 
-from streamlab.events.codes import sentence_of
+from streamlab.events.codes import Code, sentence_of
 from streamlab.events.event import Error
 from streamlab.gateway.errors import Refusal
 from streamlab.gateway.protocols.openai.text import json_of
@@ -20,13 +20,34 @@ class FieldRefusal(Refusal):
         self.field = field
 
 
+BEHIND: tuple[Code, ...] = (
+    "auth",
+    "timeout",
+    "provider_unavailable",
+    "connection_lost",
+    "proxy",
+    "certificate",
+    "address_not_found",
+    "producer_lost",
+    "step_limit",
+    "internal",
+)
+"""Faults of this server or behind it, which nothing that the caller sends would mend: a 500, as of OpenAI. Neither 401
+nor 403, which would be of the caller's own key, nor 502, 503 and 504, by which a proxy takes the server that answers
+for one that is down, though each of them would have the same of the model's server.
+"""
+
+PASSING = frozenset(("shutdown", "producer_lost"))
+"""Ends of a run by which this server's part is over, and another run may come to a better one."""
+
+
 class _Failure(NamedTuple):
     status: int
     type: str
     code: str
 
 
-_FAILURES = {
+_FAILURES: dict[str, _Failure] = {
     "rate_limited": _Failure(429, LIMIT, "rate_limit_exceeded"),
     "quota": _Failure(429, "insufficient_quota", "insufficient_quota"),
     "context_too_long": _Failure(400, INVALID, "context_length_exceeded"),
@@ -34,10 +55,9 @@ _FAILURES = {
     "bad_request": _Failure(400, INVALID, "bad_request"),
     "model_not_found": _Failure(404, INVALID, "model_not_found"),
     "shutdown": _Failure(503, SERVER, "shutdown"),
+    **{code: _Failure(500, SERVER, code) for code in BEHIND},
 }
-"""Of a run, by its code. The others are a fault behind this server, which a new key would not mend: a 500, as OpenAI
-has it, and no 502 or 504, by which a proxy would take this server for one that is down.
-"""
+"""Of a run, by its code."""
 
 _STOPS = {
     "unwatched": "The answer was stopped, for nobody followed it.",

@@ -1,44 +1,52 @@
 """Messages and tools as OpenAI's two APIs have them, read into what a prompt takes."""
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, NoReturn, TypeVar
 
-from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
-from pydantic_core import PydanticCustomError, from_json
+from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolMessage
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 
+from streamlab.gateway.mistakes import Place, invalid, mistakes, unsupported
 from streamlab.gateway.protocols.openai.errors import FieldRefusal
 from streamlab.text.surrogates import whole
 
 TEXT_PARTS = ("text", "input_text", "output_text", "summary_text")
-PLACE = re.compile(r"(?!str$)[a-z_0-9]{1,40}", re.ASCII)
-"""The names of fields, and not those that pydantic has for the choices where there are several."""
+CODES = {
+    "missing": "missing_required_parameter",
+    "union_tag_not_found": "missing_required_parameter",
+    "unsupported": "unsupported_parameter",
+}
+"""OpenAI's names of what may be wrong with a field; those of a wrong type and of a wrong value stand for the rest."""
+
+
+class Sent(BaseModel):
+    """A part of a request. As OpenAI, this server takes no text for a number; what there is besides is ignored."""
+
+    model_config = ConfigDict(strict=True)
+
 
 R = TypeVar("R", bound=BaseModel)
 
 
-def refuse(sentence: str) -> PydanticCustomError:
-    """Make the error of a value that cannot be honoured."""
-    return PydanticCustomError("unsupported", "{sentence}", {"sentence": sentence})
-
-
-def _text_of(content: object) -> object:
+def _text_of(content: object) -> str:
     """Read a content, which may be a list of parts, as one text."""
-    if not isinstance(content, list):
+    if isinstance(content, str):
         return content
+    if not isinstance(content, list):
+        raise invalid("must be a string or a list of parts")
     return "\n".join(map(_part_text, content))
 
 
 def _part_text(part: object) -> str:
     if not isinstance(part, Mapping) or not isinstance(kind := part.get("type"), str):
-        raise refuse("each part of a content must be an object with a type")
+        raise invalid("must have parts that are objects with a type")
     text = part.get("refusal" if kind == "refusal" else "text")
     if kind not in (*TEXT_PARTS, "refusal"):
-        raise refuse(f"no model here takes parts of the type {kind[:40]}, only text")
+        raise unsupported(f"no model here takes parts of the type {kind[:40]}, only text")
     if not isinstance(text, str):
-        raise refuse(f"a part of the type {kind} must have a text")
+        raise invalid(f"must have a text in each part of the type {kind}")
     return text
 
 
@@ -46,11 +54,11 @@ Content = Annotated[str, BeforeValidator(_text_of)]
 """A text, or parts that are texts."""
 
 
-FunctionName = Annotated[str, Field(min_length=1, max_length=256)]
+class CalledFunction(Sent):
+    """A function that a model called, by whatever name it did."""
 
-
-class NamedFunction(BaseModel):
-    name: FunctionName
+    name: Annotated[str, Field(min_length=1, max_length=256)]
+    arguments: str
 
 
 def call(name: str, arguments: str, id: str) -> AIMessage:
@@ -81,20 +89,24 @@ def joined(messages: Iterable[BaseMessage]) -> list[BaseMessage]:
     return found
 
 
-def check_calls(messages: Sequence[BaseMessage], field: str) -> None:
-    """Check that results stand after the calls that they are of, and that no call is without. Raises FieldRefusal."""
+def check_messages(messages: Sequence[BaseMessage], field: str) -> None:
+    """Check that there is something to answer, that results stand after the calls that they are of, and that no call
+    is without. Raises FieldRefusal.
+    """
+    if all(isinstance(message, SystemMessage) for message in messages):
+        raise FieldRefusal(field, f"{field} must have a message to answer.")
     waiting: set[str | None] = set()
     for message in messages:
         if isinstance(message, ToolMessage):
             if message.tool_call_id not in waiting:
-                raise FieldRefusal(field, "A tool's result must follow the assistant's message that called the tool.")
+                raise FieldRefusal(field, f"{field} must have each tool's result after the message that calls it.")
             waiting.discard(message.tool_call_id)
         elif waiting:
             break
         else:
             waiting = set(_calls(message)) if isinstance(message, AIMessage) else set()
     if waiting:
-        raise FieldRefusal(field, "A tool call of the assistant is without a result.")
+        raise FieldRefusal(field, f"{field} must have a result for each tool call of the assistant.")
 
 
 def _calls(message: AIMessage) -> list[str | None]:
@@ -111,21 +123,20 @@ def read(kind: type[R], body: bytes) -> R:
     try:
         return kind.model_validate(sent)
     except ValidationError as error:
-        raise _problem(error) from None
+        raise _problem(error, sent) from None
 
 
 def _not_json(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-def _problem(error: ValidationError) -> FieldRefusal:
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"] if _is_place(part))
-    place = place.removeprefix(".")
-    sentence = str(first["msg"]).removeprefix("Value error, ").encode(errors="replace").decode()
-    code = {"missing": "missing_required_parameter", "unsupported": "unsupported_parameter"}.get(first["type"])
-    return FieldRefusal(place or None, f"{place}: {sentence}." if place else f"{sentence}.", code or "invalid_value")
+def _problem(error: ValidationError, sent: object) -> FieldRefusal:
+    first = mistakes(error.errors(include_url=False, include_input=False), sent)[0]
+    place = _param(first.place)
+    code = CODES.get(first.type) or ("invalid_type" if first.type.endswith("_type") else "invalid_value")
+    return FieldRefusal(place or None, f"{first.sentence(place)}.", code)
 
 
-def _is_place(part: int | str) -> bool:
-    return isinstance(part, int) or PLACE.fullmatch(part) is not None
+def _param(place: Place) -> str:
+    """Write a place as OpenAI does."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")

@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
-from pydantic import BaseModel, BeforeValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
 from streamlab.completions.prompt import MESSAGES, TOOLS, Prompt
+from streamlab.gateway.functions import Function, FunctionName, Schema, check_names
+from streamlab.gateway.mistakes import invalid
 from streamlab.gateway.protocols.openai.chat_request import (
     Refused,
     chat_prompt,
@@ -16,7 +18,21 @@ from streamlab.gateway.protocols.openai.chat_request import (
     tool_parameters,
 )
 from streamlab.gateway.protocols.openai.errors import FieldRefusal
-from streamlab.gateway.protocols.openai.messages import Content, FunctionName, NamedFunction, call, check_calls, joined
+from streamlab.gateway.protocols.openai.fields import (
+    Choice,
+    Effort,
+    Includable,
+    Metadata,
+    PlainFormat,
+    Probability,
+    ServiceTier,
+    StreamOptions,
+    Summary,
+    Tokens,
+    Verbosity,
+    chosen,
+)
+from streamlab.gateway.protocols.openai.messages import CalledFunction, Content, Sent, call, check_messages, joined
 from streamlab.models.options import DEFAULT_TEMPERATURE
 
 LOGPROBS = "message.output_text.logprobs"
@@ -29,7 +45,7 @@ FIELDS = {
 """Where chat completions' fields stand here."""
 
 
-class InputMessage(BaseModel):
+class InputMessage(Sent):
     type: Literal["message"] = "message"
     role: Literal["system", "developer", "user", "assistant"]
     content: Content
@@ -52,10 +68,9 @@ class InputMessage(BaseModel):
         return {"type": "message", "role": self.role, "content": [part]}
 
 
-class InputCall(NamedFunction):
+class InputCall(CalledFunction):
     type: Literal["function_call"]
     call_id: str
-    arguments: str
 
     @property
     def read(self) -> Iterator[BaseMessage]:
@@ -66,7 +81,7 @@ class InputCall(NamedFunction):
         return self.model_dump()
 
 
-class InputResult(BaseModel):
+class InputResult(Sent):
     type: Literal["function_call_output"]
     call_id: str
     output: Content
@@ -80,7 +95,7 @@ class InputResult(BaseModel):
         return self.model_dump()
 
 
-class InputReasoning(BaseModel):
+class InputReasoning(Sent):
     """What a model thought before, which no model here is told."""
 
     type: Literal["reasoning"]
@@ -111,62 +126,68 @@ InputItem = Annotated[
     Discriminator(
         _tag,
         custom_error_type="unsupported",
-        custom_error_message=f"an item must be an object of one of the types {', '.join(TAGS)}",
+        custom_error_message=f"must be an object of one of the types {', '.join(TAGS)}",
     ),
 ]
 
 
 def _as_items(sent: object) -> object:
     """Read an input that is a text as the one message of it."""
-    return [{"role": "user", "content": sent}] if isinstance(sent, str) else sent
+    if isinstance(sent, str):
+        return [{"role": "user", "content": sent}]
+    if not isinstance(sent, list):
+        raise invalid("must be a string or a list of items")
+    return sent
 
 
-class FunctionTool(BaseModel):
+class OfTypeFunction(Sent):
     type: Literal["function"]
-    name: FunctionName
-    description: str | None = None
-    parameters: dict[str, Any] | None = None
-    strict: bool | None = None
 
+
+class FunctionTool(Function, OfTypeFunction):  # in this order, so that the type is looked at first
     @property
     def given(self) -> dict[str, Any]:
         return {"type": "function", "function": self.model_dump(exclude={"type"}, exclude_none=True)}
 
 
-class ChosenTool(NamedFunction):
-    type: Literal["function"]
+def _distinct(tools: list[FunctionTool]) -> list[FunctionTool]:
+    check_names([tool.name for tool in tools])
+    return tools
 
 
-class TextFormat(BaseModel):
-    type: Literal["text", "json_object", "json_schema"] = "text"
-    name: str | None = None
+class ChosenTool(OfTypeFunction):
+    name: str
+
+
+class NamedSchema(Sent):
+    """A format that chat completions have in two parts."""
+
+    type: Literal["json_schema"]
+    name: FunctionName
     description: str | None = None
-    json_schema: dict[str, Any] | None = Field(None, alias="schema")
+    json_schema: Schema = Field(alias="schema")
     strict: bool | None = None
+
+
+class TextOptions(Sent):
+    format: Annotated[PlainFormat | NamedSchema, Discriminator("type")] | None = None
+    verbosity: Verbosity | None = None
 
     @property
     def given(self) -> dict[str, Any] | None:
-        if self.type != "json_schema":
-            return {"type": self.type} if self.type == "json_object" else None
-        schema = {"name": self.name, "description": self.description, "schema": self.json_schema, "strict": self.strict}
-        return {"type": self.type, self.type: {name: value for name, value in schema.items() if value is not None}}
+        """Return the format as chat completions have it, None for plain text."""
+        if isinstance(self.format, NamedSchema):
+            schema = self.format.model_dump(by_alias=True, exclude_none=True, exclude={"type"})
+            return {"type": "json_schema", "json_schema": schema}
+        return {"type": self.format.type} if self.format and self.format.type != "text" else None
 
 
-class TextOptions(BaseModel):
-    format: TextFormat | None = None
-    verbosity: str | None = None
+class Reasoning(Sent):
+    effort: Effort = None
+    summary: Summary | None = None
 
 
-class Reasoning(BaseModel):
-    effort: str | None = None
-    summary: str | None = None
-
-
-MetadataKey = Annotated[str, Field(max_length=64)]
-MetadataValue = Annotated[str, Field(max_length=512)]
-
-
-class AskedResponse(BaseModel):
+class AskedResponse(Sent):
     """A request; what it has besides is ignored. `agent` is this server's own field."""
 
     input: Annotated[list[InputItem], Field(max_length=MESSAGES), BeforeValidator(_as_items)]
@@ -177,21 +198,23 @@ class AskedResponse(BaseModel):
     background: bool | None = None
     store: bool | None = None
     temperature: float | None = Field(None, ge=0, le=2)
-    top_p: float | None = Field(None, ge=0, le=1)
-    max_output_tokens: int | None = Field(None, ge=1)
-    tools: list[FunctionTool] | None = Field(None, max_length=TOOLS)
-    tool_choice: Literal["none", "auto", "required"] | ChosenTool | None = None
+    top_p: Probability | None = None
+    max_output_tokens: Tokens | None = None
+    tools: Annotated[list[FunctionTool], Field(max_length=TOOLS), AfterValidator(_distinct)] | None = None
+    tool_choice: Annotated[Choice | ChosenTool, chosen] | None = None
     parallel_tool_calls: bool | None = None
     text: TextOptions | None = None
     reasoning: Reasoning | None = None
-    metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=16)] | None = None
+    metadata: Metadata | None = None
     truncation: Literal["auto", "disabled"] | None = None
     user: str | None = None
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
+    service_tier: ServiceTier | None = None
+    stream_options: StreamOptions | None = None
     agent: bool | None = None
 
-    include: list[str] | None = None
+    include: list[Includable] | None = None
     top_logprobs: Refused = None
     conversation: Annotated[None, refused_unless("go on by previous_response_id")] = None
     prompt: Annotated[None, refused_unless("this server keeps no prompts")] = None
@@ -204,9 +227,12 @@ class AskedResponse(BaseModel):
     def check(self) -> None:
         """Raise FieldRefusal for fields that do not go together."""
         if self.background and not self.kept:
-            raise FieldRefusal("background", "What is answered in the background must be stored.")
+            raise FieldRefusal("background", "With background the response must be stored.")
+        if self.stream_options is not None and not self.stream:
+            raise FieldRefusal("stream_options", "stream_options may be sent only together with stream.")
         if LOGPROBS in (self.include or ()):
-            raise FieldRefusal("include", "This server has no log probabilities.", "unsupported_parameter")
+            sentence = "include may not ask for log probabilities, which this server does not have."
+            raise FieldRefusal("include", sentence, "unsupported_parameter")
 
     def items(self) -> list[dict[str, Any]]:
         """Return the items of the input as they are told, each with an id."""
@@ -216,7 +242,7 @@ class AskedResponse(BaseModel):
         """Read what is asked after the messages `before`. Raises FieldRefusal."""
         system = [SystemMessage(self.instructions)] if self.instructions else []
         messages = joined([*system, *before, *messages_of(self.input)])
-        check_calls(messages, "input")
+        check_messages(messages, "input")
         tools = tuple(tool.given for tool in self.tools or ())
         agent = bool(self.agent)
         asked = chat_prompt(messages, self.model, self.temperature, tools, self._parameters, agent, FIELDS)
@@ -230,7 +256,7 @@ class AskedResponse(BaseModel):
         given = {
             "max_completion_tokens": self.max_output_tokens,
             "top_p": self.top_p,
-            "response_format": text.format and text.format.given,
+            "response_format": text.given,
             "verbosity": text.verbosity,
             "reasoning_effort": reasoning.effort,
         }

@@ -96,7 +96,7 @@ async def respond(request: Request, gateway: TheGateway, grant: FullAccess, key:
     if asked.stream:
         answer = EventStream(delivery, ResponsesWriter(kept.head), await gateway.opening(log, grant), headers)
     else:
-        answer = WholeAnswer(delivery, lambda: _whole(kept.head, log), headers)
+        answer = WholeAnswer(delivery, lambda: _whole(kept.head, log, repeatable=key is None), headers)
     return answer if asked.background or key else EndingWithItsReader(answer, delivery, gateway)
 
 
@@ -118,6 +118,8 @@ async def find(
         if refusal.status != 404 or kept.document.live:
             raise
         return _replay(kept, starting_after)
+    if log.done and starting_after is not None:
+        _check_number(starting_after, response_of(kept.head, summary(log))[1][-1].number)
     delivery = gateway.deliver(log, grant, ResponsesWriter.name, merged=False)
     writer = ResponsesWriter(kept.head, -1 if starting_after is None else starting_after)
     return EventStream(delivery, writer, await gateway.opening(log, grant))
@@ -212,19 +214,19 @@ async def _before(gateway: Gateway, grant: Grant, response_id: str | None) -> li
         except Refusal as refusal:
             if refusal.status != 404:
                 raise
-            raise _no_previous("There is no previous response of this id.", "previous_response_not_found") from None
+            raise _no_previous("there is no response of this id.", "previous_response_not_found") from None
         if kept.document.live:
-            raise _no_previous("The previous response is still being answered.", "previous_response_in_progress")
+            raise _no_previous("the response is still being answered.", "previous_response_in_progress")
         left -= kept.document.size
         if left < 0:
-            raise _no_previous("What was said before is longer than can be gone on from.", "context_length_exceeded")
+            raise _no_previous("what was said before is longer than can be gone on from.", "context_length_exceeded")
         turns.append(kept.said)
         response_id = kept.document.previous
     return [*chain(*reversed(turns))]
 
 
 def _no_previous(sentence: str, code: str) -> FieldRefusal:
-    return FieldRefusal("previous_response_id", sentence, code)
+    return FieldRefusal("previous_response_id", f"previous_response_id: {sentence}", code)
 
 
 async def _stop(gateway: Gateway, grant: Grant, kept: Kept) -> None:
@@ -242,12 +244,20 @@ async def _stop(gateway: Gateway, grant: Grant, kept: Kept) -> None:
 def _replay(kept: Kept, starting_after: int | None) -> Response:
     """Tell the whole stream of a response whose log is gone; where in it somebody stood is not known any more."""
     if starting_after is not None:
-        sentence = "The pieces of this response are gone: fetch it whole, without stream."
+        sentence = "starting_after: the pieces of this response are gone, so fetch it whole, without stream."
         raise FieldRefusal("starting_after", sentence)
     lines = response_of(kept.head, kept.document.recorded)[1]
     return Response(b"".join(line.data for line in lines) + DONE, headers=HEADERS)
 
 
-def _whole(head: Head, log: Log) -> Response:
+def _check_number(starting_after: int, last: int) -> None:
+    """Refuse a number that no event of a response has which has ended. Raises FieldRefusal."""
+    if starting_after > last:
+        sentence = f"starting_after must be at most {last}, the number of this response's last event."
+        raise FieldRefusal("starting_after", sentence)
+
+
+def _whole(head: Head, log: Log, *, repeatable: bool) -> Response:
     events = summary(log)
-    return failed(events) or Response(response_of(head, events)[0], media_type="application/json")
+    answer = failed(events, repeatable=repeatable)
+    return answer or Response(response_of(head, events)[0], media_type="application/json")

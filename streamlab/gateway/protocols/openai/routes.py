@@ -1,18 +1,20 @@
 """What can be asked of OpenAI's API here: models and chat completions."""
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
-from streamlab.events.event import Done, Error, StreamEvent
+from streamlab.events.event import Done, Error, Retry, StreamEvent, TextDelta
 from streamlab.gateway.parameters import FullAccess, IdempotencyKey, TheGateway
 from streamlab.gateway.protocols.openai.answers import EndingWithItsReader, WholeAnswer
 from streamlab.gateway.protocols.openai.chat_request import ChatCompletion
 from streamlab.gateway.protocols.openai.chat_writer import ChatForm, ChatWriter, completion, ended_well
-from streamlab.gateway.protocols.openai.errors import FieldRefusal, failure
+from streamlab.gateway.protocols.openai.errors import PASSING, FieldRefusal, failure
 from streamlab.gateway.protocols.openai.messages import read
 from streamlab.gateway.protocols.openai.text import json_of
 from streamlab.gateway.protocols.sse import EventStream
@@ -20,6 +22,7 @@ from streamlab.gateway.requests import LimitedRoute
 from streamlab.gateway.submissions import Started
 from streamlab.hub import Log
 from streamlab.models.catalog import provider_kind
+from streamlab.models.failures import RETRIED
 
 router = APIRouter(prefix="/openai", route_class=LimitedRoute, redirect_slashes=False, include_in_schema=False)
 
@@ -64,23 +67,47 @@ async def complete_chat(
         opening = await gateway.opening(log, grant)
         answer = EventStream(delivery, ChatWriter(form), opening, run_headers(request, started))
     else:
-        answer = WholeAnswer(delivery, lambda: _whole(form, log), run_headers(request, started))
+        whole = partial(_whole, form, log, repeatable=key is None)
+        answer = WholeAnswer(delivery, whole, run_headers(request, started))
     return answer if asked.background or key else EndingWithItsReader(answer, delivery, gateway)
 
 
-def _whole(form: ChatForm, log: Log) -> Response:
-    return failed(log.since(0)) or Response(json_of(completion(form, log)), media_type="application/json")
+def _whole(form: ChatForm, log: Log, *, repeatable: bool) -> Response:
+    events = log.since(0)
+    answer = failed(events, repeatable=repeatable)
+    return answer or Response(json_of(completion(form, log)), media_type="application/json")
 
 
-def failed(events: Sequence[StreamEvent]) -> Response | None:
-    """Answer for a run that gave no answer, None for one that did."""
+def failed(events: Sequence[StreamEvent], *, repeatable: bool) -> Response | None:
+    """Answer for a run that gave no answer, None for one that did.
+
+    `repeatable`: the same request again would start another run.
+    """
     *_, before, done = [None, *events]
     assert isinstance(done, Done)
     if ended_well(done):
         return None
     status, error = failure(done.code or "internal", before if isinstance(before, Error) else None)
-    # The run was tried again as often as it may be: another would fare no better.
-    return JSONResponse({"error": error}, status, {"x-should-retry": "false"})
+    headers = {} if repeatable and worth_another(events, done) else {"x-should-retry": "false"}
+    if done.code == "rate_limited" and (wait := _last_wait(events)) is not None:
+        headers["retry-after"] = f"{max(1, math.ceil(wait))}"
+    return JSONResponse({"error": error}, status, headers)
+
+
+def worth_another(events: Sequence[StreamEvent], done: Done) -> bool:
+    """Tell whether the request may fare better if it is sent again.
+
+    Faults that pass were tried again here as often as may be, but not those that came after some of the text.
+    """
+    if done.code not in RETRIED:
+        return done.code in PASSING
+    last = max((place for place, event in enumerate(events) if isinstance(event, Retry)), default=0)
+    return any(isinstance(event, TextDelta) for event in events[last:])
+
+
+def _last_wait(events: Sequence[StreamEvent]) -> float | None:
+    """Return the seconds that the provider wished for last, or that were waited for its sake."""
+    return next((event.wait for event in reversed(events) if isinstance(event, Retry)), None)
 
 
 def began(log: Log) -> int:
