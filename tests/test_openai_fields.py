@@ -144,7 +144,7 @@ TWICE: list[dict[str, Any]] = [{"name": "f"}, {"name": "f", "description": "anot
     [
         (chat, {"tools": [FUNCTION_TYPE | {"function": each} for each in TWICE]}, "tools"),
         (response, {"tools": [FUNCTION_TYPE | each for each in TWICE]}, "tools"),
-        (chat, {"max_tokens": 5, "max_completion_tokens": 5}, "max_tokens"),
+        (chat, {"max_tokens": 5, "max_completion_tokens": 6}, "max_tokens"),
         (chat, {"stream_options": {"include_usage": True}}, "stream_options"),
         (chat, {"tool_choice": FUNCTION_TYPE | {"function": {"name": "g"}}}, "tool_choice"),
         (response, {"tool_choice": FUNCTION_TYPE | {"name": "g"}}, "tool_choice"),
@@ -165,6 +165,12 @@ def test_fields_that_do_not_go_together_are_refused(
 def test_null_is_as_good_as_nothing(ask: Callable[[Any], Prompt], body: dict[str, Any], fields: list[str]) -> None:
     """Some clients send every field that they know."""
     assert ask(dict.fromkeys(fields) | body).parameters == {}
+
+
+def test_both_names_of_one_limit_may_be_sent() -> None:
+    """As clients do that do not know which of them a server understands."""
+    both = {"max_tokens": 5, "max_completion_tokens": 5}
+    assert chat(CHAT | both).parameters == both
 
 
 SOUND = {

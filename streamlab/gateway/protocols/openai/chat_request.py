@@ -175,8 +175,8 @@ class ChatCompletion(Sent):
         """Raise FieldRefusal for fields that do not go together."""
         if self.stream_options is not None and not self.stream:
             raise FieldRefusal("stream_options", "stream_options may be sent only together with stream.")
-        if self.max_tokens is not None and self.max_completion_tokens is not None:
-            raise FieldRefusal("max_tokens", "Either max_tokens or max_completion_tokens may be sent, not both.")
+        if None not in (both := (self.max_tokens, self.max_completion_tokens)) and len(set(both)) > 1:
+            raise FieldRefusal("max_tokens", "max_tokens must be the same as max_completion_tokens, or left out.")
 
     @property
     def _choice(self) -> dict[str, Any]:
