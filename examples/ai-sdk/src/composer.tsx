@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState, type KeyboardEvent } from "react";
+import { texts } from "./texts";
 
 interface Props {
   live: boolean;
@@ -41,18 +42,18 @@ export function Composer({ live, onSend, onStop }: Props) {
         ref={box}
         rows={1}
         value={question}
-        placeholder="Ask something"
-        aria-label="Ask something"
+        placeholder={texts.ask}
+        aria-label={texts.ask}
         onChange={(event) => setQuestion(event.target.value)}
         onKeyDown={onKeyDown}
       />
       {live ? (
         <button type="button" className="main" onClick={onStop}>
-          Stop
+          {texts.stop}
         </button>
       ) : (
         <button type="submit" className="main" disabled={empty}>
-          Ask
+          {texts.send}
         </button>
       )}
     </form>
