@@ -26,6 +26,7 @@ CASES = [
     Case("```js\n<b>1</b>\n```", "<b>1</b>", has="pre code"),
     Case(f"[a]({LINK}) <{LINK}> {LINK} [r][1]\n\n[1]: {LINK}", f"a {LINK} {LINK} r", (LINK,) * 4),
     Case("[m](mailto:a@b.example)", "m", ("mailto:a@b.example",)),
+    Case("これは**「太字」**です。**強調。**終わり", "これは「太字」です。強調。終わり", has="strong + strong"),
     # addresses that are none of the web
     Case("[x](javascript:alert(1))", "x"),
     Case("[x](JaVaScRiPt:alert(1)) [y](<java\tscript:alert(1)>) [z](<\x01javascript:alert(1)>)", "x y z"),

@@ -1,5 +1,6 @@
 import DOMPurify from "dompurify";
 import { Marked, type Tokens } from "marked";
+import cjkFriendly from "marked-cjk-friendly";
 
 const TOO_DEEP = /^(?:[ \t]*(?:>|[*+-][ \t]|\d{1,9}[.)][ \t])){50}/m; // what no reader means, and a parser is slow at
 const SAFE = {
@@ -13,7 +14,7 @@ const SAFE = {
 const escaped = (text: string) => text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
 
 /** HTML is shown as the text that it is, and a picture as a link to it, so that nothing is loaded from another host. */
-const marked = new Marked({
+const marked = new Marked(cjkFriendly(), {
   renderer: {
     html: ({ text, block }) => (block ? `<p>${escaped(text)}</p>` : escaped(text)),
     image: ({ href, text }) => `<a href="${escaped(href)}">${escaped(text || href)}</a>`,

@@ -1,11 +1,14 @@
 import type { Element, ElementContent, Root, RootContent } from "hast";
 import { Component, memo, type ReactNode } from "react";
 import ReactMarkdown, { type Components } from "react-markdown";
+import remarkCjkFriendly from "remark-cjk-friendly";
 import remarkGfm from "remark-gfm";
 import { texts } from "./texts";
 
 const LINKED = /^(?:https?:|mailto:|#)/i; // where a link may lead; # to a footnote
 const TOO_DEEP = /^(?:[ \t]*(?:>|[*+-][ \t]|\d{1,9}[.)][ \t])){50}/m; // what no reader means, and a parser is slow at
+
+const PLUGINS = [remarkGfm, remarkCjkFriendly]; // the second for bold beside Japanese brackets
 
 interface Props {
   /** Goes before the ids of footnotes, which several messages may have. */
@@ -21,7 +24,7 @@ export const Markdown = memo(function Markdown({ id, text }: Props) {
   return (
     <Unbroken instead={plain}>
       <ReactMarkdown
-        remarkPlugins={[remarkGfm]}
+        remarkPlugins={PLUGINS}
         rehypePlugins={[picturesAsLinks]}
         remarkRehypeOptions={footnotes}
         urlTransform={(url) => (LINKED.test(url) ? url : undefined)}
