@@ -1,5 +1,6 @@
 """The example with `useChat` in real Chromium, built as its README says: reloaded, followed, stopped and cut."""
 
+import re
 import shutil
 import signal
 import subprocess
@@ -204,6 +205,22 @@ def test_an_answer_written_anew_in_one_browser_replaces_the_former_in_another(si
         for page in (first, second):
             is_ready(page)
             expect(page.locator(".user")).to_have_text("Count, please.")
+
+
+@pytest.mark.soak
+def test_a_refused_question_stays_the_last(site: Site) -> None:
+    """A reload takes up the answer before it, where it is."""
+    with site.opened(model=demo_model(text="First.")) as page:
+        ask(page, "One")
+        expect(page.locator(".assistant")).to_have_text("First.")
+        is_ready(page)
+        page.goto(re.sub("model=[^&]*", "model=none", page.url))
+        ask(page, "Two")
+        expect(page.get_by_role("alert")).to_contain_text("The server has no model of this name.")
+        page.reload()
+        is_ready(page)
+        expect(page.locator(".message")).to_have_text(["One", "First.", "Two"])
+        expect(button(page, "Ask again")).to_be_visible()
 
 
 def test_japanese_on_a_phone(site: Site) -> None:

@@ -10,6 +10,7 @@ interface Question {
 
 /** Puts the question before the answer that was taken up, where another browser asked it; what it replaced goes. */
 export function withQuestion(messages: ChatMessage[], { id, text }: Question): ChatMessage[] {
+  if (messages.at(-1)?.role !== "assistant") return messages; // one that is here, with a question behind it that failed
   const before = messages.slice(0, -1);
   const asked = before.findIndex((message) => message.id === id);
   const question: ChatMessage = { id, role: "user", parts: [{ type: "text", text }] };
