@@ -171,7 +171,7 @@ def test_a_second_browser_follows_and_stops(site: Site) -> None:
         expect(button(second, "Stop")).to_be_visible()
         second.reload()
         expect(button(second, "Stop")).to_be_visible()  # of what is kept there is more before
-        expect(second.get_by_label("Ask something")).to_be_focused()
+        second.get_by_label("The chat").focus()
         second.keyboard.press("Escape")
         for page in (first, second):
             is_ready(page)

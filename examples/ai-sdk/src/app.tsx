@@ -56,6 +56,15 @@ export function App() {
     return () => clearTimeout(timer);
   }, [error, resumeStream]);
 
+  useEffect(() => {
+    if (!live) return;
+    const onKeyDown = (event: KeyboardEvent) => {
+      if (event.key === "Escape" && !event.isComposing) void stopAnswer(); // wherever the focus is
+    };
+    document.addEventListener("keydown", onKeyDown);
+    return () => document.removeEventListener("keydown", onKeyDown);
+  }, [live]);
+
   const main = useStickToEnd([messages, error, status]);
 
   return (

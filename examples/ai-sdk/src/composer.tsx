@@ -7,7 +7,7 @@ interface Props {
   onStop: () => void;
 }
 
-/** Enter sends, Shift+Enter breaks the line, Escape stops. Enter that ends a conversion of an input method does neither. */
+/** Enter sends, Shift+Enter breaks the line. Enter that ends a conversion of an input method does neither. */
 export function Composer({ live, onSend, onStop }: Props) {
   const [question, setQuestion] = useState("");
   const box = useRef<HTMLTextAreaElement>(null);
@@ -25,7 +25,6 @@ export function Composer({ live, onSend, onStop }: Props) {
   const onKeyDown = (event: KeyboardEvent) => {
     // Safari ends the composition first; its Enter is then known by its key code alone.
     if (event.nativeEvent.isComposing || event.keyCode === 229) return;
-    if (event.key === "Escape" && live) onStop();
     if (event.key !== "Enter" || event.shiftKey) return;
     event.preventDefault();
     send();
