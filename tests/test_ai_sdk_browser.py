@@ -1,5 +1,6 @@
 """The example with `useChat` in real Chromium, built as its README says: reloaded, followed, stopped and cut."""
 
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from tests import stack as deployment
 from tests.ai_sdk import EXAMPLE
 from tests.browser import button, needs_chromium
 from tests.conftest import demo_model
+from tests.example_markdown import ANSWERS, ASKED, FAULTS, SHOWN, check_shown
 from tests.gateway import Served, served
 from tests.javascript import files, install, needs_node, run
 from tests.redis_server import RedisServer
@@ -117,7 +119,7 @@ def has(page: Page, characters: int) -> None:
 
 
 def is_ready(page: Page) -> None:
-    expect(page.get_by_role("status")).to_have_text("ready", timeout=LONG)
+    expect(page.get_by_role("status")).to_have_text("Ready", timeout=LONG)
 
 
 def answers(page: Page) -> list[str]:
@@ -157,24 +159,110 @@ def test_an_answer_that_ended_while_the_page_was_away(site: Site) -> None:
         assert answers(page) == [WORDS]
 
 
-@pytest.mark.soak
 def test_a_second_browser_follows_and_stops(site: Site) -> None:
-    """For both: they show the same, and the run has its end."""
+    """For both: they show the same question and answer, also after a reload, that it was stopped, and the run has its
+    end.
+    """
     with site.opened(model=ENDLESS) as first, site.opened(model=ENDLESS) as second:
         ask(first)
         has(first, 40)
         second.goto(first.url)
         has(second, 60)
         expect(button(second, "Stop")).to_be_visible()
+        second.reload()
+        expect(button(second, "Stop")).to_be_visible()  # of what is kept there is more before
+        second.get_by_label("The chat").focus()
         second.keyboard.press("Escape")
         for page in (first, second):
             is_ready(page)
+            expect(page.locator(".message.assistant .stopped")).to_have_text("Stopped")
         assert answers(first) == answers(second)
         assert len(answers(first)) == 1
+        second.reload()
+        is_ready(second)
+        expect(second.locator(".message.assistant .stopped")).to_have_text("Stopped")
+        for page in (first, second):
+            assert page.locator(".user").all_text_contents() == ["Count, please."]
         ask(second, "Once more.")  # and the chat goes on
         expect(second.locator(".assistant")).to_have_count(2)
         second.keyboard.press("Escape")
         is_ready(second)
+
+
+@pytest.mark.soak
+def test_an_answer_written_anew_in_one_browser_replaces_the_former_in_another(site: Site) -> None:
+    """Where the question is known by its message's id, and stands once."""
+    with site.opened(model=demo_model(fault="key")) as first, site.opened() as second:
+        ask(first)
+        expect(button(first, "Ask again")).to_be_visible()
+        address = first.url
+        second.goto(address)  # the failed answer's question is there, too
+        expect(second.locator(".user")).to_have_text("Count, please.")
+        first.goto(address.replace(quote("fault=key", safe=""), quote("text=Anew.", safe="")))
+        button(first, "Ask again").click()
+        expect(first.locator(".assistant")).to_have_text("Anew.")
+        second.reload()
+        expect(second.locator(".assistant")).to_have_text("Anew.")
+        for page in (first, second):
+            is_ready(page)
+            expect(page.locator(".user")).to_have_text("Count, please.")
+
+
+@pytest.mark.soak
+def test_a_refused_question_stays_the_last(site: Site) -> None:
+    """A reload takes up the answer before it, where it is."""
+    with site.opened(model=demo_model(text="First.")) as page:
+        ask(page, "One")
+        expect(page.locator(".assistant")).to_have_text("First.")
+        is_ready(page)
+        page.goto(re.sub("model=[^&]*", "model=none", page.url))
+        ask(page, "Two")
+        expect(page.get_by_role("alert")).to_contain_text("The server has no model of this name.")
+        page.reload()
+        is_ready(page)
+        expect(page.locator(".message")).to_have_text(["One", "First.", "Two"])
+        expect(button(page, "Ask again")).to_be_visible()
+
+
+def test_japanese_on_a_phone(site: Site) -> None:
+    """By the browser's language or by the address; nothing is wider than the screen, and no word is left in English."""
+    context = site.browser.new_context(locale="ja-JP", viewport={"width": 390, "height": 800}, reduced_motion="reduce")
+    context.set_default_timeout(LONG)
+    page = context.new_page()
+    table = demo_model(text=f"| a | {'b' * 60} |\n| - | - |\n| 傘 | {'c' * 60} |\n\n`{'d' * 60}`")
+    page.goto(f"{site.url}/?model={quote(table, safe='')}")
+    expect(page.locator("html")).to_have_attribute("lang", "ja")
+    expect(page).to_have_title("Streaming Lab で useChat")
+    page.get_by_label("質問を入力してください").fill("表にしてください")
+    page.keyboard.press("Enter")
+    expect(page.locator(".markdown td")).to_have_count(2)
+    expect(page.get_by_role("status")).to_have_text("入力待ち")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate("getComputedStyle(document.querySelector('.markdown .table')).overflowX") == "auto"
+    shown = page.locator("header, footer").all_inner_texts()
+    assert not any(word in " ".join(shown) for word in ("Follow", "New", "Ask", "Ready", "tools"))
+    page.goto(f"{page.url}&lang=en")
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    expect(button(page, "New chat")).to_be_visible()
+    context.close()
+
+
+def test_markdown(site: Site) -> None:
+    """As it was meant, half finished in every way, and what it must not do it does not."""
+    with site.opened() as page:
+        foreign: list[str] = []
+        page.on("request", lambda request: foreign.append(request.url) if site.url not in request.url else None)
+        page.on("dialog", lambda dialog: foreign.append(dialog.message))
+        parts = [{"type": "text", "text": text} for text in ANSWERS]
+        messages = [{"id": str(number), "role": "assistant", "parts": [part]} for number, part in enumerate(parts)]
+        kept = {"messages": messages, "open": False}
+        page.evaluate("kept => localStorage.setItem('chat markdown', JSON.stringify(kept))", kept)
+        page.goto(f"{site.url}/?chat=markdown")
+        expect(page.locator(".markdown")).to_have_count(len(ANSWERS))
+        is_ready(page)
+        check_shown(page.evaluate(SHOWN, ASKED))
+        assert page.evaluate(FAULTS) == []
+        assert foreign == []
 
 
 @pytest.mark.soak

@@ -1,6 +1,7 @@
 """The AI SDK's chats: whose they are, which run answers in them, and how one comes back to it."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
@@ -10,11 +11,11 @@ from pydantic import SecretStr
 
 from streamlab.gateway.access import LOCAL, Grant
 from streamlab.gateway.last_runs import LastRuns
-from streamlab.gateway.protocols.ai_sdk.routes import LAST
+from streamlab.gateway.protocols.ai_sdk.chat import CHAT, Chat
 from streamlab.hub import Hub, Log
 from tests import shared
 from tests.access import OTHER, SECRET
-from tests.ai_sdk import chat, check_sentence
+from tests.ai_sdk import chat, check_sentence, chunks, said, text
 from tests.conftest import demo_model, until
 from tests.gateway import FAST, Served, delta, parse_stream, served
 from tests.shared import Pair
@@ -24,6 +25,7 @@ gateways = shared.gateways  # fixtures are found by their names
 pytestmark = pytest.mark.anyio
 
 TEXT = "An answer of several words."
+JSON = {"content-type": "application/json"}
 ADA, BOB = ({"authorization": f"Bearer {token}"} for token in (SECRET, OTHER))
 ENDLESS = demo_model(chunks=100_000, rate=20)
 
@@ -113,6 +115,49 @@ async def test_an_answer_that_has_ended_can_be_had_by_who_asks_for_it(lab: Serve
         assert "".join(deltas) == TEXT
 
 
+ANSWER = said(text("4."), role="assistant")
+
+
+@pytest.mark.parametrize(
+    ("messages", "more", "question"),
+    [
+        (
+            [said(text("何ですか。\n「"), text("\u2028</script>"))],
+            {},
+            {"id": "m", "text": "何ですか。\n「\n\n\u2028</script>"},
+        ),
+        (
+            [said(text("What is 2 + 2?")), ANSWER, said(text("And 3?")) | {"id": "m2"}],
+            {},
+            {"id": "m2", "text": "And 3?"},
+        ),
+        ([said(text("Again")), ANSWER], {"trigger": "regenerate-message"}, {"id": "m", "text": "Again"}),
+        ([said(text("Half \ud800")) | {"id": "\ud800"}], {}, {"id": "?", "text": "Half ?"}),
+        ([said(text("No id")) | {"id": None}], {}, {"id": "question-{run}", "text": "No id"}),
+        ([said(text("Empty")) | {"id": ""}], {}, {"id": "question-{run}", "text": "Empty"}),
+        ([said(text("A number")) | {"id": 7}], {}, {"id": "question-{run}", "text": "A number"}),
+        ([said(text("q" * 500_000))], {}, {"id": "m", "text": "q" * 500_000}),
+    ],
+)
+@pytest.mark.parametrize("version", [5, 6, 7])
+async def test_whoever_takes_an_answer_up_is_told_its_question(
+    lab: Served, messages: list[Json], more: Json, question: Json, version: int
+) -> None:
+    """Once, behind the start, and not in the message; who asked is not told, and nobody with another token."""
+    sent = chat(*messages, id=uuid4().hex, model=demo_model(text=TEXT), **more)
+    asked = await lab.client.post("/ai-sdk/chat", content=json.dumps(sent), params={"version": version}, headers=JSON)
+    wanted = {"version": version, "ended": True}
+    taken_up = await lab.client.get(at(sent["id"], "stream"), params=wanted)
+    start, told, *rest = chunks(taken_up.content)
+    data = {name: value.format(run=asked.headers["x-run-id"]) for name, value in question.items()}
+    assert told == {"type": "data-question", "data": data, "transient": True}
+    for first, *others in ([start, *rest], chunks(asked.content)):
+        assert first == {"type": "start", "messageId": asked.headers["x-run-id"]}
+        assert "".join(each["delta"] for each in others if "delta" in each) == TEXT
+        assert "data-question" not in {each["type"] for each in others}
+    assert (await lab.client.get(at(sent["id"], "stream"), params=wanted, headers=BOB)).status_code == 204
+
+
 async def test_two_questions_at_once_leave_one_answer(lab: Served) -> None:
     """Whichever comes last is the chat's, and every other is stopped."""
     logs = await asyncio.gather(*(live(lab, "at once") for _ in range(5)))
@@ -127,7 +172,7 @@ async def test_a_server_that_leaves_says_that_the_answer_goes_on() -> None:
     """The stream does not look whole."""
     async with served(FAST) as lab:
         log = lab.log(delta("Half"))  # as one that another process writes
-        await LastRuns(LAST, lab.engine.hub.shared).put(Grant(LOCAL), "c", log.run_id)
+        await LastRuns(CHAT, lab.engine.hub.shared).put(Grant(LOCAL), "c", Chat(log.run_id))
         async with lab.client.stream("GET", at("c", "stream")) as response:
             await until(lambda: log.followers == 1)
             await lab.gateway.drain(notice=0)
@@ -144,13 +189,13 @@ async def test_a_server_that_leaves_says_that_the_answer_goes_on() -> None:
 async def test_each_run_of_a_chat_learns_of_the_one_before(any_hub: Hub) -> None:
     """Wherever it is kept, and however many come at once; the same run again, of none."""
     ada, chat_id = Grant("ada"), uuid4().hex
-    runs = [f"run {number}" for number in range(20)]
-    former = await asyncio.gather(*(LastRuns(LAST, any_hub.shared).put(ada, chat_id, run) for run in runs))
-    last = await LastRuns(LAST, any_hub.shared).get(ada, chat_id)
+    runs = [Chat(f"run {number}", "m", "What?") for number in range(20)]
+    former = await asyncio.gather(*(LastRuns(CHAT, any_hub.shared).put(ada, chat_id, run) for run in runs))
+    last = await LastRuns(CHAT, any_hub.shared).get(ada, chat_id)
     assert last
-    assert sorted([*filter(None, former), last]) == sorted(runs)
-    assert await LastRuns(LAST, any_hub.shared).put(ada, chat_id, last) is None
-    assert await LastRuns(LAST, any_hub.shared).get(Grant("bob"), chat_id) is None
+    assert {*filter(None, former), last} == {*runs}
+    assert await LastRuns(CHAT, any_hub.shared).put(ada, chat_id, last) is None
+    assert await LastRuns(CHAT, any_hub.shared).get(Grant("bob"), chat_id) is None
 
 
 async def test_a_chat_goes_on_at_any_gateway(gateways: Pair) -> None:
@@ -164,4 +209,5 @@ async def test_a_chat_goes_on_at_any_gateway(gateways: Pair) -> None:
             body = await told.aread()
         assert parse_stream(await asked.aread())[-1].data == "[DONE]"
     assert b'"type":"abort"' in body
+    assert chunks(body)[1]["data"] == {"id": "m", "text": "What is streaming?"}
     assert (await there.client.get(at(sent["id"], "stream"))).status_code == 204

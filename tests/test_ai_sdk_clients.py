@@ -155,6 +155,9 @@ def test_a_page_that_comes_back(outcomes: dict[str, Any], version: int) -> None:
         check_whole(page, LONG)
         assert roles(page) == ["user", "assistant"]
     assert len({page["messages"][-1]["id"] for page in found[:3]}) == 1
+    asked, *back = found[:3]
+    question = {"id": asked["messages"][0]["id"], "text": "q"}
+    assert [[part["data"] for part in page["data"]] for page in (asked, *back)] == [[], *([question] for _ in back)]
 
 
 def test_a_stop(outcomes: dict[str, Any], version: int) -> None:

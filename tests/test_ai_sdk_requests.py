@@ -243,6 +243,15 @@ async def test_long_histories(lab: Served) -> None:
     check_sentence(answer)
 
 
+@pytest.mark.parametrize("kind", ["text/plain", "application/octet-stream", None])
+async def test_another_content_type(lab: Served, kind: str | None) -> None:
+    """Is refused, whatever the body is."""
+    headers = {"content-type": kind} if kind else {}
+    answer = await lab.client.post("/ai-sdk/chat", content=json.dumps(chat()).encode(), headers=headers)
+    assert answer.status_code == 422
+    check_sentence(answer)
+
+
 async def test_strangers(lab: Served) -> None:
     """Are told what is wanted, as of every address of the gateway."""
     async with httpx2.AsyncClient(base_url=lab.url) as stranger:

@@ -244,6 +244,29 @@ def test_the_react_page_survives_the_death_of_its_gateway(page: Page, stack: Sta
     assert TOKEN not in stack.nginx.logged
 
 
+@pytest.mark.soak
+@needs_node
+@needs_nginx
+def test_the_react_page_shows_markdown_and_loads_nothing(page: Page, stack: Stack) -> None:
+    """A picture is a link to it, HTML is text, and links lead to the web."""
+    there = "https://evil.example/p.png"
+    foreign: list[str] = []
+    page.on("request", lambda request: foreign.append(request.url) if request.url.startswith(there) else None)
+    text = f"**b** ![p]({there}) [![q]({there})](https://a.example/) [x](javascript:alert(1)) <img src='{there}'>"
+    page.goto(f"{stack.url.removesuffix('/api')}/?model={quote(demo_model(text=text), safe='')}")
+    page.get_by_label("Ask something").fill("Show it.")
+    page.keyboard.press("Enter")
+    page.get_by_label("Access token of the gateway").fill(TOKEN)
+    button(page, "Use it").click()
+    react_status(page, "done")
+    answer = page.locator(AGENT)
+    expect(answer).to_have_text(f"b p q x <img src='{there}'>")
+    links = answer.locator("a").evaluate_all("links => links.map(link => [link.href, link.target, link.rel])")
+    safe = ["_blank", "noopener noreferrer"]
+    assert links == [[there, *safe], ["https://a.example/", *safe]]
+    assert foreign == []
+
+
 # The plain page
 
 

@@ -37,15 +37,18 @@ class LastRuns(Generic[T]):
         Of several that come at once each learns of the one before it. While the store does not answer nothing is
         learnt, and the run is noted later.
         """
-        key = _key(grant, name)
+        key, unreadable = _key(grant, name), False
         try:
             while True:
                 known = await self._runs.get(key)
                 if known and known.document == run:
                     return None
-                written = self._runs.replace(key, known, run) if known else self._runs.add(key, run)
-                if await written:
+                if unreadable and not known:  # something of another version is in the place
+                    await self._runs.put(key, run)
+                    return None
+                if await (self._runs.replace(key, known, run) if known else self._runs.add(key, run)):
                     return known.document if known else None
+                unreadable = not known
         except HubUnreachable:
             self._shared.later(partial(self._runs.put, key, run))
             return None

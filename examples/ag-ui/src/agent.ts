@@ -23,7 +23,10 @@ export class GatewayAgent extends HttpAgent {
     const noting: AgentSubscriber = {
       ...subscriber,
       onRunStartedEvent: () => void (live = true),
-      onRunFinishedEvent: () => void (live = false),
+      onRunFinishedEvent: (params) => {
+        live = false;
+        return subscriber.onRunFinishedEvent?.(params);
+      },
       onRunErrorEvent: (params) => {
         live = params.event.code === "drain"; // the server is leaving, and the run goes on
         if (!live) return subscriber.onRunErrorEvent?.(params);
@@ -39,6 +42,12 @@ export class GatewayAgent extends HttpAgent {
       }
       await new Promise((resolve) => setTimeout(resolve, 1000));
     }
+  }
+
+  /** Notes in the last message that the run was stopped behind it; the thread keeps that. */
+  noteStop(): void {
+    const last = this.messages.at(-1);
+    if (last) this.setMessages([...this.messages.slice(0, -1), { ...last, metadata: { ...last.metadata, stopped: true } }]);
   }
 
   private address(threadId: string, what: string): string {

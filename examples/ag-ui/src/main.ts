@@ -1,5 +1,6 @@
 import type { Message, RunAgentParameters, ToolCall } from "@ag-ui/client";
 import { GatewayAgent } from "./agent";
+import { markdown } from "./markdown";
 import { language, texts } from "./texts";
 
 const find = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
@@ -24,12 +25,23 @@ function element(name: string, text = "", kind = ""): HTMLElement {
   return made;
 }
 
+/** What was drawn of each message, and of which text: to read Markdown takes time. */
+const written = new Map<string, { text: string; shown: HTMLElement }>();
+
+function rendered(id: string, text: string): HTMLElement {
+  const known = written.get(id);
+  const shown = known?.text === text ? known.shown : markdown(text);
+  written.set(id, { text, shown });
+  return shown.cloneNode(true) as HTMLElement;
+}
+
 function card(call: ToolCall): HTMLElement {
   const made = element("details", "", "tool");
   const result = agent.messages.find((each) => each.role === "tool" && each.toolCallId === call.id);
   made.dataset["done"] = String(result !== undefined);
   made.append(element("summary", call.function.name), element("pre", call.function.arguments));
   if (result) made.append(element("pre", String(result.content)));
+  made.querySelectorAll("pre").forEach((value) => (value.tabIndex = 0)); // scrolled by keyboard, too
   return made;
 }
 
@@ -37,20 +49,25 @@ function drawn(message: Message): HTMLElement | undefined {
   if (message.role === "user") return element("p", String(message.content), "user");
   if (message.role === "reasoning") {
     const thoughts = element("details", "", "thoughts");
-    thoughts.append(element("summary", texts.thoughts), element("p", message.content));
+    thoughts.append(element("summary", texts.thoughts), rendered(message.id, message.content));
     return thoughts;
   }
   if (message.role !== "assistant") return undefined; // results stand with their calls
   const answer = element("article");
-  if (message.content) answer.append(element("p", message.content));
+  if (message.content) answer.append(rendered(message.id, message.content));
   answer.append(...(message.toolCalls ?? []).map(card));
   return answer;
+}
+
+/** Puts beneath a message that the answer was stopped there. */
+function withNote(message: Message): (HTMLElement | undefined)[] {
+  return [drawn(message), message.metadata?.["stopped"] ? element("p", texts.stopped, "note") : undefined];
 }
 
 /** Draws what has changed; what a reader has opened stays open. */
 function draw(): void {
   const atEnd = messages.scrollHeight - messages.scrollTop - messages.clientHeight < 40;
-  const shown = agent.messages.map(drawn).filter((each) => each !== undefined);
+  const shown = agent.messages.flatMap(withNote).filter((each) => each !== undefined);
   shown.forEach((each, number) => {
     const before = messages.children[number];
     const open = [...(before?.querySelectorAll("details") ?? [])].map((details) => details.open);
@@ -62,6 +79,15 @@ function draw(): void {
   while (messages.children.length > shown.length) messages.lastElementChild?.remove();
   if (!shown.length) messages.append(element("p", texts.hint, "hint"));
   if (atEnd) messages.scrollTop = messages.scrollHeight;
+}
+
+/** Draws once for all that comes until the browser shows the next picture. */
+let drawing = 0;
+function drawSoon(): void {
+  drawing ||= requestAnimationFrame(() => {
+    drawing = 0;
+    draw();
+  });
 }
 
 function show(live: boolean): void {
@@ -76,12 +102,14 @@ async function follow(asked?: RunAgentParameters): Promise<void> {
     failure.textContent = message;
     failure.hidden = false;
   };
+  let stopped = false;
   try {
     show(asked !== undefined);
     const subscriber = {
       onRunInitialized: draw,
       onEvent: () => show(true),
-      onMessagesChanged: draw,
+      onMessagesChanged: drawSoon,
+      onRunFinishedEvent: ({ outcome }: { outcome: string }) => void (stopped = outcome === "cancelled"),
       onRunErrorEvent: ({ event }: { event: { message: string } }) => fail(event.message),
     };
     await agent.follow(subscriber, asked);
@@ -89,6 +117,7 @@ async function follow(asked?: RunAgentParameters): Promise<void> {
     const { payload, message } = error as Error & { payload?: { message?: string } };
     fail(payload?.message ?? message);
   } finally {
+    if (stopped) agent.noteStop();
     draw();
     show(false);
   }
@@ -101,16 +130,24 @@ composer.addEventListener("submit", (event) => {
   question.value = "";
   void follow({ forwardedProps: { agent: useTools.checked, ...(model && { model }) } });
 });
+/** Is a key of an input method. Safari ends the composition first; its Enter is then known by its key code alone. */
+const composing = (event: KeyboardEvent) => event.isComposing || event.keyCode === 229;
+
 question.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+  if (event.key === "Enter" && !event.shiftKey && !composing(event)) {
     event.preventDefault();
     (composer as HTMLFormElement).requestSubmit();
   }
 });
-document.addEventListener("keydown", (event) => event.key === "Escape" && !stop.hidden && void agent.stop());
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && !stop.hidden && !composing(event)) void agent.stop();
+});
 stop.addEventListener("click", () => void agent.stop());
 
+address.searchParams.delete("thread");
+find<HTMLAnchorElement>("anew").href = address.href; // with the model and the language that were chosen
 document.documentElement.lang = language;
+messages.setAttribute("aria-label", texts.messages);
 document.querySelector("label[for=question]")!.textContent = texts.ask;
 document.querySelector(".choice span")!.textContent = texts.agent;
 question.value = known ? "" : texts.example;

@@ -1,7 +1,9 @@
 const en = {
+  messages: "The conversation",
   ask: "Ask something",
   send: "Send",
   stop: "Stop",
+  stopped: "Stopped",
   anew: "New conversation",
   agent: "Use the server's tools",
   thoughts: "Reasoning",
@@ -11,9 +13,11 @@ const en = {
 };
 
 const ja: typeof en = {
+  messages: "会話",
   ask: "質問",
   send: "送信",
   stop: "停止",
+  stopped: "停止しました",
   anew: "新しい会話",
   agent: "サーバーのツールを使う",
   thoughts: "推論",
@@ -22,5 +26,7 @@ const ja: typeof en = {
   example: "17 * 23 はいくつですか。また、最も売れた商品は何ですか。",
 };
 
-export const language = navigator.language.startsWith("ja") ? "ja" : "en";
+const wanted = new URLSearchParams(location.search).get("lang") ?? navigator.language;
+
+export const language = wanted.toLowerCase().startsWith("ja") ? "ja" : "en";
 export const texts = { en, ja }[language];

@@ -1,9 +1,12 @@
 import { useChat } from "@ai-sdk/react";
 import { DefaultChatTransport } from "ai";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useState } from "react";
 import { Composer } from "./composer";
 import { chatId, keep, newChat, recall } from "./kept";
 import { Message } from "./message";
+import { withQuestion, withStopped, type ChatMessage } from "./messages";
+import { texts } from "./texts";
+import { useStickToEnd } from "./use-stick-to-end";
 
 const API = "/api/ai-sdk/chat";
 const MODEL = new URLSearchParams(location.search).get("model") ?? undefined; // the server's first without it
@@ -13,7 +16,7 @@ const id = chatId();
 const kept = recall(id);
 
 /** Version 7 of `ai` takes back what a failed attempt had written, so it is told of it in its own words. */
-const transport = new DefaultChatTransport({
+const transport = new DefaultChatTransport<ChatMessage>({
   api: `${API}?version=7`,
   // An answer that came to its end while this page was away is asked for, too, but not one that is all here.
   prepareReconnectToStreamRequest: () => ({ api: `${API}/${encodeURIComponent(id)}/stream?version=7&ended=${recall(id).open}` }),
@@ -24,13 +27,20 @@ const stopAnswer = () => fetch(`${API}/${encodeURIComponent(id)}/stop`, { method
 
 export function App() {
   const [agent, setAgent] = useState(true);
-  const { messages, status, error, sendMessage, regenerate, resumeStream } = useChat({
+  const { messages, setMessages, status, error, sendMessage, regenerate, resumeStream } = useChat<ChatMessage>({
     id,
     messages: kept.messages,
     transport,
     resume: true,
     throttle: 50,
-    onFinish: ({ messages, isError, isAbort }) => keep(id, { messages, open: isError || isAbort }),
+    onData: (part) => {
+      if (part.type === "data-question") setMessages((messages) => withQuestion(messages, part.data));
+    },
+    onFinish: ({ messages, message, finishReason, isError, isAbort }) => {
+      const seen = finishReason === "interrupted" ? withStopped(messages, message.id) : messages;
+      setMessages(seen);
+      keep(id, { messages: seen, open: isError || isAbort });
+    },
   });
   const live = status === "submitted" || status === "streaming";
   const unanswered = status === "ready" && messages.at(-1)?.role === "user";
@@ -46,51 +56,54 @@ export function App() {
     return () => clearTimeout(timer);
   }, [error, resumeStream]);
 
-  const end = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    void end.current?.scrollIntoView({ block: "end" }); // newer browsers return a promise, which is no clean-up
-  }, [messages, error]);
+    if (!live) return;
+    const onKeyDown = (event: KeyboardEvent) => {
+      if (event.key === "Escape" && !event.isComposing) void stopAnswer(); // wherever the focus is
+    };
+    document.addEventListener("keydown", onKeyDown);
+    return () => document.removeEventListener("keydown", onKeyDown);
+  }, [live]);
+
+  const main = useStickToEnd([messages, error, status]);
 
   return (
     <div className="app">
       <header>
-        <h1>useChat on Streaming Lab</h1>
+        <h1>{texts.title}</h1>
         <span className="status" data-status={status} role="status">
-          {status}
+          {texts.status[status]}
         </span>
         <nav>
           <a href={location.href} target="_blank" rel="noreferrer">
-            Follow in another window
+            {texts.follow}
           </a>
           <button type="button" onClick={newChat}>
-            New chat
+            {texts.newChat}
           </button>
         </nav>
       </header>
-      <main tabIndex={0} aria-label="The chat">
-        {messages.length === 0 && !live && (
-          <p className="empty">Ask something, and reload the page while the answer arrives: it goes on, whole.</p>
-        )}
+      <main ref={main} tabIndex={0} aria-label={texts.chat}>
+        {messages.length === 0 && !live && <p className="empty">{texts.empty}</p>}
         {messages.map((message) => (
           <Message key={message.id} message={message} live={live && message === messages.at(-1)} />
         ))}
-        {status === "submitted" && <p className="quiet">The answer is being waited for …</p>}
+        {status === "submitted" && <p className="quiet">{texts.waiting}</p>}
         {error && (
           <p className="error" role="alert">
-            {error instanceof TypeError ? "The connection was lost. It is being looked for …" : error.message}
+            {error instanceof TypeError ? texts.lost : error.message}
           </p>
         )}
         {(error ?? unanswered) && (
           <p className="ways">
             <button type="button" onClick={() => void regenerate({ body })}>
-              Ask again
+              {texts.again}
             </button>
             <button type="button" onClick={() => void resumeStream()}>
-              Look for the answer
+              {texts.look}
             </button>
           </p>
         )}
-        <div ref={end} />
       </main>
       <footer>
         <Composer
@@ -99,7 +112,7 @@ export function App() {
           onStop={() => void stopAnswer()}
         />
         <label>
-          <input type="checkbox" checked={agent} onChange={(event) => setAgent(event.target.checked)} /> with tools
+          <input type="checkbox" checked={agent} onChange={(event) => setAgent(event.target.checked)} /> {texts.tools}
         </label>
       </footer>
     </div>

@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState, type KeyboardEvent } from "react";
+import { texts } from "./texts";
 
 interface Props {
   live: boolean;
@@ -6,7 +7,7 @@ interface Props {
   onStop: () => void;
 }
 
-/** Enter sends, Shift+Enter breaks the line, Escape stops. Enter that ends a conversion of an input method does neither. */
+/** Enter sends, Shift+Enter breaks the line. Enter that ends a conversion of an input method does neither. */
 export function Composer({ live, onSend, onStop }: Props) {
   const [question, setQuestion] = useState("");
   const box = useRef<HTMLTextAreaElement>(null);
@@ -24,7 +25,6 @@ export function Composer({ live, onSend, onStop }: Props) {
   const onKeyDown = (event: KeyboardEvent) => {
     // Safari ends the composition first; its Enter is then known by its key code alone.
     if (event.nativeEvent.isComposing || event.keyCode === 229) return;
-    if (event.key === "Escape" && live) onStop();
     if (event.key !== "Enter" || event.shiftKey) return;
     event.preventDefault();
     send();
@@ -41,18 +41,18 @@ export function Composer({ live, onSend, onStop }: Props) {
         ref={box}
         rows={1}
         value={question}
-        placeholder="Ask something"
-        aria-label="Ask something"
+        placeholder={texts.ask}
+        aria-label={texts.ask}
         onChange={(event) => setQuestion(event.target.value)}
         onKeyDown={onKeyDown}
       />
       {live ? (
         <button type="button" className="main" onClick={onStop}>
-          Stop
+          {texts.stop}
         </button>
       ) : (
         <button type="submit" className="main" disabled={empty}>
-          Ask
+          {texts.send}
         </button>
       )}
     </form>

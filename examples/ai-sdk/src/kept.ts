@@ -1,8 +1,8 @@
-import type { UIMessage } from "ai";
+import type { ChatMessage } from "./messages";
 
 /** What this browser keeps of a chat. `open`: an answer was asked for, and has not come to its end here. */
 export interface Kept {
-  messages: UIMessage[];
+  messages: ChatMessage[];
   open: boolean;
 }
 
@@ -13,7 +13,11 @@ export function recall(id: string): Kept {
 }
 
 export function keep(id: string, kept: Kept): void {
-  localStorage.setItem(`chat ${id}`, JSON.stringify(kept));
+  try {
+    localStorage.setItem(`chat ${id}`, JSON.stringify(kept));
+  } catch (error) {
+    console.warn("The browser's storage is full: a reload shows less than there was.", error);
+  }
 }
 
 /** The chat's id is in the page's address: whoever has that can follow, and a reload is the same chat. */

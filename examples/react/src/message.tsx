@@ -1,10 +1,8 @@
 import { memo } from "react";
-import Markdown from "react-markdown";
-import remarkGfm from "remark-gfm";
 import type { ChatMessage, ToolUse } from "streaming-lab-client/react";
+import { Markdown } from "./markdown";
 import type { Texts } from "./texts";
 
-const PLUGINS = [remarkGfm];
 const LIVE = ["thinking", "streaming", "reconnecting"];
 
 /** Drawn anew only when the message has changed, which the hook tells by a new object. */
@@ -22,7 +20,7 @@ export const Message = memo(function Message({ message, texts }: { message: Chat
       {tools.map((use) => (
         <ToolCard key={use.id} use={use} texts={texts} />
       ))}
-      {role === "user" ? <p>{text}</p> : text && <Markdown remarkPlugins={PLUGINS}>{text}</Markdown>}
+      {role === "user" ? <p>{text}</p> : text && <Markdown text={text} />}
       {live && !text && <span className="dots" aria-hidden="true" />}
       {status === "stopped" && <p className="note">{code === "unwatched" ? texts.unwatched : texts.status.stopped}</p>}
       {code === "length" && <p className="note">{texts.cutShort}</p>}

@@ -118,6 +118,7 @@ Part = Annotated[
 
 
 class UIMessage(_Sent):
+    id: Any = None
     role: Literal["system", "user", "assistant"]
     parts: list[Part] = Field(max_length=10_000)
 
@@ -144,6 +145,11 @@ class SentChat(_Sent):
     system: str | None = Field(None, description="instructions, as assistant-ui sends them")
     agent: bool | None = None
     temperature: float | None = Field(None, ge=0, le=2, allow_inf_nan=False)
+
+    @property
+    def question(self) -> UIMessage:
+        """The message that is answered."""
+        return self._to_answer[-1]
 
     def prompt(self) -> Prompt:
         """Tell the model what was said. Raises Refusal where there is no question to answer."""

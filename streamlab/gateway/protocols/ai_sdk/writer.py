@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from streamlab.events.event import Event, merge_deltas
 from streamlab.gateway.control import Close, Drain, Open
 from streamlab.gateway.feed import Frame
-from streamlab.gateway.protocols.ai_sdk.message import Message, Told, Version, encode_chunk
+from streamlab.gateway.protocols.ai_sdk.chat import Chat
+from streamlab.gateway.protocols.ai_sdk.message import Json, Message, Told, Version, encode_chunk
 from streamlab.gateway.protocols.sse import STILL_HERE, Body, packet
 from streamlab.gateway.writer import Packet, Writer
 
@@ -16,15 +17,21 @@ LAPSED = "The right to read this answer is over."
 
 
 class MessageWriter(Writer[Body]):
-    """Tells a message, whose id is the run's: so whoever comes back replaces what it has of it."""
+    """Tells a message, whose id is the run's: so whoever comes back replaces what it has of it.
+
+    Where the `chat` is given the question is told, too: as data for the page alone, which no version puts into the
+    message, and which a page that does not know it ignores.
+    """
 
     name = "ai-sdk"
 
-    def __init__(self, version: Version) -> None:
+    def __init__(self, version: Version, chat: Chat | None = None) -> None:
+        self._chat = chat
         self._told = Told(version)
 
     def opening(self, event: Open) -> Sequence[Packet[Body]]:
-        return [packet(encode_chunk({"type": "start", "messageId": event.run_id}))]
+        start = encode_chunk({"type": "start", "messageId": event.run_id})
+        return [packet(start + (encode_chunk(_question(self._chat)) if self._chat else b""))]
 
     def frame(self, frame: Frame) -> Sequence[Packet[Body]]:
         packets, self._told = frame.form(_packets, self._told)
@@ -39,6 +46,10 @@ class MessageWriter(Writer[Body]):
             return [END]
         said = LEAVING if isinstance(event, Drain) else LAPSED
         return [packet(encode_chunk({"type": "error", "errorText": said}))]
+
+
+def _question(chat: Chat) -> Json:
+    return {"type": "data-question", "data": {"id": chat.message, "text": chat.question}, "transient": True}
 
 
 def _packets(frame: Frame, told: Told) -> tuple[list[Packet[Body]], Told]:
