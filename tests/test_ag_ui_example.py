@@ -90,6 +90,7 @@ async def test_an_answer_outlives_its_page(browser: Browser, files: Path, lab: S
         await other.reload()
 
 
+@pytest.mark.soak
 async def test_what_was_refused_is_said(browser: Browser, files: Path, lab: Served) -> None:
     """In the gateway's own sentence; the question stands, and another can be asked."""
     page = await opened(browser, files, f"http://127.0.0.1:{lab.port}/page/index.html?model=none")
@@ -118,6 +119,7 @@ async def test_markdown(browser: Browser, files: Path, lab: Served) -> None:
     assert [address for address in foreign if not address.startswith("data:")] == []
 
 
+@pytest.mark.soak
 async def test_japanese_on_a_phone(browser: Browser, files: Path, lab: Served) -> None:
     """By the browser's language or by the address; nothing is wider than the screen."""
     table = demo_model(text=f"| a | {'b' * 60} |\n| - | - |\n| 傘 | {'c' * 60} |\n\n`{'d' * 60}`")

@@ -159,6 +159,7 @@ def test_an_answer_that_ended_while_the_page_was_away(site: Site) -> None:
         assert answers(page) == [WORDS]
 
 
+@pytest.mark.soak
 def test_a_second_browser_follows_and_stops(site: Site) -> None:
     """For both: they show the same question and answer, also after a reload, that it was stopped, and the run has its
     end.
@@ -224,6 +225,7 @@ def test_a_refused_question_stays_the_last(site: Site) -> None:
         expect(button(page, "Ask again")).to_be_visible()
 
 
+@pytest.mark.soak
 def test_japanese_on_a_phone(site: Site) -> None:
     """By the browser's language or by the address; nothing is wider than the screen, and no word is left in English."""
     context = site.browser.new_context(locale="ja-JP", viewport={"width": 390, "height": 800}, reduced_motion="reduce")

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
+import anyio
 import pytest
 from pydantic import SecretStr
 
@@ -13,10 +14,11 @@ from streamlab.gateway.access import LOCAL, Grant
 from streamlab.gateway.last_runs import LastRuns
 from streamlab.gateway.protocols.ai_sdk.chat import CHAT, Chat
 from streamlab.hub import Hub, Log
+from streamlab.hub.shared import DocumentType
 from tests import shared
 from tests.access import OTHER, SECRET
 from tests.ai_sdk import chat, check_sentence, chunks, said, text
-from tests.conftest import demo_model, until
+from tests.conftest import PATIENCE, demo_model, until
 from tests.gateway import FAST, Served, delta, parse_stream, served
 from tests.shared import Pair
 
@@ -211,3 +213,14 @@ async def test_a_chat_goes_on_at_any_gateway(gateways: Pair) -> None:
     assert b'"type":"abort"' in body
     assert chunks(body)[1]["data"] == {"id": "m", "text": "What is streaming?"}
     assert (await there.client.get(at(sent["id"], "stream"))).status_code == 204
+
+
+async def test_what_another_version_noted_is_replaced(any_hub: Hub) -> None:
+    """Nothing is known of it, and nothing waits for it to go."""
+    chat_id, ada = uuid4().hex, Grant("ada")
+    former = DocumentType(CHAT.name, str.encode, bytes.decode, CHAT.seconds, CHAT.capacity)
+    await LastRuns(former, any_hub.shared).put(ada, chat_id, "no JSON")
+    run = Chat(uuid4().hex)
+    with anyio.fail_after(PATIENCE):
+        await LastRuns(CHAT, any_hub.shared).put(ada, chat_id, run)
+    assert await LastRuns(CHAT, any_hub.shared).get(ada, chat_id) == run
