@@ -10,6 +10,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from components.page.folder import folder
+from components.page.theme import MARK
 
 API = "/api"  # has pages and rules of its own
 
@@ -20,10 +21,10 @@ def is_api(path: str) -> bool:
 
 
 def _inline_scripts() -> list[str]:
-    """Return the hashes of the scripts within the page that Streamlit serves."""
+    """Return the hashes of the scripts within the page that Streamlit serves, and of ours."""
     page = (Path(streamlit.__file__).parent / "static" / "index.html").read_text("utf-8")
     scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
-    return [f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" for script in scripts]
+    return [f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" for script in (*scripts, MARK)]
 
 
 # As strict as streamlit 1.67 allows: it puts styles into the page, compiles what charts compute (Vega), reads its

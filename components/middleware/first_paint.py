@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from components.middleware.changed_body import serve_changed
 from components.middleware.content_policy import is_api
 from components.page.texts import texts
+from components.page.theme import MARK
 
 logger = logging.getLogger(__name__)
 
@@ -72,16 +73,17 @@ def _painted(body: bytes) -> bytes:
 
 
 def _outline() -> str:
-    light, dark = (
-        {name: st.get_option(f"theme.{theme}.{name}") for name in ("backgroundColor", "secondaryBackgroundColor")}
+    shades = {
+        theme: f"--ground: {st.get_option(f'theme.{theme}.backgroundColor')};"
+        f" --shade: {st.get_option(f'theme.{theme}.secondaryBackgroundColor')};"
         for theme in ("light", "dark")
-    )
+    }
     bars = '<i style="width: 40%; height: 2rem"></i><i></i><i></i><i style="width: 70%"></i>'
-    return f"""<div class="{OUTLINE}" aria-hidden="true"><style>
-.{OUTLINE} {{ --ground: {light["backgroundColor"]}; --shade: {light["secondaryBackgroundColor"]}; }}
-@media (prefers-color-scheme: dark) {{
-    .{OUTLINE} {{ --ground: {dark["backgroundColor"]}; --shade: {dark["secondaryBackgroundColor"]}; }}
-}}
+    return f"""<div class="{OUTLINE}" aria-hidden="true"><script>{MARK}</script><style>
+.{OUTLINE} {{ {shades["light"]} }}
+@media (prefers-color-scheme: dark) {{ .{OUTLINE} {{ {shades["dark"]} }} }}
+.{OUTLINE}[data-theme="Light"] {{ {shades["light"]} }}
+.{OUTLINE}[data-theme="Dark"] {{ {shades["dark"]} }}
 .{OUTLINE} {{ display: flex; position: fixed; inset: 0; background: var(--ground); }}
 .{OUTLINE} aside {{ flex: none; width: 300px; background: var(--shade); }}
 .{OUTLINE} main {{ flex: 1; padding: 6rem 5rem 1rem; }}

@@ -1,7 +1,8 @@
-"""The sidebar's foot: the language."""
+"""The sidebar's foot: the language, and light or dark."""
 
 import streamlit as st
 
+from components.page import theme
 from components.page.lab import engine
 from components.page.session import session
 from components.page.texts import LANGUAGE_KEY, LANGUAGES, t
@@ -29,15 +30,17 @@ def choose_language() -> None:
 
 
 def draw() -> None:
-    """Draw the choice of the language, and name the one that is chosen to the browser."""
-    st.sidebar.selectbox(
-        t("sidebar.language"),
-        LANGUAGES,
-        format_func=LANGUAGES.__getitem__,
-        key=LANGUAGE_KEY,
-        on_change=lambda: setattr(session(), "language_chosen", True),
-        label_visibility="collapsed",
-        width=140,
-    )
+    """Draw the two choices, and name the language that is chosen to the browser."""
+    with st.sidebar.container(horizontal=True, vertical_alignment="center"):
+        st.selectbox(
+            t("sidebar.language"),
+            LANGUAGES,
+            format_func=LANGUAGES.__getitem__,
+            key=LANGUAGE_KEY,
+            on_change=lambda: setattr(session(), "language_chosen", True),
+            label_visibility="collapsed",
+            width=116,
+        )
+        theme.draw()
     with st.sidebar:
         _name_language(key="language", data=st.session_state[LANGUAGE_KEY], height=0)
