@@ -15,7 +15,7 @@ dev: $(VENV)/run.stamp ## the same, and pages reload when a file of theirs is sa
 	$(BIN)/streamlit run app.py --server.fileWatcherType=auto --server.runOnSave=true
 
 test: lint $(VENV)/local.stamp browser redis nginx proxies ## all tests, after the checks
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not soak"
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not soak"
 
 soak: $(VENV)/dev.stamp $(VENV)/local.stamp browser redis nginx proxies ## the tests that take long
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m soak
