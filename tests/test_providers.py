@@ -1,19 +1,22 @@
 """The seam to the providers: whose a model is, and what each provider's clients are and send."""
 
+import json
 from contextlib import closing
 
 import httpx2
 import pytest
 from langchain_openai import ChatOpenAI
 from openai.resources.chat import Completions
+from pydantic import SecretStr
 
 from streamlab.models.catalog import KINDS, Models, provider_kind
 from streamlab.models.options import DEFAULT_TEMPERATURE
 from streamlab.models.provider import Provider, StockOptions
 from streamlab.models.providers.demo import Demo
 from streamlab.models.providers.openai import OpenAI
-from streamlab.settings import Settings
-from tests.conftest import demo_model, http, provider, raw_endpoint, sse
+from streamlab.settings import NamedEndpoint, Settings
+from tests.conftest import MakeLab, demo_model, http, provider, raw_endpoint, sse
+from tests.events import end
 
 KEY = "sk-this-is-a-secret-of-the-owner"
 
@@ -38,6 +41,57 @@ def stock(models: Models, name: str, options: StockOptions) -> ChatOpenAI:
 def test_every_name_is_somebody_s(name: str, kind: type[Provider]) -> None:
     """Also a name that nobody has: the last provider asks its server."""
     assert provider_kind(name) is kind
+
+
+@pytest.mark.parametrize(
+    ("name", "of", "asked"),
+    [
+        ("home:llama3:8b", "home", "llama3:8b"),
+        ("home:", "home", ""),
+        ("home", "openai", "home"),
+        ("llama3:8b", "openai", "llama3:8b"),
+        ("other:m", "openai", "other:m"),
+        ("home/x:7b", "openai", "home/x:7b"),
+        ("openai:gpt-4.1", "openai", "gpt-4.1"),
+        ("demo?rate=9", "demo", "demo?rate=9"),
+    ],
+)
+def test_only_a_name_of_the_settings_before_the_first_colon_is_an_endpoint_s(name: str, of: str, asked: str) -> None:
+    """What follows is the model's name there, with all its colons."""
+    settings = Settings(
+        _env_file=None, openai_base_url="http://127.0.0.1:9/v1", lab_endpoints="home=http://127.0.0.1:8/v1"
+    )
+    with closing(Models(settings, "http://127.0.0.1:7/v1")) as models:
+        assert models.provider(name).name == of
+        for made in (models.chat_model(name, DEFAULT_TEMPERATURE), stock(models, name, StockOptions(timeout=1))):
+            assert isinstance(made, ChatOpenAI)
+            assert made.model_name == asked
+            assert made.openai_api_base == {"home": "http://127.0.0.1:8/v1", "demo": "http://127.0.0.1:7/v1"}.get(
+                of, "http://127.0.0.1:9/v1"
+            )
+
+
+@pytest.mark.anyio
+async def test_named_endpoints_are_asked_with_their_own_keys_at_their_own_addresses(
+    make_lab: MakeLab, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Mended like any other; and the log says of which variable an address was."""
+    listed = http(json.dumps({"object": "list", "data": [{"id": "llama3:8b"}]}).encode(), kind="application/json")
+    lost = http(b"{}", "404 Not Found", "application/json")
+    with raw_endpoint(lost, listed, listed, http(sse("hi"))) as one, raw_endpoint(listed) as other:
+        endpoints = (
+            NamedEndpoint(name="one", address=one.base_url.removesuffix("/v1"), key=SecretStr(KEY)),
+            NamedEndpoint(name="two", address=other.base_url),
+        )
+        settings = Settings(_env_file=None, lab_endpoints=endpoints)
+        with closing(Models(settings, "http://127.0.0.1:9/v1")) as models:
+            assert await models.names() == ("one:llama3:8b", "two:llama3:8b", "demo")
+            assert end(await make_lab(models).run("one:llama3:8b")).status == "completed"
+    assert one.requests[-1]["model"] == "llama3:8b"
+    assert all(f"authorization: bearer {KEY}" in head.lower() for head in one.headers)
+    assert not any(KEY in head for head in other.headers)
+    (said,) = (record.getMessage() for record in caplog.records)
+    assert said == f"LAB_ENDPOINTS: the server answers at {one.base_url}, which is used"
 
 
 def test_providers_are_told_apart() -> None:

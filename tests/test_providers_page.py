@@ -25,7 +25,7 @@ def test_a_provider_that_names_no_models_is_said(language: str) -> None:
             app = visit(language)
             said = words["providers.no_models"].format(address=f"`{endpoint.base_url}`")
             assert warned(app) == [f"{said}  \n{words['providers.only_demo']}"]
-            assert advice(app, language) == words["providers.no_models_next"]
+            assert advice(app, language) == words["providers.no_models_next"].format(address="OPENAI_BASE_URL")
             assert app.selectbox(key="settings.model").options == [words["settings.demo_name"]]
         with serving(openai_base_url=endpoint.base_url, lab_models=("one",)):
             assert warned(visit(language)) == []
@@ -49,7 +49,7 @@ def test_a_provider_that_does_not_answer_is_said_above_the_input(language: str) 
             assert warning == (said if models else f"{said}  \n{words['providers.only_demo']}")
             why = advice(app, language)
             assert words["error.provider_unavailable"] in why
-            assert words["providers.check_server"] in why
+            assert words["providers.check_server"].format(address="OPENAI_BASE_URL") in why
             assert words["providers.again"] in why
             assert not {"ada", "pass-word", "hidden"} & set(re.findall(r"[\w-]+", warning + why))
             assert warning not in [each.value for each in app.main.warning]
@@ -64,9 +64,29 @@ def test_nobody_is_told_to_choose_another_model_where_there_is_none(language: st
     assert not re.search("another model|faster model|demo model|別のモデル|速いモデル|デモモデル", text)
 
 
-def advice(app: AppTest, language: str) -> str:
-    (why,) = (each for each in app.expander if each.label == texts(language)["providers.why"])
-    return str(why.markdown[0].value)
+@languages
+def test_of_several_servers_each_that_fails_is_said(language: str) -> None:
+    """With the variables that are its own; the demo model stands in only where nothing else answers."""
+    words = texts(language)
+    refusal = http(b'{"error": {"message": "no"}}', "401 Unauthorized", "application/json")
+    listed = http(b'{"object": "list", "data": [{"id": "m"}]}', kind="application/json")
+    with raw_endpoint(refusal) as one, raw_endpoint(listed) as other:
+        fails = words["providers.fails"].format(address=f"`{one.base_url}`")
+        named = f"one-a={one.base_url},two={one.base_url}"
+        with serving(lab_endpoints=named):
+            app = visit(language)
+            assert warned(app) == [f"{fails}  \n{words['providers.only_demo']}"] * 2
+            assert words["providers.check_key"].format(variable="ONE_A_API_KEY") in advice(app, language, 0)
+            assert words["providers.check_key"].format(variable="TWO_API_KEY") in advice(app, language, 1)
+        with serving(lab_endpoints=f"{named},three={other.base_url}"):
+            app = visit(language)
+            assert warned(app) == [fails] * 2
+            assert app.selectbox(key="settings.model").options == ["three:m", words["settings.demo_name"]]
+
+
+def advice(app: AppTest, language: str, number: int = 0) -> str:
+    why = [each for each in app.expander if each.label == texts(language)["providers.why"]]
+    return str(why[number].markdown[0].value)
 
 
 def warned(app: AppTest) -> list[str]:

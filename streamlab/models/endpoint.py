@@ -39,12 +39,14 @@ class Endpoint:
 
     An address that ends in its version, as the documentation of servers has it, is used as it stands. Any other is
     tried, and mended where the server answers at another: once, and again after a while if no server answered.
+    `variable` is what it was typed into.
     """
 
-    def __init__(self, given: str, key: str, http: httpx2.Client) -> None:
+    def __init__(self, given: str, key: str, http: httpx2.Client, variable: str = "OPENAI_BASE_URL") -> None:
         self._candidates = candidates(given)
         self._key = key
         self._http = http
+        self._variable = variable
         self._lock = threading.Lock()
         self._settled = bool(_SCHEME.match(given) and _VERSION.search(urlsplit(given).path.rstrip("/")))
         self._try_at = 0.0
@@ -92,7 +94,8 @@ class Endpoint:
     def _settle(self, address: str) -> None:
         self._settled = True
         if address != self._address:
-            logger.warning("OPENAI_BASE_URL: the server answers at %s, which is used", shown_address(address))
+            shown = shown_address(address)
+            logger.warning("%s: the server answers at %s, which is used", self._variable, shown)
             self._address = address
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol, Self
+from typing import ClassVar, Literal, NamedTuple, Protocol, Self
 
 import httpx2
 from langchain_core.language_models import BaseChatModel
@@ -34,23 +34,33 @@ class StockOptions:
     chunk_timer: bool = True
 
 
+class Variables(NamedTuple):
+    """The variables that hold a provider's address and its key."""
+
+    address: str
+    key: str
+
+
 class Unlisted(Exception):
     """The server at `address`, which holds nothing secret, did not say which models it has.
 
-    `failure` is what happened; None where it answered, but with no list.
+    `failure` is what happened; None where it answered, but with no list. `variables` name what is set of it.
     """
 
-    def __init__(self, address: str, failure: Failure | None) -> None:
+    def __init__(self, provider: str, variables: Variables, address: str, failure: Failure | None) -> None:
         why = f"{failure.code} {failure.detail or ''}".strip() if failure else "its answer is no list"
-        super().__init__(f"the models at {address} could not be listed: {why}")
+        super().__init__(f"the models of {provider} at {address} could not be listed: {why}")
+        self.provider = provider
+        self.variables = variables
         self.address = address
         self.failure = failure
 
 
 class Provider(Protocol):
-    """A server of models, and how it is asked."""
+    """A server of models, and how it is asked. Of its class can be asked what is true of all its kind."""
 
-    name: ClassVar[str]
+    name: str
+    """What stands before the colon of its models' names, where anything does."""
     free: ClassVar[bool]
     """Whether its answers certainly cost nothing."""
     takes_seed: ClassVar[bool]
@@ -72,7 +82,7 @@ class Provider(Protocol):
 
     @classmethod
     def has(cls, model: str) -> bool:
-        """Tell whether a model of this name is its own."""
+        """Tell whether a model of this name is one of its kind, but for endpoints that the settings name."""
 
     def close(self) -> None:
         """End what was started for it."""

@@ -16,10 +16,10 @@ from streamlab.models.endpoint import Endpoint
 from streamlab.models.failures import Failure
 from streamlab.models.network import network_failure
 from streamlab.models.options import DEFAULT_TEMPERATURE
-from streamlab.models.provider import Fault, StockOptions, Unlisted
+from streamlab.models.provider import Fault, StockOptions, Unlisted, Variables
 from streamlab.models.providers.chat_openai import CompatibleChatOpenAI, give_plain_chunks
 from streamlab.models.server_errors import server_failure
-from streamlab.settings import Settings
+from streamlab.settings import NamedEndpoint, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,8 @@ def openai_failure(error: Exception) -> Failure | None:
 class OpenAI:
     """An endpoint at `base_url`; `http` is the client that all of the app's chains share."""
 
-    name: ClassVar[str] = "openai"
+    name: str = "openai"
+    variables: Variables = Variables("OPENAI_BASE_URL", "OPENAI_API_KEY")
     free: ClassVar[bool] = False
     takes_seed: ClassVar[bool] = False  # not every compatible server does
     takes_tools: ClassVar[bool] = True
@@ -63,7 +64,7 @@ class OpenAI:
         self.configured = bool(base_url or key)
         self._key = key or SecretStr("none")  # a local server needs no key, but the client insists on one
         self._http = http
-        self._endpoint = Endpoint(base_url or OPENAI_URL, self._key.get_secret_value(), http)
+        self._endpoint = Endpoint(base_url or OPENAI_URL, self._key.get_secret_value(), http, self.variables.address)
         self.address = self._endpoint.address
 
     @classmethod
@@ -88,9 +89,9 @@ class OpenAI:
         try:
             models = list(client.models.list())
         except Exception as error:  # the client breaks in many ways on what is no list of models
-            raise Unlisted(self._endpoint.shown, _no_list(error)) from error
+            raise Unlisted(self.name, self.variables, self._endpoint.shown, _no_list(error)) from error
         if not models:
-            raise Unlisted(self._endpoint.shown, None)
+            raise Unlisted(self.name, self.variables, self._endpoint.shown, None)
         if address != OPENAI_URL:
             return tuple(model.id for model in models)
         models.sort(key=lambda model: model.created, reverse=True)
@@ -99,7 +100,7 @@ class OpenAI:
     def chat_model(self, name: str, temperature: float, fault: Fault = "none") -> BaseChatModel:
         """Make the app's client; with the fault `key` it never holds the right one."""
         model = CompatibleChatOpenAI(
-            model=name,
+            model=self._bare(name),
             base_url=self.address(),
             openai_proxy=None,  # nor one of OPENAI_PROXY, with which LangChain refuses the connections given here
             http_socket_options=(),  # else it warns that proxies are not heeded; our connections heed them
@@ -124,7 +125,7 @@ class OpenAI:
         if options.streaming is not None:
             given["streaming"] = options.streaming
         return ChatOpenAI(
-            model=name,
+            model=self._bare(name),
             base_url=self.address(),
             openai_proxy=None,  # nor one of OPENAI_PROXY, with which LangChain refuses the connections given here
             http_socket_options=(),  # else it warns that proxies are not heeded; our connections heed them
@@ -142,6 +143,23 @@ class OpenAI:
             http_async_client=http_async_client,
             **given,
         )
+
+    def _bare(self, name: str) -> str:
+        """Return the name by which the server knows a model."""
+        return name.removeprefix(f"{self.name}:")
+
+
+class NamedOpenAI(OpenAI):
+    """A compatible endpoint that LAB_ENDPOINTS names; its models' names begin with that name."""
+
+    def __init__(self, endpoint: NamedEndpoint, http: httpx2.Client) -> None:
+        self.name = endpoint.name
+        self.variables = Variables("LAB_ENDPOINTS", endpoint.key_variable)
+        super().__init__(endpoint.address, endpoint.key, http)
+
+    def list_models(self) -> tuple[str, ...]:
+        """Ask the server, and put its name before those of its models."""
+        return tuple(f"{self.name}:{model}" for model in super().list_models())
 
 
 def _sent(temperature: float) -> float | None:
