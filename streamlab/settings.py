@@ -42,6 +42,7 @@ _BASE_URL = re.compile(
     r"https?://[^/]|(localhost|\[[\da-f:.]+\]|[\w-]+(\.[\w-]+)+|[\w.-]+(?=:\d))(:\d+)?([/?]|$)", re.IGNORECASE
 )
 
+ADDRESS = "an address that begins with http:// or https://"
 KEY = "a key of the provider: ASCII characters without spaces"
 # What stands before the colon of a model's name here already, or may be taken for it.
 RESERVED = ("demo", "local", "openai", "anthropic", "google", "google_genai", "azure", "azure_openai")
@@ -205,8 +206,10 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore")
 
     openai_api_key: Key | None = Field(None, description=KEY)
-    openai_base_url: BaseUrl | None = Field(None, description="an address that begins with http:// or https://")
-    openai_api_base: BaseUrl | None = Field(None, description="an address that begins with http:// or https://")
+    openai_base_url: BaseUrl | None = Field(None, description=ADDRESS)
+    openai_api_base: BaseUrl | None = Field(None, description=ADDRESS)
+    anthropic_api_key: Key | None = Field(None, description=KEY)
+    anthropic_base_url: BaseUrl | None = Field(None, description=ADDRESS)
     lab_endpoints: Annotated[
         tuple[NamedEndpoint, ...], NoDecode, BeforeValidator(_endpoints), AfterValidator(_differently_named)
     ] = Field(

@@ -8,6 +8,8 @@ from streamlit.testing.v1 import AppTest
 from components.page.providers import ADVICE
 from components.page.texts import texts
 from streamlab.models.failures import CODES, Code
+from streamlab.models.provider import INSTALL
+from streamlab.models.providers import packages
 from tests import chat_page
 from tests.chat_page import FAST, checked, closed_port, visit
 from tests.conftest import http, raw_endpoint
@@ -82,6 +84,23 @@ def test_of_several_servers_each_that_fails_is_said(language: str) -> None:
             app = visit(language)
             assert warned(app) == [fails] * 2
             assert app.selectbox(key="settings.model").options == ["three:m", words["settings.demo_name"]]
+
+
+@languages
+def test_a_package_that_is_missing_is_named_with_the_line_that_installs_it(
+    language: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also where LAB_MODELS says which models there are, and in the log; the app starts without it."""
+    words = texts(language)
+    monkeypatch.setattr(packages, "find_spec", lambda name: None)
+    for models in ((), ("anthropic:claude-opus-5", FAST)):
+        with serving(anthropic_api_key="key-123", lab_models=models):
+            app = visit(language)
+            (warning,) = warned(app)
+            named = {"package": "`langchain-anthropic`", "variable": "ANTHROPIC_API_KEY"}
+            assert warning.startswith(words["providers.missing"].format(**named))
+            assert advice(app, language) == words["providers.missing_next"].format(command=f"`{INSTALL}`")
+            assert INSTALL in caplog.text
 
 
 def advice(app: AppTest, language: str, number: int = 0) -> str:

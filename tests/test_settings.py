@@ -93,7 +93,7 @@ def test_a_wrong_value_is_named_with_what_is_allowed_and_not_told(
 
 def test_all_wrong_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """One line each, none of which tells a key that was put in its place."""
-    keys = ("openai_api_key", "gateway_tokens", "gateway_token", "gateway_metrics_token")
+    keys = ("openai_api_key", "anthropic_api_key", "gateway_tokens", "gateway_token", "gateway_metrics_token")
     fitting = (*keys, "lab_models", "lab_access_code", "lab_hosts")
     wrong = [name for name in Settings.model_fields if name not in fitting]
     problem = refused(monkeypatch, **dict.fromkeys(wrong, SECRET))

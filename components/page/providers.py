@@ -7,7 +7,7 @@ from components.page.lab import engine
 from components.page.texts import t
 from streamlab.demo_model import is_demo
 from streamlab.models.failures import Code, Failure
-from streamlab.models.provider import Unlisted
+from streamlab.models.provider import INSTALL, Unlisted
 
 # What to do where an answer's advice is of no use: to ask again, or to choose another model while there is none.
 ADVICE: dict[Code, str] = {
@@ -30,8 +30,7 @@ def draw(place: DeltaGenerator) -> None:
     only_demo = not lab.settings.lab_models and is_demo(lab.portal.call(lab.models.names)[0])
     with place:
         for unlisted in lab.portal.call(lab.models.unlisted):
-            key = "providers.fails" if unlisted.failure else "providers.no_models"
-            lines = [t(key, address=f"`{unlisted.address}`")]
+            lines = [_what(unlisted)]
             if only_demo:
                 lines.append(t("providers.only_demo"))
             st.warning("  \n".join(lines), icon=":material/cloud_off:")
@@ -40,7 +39,15 @@ def draw(place: DeltaGenerator) -> None:
                 st.markdown(_advice(unlisted))
 
 
+def _what(unlisted: Unlisted) -> str:
+    if unlisted.missing:
+        return t("providers.missing", package=f"`{unlisted.missing}`", variable=unlisted.variables.key)
+    return t("providers.fails" if unlisted.failure else "providers.no_models", address=f"`{unlisted.address}`")
+
+
 def _advice(unlisted: Unlisted) -> str:
+    if unlisted.missing:
+        return t("providers.missing_next", command=f"`{INSTALL}`")
     if unlisted.failure is None:
         return t("providers.no_models_next", address=unlisted.variables.address)
     return "  \n".join((t(f"error.{unlisted.failure.code}"), _next(unlisted, unlisted.failure), t("providers.again")))

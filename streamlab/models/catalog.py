@@ -15,6 +15,7 @@ from streamlab.models.connections import http_client
 from streamlab.models.failures import Failure, common_failure
 from streamlab.models.network import network_failure
 from streamlab.models.provider import Fault, Provider, StockOptions, Unlisted
+from streamlab.models.providers.anthropic import Anthropic
 from streamlab.models.providers.demo import Demo
 from streamlab.models.providers.local import Local
 from streamlab.models.providers.openai import NamedOpenAI, OpenAI
@@ -25,15 +26,15 @@ logger = logging.getLogger(__name__)
 _LOOK_UP_AGAIN = 30.0  # seconds after a failure
 _FIRST_LOOK = 3.0  # seconds that a page waits for it
 
-KINDS: tuple[type[Provider], ...] = (Demo, Local, OpenAI)  # the last takes every name
+KINDS: tuple[type[Provider], ...] = (OpenAI, Anthropic, Demo, Local)  # as the picker has them
 
 
 def provider_kind(model: str) -> type[Provider]:
     """Find of what kind the model's provider is, of which can be asked what is true of all its kind.
 
-    An endpoint that the settings name is of the last kind; whose model it is exactly, `Models` knows.
+    OpenAI's takes what is no other's, also the endpoints that the settings name, which `Models` tells apart.
     """
-    return next(kind for kind in KINDS if kind.has(model))
+    return next((kind for kind in KINDS if kind.has(model)), OpenAI)
 
 
 CLASSIFIERS = (network_failure, *dict.fromkeys(kind.failure for kind in KINDS), common_failure)
@@ -123,7 +124,7 @@ class Models:
             await self._looked_up.wait()
         named = bool(self._settings.lab_models)
         found = filter(None, (self._unlisted.get(provider.name) for provider in self._providers))
-        return tuple(each for each in found if each.failure or not named)
+        return tuple(each for each in found if each.failure or each.missing or not named)
 
     def chat_model(self, name: str, temperature: float, fault: Fault = "none") -> BaseChatModel:
         """Return the app's client for a model. May block for a while where the server's address is mended."""

@@ -105,6 +105,8 @@ class _Gathering:
         self._open.add(reads)
 
         def closed() -> None:
+            if reads not in self._open:
+                return
             self._open.discard(reads)
             if not reads.used and response.num_bytes_downloaded > ONE_READ:
                 _not_gathered("it is read by another way")
@@ -167,7 +169,10 @@ class _Closing(httpx2.SyncByteStream):
         self._closed = closed
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self._stream)
+        try:
+            yield from self._stream
+        finally:
+            self._closed()  # not every client closes what it has not read to its end
 
     def close(self) -> None:
         self._closed()

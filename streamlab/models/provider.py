@@ -8,8 +8,12 @@ import httpx2
 from langchain_core.language_models import BaseChatModel
 
 from streamlab.models.failures import Failure
+from streamlab.models.network import network_failure
 from streamlab.models.options import DEFAULT_TEMPERATURE
 from streamlab.settings import Settings
+
+INSTALL = "pip install --no-deps -r requirements-providers.txt"  # the packages of providers that have some of their own
+LOOK_UP_TIMEOUT = 5.0  # seconds that a list of models may take
 
 Fault = Literal["none", "key", "rate_limit", "error", "slow", "stall", "cut", "garbage", "time_limit"]
 
@@ -45,15 +49,36 @@ class Unlisted(Exception):
     """The server at `address`, which holds nothing secret, did not say which models it has.
 
     `failure` is what happened; None where it answered, but with no list. `variables` name what is set of it.
+    It was not even asked where the package that asks it is `missing`.
     """
 
-    def __init__(self, provider: str, variables: Variables, address: str, failure: Failure | None) -> None:
+    def __init__(
+        self, provider: str, variables: Variables, address: str, failure: Failure | None, missing: str | None = None
+    ) -> None:
         why = f"{failure.code} {failure.detail or ''}".strip() if failure else "its answer is no list"
+        if missing:
+            why = f"{missing} is not installed: {INSTALL}"
         super().__init__(f"the models of {provider} at {address} could not be listed: {why}")
         self.provider = provider
         self.variables = variables
         self.address = address
         self.failure = failure
+        self.missing = missing
+
+
+def sent(temperature: float) -> float | None:
+    """Leave the default out of what is sent: some models accept no other and some not even that."""
+    return None if temperature == DEFAULT_TEMPERATURE else temperature
+
+
+def list_failure(error: Exception, classify: Callable[[Exception], Failure | None]) -> Failure | None:
+    """Name what kept a list of models from us; None where the server answered with something else."""
+    match failure := network_failure(error) or classify(error):
+        case Failure(code="model_not_found" | "bad_request"):
+            return None
+        case Failure(code="timeout" | "connection_lost"):  # whose sentences are about an answer
+            return Failure("provider_unavailable")
+    return failure
 
 
 class Provider(Protocol):
@@ -66,6 +91,8 @@ class Provider(Protocol):
     takes_seed: ClassVar[bool]
     takes_tools: ClassVar[bool]
     """Whether its models can be given tools."""
+    speaks_openai: ClassVar[bool]
+    """Whether the bodies of its answers are what `chunks.ChunkReader` reads."""
     faults: ClassVar[tuple[Fault, ...]]
     """What can be made to go wrong with its models."""
     wrong_key: ClassVar[str]

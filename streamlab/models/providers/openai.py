@@ -14,9 +14,7 @@ from pydantic import SecretStr
 from streamlab.models.connections import TIMEOUT, async_http_client
 from streamlab.models.endpoint import Endpoint
 from streamlab.models.failures import Failure
-from streamlab.models.network import network_failure
-from streamlab.models.options import DEFAULT_TEMPERATURE
-from streamlab.models.provider import Fault, StockOptions, Unlisted, Variables
+from streamlab.models.provider import LOOK_UP_TIMEOUT, Fault, StockOptions, Unlisted, Variables, list_failure, sent
 from streamlab.models.providers.chat_openai import CompatibleChatOpenAI, give_plain_chunks
 from streamlab.models.server_errors import server_failure
 from streamlab.settings import NamedEndpoint, Settings
@@ -24,7 +22,6 @@ from streamlab.settings import NamedEndpoint, Settings
 logger = logging.getLogger(__name__)
 
 OPENAI_URL = "https://api.openai.com/v1"  # said explicitly: the client takes an empty OPENAI_BASE_URL for an address
-_LOOK_UP_TIMEOUT = 5.0  # seconds
 _CHAT = re.compile(r"gpt-\d|o\d")
 _OTHER = re.compile(r"audio|realtime|image|transcribe|tts|search|instruct|codex|embedding|\d{4}-\d\d-\d\d")
 
@@ -56,6 +53,7 @@ class OpenAI:
     free: ClassVar[bool] = False
     takes_seed: ClassVar[bool] = False  # not every compatible server does
     takes_tools: ClassVar[bool] = True
+    speaks_openai: ClassVar[bool] = True
     faults: ClassVar[tuple[Fault, ...]] = ("none", "key", "time_limit")  # the server obeys nobody
     wrong_key: ClassVar[str] = "wrong-key-on-purpose"
     failure: ClassVar[Callable[[Exception], Failure | None]] = staticmethod(openai_failure)
@@ -74,8 +72,8 @@ class OpenAI:
 
     @classmethod
     def has(cls, model: str) -> bool:
-        """Take every name: only the server knows which there are."""
-        return True
+        """Tell by the prefix; names without any are its own, too, for only the server knows which there are."""
+        return model.startswith("openai:")
 
     def close(self) -> None:
         """Do nothing: it is nobody's child."""
@@ -84,12 +82,13 @@ class OpenAI:
         """Ask the server; of OpenAI's own list keep what chats, the newest first."""
         address, key = self.address(), self._key.get_secret_value()
         client = openai.OpenAI(
-            base_url=address, api_key=key, max_retries=0, timeout=_LOOK_UP_TIMEOUT, http_client=self._http
+            base_url=address, api_key=key, max_retries=0, timeout=LOOK_UP_TIMEOUT, http_client=self._http
         )
         try:
             models = list(client.models.list())
         except Exception as error:  # the client breaks in many ways on what is no list of models
-            raise Unlisted(self.name, self.variables, self._endpoint.shown, _no_list(error)) from error
+            failure = list_failure(error, openai_failure)
+            raise Unlisted(self.name, self.variables, self._endpoint.shown, failure) from error
         if not models:
             raise Unlisted(self.name, self.variables, self._endpoint.shown, None)
         if address != OPENAI_URL:
@@ -105,7 +104,7 @@ class OpenAI:
             openai_proxy=None,  # nor one of OPENAI_PROXY, with which LangChain refuses the connections given here
             http_socket_options=(),  # else it warns that proxies are not heeded; our connections heed them
             api_key=SecretStr(self.wrong_key) if fault == "key" else self._key,
-            temperature=_sent(temperature),
+            temperature=sent(temperature),
             streaming=True,
             stream_usage=True,
             stream_chunk_timeout=None,  # how long a chunk may take is the run's to say; this would be a timer for each
@@ -130,7 +129,7 @@ class OpenAI:
             openai_proxy=None,  # nor one of OPENAI_PROXY, with which LangChain refuses the connections given here
             http_socket_options=(),  # else it warns that proxies are not heeded; our connections heed them
             api_key=self._key,
-            temperature=_sent(options.temperature),
+            temperature=sent(options.temperature),
             max_tokens=options.max_tokens,
             seed=options.seed if self.takes_seed else None,
             stream_usage=True,
@@ -160,21 +159,6 @@ class NamedOpenAI(OpenAI):
     def list_models(self) -> tuple[str, ...]:
         """Ask the server, and put its name before those of its models."""
         return tuple(f"{self.name}:{model}" for model in super().list_models())
-
-
-def _sent(temperature: float) -> float | None:
-    """Leave the default out of what is sent: some models accept no other and some not even that."""
-    return None if temperature == DEFAULT_TEMPERATURE else temperature
-
-
-def _no_list(error: Exception) -> Failure | None:
-    """Name what kept a list of models from us; None where the server answered with something else."""
-    match failure := network_failure(error) or openai_failure(error):
-        case Failure(code="model_not_found" | "bad_request"):
-            return None
-        case Failure(code="timeout" | "connection_lost"):  # whose sentences are about an answer
-            return Failure("provider_unavailable")
-    return failure
 
 
 def _chats(name: str) -> bool:
