@@ -210,6 +210,13 @@ class Settings(BaseSettings):
     openai_api_base: BaseUrl | None = Field(None, description=ADDRESS)
     anthropic_api_key: Key | None = Field(None, description=KEY)
     anthropic_base_url: BaseUrl | None = Field(None, description=ADDRESS)
+    google_api_key: Key | None = Field(None, description=KEY)
+    google_gemini_base_url: BaseUrl | None = Field(None, description=ADDRESS)
+    azure_openai_api_key: Key | None = Field(None, description=KEY)
+    azure_openai_endpoint: BaseUrl | None = Field(None, description=ADDRESS)
+    openai_api_version: Annotated[str, Field(pattern=r"^(\d{4}-\d\d-\d\d(-preview)?|preview|latest)$")] | None = Field(
+        None, description="a version of Azure OpenAI's API, such as 2024-10-21"
+    )
     lab_endpoints: Annotated[
         tuple[NamedEndpoint, ...], NoDecode, BeforeValidator(_endpoints), AfterValidator(_differently_named)
     ] = Field(

@@ -45,6 +45,13 @@ WRONG = {
         SECRET,
     ],
     "openai_api_base": ["ftp://host/v1", "http://", SECRET],
+    "anthropic_api_key": ["a b"],
+    "anthropic_base_url": ["ftp://host", SECRET],
+    "google_api_key": ["a b"],
+    "google_gemini_base_url": ["ftp://host", SECRET],
+    "azure_openai_api_key": ["a b"],
+    "azure_openai_endpoint": ["ftp://host", SECRET],
+    "openai_api_version": ["v1", "2024", SECRET],
     "lab_endpoints": [
         "groq",
         "=http://host",
@@ -93,7 +100,7 @@ def test_a_wrong_value_is_named_with_what_is_allowed_and_not_told(
 
 def test_all_wrong_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """One line each, none of which tells a key that was put in its place."""
-    keys = ("openai_api_key", "anthropic_api_key", "gateway_tokens", "gateway_token", "gateway_metrics_token")
+    keys = [name for name in Settings.model_fields if name.endswith(("_api_key", "_token", "_tokens"))]
     fitting = (*keys, "lab_models", "lab_access_code", "lab_hosts")
     wrong = [name for name in Settings.model_fields if name not in fitting]
     problem = refused(monkeypatch, **dict.fromkeys(wrong, SECRET))

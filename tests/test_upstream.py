@@ -80,6 +80,26 @@ async def test_chat_anthropic_asks_over_the_clients_that_it_keeps() -> None:
     assert len(endpoint.headers) == 2
 
 
+# langchain-google-genai
+
+
+@pytest.mark.anyio
+async def test_chat_google_asks_over_the_client_that_it_keeps() -> None:
+    """By the name that it has here; over connections of ours."""
+    pytest.importorskip("langchain_google_genai", reason="`make providers` installs it")
+    with (
+        raw_endpoint(http(b"{}", "401 No", "application/json")) as endpoint,
+        asking(google_api_key="key-1234567", google_gemini_base_url=endpoint.base_url) as models,
+    ):
+        model = models.chat_model("google_genai:m", DEFAULT_TEMPERATURE)
+        assert vars(model)["client"]._api_client._httpx_client is models._http
+        with pytest.raises(Exception, match="401"):
+            read(model)
+        with pytest.raises(Exception, match="401"):
+            await aread(model)
+    assert len(endpoint.headers) == 2
+
+
 # httpcore2
 
 

@@ -16,7 +16,9 @@ from streamlab.models.failures import Failure, common_failure
 from streamlab.models.network import network_failure
 from streamlab.models.provider import Fault, Provider, StockOptions, Unlisted
 from streamlab.models.providers.anthropic import Anthropic
+from streamlab.models.providers.azure import Azure
 from streamlab.models.providers.demo import Demo
+from streamlab.models.providers.google import Google
 from streamlab.models.providers.local import Local
 from streamlab.models.providers.openai import NamedOpenAI, OpenAI
 from streamlab.settings import Settings
@@ -26,7 +28,7 @@ logger = logging.getLogger(__name__)
 _LOOK_UP_AGAIN = 30.0  # seconds after a failure
 _FIRST_LOOK = 3.0  # seconds that a page waits for it
 
-KINDS: tuple[type[Provider], ...] = (OpenAI, Anthropic, Demo, Local)  # as the picker has them
+KINDS: tuple[type[Provider], ...] = (OpenAI, Anthropic, Google, Azure, Demo, Local)  # as the picker has them
 
 
 def provider_kind(model: str) -> type[Provider]:

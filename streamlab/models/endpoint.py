@@ -34,10 +34,9 @@ def shown_address(address: str) -> str:
     return urlunsplit((scheme, place.rpartition("@")[2], path, "", "")).removeprefix("//").rstrip("/")
 
 
-def root_address(given: str, version: str) -> str:
-    """Return the address beneath which a provider's own client looks for the `version` of its API."""
-    scheme = _schemes(given)[0]
-    return f"{scheme}{given.rstrip('/').removesuffix(f'/{version}')}"
+def root_address(given: str) -> str:
+    """Return the address beneath which a provider's own client looks for a version of its API."""
+    return f"{_schemes(given)[0]}{_VERSION.sub('', given.rstrip('/'))}"
 
 
 class Endpoint:

@@ -57,7 +57,7 @@ class Anthropic:
         self.configured = key is not None
         self._key = key
         self._http = http
-        self._address = root_address(base_url, "v1") if base_url else ANTHROPIC_URL
+        self._address = root_address(base_url) if base_url else ANTHROPIC_URL
 
     @classmethod
     def of(cls, settings: Settings, demo_url: str, http: httpx2.Client) -> Self:

@@ -20,7 +20,8 @@ import anyio
 import httpx2
 import openai
 from langchain_core.outputs import ChatGenerationChunk
-from langchain_openai import ChatOpenAI
+from langchain_openai import AzureChatOpenAI, ChatOpenAI
+from langchain_openai.chat_models.base import BaseChatOpenAI
 
 from streamlab.models.chunks import Chunk, ChunkReader, join
 from streamlab.models.connections import more_lies_ready, wait_no_longer
@@ -33,8 +34,8 @@ AFTER_END = 2.0  # seconds that a server may take, after the last of the text, t
 BESIDE = ("reasoning_content", "text_kind")
 
 
-class CompatibleChatOpenAI(ChatOpenAI):
-    """ChatOpenAI that also keeps what `streamlab.models.chunks` finds beside OpenAI's protocol.
+class _KeepsBeside(BaseChatOpenAI):
+    """A chat model that also keeps what `streamlab.models.chunks` finds beside OpenAI's protocol.
 
     ChatOpenAI drops it on purpose. Here it goes into `additional_kwargs`, under the names that it has there.
     """
@@ -51,13 +52,21 @@ class CompatibleChatOpenAI(ChatOpenAI):
         return generation
 
 
-def give_plain_chunks(model: ChatOpenAI) -> None:
+class CompatibleChatOpenAI(_KeepsBeside, ChatOpenAI):
+    """ChatOpenAI that does."""
+
+
+class CompatibleAzureChatOpenAI(_KeepsBeside, AzureChatOpenAI):
+    """AzureChatOpenAI that does."""
+
+
+def give_plain_chunks(model: BaseChatOpenAI) -> None:
     """Make the model read normalised dicts in place of validated objects.
 
     `ChatOpenAI` turns each object into a dict at once; making them costs more than all the rest of the chain
     (figures: `benchmarks/chunks.py`).
     """
-    check_hook(type(model).__bases__[0])
+    check_hook(BaseChatOpenAI)
     model.client = PlainCompletions(model.root_client)
     model.async_client = AsyncPlainCompletions(model.root_async_client)
 

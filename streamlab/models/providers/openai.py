@@ -8,14 +8,14 @@ from typing import Any, ClassVar, Self
 import httpx2
 import openai
 from langchain_core.language_models import BaseChatModel
-from langchain_openai import ChatOpenAI
+from langchain_openai import AzureChatOpenAI, ChatOpenAI
 from pydantic import SecretStr
 
 from streamlab.models.connections import TIMEOUT, async_http_client
 from streamlab.models.endpoint import Endpoint
 from streamlab.models.failures import Failure
 from streamlab.models.provider import LOOK_UP_TIMEOUT, Fault, StockOptions, Unlisted, Variables, list_failure, sent
-from streamlab.models.providers.chat_openai import CompatibleChatOpenAI, give_plain_chunks
+from streamlab.models.providers.chat_openai import CompatibleAzureChatOpenAI, CompatibleChatOpenAI, give_plain_chunks
 from streamlab.models.server_errors import server_failure
 from streamlab.settings import NamedEndpoint, Settings
 
@@ -57,6 +57,8 @@ class OpenAI:
     faults: ClassVar[tuple[Fault, ...]] = ("none", "key", "time_limit")  # the server obeys nobody
     wrong_key: ClassVar[str] = "wrong-key-on-purpose"
     failure: ClassVar[Callable[[Exception], Failure | None]] = staticmethod(openai_failure)
+    _app_class: ClassVar[type[CompatibleChatOpenAI | CompatibleAzureChatOpenAI]] = CompatibleChatOpenAI
+    _stock_class: ClassVar[type[ChatOpenAI | AzureChatOpenAI]] = ChatOpenAI
 
     def __init__(self, base_url: str | None, key: SecretStr | None, http: httpx2.Client) -> None:
         self.configured = bool(base_url or key)
@@ -98,9 +100,8 @@ class OpenAI:
 
     def chat_model(self, name: str, temperature: float, fault: Fault = "none") -> BaseChatModel:
         """Make the app's client; with the fault `key` it never holds the right one."""
-        model = CompatibleChatOpenAI(
-            model=self._bare(name),
-            base_url=self.address(),
+        model = self._app_class(
+            **self._place(name),
             openai_proxy=None,  # nor one of OPENAI_PROXY, with which LangChain refuses the connections given here
             http_socket_options=(),  # else it warns that proxies are not heeded; our connections heed them
             api_key=SecretStr(self.wrong_key) if fault == "key" else self._key,
@@ -123,9 +124,8 @@ class OpenAI:
         given: dict[str, Any] = {} if options.chunk_timer else {"stream_chunk_timeout": None}
         if options.streaming is not None:
             given["streaming"] = options.streaming
-        return ChatOpenAI(
-            model=self._bare(name),
-            base_url=self.address(),
+        return self._stock_class(
+            **self._place(name),
             openai_proxy=None,  # nor one of OPENAI_PROXY, with which LangChain refuses the connections given here
             http_socket_options=(),  # else it warns that proxies are not heeded; our connections heed them
             api_key=self._key,
@@ -143,9 +143,9 @@ class OpenAI:
             **given,
         )
 
-    def _bare(self, name: str) -> str:
-        """Return the name by which the server knows a model."""
-        return name.removeprefix(f"{self.name}:")
+    def _place(self, name: str) -> dict[str, Any]:
+        """Return the options that say which server is asked for which model, by the name that it has there."""
+        return {"model": name.removeprefix(f"{self.name}:"), "base_url": self.address()}
 
 
 class NamedOpenAI(OpenAI):
@@ -168,7 +168,9 @@ def _chats(name: str) -> bool:
 
 def _key(error: openai.APIError) -> str:
     """Find the key that was sent: the provider may repeat it."""
-    return error.request.headers.get("authorization", "").removeprefix("Bearer ")
+    sent = error.request.headers  # the second as Azure has it
+    key: str = sent.get("authorization", "").removeprefix("Bearer ") or sent.get("api-key", "")
+    return key
 
 
 def _was_connected(error: openai.APIConnectionError) -> bool:
