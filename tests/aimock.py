@@ -31,6 +31,15 @@ class Aimock:
         entry: dict[str, Any] = httpx2.get(f"{self.url}/__aimock/journal", trust_env=False).json()[-1]
         return entry
 
+    @contextmanager
+    def disturbed(self, fault: str) -> Iterator[None]:
+        """Let it answer every request with a fault: `drop`, `malformed`, `rateLimit` or `disconnect`."""
+        httpx2.post(f"{self.url}/__aimock/chaos", json={f"{fault}Rate": 1}, trust_env=False).raise_for_status()
+        try:
+            yield
+        finally:
+            httpx2.delete(f"{self.url}/__aimock/chaos", trust_env=False).raise_for_status()
+
 
 @contextmanager
 def aimock() -> Iterator[Aimock]:

@@ -39,6 +39,12 @@ def root_address(given: str) -> str:
     return f"{_schemes(given)[0]}{_VERSION.sub('', given.rstrip('/'))}"
 
 
+def named_version(given: str) -> str | None:
+    """Return the version with which an address ends, None for one without."""
+    found = _VERSION.search(given.rstrip("/"))
+    return found[0][1:] if found else None
+
+
 class Endpoint:
     """The server at an address that somebody typed. For any thread.
 

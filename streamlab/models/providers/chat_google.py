@@ -48,11 +48,17 @@ class LabChatGoogle(ChatGoogleGenerativeAI):
 
 
 def google_client(
-    key: str, address: str, http_client: httpx2.Client, http_async_client: httpx2.AsyncClient, timeout: float | None
+    key: str,
+    address: str,
+    version: str | None,
+    timeout: float | None,
+    http_client: httpx2.Client,
+    http_async_client: httpx2.AsyncClient,
 ) -> Client:
     """Make Google's own client over these connections; `timeout` are seconds, None is the connections' own."""
     options = HttpOptions(
         base_url=address,
+        api_version=version,
         timeout=None if timeout is None else int(timeout * 1_000),
         httpx_client=http_client,
         httpx_async_client=http_async_client,
@@ -65,7 +71,8 @@ def give_connections(
 ) -> None:
     """Let the model ask over these connections, and over no others."""
     key = model.google_api_key.get_secret_value() if model.google_api_key else ""
-    model.client = google_client(key, str(model.base_url), http_client, http_async_client, model.timeout)
+    address, version = str(model.base_url), model.api_version
+    model.client = google_client(key, address, version, model.timeout, http_client, http_async_client)
 
 
 def show_thoughts(model: ChatGoogleGenerativeAI) -> None:

@@ -10,7 +10,7 @@ from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr
 
 from streamlab.models.connections import async_http_client
-from streamlab.models.endpoint import root_address, shown_address
+from streamlab.models.endpoint import named_version, root_address, shown_address
 from streamlab.models.failures import Failure
 from streamlab.models.provider import LOOK_UP_TIMEOUT, Fault, StockOptions, Unlisted, Variables, list_failure, sent
 from streamlab.models.providers.packages import Package
@@ -59,6 +59,7 @@ class Google:
         self._key = key
         self._http = http
         self._address = root_address(base_url) if base_url else GOOGLE_URL
+        self._version = named_version(base_url) if base_url else None  # else the client's own
 
     @classmethod
     def of(cls, settings: Settings, demo_url: str, http: httpx2.Client) -> Self:
@@ -85,7 +86,7 @@ class Google:
         from streamlab.models.providers.chat_google import google_client
 
         key = self._key.get_secret_value() if self._key else ""
-        client = google_client(key, self._address, self._http, async_http_client(), LOOK_UP_TIMEOUT)
+        client = google_client(key, self._address, self._version, LOOK_UP_TIMEOUT, self._http, async_http_client())
         try:
             listed = list(client.models.list(config={"page_size": 1_000}))
         except Exception as error:  # the client breaks in many ways on what is no list of models
@@ -131,6 +132,7 @@ class Google:
             "model": name.removeprefix(f"{self.name}:"),
             "google_api_key": key,
             "base_url": self._address,
+            "api_version": self._version,
             "vertexai": False,
             "temperature": sent(temperature),
             "max_retries": 1,  # attempts, as Google's client counts: retries are the run's, where people see them
