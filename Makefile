@@ -9,7 +9,7 @@ CLIENT := clients/python/src/streamlab_client/generated
 run: $(VENV)/run.stamp ## the app on http://localhost:8501
 	$(BIN)/streamlit run app.py
 
-providers: $(VENV)/providers.stamp ## install the clients of Anthropic and Google, which `make run` then offers for whom there is a key: about 60 MB
+providers: $(VENV)/providers.stamp ## install the clients of Anthropic and Google, which `make run` then offers for whom there is a key: about 80 MB
 
 local: $(VENV)/local.stamp ## install a real model, which `make run` then offers: about 200 MB (llama.cpp: MIT, SmolLM2 135M: Apache 2.0)
 

@@ -73,17 +73,33 @@ def test_of_several_servers_each_that_fails_is_said(language: str) -> None:
     refusal = http(b'{"error": {"message": "no"}}', "401 Unauthorized", "application/json")
     listed = http(b'{"object": "list", "data": [{"id": "m"}]}', kind="application/json")
     with raw_endpoint(refusal) as one, raw_endpoint(listed) as other:
-        fails = words["providers.fails"].format(address=f"`{one.base_url}`")
+        fails = [words["providers.fails"].format(address=f"`{name}` (`{one.base_url}`)") for name in ("one-a", "two")]
         named = f"one-a={one.base_url},two={one.base_url}"
         with serving(lab_endpoints=named):
             app = visit(language)
-            assert warned(app) == [f"{fails}  \n{words['providers.only_demo']}"] * 2
+            assert warned(app) == [f"{each}  \n{words['providers.only_demo']}" for each in fails]
             assert words["providers.check_key"].format(variable="ONE_A_API_KEY") in advice(app, language, 0)
             assert words["providers.check_key"].format(variable="TWO_API_KEY") in advice(app, language, 1)
         with serving(lab_endpoints=f"{named},three={other.base_url}"):
             app = visit(language)
-            assert warned(app) == [fails] * 2
+            assert warned(app) == fails
             assert app.selectbox(key="settings.model").options == ["three:m", words["settings.demo_name"]]
+
+
+@languages
+def test_who_has_deployments_is_told_to_name_them(language: str) -> None:
+    """Azure was not asked, and that is no failure where they are named."""
+    words = texts(language)
+    given: dict[str, str] = {"azure_openai_endpoint": "http://127.0.0.1:9", "azure_openai_api_key": "key-123"}
+    with serving(**given):
+        app = visit(language)
+        said = words["providers.no_models"].format(address="`azure_openai` (`http://127.0.0.1:9`)")
+        assert warned(app) == [f"{said}  \n{words['providers.only_demo']}"]
+        assert advice(app, language) == words["providers.unasked_next"]
+    with serving(**given, lab_models=("azure_openai:mine",)):
+        app = visit(language)
+        assert warned(app) == []
+        assert app.selectbox(key="settings.model").value == "azure_openai:mine"
 
 
 @languages

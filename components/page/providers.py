@@ -8,6 +8,7 @@ from components.page.texts import t
 from streamlab.demo_model import is_demo
 from streamlab.models.failures import Code, Failure
 from streamlab.models.provider import INSTALL, Unlisted
+from streamlab.models.providers.openai import OpenAI
 
 # What to do where an answer's advice is of no use: to ask again, or to choose another model while there is none.
 ADVICE: dict[Code, str] = {
@@ -42,12 +43,17 @@ def draw(place: DeltaGenerator) -> None:
 def _what(unlisted: Unlisted) -> str:
     if unlisted.missing:
         return t("providers.missing", package=f"`{unlisted.missing}`", variable=unlisted.variables.key)
-    return t("providers.fails" if unlisted.failure else "providers.no_models", address=f"`{unlisted.address}`")
+    place = f"`{unlisted.address}`"
+    if unlisted.provider != OpenAI.name:  # of which there is only the address that is set
+        place = f"`{unlisted.provider}` ({place})"
+    return t("providers.fails" if unlisted.failure else "providers.no_models", address=place)
 
 
 def _advice(unlisted: Unlisted) -> str:
     if unlisted.missing:
         return t("providers.missing_next", command=f"`{INSTALL}`")
+    if not unlisted.asked:
+        return t("providers.unasked_next")
     if unlisted.failure is None:
         return t("providers.no_models_next", address=unlisted.variables.address)
     return "  \n".join((t(f"error.{unlisted.failure.code}"), _next(unlisted, unlisted.failure), t("providers.again")))

@@ -49,21 +49,31 @@ class Unlisted(Exception):
     """The server at `address`, which holds nothing secret, did not say which models it has.
 
     `failure` is what happened; None where it answered, but with no list. `variables` name what is set of it.
-    It was not even asked where the package that asks it is `missing`.
+    It was not even asked where the package that asks it is `missing`, or where nobody can list them.
     """
 
     def __init__(
-        self, provider: str, variables: Variables, address: str, failure: Failure | None, missing: str | None = None
+        self,
+        provider: str,
+        variables: Variables,
+        address: str,
+        failure: Failure | None,
+        missing: str | None = None,
+        *,
+        asked: bool = True,
     ) -> None:
         why = f"{failure.code} {failure.detail or ''}".strip() if failure else "its answer is no list"
         if missing:
             why = f"{missing} is not installed: {INSTALL}"
+        elif not asked:
+            why = "name them in LAB_MODELS"
         super().__init__(f"the models of {provider} at {address} could not be listed: {why}")
         self.provider = provider
         self.variables = variables
         self.address = address
         self.failure = failure
         self.missing = missing
+        self.asked = asked
 
 
 def sent(temperature: float) -> float | None:

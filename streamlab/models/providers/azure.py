@@ -47,7 +47,7 @@ class Azure(OpenAI):
 
     def list_models(self) -> tuple[str, ...]:
         """Raise Unlisted: a key for a resource cannot list its deployments, only the models that one could deploy."""
-        raise Unlisted(self.name, self.variables, shown_address(self._resource), None)
+        raise Unlisted(self.name, self.variables, shown_address(self._resource), None, asked=False)
 
     def _place(self, name: str) -> dict[str, Any]:
         """Return the options that name the deployment; what the environment has for OpenAI is none of Azure's."""
