@@ -38,8 +38,18 @@ def chain(models: Models, model: str, question: str = "hi", temperature: float =
 
 def agent(models: Models, model: str, question: str = "hi") -> AgentAttempt:
     """Make an attempt at one with tools."""
-    memory = InMemorySaver()
-    thread = Thread(memory, [HumanMessage(question)])
+    return attempt_at(models, model, next_thread(question))
+
+
+def next_thread(question: str, after: Thread | None = None) -> Thread:
+    """Make a turn's conversation, which goes on from that of another turn."""
+    memory = after.memory if after else InMemorySaver()
+    return Thread(memory, [HumanMessage(question)], after.id if after else None)
+
+
+def attempt_at(models: Models, model: str, thread: Thread) -> AgentAttempt:
+    """Make an attempt at an answer with tools in this conversation."""
+    memory = thread.memory
     return AgentAttempt(lambda: chat_agent(models.chat_model(model, DEFAULT_TEMPERATURE), "", memory), thread)
 
 

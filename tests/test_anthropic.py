@@ -5,12 +5,15 @@ from typing import Any
 
 import anyio
 import pytest
+from langchain_core.messages import HumanMessage
+from langchain_core.output_parsers import StrOutputParser
 
 from streamlab.events.event import TextDelta, Thinking, ToolCall, ToolResult, Usage
 from streamlab.models.catalog import Models, classify
 from streamlab.models.failures import Failure
 from streamlab.models.options import DEFAULT_TEMPERATURE
 from streamlab.models.provider import StockOptions, Unlisted
+from streamlab.runs.chain import ChainAttempt
 from tests.conftest import PATIENCE, http, raw_endpoint
 from tests.spoken import DATA, KEY, Make, agent, asking, chain, events, unfinished, until_text
 
@@ -294,3 +297,35 @@ async def test_a_stop_reaches_the_socket(make: Make) -> None:
             reading.start_soon(until_text, make(models, MODEL), reading.cancel_scope)
             with anyio.fail_after(PATIENCE), anyio.CancelScope(shield=True):
                 await closed.wait()
+
+
+FUNCTION = {
+    "type": "function",
+    "function": {"name": "look", "description": "Look.", "parameters": {"type": "object", "properties": {}}},
+}
+
+
+@pytest.mark.anyio
+async def test_what_front_ends_ask_in_openai_s_words_is_said_in_anthropic_s() -> None:
+    """Tools of the caller's, whose calls are handed back, and further fields; what cannot be said is refused."""
+    with raw_endpoint(http(TOOLS)) as server, anthropic(server.base_url) as models:
+        made = models.provider(MODEL)
+
+        def attempt(*tools: dict[str, Any], **fields: Any) -> ChainAttempt:
+            model = models.chat_model(MODEL, DEFAULT_TEMPERATURE)
+            return ChainAttempt(lambda: made.bound(model, tools, fields) | StrOutputParser(), [HumanMessage("hi")])
+
+        seen = await events(attempt(FUNCTION, max_completion_tokens=9, stop="x", frequency_penalty=0, seed=1))
+        assert len([each for each in seen if isinstance(each, ToolCall)]) == 2
+        sent = server.requests[-1]
+        assert (sent["max_tokens"], sent["stop_sequences"], sent["tools"][0]["name"]) == (9, ["x"], "look")
+        for choice in ("auto", "none", "required", {"type": "function", "function": {"name": "look"}}):
+            await events(attempt(FUNCTION, tool_choice=choice))
+        chosen = [asked["tool_choice"] for asked in server.requests[1:]]
+        assert chosen == [{"type": "auto"}, {"type": "none"}, {"type": "any"}, {"type": "tool", "name": "look"}]
+        assert ["thinking" in asked for asked in server.requests[1:]] == [True, True, False, False]
+        await events(attempt())
+        assert "tools" not in server.requests[-1]
+        with pytest.raises(Failure, match="bad_request") as caught:
+            await events(attempt(logit_bias={"1": 2}))
+        assert caught.value.detail == "The provider of this model takes no logit_bias."

@@ -13,7 +13,7 @@ from tests.aimock import Aimock, aimock
 from tests.conftest import MakeLab
 from tests.events import end
 from tests.javascript import needs_node
-from tests.spoken import agent, chain, events
+from tests.spoken import agent, attempt_at, chain, events, next_thread
 
 pytestmark = needs_node
 
@@ -119,3 +119,21 @@ async def test_an_unknown_model_is_named(everybody: Models, model: str) -> None:
     with pytest.raises(Exception) as caught:  # noqa: PT011
         await events(chain(everybody, model, "no such model"))
     assert classify(caught.value).code == "model_not_found"
+
+
+@pytest.mark.anyio
+@pytest.mark.filterwarnings("ignore:FUNCTION_CALL is not a valid FinishReason")
+@pytest.mark.parametrize("other", MODELS)
+@pytest.mark.parametrize("model", MODELS)
+async def test_a_conversation_goes_on_with_another_provider(
+    everybody: Models, server: Aimock, model: str, other: str
+) -> None:
+    """What one thought, signed and called is told to the next as far as it may know it."""
+    before = next_thread("two sums")
+    await events(attempt_at(everybody, model, before))
+    seen = await events(attempt_at(everybody, other, next_thread("hello", before)))
+    assert (
+        "".join(each.content for each in seen if isinstance(each, TextDelta)) == "Hello from the stand-in, ともだち。"
+    )
+    told = [message["role"] for message in server.asked()["body"]["messages"]]
+    assert told == ["user", "assistant", "tool", "tool", "assistant", "user"]

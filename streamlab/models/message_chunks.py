@@ -5,18 +5,20 @@ server said why it stopped, and only then. Tool calls come when the answer is co
 call's arguments for whole ones, so what was cut must not get as far.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Sequence
 from contextlib import aclosing, closing
 from typing import Any, cast
 
+import anyio
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.messages import AIMessageChunk
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
 from streamlab.models.chunks import finish_reason
 from streamlab.models.failures import Failure
 
+AFTER_END = 2.0  # seconds that a server may take to hang up
 _CALLS = frozenset(("tool_use", "input_json_delta"))  # blocks of a content that are a call's
 
 
@@ -101,17 +103,39 @@ async def aread(
     answer = _Answer()
     async with aclosing(cast(AsyncGenerator[ChatGenerationChunk, None], chunks)) as incoming:
         try:
-            async for chunk in incoming:
+            while chunk := await _next(incoming, answer):
                 for each in answer.feed(chunk):
                     if manager:
                         await manager.on_llm_new_token(each.text, chunk=each)
                     yield each
-                if answer.over:
-                    break
         except Exception:
             if not answer.finish:
                 raise
     answer.close()
+
+
+async def _next(incoming: AsyncIterator[ChatGenerationChunk], answer: _Answer) -> ChatGenerationChunk | None:
+    """Wait for a chunk; after the last for the stream's own end only, by which all beneath it is closed in order."""
+    with anyio.move_on_after(AFTER_END if answer.over else None):
+        return await anext(incoming, None)
+    return None
+
+
+def own_words(messages: Sequence[BaseMessage], provider: str) -> list[BaseMessage]:
+    """Tell what another provider's model wrote as text with its calls.
+
+    Thoughts and signatures are no one else's: who signed none of them refuses them. `provider` is as LangChain has it.
+    """
+    return [_plain(message) if _is_foreign(message, provider) else message for message in messages]
+
+
+def _is_foreign(message: BaseMessage, provider: str) -> bool:
+    own = message.response_metadata.get("model_provider") == provider
+    return isinstance(message, AIMessage) and not isinstance(message.content, str) and not own
+
+
+def _plain(message: BaseMessage) -> BaseMessage:
+    return message.model_copy(update={"content": message.text, "additional_kwargs": {}})
 
 
 def whole(result: ChatResult) -> ChatResult:

@@ -1,11 +1,13 @@
 """The seam to whoever serves models: what the rest of the code may ask of a provider."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple, Protocol, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self
 
 import httpx2
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
+from langchain_core.runnables import Runnable
 
 from streamlab.models.failures import Failure
 from streamlab.models.network import network_failure
@@ -132,6 +134,14 @@ class Provider(Protocol):
 
     def chat_model(self, name: str, temperature: float, fault: Fault = "none") -> BaseChatModel:
         """Make the app's client for a model, for a trial one that meets a fault. May block as `address` does."""
+
+    def bound(
+        self, model: BaseChatModel, tools: Sequence[Mapping[str, Any]], fields: Mapping[str, Any]
+    ) -> Runnable[Any, BaseMessage]:
+        """Give the app's client tools of the caller's, and further fields, both as OpenAI's chat completions have them.
+
+        Raises Failure for what would make another answer, and cannot be said to this provider.
+        """
 
     def stock_model(
         self, name: str, options: StockOptions, http_client: httpx2.Client, http_async_client: httpx2.AsyncClient

@@ -1,23 +1,32 @@
 """Anthropic: Claude, by langchain-anthropic, which is installed only where somebody wants it."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import httpx2
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
+from langchain_core.runnables import Runnable
 from pydantic import SecretStr
 
 from streamlab.models.connections import TIMEOUT, async_http_client
 from streamlab.models.endpoint import root_address, shown_address
 from streamlab.models.failures import Failure
 from streamlab.models.provider import LOOK_UP_TIMEOUT, Fault, StockOptions, Unlisted, Variables, list_failure, sent
+from streamlab.models.providers.fields import bound
 from streamlab.models.providers.packages import Package
 from streamlab.models.server_errors import server_failure
 from streamlab.settings import Settings
 
 ANTHROPIC_URL = "https://api.anthropic.com"
 PACKAGE = Package("langchain_anthropic", "langchain-anthropic")
+# What OpenAI calls by these names. A limit of length counts thoughts here, too.
+NAMES = {
+    **{name: name for name in ("max_tokens", "stop", "top_p", "response_format", "parallel_tool_calls")},
+    "max_completion_tokens": "max_tokens",
+}
+CHOICES: dict[str, Any] = {"auto": "auto", "required": "any", "none": {"type": "none"}}
 
 
 def anthropic_failure(error: Exception) -> Failure | None:
@@ -105,6 +114,14 @@ class Anthropic:
         show_thoughts(model)
         give_connections(model, TIMEOUT, self._http, async_http_client())
         return model
+
+    def bound(
+        self, model: BaseChatModel, tools: Sequence[Mapping[str, Any]], fields: Mapping[str, Any]
+    ) -> Runnable[Any, BaseMessage]:
+        """Say them in Anthropic's words. A model is not made to call a tool while it thinks: then it does not."""
+        if fields.get("tool_choice", "auto") not in ("auto", "none"):
+            model = model.model_copy(update={"thinking": None})
+        return bound(model, tools, fields, NAMES, CHOICES)
 
     def stock_model(
         self, name: str, options: StockOptions, http_client: httpx2.Client, http_async_client: httpx2.AsyncClient

@@ -12,11 +12,12 @@ import anthropic
 import httpx2
 from langchain_anthropic import ChatAnthropic
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
 from streamlab.models.failures import Failure
-from streamlab.models.message_chunks import aread, read, whole
+from streamlab.models.message_chunks import aread, own_words, read, whole
 
 _VISIBLE = {"type": "adaptive", "display": "summarized"}
 
@@ -24,9 +25,10 @@ _VISIBLE = {"type": "adaptive", "display": "summarized"}
 class LabChatAnthropic(ChatAnthropic):
     """ChatAnthropic whose answers are whole, or fail."""
 
-    def _get_request_payload(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def _get_request_payload(self, input_: LanguageModelInput, **kwargs: Any) -> dict[str, Any]:
+        messages = own_words(self._convert_input(input_).to_messages(), "anthropic")
         try:
-            payload: dict[str, Any] = super()._get_request_payload(*args, **kwargs)
+            payload: dict[str, Any] = super()._get_request_payload(messages, **kwargs)
         except ValueError as error:  # such as a temperature that this model does not take
             raise Failure("bad_request", detail=str(error)) from None
         return payload

@@ -16,11 +16,14 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_google_genai import ChatGoogleGenerativeAI
 
-from streamlab.models.message_chunks import aread, read, whole
+from streamlab.models.message_chunks import aread, own_words, read, whole
 
 
 class LabChatGoogle(ChatGoogleGenerativeAI):
     """ChatGoogleGenerativeAI whose answers are whole, or fail."""
+
+    def _prepare_request(self, messages: list[BaseMessage], **kwargs: Any) -> dict[str, Any]:
+        return super()._prepare_request(own_words(messages, "google_genai"), **kwargs)
 
     def _stream(
         self,

@@ -19,6 +19,7 @@ from typing import Any, Self
 import anyio
 import httpx2
 import openai
+from langchain_core.language_models import LanguageModelInput
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import AzureChatOpenAI, ChatOpenAI
 from langchain_openai.chat_models.base import BaseChatOpenAI
@@ -26,6 +27,7 @@ from langchain_openai.chat_models.base import BaseChatOpenAI
 from streamlab.models.chunks import Chunk, ChunkReader, join
 from streamlab.models.connections import more_lies_ready, wait_no_longer
 from streamlab.models.failures import Failure
+from streamlab.models.message_chunks import own_words
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +41,11 @@ class _KeepsBeside(BaseChatOpenAI):
 
     ChatOpenAI drops it on purpose. Here it goes into `additional_kwargs`, under the names that it has there.
     """
+
+    def _get_request_payload(self, input_: LanguageModelInput, **kwargs: Any) -> dict[str, Any]:
+        messages = own_words(self._convert_input(input_).to_messages(), "openai")
+        payload: dict[str, Any] = super()._get_request_payload(messages, **kwargs)
+        return payload
 
     def _convert_chunk_to_generation_chunk(
         self, chunk: dict[str, Any], *args: Any, **kwargs: Any

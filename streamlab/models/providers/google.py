@@ -2,17 +2,20 @@
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import httpx2
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
+from langchain_core.runnables import Runnable
 from pydantic import SecretStr
 
 from streamlab.models.connections import async_http_client
 from streamlab.models.endpoint import named_version, root_address, shown_address
 from streamlab.models.failures import Failure
 from streamlab.models.provider import LOOK_UP_TIMEOUT, Fault, StockOptions, Unlisted, Variables, list_failure, sent
+from streamlab.models.providers.fields import bound
 from streamlab.models.providers.packages import Package
 from streamlab.models.server_errors import server_failure
 from streamlab.settings import Settings
@@ -20,6 +23,12 @@ from streamlab.settings import Settings
 GOOGLE_URL = "https://generativelanguage.googleapis.com"
 PACKAGE = Package("langchain_google_genai", "langchain-google-genai")
 _OTHER = re.compile(r"tts|image|embedding|audio|live|computer-use|deep-research|robotics|lyria|veo|imagen|aqa|omni")
+# What OpenAI calls by these names. A limit of length counts thoughts here, too.
+NAMES = {
+    **{name: name for name in ("stop", "top_p", "seed", "frequency_penalty", "presence_penalty", "response_format")},
+    **dict.fromkeys(("max_tokens", "max_completion_tokens"), "max_output_tokens"),
+}
+CHOICES = {"auto": "auto", "required": "any", "none": "none"}
 
 
 def google_failure(error: Exception) -> Failure | None:
@@ -106,6 +115,12 @@ class Google:
         show_thoughts(model)
         give_connections(model, self._http, async_http_client())
         return model
+
+    def bound(
+        self, model: BaseChatModel, tools: Sequence[Mapping[str, Any]], fields: Mapping[str, Any]
+    ) -> Runnable[Any, BaseMessage]:
+        """Say them in Google's words."""
+        return bound(model, tools, fields, NAMES, CHOICES)
 
     def stock_model(
         self, name: str, options: StockOptions, http_client: httpx2.Client, http_async_client: httpx2.AsyncClient

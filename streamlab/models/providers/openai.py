@@ -2,12 +2,14 @@
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import httpx2
 import openai
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
+from langchain_core.runnables import Runnable
 from langchain_openai import AzureChatOpenAI, ChatOpenAI
 from pydantic import SecretStr
 
@@ -116,6 +118,13 @@ class OpenAI:
         )
         give_plain_chunks(model)
         return model
+
+    def bound(
+        self, model: BaseChatModel, tools: Sequence[Mapping[str, Any]], fields: Mapping[str, Any]
+    ) -> Runnable[Any, BaseMessage]:
+        """Send them as they are: LangChain is not to interpret what the server is to judge."""
+        body = dict(fields) | ({"tools": list(tools)} if tools else {})
+        return model.bind(extra_body=body) if body else model
 
     def stock_model(
         self, name: str, options: StockOptions, http_client: httpx2.Client, http_async_client: httpx2.AsyncClient
