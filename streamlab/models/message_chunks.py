@@ -147,6 +147,9 @@ def whole(result: ChatResult) -> ChatResult:
             raise failure
         if finish:
             generation.message.response_metadata["finish_reason"] = finish
+        message = generation.message
+        if isinstance(message, AIMessage) and (told := message.usage_metadata):
+            message.usage_metadata = told if _plausible(told, written=bool(message.content)) else None
     return result
 
 
