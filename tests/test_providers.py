@@ -94,6 +94,33 @@ async def test_named_endpoints_are_asked_with_their_own_keys_at_their_own_addres
     assert said == f"LAB_ENDPOINTS: the server answers at {one.base_url}, which is used"
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", ["anthropic:claude-x", "google_genai:g", "openai:gpt-4o", "llama3:8b", "gpt-4o"])
+async def test_names_that_a_server_lists_itself_are_its_own(make_lab: MakeLab, name: str) -> None:
+    """As those of another lab's gateway: unless the provider of this name has a key here."""
+    ids = [{"id": each} for each in ("anthropic:claude-x", "google_genai:g", "openai:gpt-4o", "llama3:8b", "gpt-4o")]
+    listed = http(json.dumps({"object": "list", "data": ids}).encode(), kind="application/json")
+    with raw_endpoint(listed, http(sse("hi"))) as server, provider(server.base_url) as models:
+        assert name in await models.names()
+        assert end(await make_lab(models).run(name)).status == "completed"
+    assert server.requests[0]["model"] == name
+
+
+@pytest.mark.anyio
+async def test_an_endpoint_s_own_prefix_is_taken_off_once(make_lab: MakeLab) -> None:
+    """Whatever the names of its models look like."""
+    listed = http(
+        json.dumps({"object": "list", "data": [{"id": "home:m"}, {"id": "m"}]}).encode(), kind="application/json"
+    )
+    with raw_endpoint(listed, http(sse("hi"))) as server:
+        settings = Settings(_env_file=None, lab_endpoints=(NamedEndpoint(name="home", address=server.base_url),))
+        with closing(Models(settings, "http://127.0.0.1:9/v1")) as models:
+            assert await models.names() == ("home:home:m", "home:m", "demo")
+            for name in ("home:home:m", "home:m"):
+                assert end(await make_lab(models).run(name)).status == "completed"
+    assert [asked["model"] for asked in server.requests] == ["home:m", "m"]
+
+
 def test_providers_are_told_apart() -> None:
     """Each name is used once, and everything can be asked without a fault."""
     assert len({kind.name for kind in KINDS}) == len(KINDS)

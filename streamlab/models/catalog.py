@@ -104,10 +104,16 @@ class Models:
         return next((each for each in models if each not in names and each.partition("?")[0] not in scripted), None)
 
     def provider(self, model: str) -> Provider:
-        """Find whose model it is. A colon alone says nothing: models of compatible servers have some in their names."""
+        """Find whose model it is. A colon alone says nothing: models of compatible servers have some in their names.
+
+        Another lab's gateway at OPENAI_BASE_URL even has names such as `anthropic:…`: they are its own where that
+        provider has no key here.
+        """
         name, colon, _ = model.partition(":")
-        named = self._named.get(name) if colon else None
-        return named or self._kinds[provider_kind(model)]
+        if colon and (named := self._named.get(name)):
+            return named
+        found, compatible = self._kinds[provider_kind(model)], self._kinds[OpenAI]
+        return found if found.configured or model not in self._listed.get(compatible.name, ()) else compatible
 
     async def watch(self) -> None:
         """Ask the providers at start, also with LAB_MODELS, and again until none fails any more."""

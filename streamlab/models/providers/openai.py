@@ -59,6 +59,7 @@ class OpenAI:
     faults: ClassVar[tuple[Fault, ...]] = ("none", "key", "time_limit")  # the server obeys nobody
     wrong_key: ClassVar[str] = "wrong-key-on-purpose"
     failure: ClassVar[Callable[[Exception], Failure | None]] = staticmethod(openai_failure)
+    _listed: frozenset[str] = frozenset()
     _app_class: ClassVar[type[CompatibleChatOpenAI | CompatibleAzureChatOpenAI]] = CompatibleChatOpenAI
     _stock_class: ClassVar[type[ChatOpenAI | AzureChatOpenAI]] = ChatOpenAI
 
@@ -95,6 +96,7 @@ class OpenAI:
             raise Unlisted(self.name, self.variables, self._endpoint.shown, failure) from error
         if not models:
             raise Unlisted(self.name, self.variables, self._endpoint.shown, None)
+        self._listed = frozenset(model.id for model in models)
         if address != OPENAI_URL:
             return tuple(model.id for model in models)
         models.sort(key=lambda model: model.created, reverse=True)
@@ -154,7 +156,11 @@ class OpenAI:
 
     def _place(self, name: str) -> dict[str, Any]:
         """Return the options that say which server is asked for which model, by the name that it has there."""
-        return {"model": name.removeprefix(f"{self.name}:"), "base_url": self.address()}
+        return {"model": self._bare(name), "base_url": self.address()}
+
+    def _bare(self, name: str) -> str:
+        """Return the name that a model has at the server, which may itself begin as if a provider's were before it."""
+        return name if name in self._listed else name.removeprefix(f"{self.name}:")
 
 
 class NamedOpenAI(OpenAI):
@@ -168,6 +174,10 @@ class NamedOpenAI(OpenAI):
     def list_models(self) -> tuple[str, ...]:
         """Ask the server, and put its name before those of its models."""
         return tuple(f"{self.name}:{model}" for model in super().list_models())
+
+    def _bare(self, name: str) -> str:
+        """Take off the name that was put before it."""
+        return name.removeprefix(f"{self.name}:")
 
 
 def _chats(name: str) -> bool:
