@@ -9,7 +9,7 @@ from langchain_openai import ChatOpenAI
 from openai.resources.chat import Completions
 from pydantic import SecretStr
 
-from streamlab.models.catalog import KINDS, Models, provider_kind
+from streamlab.models.catalog import KINDS, Models, classify, provider_kind
 from streamlab.models.options import DEFAULT_TEMPERATURE
 from streamlab.models.provider import Provider, StockOptions
 from streamlab.models.providers.demo import Demo
@@ -17,6 +17,7 @@ from streamlab.models.providers.openai import OpenAI
 from streamlab.settings import NamedEndpoint, Settings
 from tests.conftest import MakeLab, demo_model, http, provider, raw_endpoint, sse
 from tests.events import end
+from tests.spoken import Make, agent, asking, chain, events
 
 KEY = "sk-this-is-a-secret-of-the-owner"
 
@@ -156,3 +157,40 @@ def test_a_seed_is_sent_where_it_is_taken() -> None:
     ):
         list(stock(demos, demo_model(), StockOptions(timeout=5, seed=7)).stream("hi"))
     assert endpoint.requests[0]["seed"] == 7
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("make", [chain, agent])
+@pytest.mark.parametrize(
+    ("model", "package"),
+    [
+        ("m", "langchain_openai"),
+        ("anthropic:m", "langchain_anthropic"),
+        ("google_genai:m", "langchain_google_genai"),
+        ("azure_openai:m", "langchain_openai"),
+    ],
+)
+async def test_every_provider_is_asked_through_the_proxy_that_is_set(
+    monkeypatch: pytest.MonkeyPatch, make: Make, model: str, package: str
+) -> None:
+    """And a proxy that fails is named, whichever client meets it. Variables of a client's own are none of ours."""
+    pytest.importorskip(package, reason="`make providers` installs it")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ANTHROPIC_PROXY", "http://127.0.0.1:8")
+    monkeypatch.setenv("OPENAI_PROXY", "http://127.0.0.1:8")
+    far = "http://models.example"
+    with (
+        asking(
+            openai_base_url=f"{far}/v1",
+            anthropic_api_key=KEY,
+            anthropic_base_url=far,
+            google_api_key=KEY,
+            google_gemini_base_url=far,
+            azure_openai_api_key=KEY,
+            azure_openai_endpoint=far,
+        ) as models,
+        pytest.raises(Exception) as caught,
+    ):  # noqa: PT011
+        await events(make(models, model))
+    failure = classify(caught.value)
+    assert (failure.code, failure.detail) == ("proxy", "HTTP_PROXY: the proxy does not answer")
