@@ -190,7 +190,7 @@ async def test_every_provider_is_asked_through_the_proxy_that_is_set(
             azure_openai_endpoint=far,
         ) as models,
         pytest.raises(Exception) as caught,
-    ):  # noqa: PT011
+    ):
         await events(make(models, model))
     failure = classify(caught.value)
     assert (failure.code, failure.detail) == ("proxy", "HTTP_PROXY: the proxy does not answer")

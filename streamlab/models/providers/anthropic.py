@@ -90,12 +90,11 @@ class Anthropic:
         shown = shown_address(self._address)
         if missing := PACKAGE.missing:
             raise Unlisted(self.name, self.variables, shown, None, missing)
-        import anthropic
+        # With all that the first question needs, which then need not wait for it.
+        from streamlab.models.providers.chat_anthropic import anthropic_client
 
         key = self._key.get_secret_value() if self._key else ""
-        client = anthropic.Anthropic(
-            api_key=key, base_url=self._address, max_retries=0, timeout=LOOK_UP_TIMEOUT, http_client=self._http
-        )
+        client = anthropic_client(key, self._address, LOOK_UP_TIMEOUT, self._http)
         try:
             names = tuple(f"{self.name}:{model.id}" for model in client.models.list(limit=1_000))
         except Exception as error:  # the client breaks in many ways on what is no list of models

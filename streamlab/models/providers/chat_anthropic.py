@@ -58,6 +58,11 @@ class LabChatAnthropic(ChatAnthropic):
         return whole(await super()._agenerate(*args, **kwargs))
 
 
+def anthropic_client(key: str, address: str, timeout: float, http_client: httpx2.Client) -> anthropic.Anthropic:
+    """Make Anthropic's own client over these connections; `timeout` are seconds."""
+    return anthropic.Anthropic(api_key=key, base_url=address, max_retries=0, timeout=timeout, http_client=http_client)
+
+
 def give_connections(
     model: ChatAnthropic, timeout: Any, http_client: httpx2.Client, http_async_client: httpx2.AsyncClient
 ) -> None:
