@@ -189,7 +189,7 @@ async def test_every_provider_is_asked_through_the_proxy_that_is_set(
             azure_openai_api_key=KEY,
             azure_openai_endpoint=far,
         ) as models,
-        pytest.raises(Exception) as caught,
+        pytest.raises(Exception) as caught,  # noqa: PT011
     ):
         await events(make(models, model))
     failure = classify(caught.value)
