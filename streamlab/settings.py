@@ -2,12 +2,15 @@
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     FilePath,
     HttpUrl,
@@ -15,9 +18,18 @@ from pydantic import (
     SecretStr,
     TypeAdapter,
     ValidationError,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_core import PydanticCustomError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from streamlab.access_code import LONGEST, SHORTEST, as_typed
 
@@ -29,6 +41,11 @@ GATEWAY_STORE = ROOT / ".streamlab" / "gateway.sqlite3"  # of the gateway alone:
 _BASE_URL = re.compile(
     r"https?://[^/]|(localhost|\[[\da-f:.]+\]|[\w-]+(\.[\w-]+)+|[\w.-]+(?=:\d))(:\d+)?([/?]|$)", re.IGNORECASE
 )
+
+ADDRESS = "an address that begins with http:// or https://"
+KEY = "a key of the provider: ASCII characters without spaces"
+# What stands before the colon of a model's name here already, or may be taken for it.
+RESERVED = ("demo", "local", "openai", "anthropic", "google", "google_genai", "azure", "azure_openai")
 
 
 class SettingsError(ValueError):
@@ -110,7 +127,77 @@ def _access_code(code: SecretStr) -> SecretStr:
 HostName = Annotated[str, Field(pattern=r"^[^/:\s]+$")]
 Origin = Annotated[str, Field(pattern=r"^https?://[^/\s]+/?$")]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
+Key = Annotated[SecretStr, AfterValidator(_sendable)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class NamedEndpoint(BaseModel):
+    """A compatible server by a name of one's own, which stands before the colon of its models' names."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,31}$")]
+    address: BaseUrl
+    key: SecretStr | None = None
+
+    @property
+    def key_variable(self) -> str:
+        """The variable that holds its key."""
+        return key_variable(self.name)
+
+    @field_validator("key")
+    @classmethod
+    def _name_the_variable(cls, key: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        try:
+            return _sendable(key) if key else None
+        except ValueError:
+            variable = key_variable(info.data.get("name", ""))
+            raise PydanticCustomError("key", "a key cannot be sent", {"variable": variable}) from None
+
+
+def key_variable(name: str) -> str:
+    """Name the variable that holds the key of an endpoint of this name."""
+    return f"{name.upper().replace('-', '_')}_API_KEY"
+
+
+def _endpoints(value: object) -> object:
+    """Read `name=address,name=address`."""
+    if not isinstance(value, str):
+        return value
+    parts = [entry.partition("=") for entry in value.split(",") if entry.strip()]
+    return [{"name": name.strip(), "address": address} for name, _, address in parts]
+
+
+def _differently_named(endpoints: tuple[NamedEndpoint, ...]) -> tuple[NamedEndpoint, ...]:
+    """Check that each name means one server, and each variable one key."""
+    variables = {endpoint.key_variable for endpoint in endpoints}
+    if len(variables) < len(endpoints) or variables & {key_variable(name) for name in RESERVED}:
+        raise ValueError("a name stands twice, or is taken")
+    return endpoints
+
+
+class _EndpointKeys(PydanticBaseSettingsSource):
+    """Gives the endpoints of LAB_ENDPOINTS with their keys, whose variables no list of fields can know."""
+
+    def __init__(self, settings: type[BaseSettings], *sources: PydanticBaseSettingsSource) -> None:
+        super().__init__(settings)
+        self._sources = sources
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        """Give nothing: what one field is depends on others."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        variables: dict[str, str | None] = {}
+        for source in self._sources:
+            found: Mapping[str, str | None] = source.env_vars if isinstance(source, EnvSettingsSource) else {}
+            variables |= {name: value for name, value in found.items() if value}
+        if not (given := variables.get("lab_endpoints")):
+            return {}
+        read: Any = _endpoints(given)
+        for endpoint in read:
+            endpoint["key"] = variables.get(key_variable(endpoint["name"]).lower())
+        return {"lab_endpoints": read}
 
 
 class Settings(BaseSettings):
@@ -118,11 +205,25 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore")
 
-    openai_api_key: Annotated[SecretStr, AfterValidator(_sendable)] | None = Field(
-        None, description="a key of the provider: ASCII characters without spaces"
+    openai_api_key: Key | None = Field(None, description=KEY)
+    openai_base_url: BaseUrl | None = Field(None, description=ADDRESS)
+    openai_api_base: BaseUrl | None = Field(None, description=ADDRESS)
+    anthropic_api_key: Key | None = Field(None, description=KEY)
+    anthropic_base_url: BaseUrl | None = Field(None, description=ADDRESS)
+    google_api_key: Key | None = Field(None, description=KEY)
+    google_gemini_base_url: BaseUrl | None = Field(None, description=ADDRESS)
+    azure_openai_api_key: Key | None = Field(None, description=KEY)
+    azure_openai_endpoint: BaseUrl | None = Field(None, description=ADDRESS)
+    openai_api_version: Annotated[str, Field(pattern=r"^(\d{4}-\d\d-\d\d(-preview)?|preview|latest)$")] | None = Field(
+        None, description="a version of Azure OpenAI's API, such as 2024-10-21"
     )
-    openai_base_url: BaseUrl | None = Field(None, description="an address that begins with http:// or https://")
-    openai_api_base: BaseUrl | None = Field(None, description="an address that begins with http:// or https://")
+    lab_endpoints: Annotated[
+        tuple[NamedEndpoint, ...], NoDecode, BeforeValidator(_endpoints), AfterValidator(_differently_named)
+    ] = Field(
+        (),
+        description="name=address, separated by commas: names of up to 32 letters, digits, - and _ that begin with a "
+        f"letter, each once and none of {', '.join(RESERVED)}; addresses that begin with http:// or https://",
+    )
     lab_models: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
         (), description="model names, separated by commas"
     )
@@ -157,12 +258,8 @@ class Settings(BaseSettings):
             description="secrets or name:secret, separated by commas: ASCII characters without spaces, no name twice",
         )
     )
-    gateway_token: Annotated[SecretStr, AfterValidator(_sendable)] | None = Field(
-        None, description="ASCII characters without spaces"
-    )
-    gateway_metrics_token: Annotated[SecretStr, AfterValidator(_sendable)] | None = Field(
-        None, description="a secret: ASCII characters without spaces"
-    )
+    gateway_token: Key | None = Field(None, description="ASCII characters without spaces")
+    gateway_metrics_token: Key | None = Field(None, description="a secret: ASCII characters without spaces")
     lab_hosts: Annotated[tuple[HostName, ...], NoDecode, BeforeValidator(_split)] = Field(
         (), description="names such as lab.example.com, without a port, separated by commas"
     )
@@ -182,6 +279,19 @@ class Settings(BaseSettings):
     lab_log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="debug, info, warning or error"
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the keys of the named endpoints as well, of which the environment's count."""
+        keys = _EndpointKeys(settings_cls, dotenv_settings, env_settings)
+        return init_settings, keys, env_settings, dotenv_settings, file_secret_settings
 
     @model_validator(mode="after")
     def _old_name(self) -> Self:
@@ -211,8 +321,15 @@ def load_settings(store: Path | None = None) -> Settings:
     except UnicodeDecodeError:
         problems = [".env must be text in UTF-8."]
     except ValidationError as error:
-        names = dict.fromkeys(str(problem["loc"][0]) for problem in error.errors())
-        problems = [f"{name.upper()} must be {Settings.model_fields[name].description}." for name in names]
+        problems = list(dict.fromkeys(_sentence(problem["loc"], problem.get("ctx", {})) for problem in error.errors()))
     else:
         return settings if settings.lab_store or not store else settings.model_copy(update={"lab_store": store})
     raise SettingsError("\n".join(problems))
+
+
+def _sentence(place: tuple[int | str, ...], context: Mapping[str, Any]) -> str:
+    """Say what the variable must be that a problem is with."""
+    if variable := context.get("variable"):
+        return f"{variable} must be {KEY}."
+    name = str(place[0])
+    return f"{name.upper()} must be {Settings.model_fields[name].description}."

@@ -33,6 +33,10 @@ def test_the_list_says_when_and_where_it_is_from() -> None:
         ("gpt-4o-2024-08-06", Usage(MILLION, 0), 2.5),
         ("gpt-4o-2024-05-13", Usage(MILLION, 0), 5.0),
         ("gpt-5.4", Usage(272_000, 0), 0.68),
+        ("openai:gpt-4o", Usage(MILLION, 0), 2.5),
+        ("anthropic:claude-opus-4-7", Usage(MILLION, MILLION), 30.0),
+        ("anthropic:claude-opus-4-7-20260416", Usage(MILLION, 0), 5.0),
+        ("google_genai:gemini-2.5-pro", Usage(200_000, 0), 0.25),
     ],
 )
 def test_tokens_cost_what_is_listed(model: str, usage: Usage, dollars: float) -> None:
@@ -53,6 +57,10 @@ def test_tokens_cost_what_is_listed(model: str, usage: Usage, dollars: float) ->
         "gpt-4o-mini-x",
         "demonstration",
         "llama3",
+        "claude-opus-4-7",
+        "azure_openai:gpt-4o",
+        "home:gpt-4o",
+        "anthropic:gpt-4o",
     ],
 )
 def test_what_is_not_listed_is_unknown_and_not_free(model: str) -> None:
@@ -64,6 +72,7 @@ def test_what_is_not_listed_is_unknown_and_not_free(model: str) -> None:
 def test_a_long_context_has_a_price_that_is_not_listed() -> None:
     """Above the limit the provider asks for more."""
     assert cost("gpt-5.4", Usage(272_001, 0)) is None
+    assert cost("google_genai:gemini-2.5-pro", Usage(200_001, 0)) is None
     assert cost("gpt-4.1", Usage(272_001, 0)) is not None
 
 

@@ -109,6 +109,24 @@ def test_each_variant_is_one_prompt_for_one_provider() -> None:
     assert config["evaluateOptions"] == {"repeat": 3, "maxConcurrency": 2}
 
 
+@pytest.mark.parametrize(
+    ("model", "provider"),
+    [
+        ("openai:gpt-4o", "openai:chat:gpt-4o"),
+        ("anthropic:claude-opus-5", "anthropic:messages:claude-opus-5"),
+        ("google_genai:gemini-3.5-flash", "google:gemini-3.5-flash"),
+        ("azure_openai:mine", "azure:chat:mine"),
+        ("llama3:8b", "openai:chat:llama3:8b"),
+    ],
+)
+def test_providers_have_promptfoo_s_names(model: str, provider: str) -> None:
+    """Any other name is of the compatible server that the environment names."""
+    prompts = a_set()
+    variant = prompts.variants[0].model_copy(update={"model": model})
+    config = exported(prompts.model_copy(update={"variants": (variant, *prompts.variants[1:])}))
+    assert config["providers"][0]["id"] == provider
+
+
 def test_the_file_names_its_schema_and_can_be_read() -> None:
     """Editors then know what may be written; texts are blocks, and Unicode is itself."""
     text = to_promptfoo(a_set())

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from streamlab.engine import run_limits
 from streamlab.runs.run import RunLimits
-from streamlab.settings import STORE, Settings, SettingsError, load_settings
+from streamlab.settings import RESERVED, STORE, Settings, SettingsError, load_settings
 
 ROOT = Path(__file__).parents[1]
 SECRET = "sk-recognisable-0123456789"
@@ -45,6 +45,29 @@ WRONG = {
         SECRET,
     ],
     "openai_api_base": ["ftp://host/v1", "http://", SECRET],
+    "anthropic_api_key": ["a b"],
+    "anthropic_base_url": ["ftp://host", SECRET],
+    "google_api_key": ["a b"],
+    "google_gemini_base_url": ["ftp://host", SECRET],
+    "azure_openai_api_key": ["a b"],
+    "azure_openai_endpoint": ["ftp://host", SECRET],
+    "openai_api_version": ["v1", "2024", SECRET],
+    "lab_endpoints": [
+        "groq",
+        "=http://host",
+        "groq=",
+        "groq=ftp://host",
+        f"groq={SECRET}",
+        SECRET,
+        "1a=http://host",
+        "a b=http://host",
+        f"{'a' * 33}=http://host",
+        "日本語=http://host",
+        "a=http://one,a=http://two",
+        "a=http://one,A=http://two",
+        "a-b=http://one,a_b=http://two",
+        *(f"{name}=http://host" for name in (*RESERVED, "Demo", "OPENAI", "azure-openai")),
+    ],
     "gateway_token": ["a b", "日本語"],
     "redis_url": ["localhost:6379", "http://host", "redis:", SECRET],
     "gateway_tokens": ["a b", "日本語", "a:x,a:y"],
@@ -77,7 +100,7 @@ def test_a_wrong_value_is_named_with_what_is_allowed_and_not_told(
 
 def test_all_wrong_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """One line each, none of which tells a key that was put in its place."""
-    keys = ("openai_api_key", "gateway_tokens", "gateway_token", "gateway_metrics_token")
+    keys = [name for name in Settings.model_fields if name.endswith(("_api_key", "_token", "_tokens"))]
     fitting = (*keys, "lab_models", "lab_access_code", "lab_hosts")
     wrong = [name for name in Settings.model_fields if name not in fitting]
     problem = refused(monkeypatch, **dict.fromkeys(wrong, SECRET))
@@ -171,6 +194,30 @@ def test_an_address_may_lack_its_scheme(monkeypatch: pytest.MonkeyPatch, address
     """Which one the server has is found out later."""
     monkeypatch.setenv("OPENAI_BASE_URL", f" {address} ")
     assert load_settings().openai_base_url == address
+
+
+def test_endpoints_have_names_addresses_and_keys_of_their_own(env_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The keys come from the environment or the file, whichever the names come from; a server may need none."""
+    env_file.write_text(
+        f"LAB_ENDPOINTS=groq=https://api.example.com/v1?a=b, my-home = localhost:1 ,\nGROQ_API_KEY={SECRET}\n"
+    )
+    for key in ("", "another-key"):
+        monkeypatch.setenv("MY_HOME_API_KEY", key)
+        settings = load_settings()
+        groq, home = settings.lab_endpoints
+        assert (groq.name, groq.address) == ("groq", "https://api.example.com/v1?a=b")
+        assert (home.name, home.address, home.key_variable) == ("my-home", "localhost:1", "MY_HOME_API_KEY")
+        assert groq.key
+        assert groq.key.get_secret_value() == SECRET
+        assert (home.key.get_secret_value() if home.key else "") == key
+        assert SECRET not in f"{settings} {settings!r} {settings.model_dump_json()}"
+
+
+def test_a_wrong_key_of_an_endpoint_is_named_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not told."""
+    monkeypatch.setenv("GROQ_API_KEY", f"“{SECRET}”")
+    problem = refused(monkeypatch, lab_endpoints="groq=https://host/v1")
+    assert problem == "GROQ_API_KEY must be a key of the provider: ASCII characters without spaces."
 
 
 @pytest.mark.parametrize("in_file", [False, True])

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from functools import cached_property
 
 import httpx2
 import pytest
@@ -14,6 +15,7 @@ from streamlab.models.connections import ONE_READ, http_client
 from streamlab.models.options import DEFAULT_TEMPERATURE
 from streamlab.models.providers.chat_openai import HOOK, check_hook
 from tests.conftest import http, provider, raw_endpoint, sse
+from tests.spoken import asking
 
 LONG = ["x" * 1_000] * (2 * ONE_READ // 1_000)
 
@@ -54,6 +56,48 @@ def test_a_chat_openai_without_the_hook_is_told_of(caplog: pytest.LogCaptureFixt
     """All else goes on."""
     assert not check_hook(BaseChatModel)
     assert HOOK in caplog.text
+
+
+# langchain-anthropic
+
+
+@pytest.mark.anyio
+async def test_chat_anthropic_asks_over_the_clients_that_it_keeps() -> None:
+    """By the names that they have here; over connections of ours, so that a proxy of its own variable is none."""
+    pytest.importorskip("langchain_anthropic", reason="`make providers` installs it")
+    with (
+        raw_endpoint(http(b"{}", "401 No", "application/json")) as endpoint,
+        asking(anthropic_api_key="key-1234567", anthropic_base_url=endpoint.base_url) as models,
+    ):
+        model = models.chat_model("anthropic:m", DEFAULT_TEMPERATURE)
+        assert vars(model)["_client"]._client is models._http
+        for name in ("_client", "_async_client"):
+            assert isinstance(vars(type(model).__mro__[1])[name], cached_property)
+        with pytest.raises(Exception, match="401"):
+            read(model)
+        with pytest.raises(Exception, match="401"):
+            await aread(model)
+    assert len(endpoint.headers) == 2
+
+
+# langchain-google-genai
+
+
+@pytest.mark.anyio
+async def test_chat_google_asks_over_the_client_that_it_keeps() -> None:
+    """By the name that it has here; over connections of ours."""
+    pytest.importorskip("langchain_google_genai", reason="`make providers` installs it")
+    with (
+        raw_endpoint(http(b"{}", "401 No", "application/json")) as endpoint,
+        asking(google_api_key="key-1234567", google_gemini_base_url=endpoint.base_url) as models,
+    ):
+        model = models.chat_model("google_genai:m", DEFAULT_TEMPERATURE)
+        assert vars(model)["client"]._api_client._httpx_client is models._http
+        with pytest.raises(Exception, match="401"):
+            read(model)
+        with pytest.raises(Exception, match="401"):
+            await aread(model)
+    assert len(endpoint.headers) == 2
 
 
 # httpcore2

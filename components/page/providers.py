@@ -5,8 +5,10 @@ from streamlit.delta_generator import DeltaGenerator
 
 from components.page.lab import engine
 from components.page.texts import t
+from streamlab.demo_model import is_demo
 from streamlab.models.failures import Code, Failure
-from streamlab.models.provider import Unlisted
+from streamlab.models.provider import INSTALL, Unlisted
+from streamlab.models.providers.openai import OpenAI
 
 # What to do where an answer's advice is of no use: to ask again, or to choose another model while there is none.
 ADVICE: dict[Code, str] = {
@@ -26,25 +28,38 @@ def draw(place: DeltaGenerator) -> None:
     `place` is a container also where nothing comes, so that nothing below it moves.
     """
     lab = engine()
+    only_demo = not lab.settings.lab_models and is_demo(lab.portal.call(lab.models.names)[0])
     with place:
         for unlisted in lab.portal.call(lab.models.unlisted):
-            key = "providers.fails" if unlisted.failure else "providers.no_models"
-            lines = [t(key, address=f"`{unlisted.address}`")]
-            if not lab.settings.lab_models:
+            lines = [_what(unlisted)]
+            if only_demo:
                 lines.append(t("providers.only_demo"))
             st.warning("  \n".join(lines), icon=":material/cloud_off:")
             # By its key it is the same one, and stays open, when the page is drawn anew.
-            with st.expander(t("providers.why"), type="compact", key=f"providers.why.{unlisted.address}"):
+            with st.expander(t("providers.why"), type="compact", key=f"providers.why.{unlisted.provider}"):
                 st.markdown(_advice(unlisted))
 
 
+def _what(unlisted: Unlisted) -> str:
+    if unlisted.missing:
+        return t("providers.missing", package=f"`{unlisted.missing}`", variable=unlisted.variables.key)
+    place = f"`{unlisted.address}`"
+    if unlisted.provider != OpenAI.name:  # of which there is only the address that is set
+        place = f"`{unlisted.provider}` ({place})"
+    return t("providers.fails" if unlisted.failure else "providers.no_models", address=place)
+
+
 def _advice(unlisted: Unlisted) -> str:
+    if unlisted.missing:
+        return t("providers.missing_next", command=f"`{INSTALL}`")
+    if not unlisted.asked:
+        return t("providers.unasked_next")
     if unlisted.failure is None:
-        return t("providers.no_models_next")
-    return "  \n".join((t(f"error.{unlisted.failure.code}"), _next(unlisted.failure), t("providers.again")))
+        return t("providers.no_models_next", address=unlisted.variables.address)
+    return "  \n".join((t(f"error.{unlisted.failure.code}"), _next(unlisted, unlisted.failure), t("providers.again")))
 
 
-def _next(failure: Failure) -> str:
+def _next(unlisted: Unlisted, failure: Failure) -> str:
     if advice := ADVICE.get(failure.code):
-        return t(f"providers.{advice}")
+        return t(f"providers.{advice}", address=unlisted.variables.address, variable=unlisted.variables.key)
     return t(f"error.{failure.code}_next", detail=failure.detail or "")

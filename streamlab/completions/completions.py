@@ -50,10 +50,10 @@ class Completions:
         return self._runs.start(lambda: ChainAttempt(lambda: self._chain(prompt, options), messages), limits=limits)
 
     def _chain(self, prompt: Prompt, options: Options) -> Runnable[list[BaseMessage], str]:
-        """Make the chain that takes all messages. What goes along as it is LangChain is not to interpret."""
-        fields = dict(prompt.parameters) | ({"tools": list(prompt.tools)} if prompt.tools else {})
+        """Make the chain that takes all messages."""
         chat_model = self._models.chat_model(options.model, options.temperature)
-        return (chat_model.bind(extra_body=fields) if fields else chat_model) | StrOutputParser()
+        provider = self._models.provider(options.model)
+        return provider.bound(chat_model, prompt.tools, prompt.parameters) | StrOutputParser()
 
     def _by_agent(self, prompt: Prompt, options: Options, limits: RunLimits) -> str:
         messages = [message for message in prompt.messages if not isinstance(message, SystemMessage)]

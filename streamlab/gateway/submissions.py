@@ -25,6 +25,7 @@ from streamlab.hub import HubFull, HubUnreachable
 from streamlab.hub.shared import DocumentType
 from streamlab.models.catalog import cost_money, takes_tools
 from streamlab.models.options import DEFAULT_TEMPERATURE, QUESTION_CHARACTERS, InvalidQuestion, Options
+from streamlab.models.provider import Unlisted
 from streamlab.runs.run import TooManyRuns
 
 KEYS = 10_000  # idempotency keys that one process remembers; beyond that the longest unused leave
@@ -300,8 +301,8 @@ class Submissions:
 
     async def _model(self, named: str, names: tuple[str, ...], grant: Grant, *, tools: bool) -> str:
         """Choose the model of this name, the server's first for "". Raises Refusal where the caller may not ask it."""
-        if named not in names and not is_demo(named) and (unlisted := await self._engine.models.unlisted()):
-            raise models_unknown(unlisted[0].address)
+        if unlisted := await self._unlisted(named, names):
+            raise models_unknown(unlisted.address)
         model = named or names[0]
         if await self._engine.models.not_offered([model]):
             hint = f"There is: {', '.join(names[:20])}."
@@ -311,6 +312,14 @@ class Submissions:
         if tools and not takes_tools(model):
             raise Refusal(422, "no_tools", "This model takes no tools.", "Choose another model, or ask without tools.")
         return model
+
+    async def _unlisted(self, named: str, names: tuple[str, ...]) -> Unlisted | None:
+        """Find the server that may have the model, or one that costs money where none is named and none is known."""
+        if named in names or is_demo(named) or (not named and cost_money(names[:1])):
+            return None
+        models = self._engine.models
+        asked = models.provider(named).name if named else None
+        return next((each for each in await models.unlisted() if asked in (None, each.provider)), None)
 
 
 def _in_progress() -> Refusal:

@@ -22,8 +22,8 @@ _ID = re.compile(rb'"id"\s*:\s*"([\w-]{1,100})"')
 class Wire:
     """Hooks for an HTTP client that makes one call at a time. Nothing is parsed before the call is over."""
 
-    def __init__(self) -> None:
-        self.body = AnswerBody()
+    def __init__(self, *, speaks_openai: bool = True) -> None:
+        self.body = AnswerBody(speaks_openai=speaks_openai)
         self.restart(inf)
 
     def restart(self, seconds: float) -> None:

@@ -36,9 +36,13 @@ class Judgement:
 
 
 class AnswerBody:
-    """Keeps the parts of the body of one answer at a time. As an httpx2 response hook: `respond`, or `arespond`."""
+    """Keeps the parts of the body of one answer at a time. As an httpx2 response hook: `respond`, or `arespond`.
 
-    def __init__(self) -> None:
+    Of one that is not OpenAI's protocol it says nothing: its provider's own client is all there is to judge by.
+    """
+
+    def __init__(self, *, speaks_openai: bool = True) -> None:
+        self._speaks_openai = speaks_openai
         self.restart()
 
     def restart(self) -> None:
@@ -65,7 +69,7 @@ class AnswerBody:
     def judge(self) -> Judgement:
         """Read what has been kept. An answer with an HTTP error, or none at all, is left to its client."""
         response = self._response
-        if response is None or not response.is_success:
+        if response is None or not response.is_success or not self._speaks_openai:
             return Judgement()
         key = response.request.headers.get("authorization", "").removeprefix("Bearer ")
         reader = ChunkReader(key=key)

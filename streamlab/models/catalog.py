@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import anyio
 import anyio.to_thread
@@ -15,9 +15,12 @@ from streamlab.models.connections import http_client
 from streamlab.models.failures import Failure, common_failure
 from streamlab.models.network import network_failure
 from streamlab.models.provider import Fault, Provider, StockOptions, Unlisted
+from streamlab.models.providers.anthropic import Anthropic
+from streamlab.models.providers.azure import Azure
 from streamlab.models.providers.demo import Demo
+from streamlab.models.providers.google import Google
 from streamlab.models.providers.local import Local
-from streamlab.models.providers.openai import OpenAI
+from streamlab.models.providers.openai import NamedOpenAI, OpenAI
 from streamlab.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -25,12 +28,15 @@ logger = logging.getLogger(__name__)
 _LOOK_UP_AGAIN = 30.0  # seconds after a failure
 _FIRST_LOOK = 3.0  # seconds that a page waits for it
 
-KINDS: tuple[type[Provider], ...] = (Demo, Local, OpenAI)  # the last takes every name
+KINDS: tuple[type[Provider], ...] = (OpenAI, Anthropic, Google, Azure, Demo, Local)  # as the picker has them
 
 
 def provider_kind(model: str) -> type[Provider]:
-    """Find whose model it is; what is true of all of a provider's models can be asked of the class."""
-    return next(kind for kind in KINDS if kind.has(model))
+    """Find of what kind the model's provider is, of which can be asked what is true of all its kind.
+
+    OpenAI's takes what is no other's, also the endpoints that the settings name, which `Models` tells apart.
+    """
+    return next((kind for kind in KINDS if kind.has(model)), OpenAI)
 
 
 CLASSIFIERS = (network_failure, *dict.fromkeys(kind.failure for kind in KINDS), common_failure)
@@ -59,10 +65,13 @@ class Models:
         self.demo_url = demo_url
         self._settings = settings
         self._http = http_client()
-        self._providers: dict[type[Provider], Provider] = {
-            kind: kind.of(settings, demo_url, self._http) for kind in KINDS
+        self._kinds: dict[type[Provider], Provider] = {kind: kind.of(settings, demo_url, self._http) for kind in KINDS}
+        self._named: dict[str, Provider] = {
+            endpoint.name: NamedOpenAI(endpoint, self._http) for endpoint in settings.lab_endpoints
         }
-        local = self._providers[Local]
+        # As the picker has them: what costs nothing stands last, whoever else is there.
+        self._providers = sorted((*self._kinds.values(), *self._named.values()), key=lambda each: each.free)
+        local = self._kinds[Local]
         assert isinstance(local, Local)
         self.local = local.server
         self._listed: dict[str, tuple[str, ...]] = {}  # by the provider's name
@@ -73,7 +82,7 @@ class Models:
         self._clients = lru_cache(maxsize=64)(self._client)
 
     def close(self) -> None:
-        for provider in self._providers.values():
+        for provider in self._providers:
             provider.close()
         self._http.close()
 
@@ -82,8 +91,7 @@ class Models:
         if self._settings.lab_models:
             return self._settings.lab_models
         await self._look_up()
-        providers = sorted(self._providers.values(), key=lambda provider: provider.free)
-        return tuple(dict.fromkeys(name for each in providers for name in self._listed.get(each.name, ())))
+        return tuple(dict.fromkeys(name for each in self._providers for name in self._listed.get(each.name, ())))
 
     async def not_offered(self, models: Iterable[str]) -> str | None:
         """Return the first of these models that nobody may ask for here, whichever way its name came in.
@@ -94,6 +102,18 @@ class Models:
         names = set(await self.names())
         scripted = {name.partition("?")[0] for name in names if name.startswith(DEMO)} | {DEMO}
         return next((each for each in models if each not in names and each.partition("?")[0] not in scripted), None)
+
+    def provider(self, model: str) -> Provider:
+        """Find whose model it is. A colon alone says nothing: models of compatible servers have some in their names.
+
+        Another lab's gateway at OPENAI_BASE_URL even has names such as `anthropic:…`: they are its own where that
+        provider has no key here.
+        """
+        name, colon, _ = model.partition(":")
+        if colon and (named := self._named.get(name)):
+            return named
+        found, compatible = self._kinds[provider_kind(model)], self._kinds[OpenAI]
+        return found if found.configured or model not in self._listed.get(compatible.name, ()) else compatible
 
     async def watch(self) -> None:
         """Ask the providers at start, also with LAB_MODELS, and again until none fails any more."""
@@ -111,38 +131,37 @@ class Models:
         with anyio.move_on_after(_FIRST_LOOK):
             await self._looked_up.wait()
         named = bool(self._settings.lab_models)
-        return tuple(each for each in self._unlisted.values() if each.failure or not named)
+        found = filter(None, (self._unlisted.get(provider.name) for provider in self._providers))
+        return tuple(each for each in found if each.failure or each.missing or not named)
 
     def chat_model(self, name: str, temperature: float, fault: Fault = "none") -> BaseChatModel:
         """Return the app's client for a model. May block for a while where the server's address is mended."""
-        return self._clients(self._provider(name).address(), name, temperature, fault)
+        return self._clients(self.provider(name).address(), name, temperature, fault)
 
     def stock_model(
         self, name: str, options: StockOptions, http_client: httpx2.Client, http_async_client: httpx2.AsyncClient
     ) -> BaseChatModel:
         """Make the client that a program of one's own would use, over these connections. May block likewise."""
-        return self._provider(name).stock_model(name, options, http_client, http_async_client)
+        return self.provider(name).stock_model(name, options, http_client, http_async_client)
 
     async def _look_up(self) -> None:
-        """Ask the providers that have not said yet, unless they were asked a short while ago."""
+        """Ask the providers that have not said yet, all at once, unless they were asked a short while ago."""
         async with self._looking_up:
-            left = [each for each in self._providers.values() if each.configured and each.name not in self._listed]
+            left = [each for each in self._providers if each.configured and each.name not in self._listed]
             if left and time.monotonic() >= self._look_up_at:
-                await anyio.to_thread.run_sync(self._list_models, left, abandon_on_cancel=True)
+                async with anyio.create_task_group() as asking:
+                    for each in left:
+                        asking.start_soon(partial(anyio.to_thread.run_sync, abandon_on_cancel=True), self._list, each)
                 self._look_up_at = time.monotonic() + _LOOK_UP_AGAIN
 
-    def _list_models(self, asked: Iterable[Provider]) -> None:
-        for provider in asked:
-            before = self._unlisted.pop(provider.name, None)
-            try:
-                self._listed[provider.name] = provider.list_models()
-            except Unlisted as unlisted:
-                self._unlisted[provider.name] = unlisted
-                if before is None or before.failure != unlisted.failure:
-                    logger.warning("%s", unlisted)
+    def _list(self, provider: Provider) -> None:
+        before = self._unlisted.pop(provider.name, None)
+        try:
+            self._listed[provider.name] = provider.list_models()
+        except Unlisted as unlisted:
+            self._unlisted[provider.name] = unlisted
+            if before is None or before.failure != unlisted.failure:
+                logger.warning("%s", unlisted)
 
     def _client(self, address: str, name: str, temperature: float, fault: Fault) -> BaseChatModel:
-        return self._provider(name).chat_model(name, temperature, fault)
-
-    def _provider(self, name: str) -> Provider:
-        return self._providers[provider_kind(name)]
+        return self.provider(name).chat_model(name, temperature, fault)

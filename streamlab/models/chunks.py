@@ -272,7 +272,11 @@ def _legacy(call: Any) -> list[Any]:
 
 
 def _finish(choice: Mapping[str, Any]) -> str | None:
-    said = choice.get("finish_reason") or choice.get("finishReason")
+    return finish_reason(choice.get("finish_reason") or choice.get("finishReason"))
+
+
+def finish_reason(said: Any) -> str | None:
+    """Say in OpenAI's words why a model stopped; None where it has not."""
     reason = said.lower() if isinstance(said, str) else ""
     if reason in ("", "null", "none"):
         return None

@@ -70,13 +70,24 @@ def http_client() -> httpx2.Client:
     Connections are not kept for reuse: a reused one would be unknown to its new owner until the answer begins, and
     a pause between two questions is mostly longer than the usual 5 s for which one is kept.
     """
-    hooks: dict[str, list[Any]] = {"request": [_tell], "response": [_Gathering().respond]}
+    hooks: dict[str, list[Any]] = {"request": [_tell, _limit], "response": [_Gathering().respond]}
     return httpx2.Client(**client_options(LIMITS), timeout=TIMEOUT, event_hooks=hooks, follow_redirects=True)
 
 
 def async_http_client() -> httpx2.AsyncClient:
     """Make one for what runs on the event loop, where a cancelled task closes its connection by itself."""
-    return httpx2.AsyncClient(**async_client_options(LIMITS), timeout=TIMEOUT, follow_redirects=True)
+    hooks: dict[str, list[Any]] = {"request": [_alimit]}
+    return httpx2.AsyncClient(**async_client_options(LIMITS), timeout=TIMEOUT, event_hooks=hooks, follow_redirects=True)
+
+
+def _limit(request: httpx2.Request) -> None:
+    """Let no request connect for ever: Google's client asks without any limit where it is given none in seconds."""
+    if not any(request.extensions.get("timeout", {}).values()):
+        request.extensions["timeout"] = TIMEOUT.as_dict()
+
+
+async def _alimit(request: httpx2.Request) -> None:
+    _limit(request)
 
 
 def _tell(request: httpx2.Request) -> None:
@@ -105,6 +116,8 @@ class _Gathering:
         self._open.add(reads)
 
         def closed() -> None:
+            if reads not in self._open:
+                return
             self._open.discard(reads)
             if not reads.used and response.num_bytes_downloaded > ONE_READ:
                 _not_gathered("it is read by another way")
@@ -167,7 +180,10 @@ class _Closing(httpx2.SyncByteStream):
         self._closed = closed
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self._stream)
+        try:
+            yield from self._stream
+        finally:
+            self._closed()  # not every client closes what it has not read to its end
 
     def close(self) -> None:
         self._closed()

@@ -34,17 +34,30 @@ def shown_address(address: str) -> str:
     return urlunsplit((scheme, place.rpartition("@")[2], path, "", "")).removeprefix("//").rstrip("/")
 
 
+def root_address(given: str) -> str:
+    """Return the address beneath which a provider's own client looks for a version of its API."""
+    return f"{_schemes(given)[0]}{_VERSION.sub('', given.rstrip('/'))}"
+
+
+def named_version(given: str) -> str | None:
+    """Return the version with which an address ends, None for one without."""
+    found = _VERSION.search(given.rstrip("/"))
+    return found[0][1:] if found else None
+
+
 class Endpoint:
     """The server at an address that somebody typed. For any thread.
 
     An address that ends in its version, as the documentation of servers has it, is used as it stands. Any other is
     tried, and mended where the server answers at another: once, and again after a while if no server answered.
+    `variable` is what it was typed into.
     """
 
-    def __init__(self, given: str, key: str, http: httpx2.Client) -> None:
+    def __init__(self, given: str, key: str, http: httpx2.Client, variable: str = "OPENAI_BASE_URL") -> None:
         self._candidates = candidates(given)
         self._key = key
         self._http = http
+        self._variable = variable
         self._lock = threading.Lock()
         self._settled = bool(_SCHEME.match(given) and _VERSION.search(urlsplit(given).path.rstrip("/")))
         self._try_at = 0.0
@@ -92,7 +105,8 @@ class Endpoint:
     def _settle(self, address: str) -> None:
         self._settled = True
         if address != self._address:
-            logger.warning("OPENAI_BASE_URL: the server answers at %s, which is used", shown_address(address))
+            shown = shown_address(address)
+            logger.warning("%s: the server answers at %s, which is used", self._variable, shown)
             self._address = address
 
 

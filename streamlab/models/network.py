@@ -65,7 +65,12 @@ def network_failure(error: BaseException) -> Failure | None:
             return Failure("proxy", detail=str(failed))
         case ssl.SSLCertVerificationError() as refused:
             return Failure("certificate", detail=_certificate_detail(refused))
-        case httpx2.TransportError():  # bare, it comes from reading a refusal
+        # Bare, it comes from reading a refusal, or by a client that passes it on.
+        case httpx2.ConnectError() | httpx2.ConnectTimeout() | httpx2.UnsupportedProtocol() | httpx2.ProxyError():
+            return Failure("provider_unavailable")
+        case httpx2.TimeoutException():
+            return Failure("timeout")
+        case httpx2.TransportError():
             return Failure("connection_lost")
     return None
 

@@ -6,6 +6,8 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
+from streamlab.models.message_chunks import finish_of
+
 
 class MessageObserver(BaseCallbackHandler):
     """Keeps the whole message; called once, after the last chunk."""
@@ -17,8 +19,8 @@ class MessageObserver(BaseCallbackHandler):
 
     @property
     def finish(self) -> str | None:
-        """Why the model stopped."""
-        return self.message.response_metadata.get("finish_reason") if self.message else None
+        """Why the model stopped, in OpenAI's words."""
+        return finish_of(self.message.response_metadata) if self.message else None
 
     def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
         """Be there, and no more: without it, the prompt is turned into one string for another event."""

@@ -12,7 +12,7 @@ from streamlab.models.catalog import provider_kind
 
 FILE = files("streamlab") / "data" / "prices.toml"
 
-_DATED = re.compile(r"(.+)-\d{4}-\d{2}-\d{2}")
+_DATED = re.compile(r"(.+)-\d{4}-?\d{2}-?\d{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def price_list() -> dict[str, Price]:
     data = tomllib.loads(FILE.read_text("utf-8"))
     dated = data["date"], data["source"]
     return {
-        name: Price(row["input"], row["output"], *dated, data["long_context"] if row.get("long") else None)
+        name: Price(row["input"], row["output"], *dated, data["long_context"] if row.get("long") else row.get("limit"))
         for name, row in data["models"].items()
     }
 
@@ -50,7 +50,7 @@ def price_of(model: str) -> Price | None:
     """Look up a model's price by its exact name, or as the dated copy of a listed name; None when unknown."""
     if provider_kind(model).free:
         return FREE
-    listed = price_list()
+    listed, model = price_list(), model.removeprefix("openai:")
     dated = _DATED.fullmatch(model)
     return listed.get(model) or (listed.get(dated[1]) if dated else None)
 

@@ -40,6 +40,12 @@ _RESERVED = frozenset(
     ("true", "false", "none", "null", "not", "and", "or", "in", "is", "if", "else", "for", "env", "_conversation")
 )
 _TAG = re.compile(r"\{(?=[{%#]|\Z)|(?<=#)\}")
+_PROVIDERS = {
+    "openai": "openai:chat:",
+    "anthropic": "anthropic:messages:",
+    "google_genai": "google:",
+    "azure_openai": "azure:chat:",
+}
 _SPECIAL = re.compile(r"\{\{|\n\Z|\A(?:file|package):")
 
 
@@ -141,7 +147,13 @@ def _provider(index: int, variant: Variant) -> dict[str, Any]:
         address = f"http://127.0.0.1:{DEMO_PORT}/v1"
         config |= {"apiBaseUrl": f"{{{{ env.{DEMO_URL} | default('{address}', true) }}}}", "apiKey": "demo"}
     label = _label(index, variant)
-    return {"id": f"openai:chat:{variant.model}", "label": label, "config": config, "prompts": [label]}
+    return {"id": _provider_id(variant.model), "label": label, "config": config, "prompts": [label]}
+
+
+def _provider_id(model: str) -> str:
+    """Name a model as promptfoo does."""
+    provider, _, name = model.partition(":")
+    return f"{_PROVIDERS[provider]}{name}" if provider in _PROVIDERS else f"openai:chat:{model}"
 
 
 def _test(prompts: PromptSet, values: Mapping[str, str], names: Mapping[str, str], wrapped: set[str]) -> dict[str, Any]:

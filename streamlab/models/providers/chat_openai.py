@@ -19,12 +19,15 @@ from typing import Any, Self
 import anyio
 import httpx2
 import openai
+from langchain_core.language_models import LanguageModelInput
 from langchain_core.outputs import ChatGenerationChunk
-from langchain_openai import ChatOpenAI
+from langchain_openai import AzureChatOpenAI, ChatOpenAI
+from langchain_openai.chat_models.base import BaseChatOpenAI
 
 from streamlab.models.chunks import Chunk, ChunkReader, join
 from streamlab.models.connections import more_lies_ready, wait_no_longer
 from streamlab.models.failures import Failure
+from streamlab.models.message_chunks import own_words
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +36,16 @@ AFTER_END = 2.0  # seconds that a server may take, after the last of the text, t
 BESIDE = ("reasoning_content", "text_kind")
 
 
-class CompatibleChatOpenAI(ChatOpenAI):
-    """ChatOpenAI that also keeps what `streamlab.models.chunks` finds beside OpenAI's protocol.
+class _KeepsBeside(BaseChatOpenAI):
+    """A chat model that also keeps what `streamlab.models.chunks` finds beside OpenAI's protocol.
 
     ChatOpenAI drops it on purpose. Here it goes into `additional_kwargs`, under the names that it has there.
     """
+
+    def _get_request_payload(self, input_: LanguageModelInput, **kwargs: Any) -> dict[str, Any]:
+        messages = own_words(self._convert_input(input_).to_messages(), "openai")
+        payload: dict[str, Any] = super()._get_request_payload(messages, **kwargs)
+        return payload
 
     def _convert_chunk_to_generation_chunk(
         self, chunk: dict[str, Any], *args: Any, **kwargs: Any
@@ -51,13 +59,21 @@ class CompatibleChatOpenAI(ChatOpenAI):
         return generation
 
 
-def give_plain_chunks(model: ChatOpenAI) -> None:
+class CompatibleChatOpenAI(_KeepsBeside, ChatOpenAI):
+    """ChatOpenAI that does."""
+
+
+class CompatibleAzureChatOpenAI(_KeepsBeside, AzureChatOpenAI):
+    """AzureChatOpenAI that does."""
+
+
+def give_plain_chunks(model: BaseChatOpenAI) -> None:
     """Make the model read normalised dicts in place of validated objects.
 
     `ChatOpenAI` turns each object into a dict at once; making them costs more than all the rest of the chain
     (figures: `benchmarks/chunks.py`).
     """
-    check_hook(type(model).__bases__[0])
+    check_hook(BaseChatOpenAI)
     model.client = PlainCompletions(model.root_client)
     model.async_client = AsyncPlainCompletions(model.root_async_client)
 

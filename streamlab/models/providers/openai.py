@@ -2,29 +2,28 @@
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import httpx2
 import openai
 from langchain_core.language_models import BaseChatModel
-from langchain_openai import ChatOpenAI
+from langchain_core.messages import BaseMessage
+from langchain_core.runnables import Runnable
+from langchain_openai import AzureChatOpenAI, ChatOpenAI
 from pydantic import SecretStr
 
 from streamlab.models.connections import TIMEOUT, async_http_client
 from streamlab.models.endpoint import Endpoint
 from streamlab.models.failures import Failure
-from streamlab.models.network import network_failure
-from streamlab.models.options import DEFAULT_TEMPERATURE
-from streamlab.models.provider import Fault, StockOptions, Unlisted
-from streamlab.models.providers.chat_openai import CompatibleChatOpenAI, give_plain_chunks
+from streamlab.models.provider import LOOK_UP_TIMEOUT, Fault, StockOptions, Unlisted, Variables, list_failure, sent
+from streamlab.models.providers.chat_openai import CompatibleAzureChatOpenAI, CompatibleChatOpenAI, give_plain_chunks
 from streamlab.models.server_errors import server_failure
-from streamlab.settings import Settings
+from streamlab.settings import NamedEndpoint, Settings
 
 logger = logging.getLogger(__name__)
 
 OPENAI_URL = "https://api.openai.com/v1"  # said explicitly: the client takes an empty OPENAI_BASE_URL for an address
-_LOOK_UP_TIMEOUT = 5.0  # seconds
 _CHAT = re.compile(r"gpt-\d|o\d")
 _OTHER = re.compile(r"audio|realtime|image|transcribe|tts|search|instruct|codex|embedding|\d{4}-\d\d-\d\d")
 
@@ -51,19 +50,24 @@ def openai_failure(error: Exception) -> Failure | None:
 class OpenAI:
     """An endpoint at `base_url`; `http` is the client that all of the app's chains share."""
 
-    name: ClassVar[str] = "openai"
+    name: str = "openai"
+    variables: Variables = Variables("OPENAI_BASE_URL", "OPENAI_API_KEY")
     free: ClassVar[bool] = False
     takes_seed: ClassVar[bool] = False  # not every compatible server does
     takes_tools: ClassVar[bool] = True
+    speaks_openai: ClassVar[bool] = True
     faults: ClassVar[tuple[Fault, ...]] = ("none", "key", "time_limit")  # the server obeys nobody
     wrong_key: ClassVar[str] = "wrong-key-on-purpose"
     failure: ClassVar[Callable[[Exception], Failure | None]] = staticmethod(openai_failure)
+    _listed: frozenset[str] = frozenset()
+    _app_class: ClassVar[type[CompatibleChatOpenAI | CompatibleAzureChatOpenAI]] = CompatibleChatOpenAI
+    _stock_class: ClassVar[type[ChatOpenAI | AzureChatOpenAI]] = ChatOpenAI
 
     def __init__(self, base_url: str | None, key: SecretStr | None, http: httpx2.Client) -> None:
         self.configured = bool(base_url or key)
         self._key = key or SecretStr("none")  # a local server needs no key, but the client insists on one
         self._http = http
-        self._endpoint = Endpoint(base_url or OPENAI_URL, self._key.get_secret_value(), http)
+        self._endpoint = Endpoint(base_url or OPENAI_URL, self._key.get_secret_value(), http, self.variables.address)
         self.address = self._endpoint.address
 
     @classmethod
@@ -73,8 +77,8 @@ class OpenAI:
 
     @classmethod
     def has(cls, model: str) -> bool:
-        """Take every name: only the server knows which there are."""
-        return True
+        """Tell by the prefix; names without any are its own, too, for only the server knows which there are."""
+        return model.startswith("openai:")
 
     def close(self) -> None:
         """Do nothing: it is nobody's child."""
@@ -83,14 +87,16 @@ class OpenAI:
         """Ask the server; of OpenAI's own list keep what chats, the newest first."""
         address, key = self.address(), self._key.get_secret_value()
         client = openai.OpenAI(
-            base_url=address, api_key=key, max_retries=0, timeout=_LOOK_UP_TIMEOUT, http_client=self._http
+            base_url=address, api_key=key, max_retries=0, timeout=LOOK_UP_TIMEOUT, http_client=self._http
         )
         try:
             models = list(client.models.list())
         except Exception as error:  # the client breaks in many ways on what is no list of models
-            raise Unlisted(self._endpoint.shown, _no_list(error)) from error
+            failure = list_failure(error, openai_failure)
+            raise Unlisted(self.name, self.variables, self._endpoint.shown, failure) from error
         if not models:
-            raise Unlisted(self._endpoint.shown, None)
+            raise Unlisted(self.name, self.variables, self._endpoint.shown, None)
+        self._listed = frozenset(model.id for model in models)
         if address != OPENAI_URL:
             return tuple(model.id for model in models)
         models.sort(key=lambda model: model.created, reverse=True)
@@ -98,13 +104,12 @@ class OpenAI:
 
     def chat_model(self, name: str, temperature: float, fault: Fault = "none") -> BaseChatModel:
         """Make the app's client; with the fault `key` it never holds the right one."""
-        model = CompatibleChatOpenAI(
-            model=name,
-            base_url=self.address(),
+        model = self._app_class(
+            **self._place(name),
             openai_proxy=None,  # nor one of OPENAI_PROXY, with which LangChain refuses the connections given here
             http_socket_options=(),  # else it warns that proxies are not heeded; our connections heed them
             api_key=SecretStr(self.wrong_key) if fault == "key" else self._key,
-            temperature=_sent(temperature),
+            temperature=sent(temperature),
             streaming=True,
             stream_usage=True,
             stream_chunk_timeout=None,  # how long a chunk may take is the run's to say; this would be a timer for each
@@ -116,6 +121,13 @@ class OpenAI:
         give_plain_chunks(model)
         return model
 
+    def bound(
+        self, model: BaseChatModel, tools: Sequence[Mapping[str, Any]], fields: Mapping[str, Any]
+    ) -> Runnable[Any, BaseMessage]:
+        """Send them as they are: LangChain is not to interpret what the server is to judge."""
+        body = dict(fields) | ({"tools": list(tools)} if tools else {})
+        return model.bind(extra_body=body) if body else model
+
     def stock_model(
         self, name: str, options: StockOptions, http_client: httpx2.Client, http_async_client: httpx2.AsyncClient
     ) -> BaseChatModel:
@@ -123,13 +135,12 @@ class OpenAI:
         given: dict[str, Any] = {} if options.chunk_timer else {"stream_chunk_timeout": None}
         if options.streaming is not None:
             given["streaming"] = options.streaming
-        return ChatOpenAI(
-            model=name,
-            base_url=self.address(),
+        return self._stock_class(
+            **self._place(name),
             openai_proxy=None,  # nor one of OPENAI_PROXY, with which LangChain refuses the connections given here
             http_socket_options=(),  # else it warns that proxies are not heeded; our connections heed them
             api_key=self._key,
-            temperature=_sent(options.temperature),
+            temperature=sent(options.temperature),
             max_tokens=options.max_tokens,
             seed=options.seed if self.takes_seed else None,
             stream_usage=True,
@@ -143,20 +154,30 @@ class OpenAI:
             **given,
         )
 
+    def _place(self, name: str) -> dict[str, Any]:
+        """Return the options that say which server is asked for which model, by the name that it has there."""
+        return {"model": self._bare(name), "base_url": self.address()}
 
-def _sent(temperature: float) -> float | None:
-    """Leave the default out of what is sent: some models accept no other and some not even that."""
-    return None if temperature == DEFAULT_TEMPERATURE else temperature
+    def _bare(self, name: str) -> str:
+        """Return the name that a model has at the server, which may itself begin as if a provider's were before it."""
+        return name if name in self._listed else name.removeprefix(f"{self.name}:")
 
 
-def _no_list(error: Exception) -> Failure | None:
-    """Name what kept a list of models from us; None where the server answered with something else."""
-    match failure := network_failure(error) or openai_failure(error):
-        case Failure(code="model_not_found" | "bad_request"):
-            return None
-        case Failure(code="timeout" | "connection_lost"):  # whose sentences are about an answer
-            return Failure("provider_unavailable")
-    return failure
+class NamedOpenAI(OpenAI):
+    """A compatible endpoint that LAB_ENDPOINTS names; its models' names begin with that name."""
+
+    def __init__(self, endpoint: NamedEndpoint, http: httpx2.Client) -> None:
+        self.name = endpoint.name
+        self.variables = Variables("LAB_ENDPOINTS", endpoint.key_variable)
+        super().__init__(endpoint.address, endpoint.key, http)
+
+    def list_models(self) -> tuple[str, ...]:
+        """Ask the server, and put its name before those of its models."""
+        return tuple(f"{self.name}:{model}" for model in super().list_models())
+
+    def _bare(self, name: str) -> str:
+        """Take off the name that was put before it."""
+        return name.removeprefix(f"{self.name}:")
 
 
 def _chats(name: str) -> bool:
@@ -166,7 +187,9 @@ def _chats(name: str) -> bool:
 
 def _key(error: openai.APIError) -> str:
     """Find the key that was sent: the provider may repeat it."""
-    return error.request.headers.get("authorization", "").removeprefix("Bearer ")
+    sent = error.request.headers  # the second as Azure has it
+    key: str = sent.get("authorization", "").removeprefix("Bearer ") or sent.get("api-key", "")
+    return key
 
 
 def _was_connected(error: openai.APIConnectionError) -> bool:

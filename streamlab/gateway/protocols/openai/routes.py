@@ -21,7 +21,6 @@ from streamlab.gateway.protocols.sse import EventStream
 from streamlab.gateway.requests import LimitedRoute
 from streamlab.gateway.submissions import Started
 from streamlab.hub import Log
-from streamlab.models.catalog import provider_kind
 from streamlab.models.failures import RETRIED
 
 router = APIRouter(prefix="/openai", route_class=LimitedRoute, redirect_slashes=False, include_in_schema=False)
@@ -36,18 +35,18 @@ async def tell_health(gateway: TheGateway) -> Response:
 @router.get("/v1/models")
 async def list_models(gateway: TheGateway, grant: FullAccess) -> Response:
     names = await gateway.engine.models.names()
-    return JSONResponse({"object": "list", "data": [_model(name) for name in names]})
+    return JSONResponse({"object": "list", "data": [_model(gateway, name) for name in names]})
 
 
 @router.get("/v1/models/{name:path}")
 async def find_model(name: str, gateway: TheGateway, grant: FullAccess) -> Response:
     if await gateway.engine.models.not_offered([name]):
         raise FieldRefusal("model", "The server has no model of this name.", "model_not_found", 404)
-    return JSONResponse(_model(name))
+    return JSONResponse(_model(gateway, name))
 
 
-def _model(name: str) -> dict[str, object]:
-    return {"id": name, "object": "model", "created": 0, "owned_by": provider_kind(name).name}
+def _model(gateway: Gateway, name: str) -> dict[str, object]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": gateway.engine.models.provider(name).name}
 
 
 @router.post("/v1/chat/completions")
