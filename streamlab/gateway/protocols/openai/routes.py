@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
 from streamlab.events.event import Done, Error, Retry, StreamEvent, TextDelta
+from streamlab.gateway.gateway import Gateway
 from streamlab.gateway.parameters import FullAccess, IdempotencyKey, TheGateway
 from streamlab.gateway.protocols.openai.answers import EndingWithItsReader, WholeAnswer
 from streamlab.gateway.protocols.openai.chat_request import ChatCompletion
