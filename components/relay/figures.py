@@ -28,7 +28,7 @@ LOOKS = {
 MOMENTS = "relay.moments"  # what the session has seen of the gateway
 WINDOW = 120  # seconds that the charts go back
 REASONS = ("ended", "client", "slow", "drained", "expired", "revoked")
-CHART_HEIGHT = 190  # pixels, with its axes
+CHART_HEIGHT = 220  # pixels, with its axes
 
 Rows = list[dict[str, Any]]
 
@@ -183,7 +183,7 @@ def _specs(ago: str, lines: tuple[str, ...]) -> dict[str, dict[str, Any]]:
         "followers": chart.mark_line(interpolate="step-after").encode(
             x=time,
             y=y,
-            color=alt.Color("who:N", title=None, scale=hues, legend=alt.Legend(orient="top")),
+            color=alt.Color("who:N", title=None, scale=hues, legend=alt.Legend(orient="top", columns=3)),
             strokeDash=alt.StrokeDash("who:N", title=None, scale=dashes),
         ),
         "rate": chart.mark_area(color=colors.MODEL, opacity=0.7).encode(x=time, y=y),
