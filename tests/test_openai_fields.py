@@ -53,7 +53,7 @@ ALIKE: dict[str, list[Any]] = {
     "moderation": [{"model": "m"}, 0.0],
 }
 OF_CHATS: dict[str, list[Any]] = ALIKE | {
-    "stop": [5, True, {}, [], [""], "", ["a", 5], [None], ["a"] * 5],
+    "stop": [5, True, {}, [""], "", ["a", 5], [None], ["a"] * 5],
     "n": [0, 2, -1, 1.0, "1", True, [1]],
     "max_tokens": NO_COUNTS,
     "max_completion_tokens": NO_COUNTS,
@@ -165,6 +165,11 @@ def test_fields_that_do_not_go_together_are_refused(
 def test_null_is_as_good_as_nothing(ask: Callable[[Any], Prompt], body: dict[str, Any], fields: list[str]) -> None:
     """Some clients send every field that they know."""
     assert ask(dict.fromkeys(fields) | body).parameters == {}
+
+
+def test_an_empty_list_of_marks_asks_for_nothing() -> None:
+    """Some clients send every list that they have."""
+    assert chat(CHAT | {"stop": []}).parameters == {}
 
 
 def test_both_names_of_one_limit_may_be_sent() -> None:

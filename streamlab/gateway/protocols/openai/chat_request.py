@@ -133,7 +133,7 @@ class ChatCompletion(Sent):
 
     max_tokens: Tokens | None = None
     max_completion_tokens: Tokens | None = None
-    stop: Stop | None = None
+    stop: Stop = None
     top_p: Probability | None = None
     seed: Seed | None = None
     frequency_penalty: float | None = Field(None, ge=-2, le=2)

@@ -41,13 +41,16 @@ chosen = BeforeValidator(_check_choice)
 
 
 def _check_stop(stop: object) -> object:
+    """Refuse what is no mark to stop at; an empty list, as some clients send it, asks for nothing."""
+    if stop in (None, []):
+        return None
     texts = stop if isinstance(stop, list) else [stop]
-    if not 1 <= len(texts) <= STOPS or not all(isinstance(text, str) and text for text in texts):
-        raise invalid(f"must be a string or a list of 1 to {STOPS} strings, none of them empty")
+    if len(texts) > STOPS or not all(isinstance(text, str) and text for text in texts):
+        raise invalid(f"must be a string or a list of up to {STOPS} strings, none of them empty")
     return stop
 
 
-Stop = Annotated[str | list[str], BeforeValidator(_check_stop)]
+Stop = Annotated[str | list[str] | None, BeforeValidator(_check_stop)]
 
 
 def _check_tokens(bias: dict[str, int]) -> dict[str, int]:
