@@ -1,8 +1,19 @@
-"""Requests that cannot be honoured, each with the field that is wrong."""
+"""Requests that cannot be honoured, each with the field that is wrong, and what is answered."""
 
 from typing import Any
 
+import httpx2
+
 from tests.openai_clients import WEATHER_TOOL
+
+
+def check_refused(response: httpx2.Response, field: str | None) -> None:
+    """See that it is a refusal in OpenAI's form, of this field and with a sentence."""
+    assert response.status_code in (400, 404)
+    error = response.json()["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert (error["type"], error["param"]) == ("invalid_request_error", field)
+    assert error["message"].endswith(".")
 
 
 def said(content: object) -> dict[str, Any]:

@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.abc
 from langchain_core.messages import HumanMessage
+from langchain_core.output_parsers import StrOutputParser
 from langgraph.checkpoint.memory import InMemorySaver
 from pydantic import SecretStr
 
@@ -20,6 +22,10 @@ from streamlab.settings import Settings
 KEY = "key-of-the-owner-0123456789"
 Make = Callable[[Models, str], ChainAttempt | AgentAttempt]
 DATA = Path(__file__).parent / "data/providers"
+FUNCTION = {
+    "type": "function",
+    "function": {"name": "look", "description": "Look.", "parameters": {"type": "object", "properties": {}}},
+}
 
 
 @contextmanager
@@ -51,6 +57,12 @@ def attempt_at(models: Models, model: str, thread: Thread) -> AgentAttempt:
     """Make an attempt at an answer with tools in this conversation."""
     memory = thread.memory
     return AgentAttempt(lambda: chat_agent(models.chat_model(model, DEFAULT_TEMPERATURE), "", memory), thread)
+
+
+def front_end(models: Models, model: str, *tools: dict[str, Any], **fields: Any) -> ChainAttempt:
+    """Make an attempt at what a front end asks in OpenAI's words: with tools of its own, and further fields."""
+    client, provider = models.chat_model(model, DEFAULT_TEMPERATURE), models.provider(model)
+    return ChainAttempt(lambda: provider.bound(client, tools, fields) | StrOutputParser(), [HumanMessage("hi")])
 
 
 async def events(attempt: ChainAttempt | AgentAttempt) -> list[StreamEvent]:

@@ -2,22 +2,19 @@
 
 import json
 import re
+from functools import partial
 from typing import Any
 
 import anyio
 import httpx2
 import pytest
-from langchain_core.messages import HumanMessage
-from langchain_core.output_parsers import StrOutputParser
 
 from streamlab.events.event import TextDelta, Thinking, ToolCall, ToolResult, Usage
-from streamlab.models.catalog import Models, classify
-from streamlab.models.failures import Failure
+from streamlab.models.catalog import classify
 from streamlab.models.options import DEFAULT_TEMPERATURE
 from streamlab.models.provider import StockOptions, Unlisted
-from streamlab.runs.chain import ChainAttempt
 from tests.conftest import PATIENCE, http, raw_endpoint
-from tests.spoken import DATA, KEY, Make, agent, asking, chain, events, unfinished, until_text
+from tests.spoken import DATA, FUNCTION, KEY, Make, agent, asking, chain, events, front_end, unfinished, until_text
 
 pytest.importorskip("langchain_google_genai", reason="`make providers` installs it")
 
@@ -216,17 +213,6 @@ def test_a_server_that_lists_none_is_told_of(answer: bytes, code: str | None) ->
         assert caught.value.variables.key == "GOOGLE_API_KEY"
 
 
-def test_a_server_that_is_not_there() -> None:
-    """Nothing was answered, so nothing broke off."""
-    with google("http://127.0.0.1:9") as models:
-        with pytest.raises(Unlisted) as listed:
-            models.provider(MODEL).list_models()
-        with pytest.raises(Exception) as asked:  # noqa: PT011
-            models.chat_model(MODEL, DEFAULT_TEMPERATURE).invoke("hi")
-    assert listed.value.failure
-    assert listed.value.failure.code == classify(asked.value).code == "provider_unavailable"
-
-
 def test_a_client_for_a_wrong_key_never_holds_the_right_one() -> None:
     """Nor do the environment's variables come in by another door."""
     answer = http(error(400, "INVALID_ARGUMENT", "API key not valid", BAD_KEY), "400 No", "application/json")
@@ -237,14 +223,6 @@ def test_a_client_for_a_wrong_key_never_holds_the_right_one() -> None:
         assert classify(caught.value).code == "auth"
     assert KEY not in repr(vars(model)) + "".join(server.headers)
     assert models.provider(MODEL).wrong_key in server.headers[0]
-
-
-@pytest.mark.anyio
-async def test_without_a_key_nobody_is_asked(models: Models) -> None:
-    """Least of all another provider."""
-    with pytest.raises(Failure) as caught:
-        await events(chain(models, MODEL))
-    assert (caught.value.code, caught.value.detail) == ("auth", "GOOGLE_API_KEY is not set")
 
 
 def test_a_stock_client_is_the_library_s_own() -> None:
@@ -276,22 +254,11 @@ async def test_a_stop_reaches_the_socket(make: Make) -> None:
                 await closed.wait()
 
 
-FUNCTION = {
-    "type": "function",
-    "function": {"name": "look", "description": "Look.", "parameters": {"type": "object", "properties": {}}},
-}
-
-
 @pytest.mark.anyio
 async def test_what_front_ends_ask_in_openai_s_words_is_said_in_google_s() -> None:
     """Tools of the caller's, whose calls are handed back, and further fields; what cannot be said is refused."""
     with raw_endpoint(http(TOOLS)) as server, google(server.base_url) as models:
-        made = models.provider(MODEL)
-
-        def attempt(*tools: dict[str, Any], **fields: Any) -> ChainAttempt:
-            model = models.chat_model(MODEL, DEFAULT_TEMPERATURE)
-            return ChainAttempt(lambda: made.bound(model, tools, fields) | StrOutputParser(), [HumanMessage("hi")])
-
+        attempt = partial(front_end, models, MODEL)
         seen = await events(attempt(FUNCTION, max_completion_tokens=9, stop="x", frequency_penalty=0, seed=1))
         assert len([each for each in seen if isinstance(each, ToolCall)]) == 2
         config = server.requests[-1]["generationConfig"]
@@ -304,6 +271,3 @@ async def test_what_front_ends_ask_in_openai_s_words_is_said_in_google_s() -> No
         assert chosen[3]["allowedFunctionNames"] == ["look"]
         await events(attempt())
         assert "tools" not in server.requests[-1]
-        with pytest.raises(Failure, match="bad_request") as caught:
-            await events(attempt(logit_bias={"1": 2}))
-        assert caught.value.detail == "The provider of this model takes no logit_bias."

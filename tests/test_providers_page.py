@@ -9,7 +9,7 @@ from components.page.providers import ADVICE
 from components.page.texts import texts
 from streamlab.models.failures import CODES, Code
 from streamlab.models.provider import INSTALL
-from streamlab.models.providers import packages
+from streamlab.models.providers import keyed
 from tests import chat_page
 from tests.chat_page import FAST, checked, closed_port, visit
 from tests.conftest import http, raw_endpoint
@@ -108,7 +108,7 @@ def test_a_package_that_is_missing_is_named_with_the_line_that_installs_it(
 ) -> None:
     """Also where LAB_MODELS says which models there are, and in the log; the app starts without it."""
     words = texts(language)
-    monkeypatch.setattr(packages, "find_spec", lambda name: None)
+    monkeypatch.setattr(keyed, "find_spec", lambda name: None)
     for models in ((), ("anthropic:claude-opus-5", FAST)):
         with serving(anthropic_api_key="key-123", lab_models=models):
             app = visit(language)

@@ -7,10 +7,11 @@ call's arguments for whole ones, so what was cut must not get as far.
 
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Sequence
 from contextlib import aclosing, closing
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
@@ -18,8 +19,41 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from streamlab.models.chunks import finish_reason
 from streamlab.models.failures import Failure
 
+if TYPE_CHECKING:
+    _Client = BaseChatModel
+else:
+    _Client = object  # as a model of pydantic's own it would put its fields in the place of the client's
+
 AFTER_END = 2.0  # seconds that a server may take to hang up
 _CALLS = frozenset(("tool_use", "input_json_delta"))  # blocks of a content that are a call's
+
+
+class WholeAnswers(_Client):
+    """Stands before a provider's own client: its answers are whole, or fail."""
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        return _read(super()._stream(messages, stop, None, **kwargs), run_manager)
+
+    def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        return _aread(super()._astream(messages, stop, None, **kwargs), run_manager)
+
+    def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
+        return _whole(super()._generate(*args, **kwargs))  # type: ignore[safe-super]
+
+    async def _agenerate(self, *args: Any, **kwargs: Any) -> ChatResult:
+        return _whole(await super()._agenerate(*args, **kwargs))
 
 
 class _Answer:
@@ -76,7 +110,7 @@ class _Answer:
         raise Failure("provider_unavailable", detail="the server sent nothing that is a chunk of an answer")
 
 
-def read(
+def _read(
     chunks: Iterator[ChatGenerationChunk], manager: CallbackManagerForLLMRun | None
 ) -> Iterator[ChatGenerationChunk]:
     """Give an answer's chunks, and tell `manager` of each. Raises Failure."""
@@ -96,7 +130,7 @@ def read(
     answer.close()
 
 
-async def aread(
+async def _aread(
     chunks: AsyncIterator[ChatGenerationChunk], manager: AsyncCallbackManagerForLLMRun | None
 ) -> AsyncIterator[ChatGenerationChunk]:
     """Do the same on the event loop."""
@@ -138,7 +172,7 @@ def _plain(message: BaseMessage) -> BaseMessage:
     return message.model_copy(update={"content": message.text, "additional_kwargs": {}})
 
 
-def whole(result: ChatResult) -> ChatResult:
+def _whole(result: ChatResult) -> ChatResult:
     """Say in the same way why the model stopped that was not streamed. Raises Failure."""
     for generation in result.generations:
         said = {**(result.llm_output or {}), **generation.message.response_metadata}

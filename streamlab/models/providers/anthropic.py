@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import httpx2
 from langchain_core.language_models import BaseChatModel
@@ -11,16 +11,12 @@ from langchain_core.runnables import Runnable
 from pydantic import SecretStr
 
 from streamlab.models.connections import TIMEOUT, async_http_client
-from streamlab.models.endpoint import root_address, shown_address
 from streamlab.models.failures import Failure
-from streamlab.models.provider import LOOK_UP_TIMEOUT, Fault, StockOptions, Unlisted, Variables, list_failure, sent
+from streamlab.models.provider import LOOK_UP_TIMEOUT, Fault, StockOptions, Variables, sent
 from streamlab.models.providers.fields import bound
-from streamlab.models.providers.packages import Package
+from streamlab.models.providers.keyed import Keyed, Package
 from streamlab.models.server_errors import server_failure
-from streamlab.settings import Settings
 
-ANTHROPIC_URL = "https://api.anthropic.com"
-PACKAGE = Package("langchain_anthropic", "langchain-anthropic")
 # What OpenAI calls by these names. A limit of length counts thoughts here, too.
 NAMES = {
     **{name: name for name in ("max_tokens", "stop", "top_p", "response_format", "parallel_tool_calls")},
@@ -49,63 +45,26 @@ def anthropic_failure(error: Exception) -> Failure | None:
     return None
 
 
-class Anthropic:
-    """Anthropic's API, or another server of the same protocol."""
+class Anthropic(Keyed):
+    """Anthropic's API."""
 
     name: str = "anthropic"
     variables = Variables("ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY")
-    free: ClassVar[bool] = False
     takes_seed: ClassVar[bool] = False
-    takes_tools: ClassVar[bool] = True
-    speaks_openai: ClassVar[bool] = False
-    faults: ClassVar[tuple[Fault, ...]] = ("none", "key", "time_limit")
-    wrong_key: ClassVar[str] = "wrong-key-on-purpose"
     failure: ClassVar[Callable[[Exception], Failure | None]] = staticmethod(anthropic_failure)
+    package = Package("langchain_anthropic", "langchain-anthropic")
+    url = "https://api.anthropic.com"
 
-    def __init__(self, base_url: str | None, key: SecretStr | None, http: httpx2.Client) -> None:
-        self.configured = key is not None
-        self._key = key
-        self._http = http
-        self._address = root_address(base_url) if base_url else ANTHROPIC_URL
-
-    @classmethod
-    def of(cls, settings: Settings, demo_url: str, http: httpx2.Client) -> Self:
-        """Make the provider that ANTHROPIC_API_KEY opens."""
-        return cls(settings.anthropic_base_url, settings.anthropic_api_key, http)
-
-    @classmethod
-    def has(cls, model: str) -> bool:
-        """Tell by the prefix; also without a key: a question for one company goes to no other."""
-        return model.startswith("anthropic:")
-
-    def close(self) -> None:
-        """Do nothing: it is nobody's child."""
-
-    def address(self) -> str:
-        """Return where it is asked."""
-        return self._address
-
-    def list_models(self) -> tuple[str, ...]:
-        """Ask the server, which names the newest first, and only models that chat."""
-        shown = shown_address(self._address)
-        if missing := PACKAGE.missing:
-            raise Unlisted(self.name, self.variables, shown, None, missing)
+    def _names(self, key: str) -> list[str]:
         # With all that the first question needs, which then need not wait for it.
         from streamlab.models.providers.chat_anthropic import anthropic_client
 
-        key = self._key.get_secret_value() if self._key else ""
         client = anthropic_client(key, self._address, LOOK_UP_TIMEOUT, self._http)
-        try:
-            names = tuple(f"{self.name}:{model.id}" for model in client.models.list(limit=1_000))
-        except Exception as error:  # the client breaks in many ways on what is no list of models
-            raise Unlisted(self.name, self.variables, shown, list_failure(error, anthropic_failure)) from error
-        if not names:
-            raise Unlisted(self.name, self.variables, shown, None)
-        return names
+        return [model.id for model in client.models.list(limit=1_000)]
 
     def chat_model(self, name: str, temperature: float, fault: Fault = "none") -> BaseChatModel:
         """Make the app's client; with the fault `key` it never holds the right one."""
-        PACKAGE.check()
+        self.package.check()
         from streamlab.models.providers.chat_anthropic import LabChatAnthropic, give_connections, show_thoughts
 
         key = SecretStr(self.wrong_key) if fault == "key" else self._checked_key()
@@ -126,7 +85,7 @@ class Anthropic:
         self, name: str, options: StockOptions, http_client: httpx2.Client, http_async_client: httpx2.AsyncClient
     ) -> BaseChatModel:
         """Make a ChatAnthropic as it comes, over these connections. It knows no JSON without a schema, and no seed."""
-        PACKAGE.check()
+        self.package.check()
         from langchain_anthropic import ChatAnthropic
 
         from streamlab.models.providers.chat_anthropic import give_connections
@@ -148,11 +107,6 @@ class Anthropic:
             "temperature": sent(temperature),
             "max_retries": 0,  # retries are the run's, where people see them
         }
-
-    def _checked_key(self) -> SecretStr:
-        if self._key is None:
-            raise Failure("auth", detail=f"{self.variables.key} is not set")
-        return self._key
 
 
 def _key(error: Any) -> str:

@@ -5,24 +5,20 @@ properties that hold the SDK's clients: there is no public way to give a client 
 named otherwise, connections would be the SDK's: `tests/test_upstream.py` then fails.
 """
 
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import anthropic
 import httpx2
 from langchain_anthropic import ChatAnthropic
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput
-from langchain_core.messages import BaseMessage
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
 from streamlab.models.failures import Failure
-from streamlab.models.message_chunks import aread, own_words, read, whole
+from streamlab.models.message_chunks import WholeAnswers, own_words
 
 _VISIBLE = {"type": "adaptive", "display": "summarized"}
 
 
-class LabChatAnthropic(ChatAnthropic):
+class LabChatAnthropic(WholeAnswers, ChatAnthropic):
     """ChatAnthropic whose answers are whole, or fail."""
 
     def _get_request_payload(self, input_: LanguageModelInput, **kwargs: Any) -> dict[str, Any]:
@@ -32,30 +28,6 @@ class LabChatAnthropic(ChatAnthropic):
         except ValueError as error:  # such as a temperature that this model does not take
             raise Failure("bad_request", detail=str(error)) from None
         return payload
-
-    def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> Iterator[ChatGenerationChunk]:
-        return read(super()._stream(messages, stop, None, **kwargs), run_manager)
-
-    def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> AsyncIterator[ChatGenerationChunk]:
-        return aread(super()._astream(messages, stop, None, **kwargs), run_manager)
-
-    def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
-        return whole(super()._generate(*args, **kwargs))
-
-    async def _agenerate(self, *args: Any, **kwargs: Any) -> ChatResult:
-        return whole(await super()._agenerate(*args, **kwargs))
 
 
 def anthropic_client(key: str, address: str, timeout: float, http_client: httpx2.Client) -> anthropic.Anthropic:

@@ -5,49 +5,22 @@ stand in it is not promised. Were it taken from elsewhere, connections would be 
 then fails.
 """
 
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx2
 from google.genai import Client
 from google.genai.types import HttpOptions
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.messages import BaseMessage
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_google_genai import ChatGoogleGenerativeAI
 
-from streamlab.models.message_chunks import aread, own_words, read, whole
+from streamlab.models.message_chunks import WholeAnswers, own_words
 
 
-class LabChatGoogle(ChatGoogleGenerativeAI):
+class LabChatGoogle(WholeAnswers, ChatGoogleGenerativeAI):
     """ChatGoogleGenerativeAI whose answers are whole, or fail."""
 
     def _prepare_request(self, messages: list[BaseMessage], **kwargs: Any) -> dict[str, Any]:
         return super()._prepare_request(own_words(messages, "google_genai"), **kwargs)
-
-    def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> Iterator[ChatGenerationChunk]:
-        return read(super()._stream(messages, stop, None, **kwargs), run_manager)
-
-    def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> AsyncIterator[ChatGenerationChunk]:
-        return aread(super()._astream(messages, stop, None, **kwargs), run_manager)
-
-    def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
-        return whole(super()._generate(*args, **kwargs))
-
-    async def _agenerate(self, *args: Any, **kwargs: Any) -> ChatResult:
-        return whole(await super()._agenerate(*args, **kwargs))
 
 
 def google_client(

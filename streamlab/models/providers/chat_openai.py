@@ -14,7 +14,7 @@ promised:
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import anyio
 import httpx2
@@ -36,8 +36,14 @@ AFTER_END = 2.0  # seconds that a server may take, after the last of the text, t
 BESIDE = ("reasoning_content", "text_kind")
 
 
-class _KeepsBeside(BaseChatOpenAI):
-    """A chat model that also keeps what `streamlab.models.chunks` finds beside OpenAI's protocol.
+if TYPE_CHECKING:
+    _Client = BaseChatOpenAI
+else:
+    _Client = object  # as a model of pydantic's own it would put its fields in the place of the client's
+
+
+class _KeepsBeside(_Client):
+    """Stands before a client, which then also keeps what `streamlab.models.chunks` finds beside OpenAI's protocol.
 
     ChatOpenAI drops it on purpose. Here it goes into `additional_kwargs`, under the names that it has there.
     """

@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import httpx2
 from langchain_core.language_models import BaseChatModel
@@ -12,16 +12,13 @@ from langchain_core.runnables import Runnable
 from pydantic import SecretStr
 
 from streamlab.models.connections import async_http_client
-from streamlab.models.endpoint import named_version, root_address, shown_address
+from streamlab.models.endpoint import named_version
 from streamlab.models.failures import Failure
-from streamlab.models.provider import LOOK_UP_TIMEOUT, Fault, StockOptions, Unlisted, Variables, list_failure, sent
+from streamlab.models.provider import LOOK_UP_TIMEOUT, Fault, StockOptions, Variables, sent
 from streamlab.models.providers.fields import bound
-from streamlab.models.providers.packages import Package
+from streamlab.models.providers.keyed import Keyed, Package
 from streamlab.models.server_errors import server_failure
-from streamlab.settings import Settings
 
-GOOGLE_URL = "https://generativelanguage.googleapis.com"
-PACKAGE = Package("langchain_google_genai", "langchain-google-genai")
 _OTHER = re.compile(r"tts|image|embedding|audio|live|computer-use|deep-research|robotics|lyria|veo|imagen|aqa|omni")
 # What OpenAI calls by these names. A limit of length counts thoughts here, too.
 NAMES = {
@@ -50,64 +47,31 @@ def google_failure(error: Exception) -> Failure | None:
     return None
 
 
-class Google:
-    """Google's Gemini API, or another server of the same protocol."""
+class Google(Keyed):
+    """Google's Gemini API."""
 
     name: str = "google_genai"
     variables = Variables("GOOGLE_GEMINI_BASE_URL", "GOOGLE_API_KEY")
-    free: ClassVar[bool] = False
     takes_seed: ClassVar[bool] = True
-    takes_tools: ClassVar[bool] = True
-    speaks_openai: ClassVar[bool] = False
-    faults: ClassVar[tuple[Fault, ...]] = ("none", "key", "time_limit")
-    wrong_key: ClassVar[str] = "wrong-key-on-purpose"
     failure: ClassVar[Callable[[Exception], Failure | None]] = staticmethod(google_failure)
+    package = Package("langchain_google_genai", "langchain-google-genai")
+    url = "https://generativelanguage.googleapis.com"
 
     def __init__(self, base_url: str | None, key: SecretStr | None, http: httpx2.Client) -> None:
-        self.configured = key is not None
-        self._key = key
-        self._http = http
-        self._address = root_address(base_url) if base_url else GOOGLE_URL
+        super().__init__(base_url, key, http)
         self._version = named_version(base_url) if base_url else None  # else the client's own
 
-    @classmethod
-    def of(cls, settings: Settings, demo_url: str, http: httpx2.Client) -> Self:
-        """Make the provider that GOOGLE_API_KEY opens."""
-        return cls(settings.google_gemini_base_url, settings.google_api_key, http)
-
-    @classmethod
-    def has(cls, model: str) -> bool:
-        """Tell by the prefix; also without a key: a question for one company goes to no other."""
-        return model.startswith("google_genai:")
-
-    def close(self) -> None:
-        """Do nothing: it is nobody's child."""
-
-    def address(self) -> str:
-        """Return where it is asked."""
-        return self._address
-
-    def list_models(self) -> tuple[str, ...]:
-        """Ask the server, and keep what chats."""
-        shown = shown_address(self._address)
-        if missing := PACKAGE.missing:
-            raise Unlisted(self.name, self.variables, shown, None, missing)
+    def _names(self, key: str) -> list[str]:
         from streamlab.models.providers.chat_google import google_client
 
-        key = self._key.get_secret_value() if self._key else ""
         client = google_client(key, self._address, self._version, LOOK_UP_TIMEOUT, self._http, async_http_client())
-        try:
-            listed = list(client.models.list(config={"page_size": 1_000}))
-        except Exception as error:  # the client breaks in many ways on what is no list of models
-            raise Unlisted(self.name, self.variables, shown, list_failure(error, google_failure)) from error
+        listed = client.models.list(config={"page_size": 1_000})
         names = [(model.name or "").removeprefix("models/") for model in listed if _generates(model)]
-        if not names:
-            raise Unlisted(self.name, self.variables, shown, None)
-        return tuple(f"{self.name}:{name}" for name in names if not _OTHER.search(name))
+        return [name for name in names if not _OTHER.search(name)]
 
     def chat_model(self, name: str, temperature: float, fault: Fault = "none") -> BaseChatModel:
         """Make the app's client; with the fault `key` it never holds the right one."""
-        PACKAGE.check()
+        self.package.check()
         from streamlab.models.providers.chat_google import LabChatGoogle, give_connections, show_thoughts
 
         key = SecretStr(self.wrong_key) if fault == "key" else self._checked_key()
@@ -126,7 +90,7 @@ class Google:
         self, name: str, options: StockOptions, http_client: httpx2.Client, http_async_client: httpx2.AsyncClient
     ) -> BaseChatModel:
         """Make a ChatGoogleGenerativeAI as it comes, over these connections. It never streams unless it is told to."""
-        PACKAGE.check()
+        self.package.check()
         from langchain_google_genai import ChatGoogleGenerativeAI
 
         from streamlab.models.providers.chat_google import give_connections
@@ -152,11 +116,6 @@ class Google:
             "temperature": sent(temperature),
             "max_retries": 1,  # attempts, as Google's client counts: retries are the run's, where people see them
         }
-
-    def _checked_key(self) -> SecretStr:
-        if self._key is None:
-            raise Failure("auth", detail=f"{self.variables.key} is not set")
-        return self._key
 
 
 def _generates(model: Any) -> bool:
