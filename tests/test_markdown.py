@@ -5,6 +5,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as some
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
+from mdit_py_plugins.footnote import footnote_plugin
 from streamlit.testing.v1 import AppTest
 
 from components.answer.export import to_markdown
@@ -51,6 +52,12 @@ def test_the_blocks_of_a_stream_are_written_as_the_whole(paragraphs: list[str], 
 @example("`![a](//x.org/p.png)\\( a\n+ b \\)", 100)
 @example("https://x.org/a->b![p](//x.org/p.png)", 100)
 @example("[a](https://x.org/a\\>b![p](//x.org/p.png))", 100)
+@example("\\https://x.org/![p](//x.org/p.png)", 100)
+@example("www.x.org/![p](//x.org/p.png)https://x.org/", 100)
+@example("\\(a = $$![p](//x.org/p.png)_\\)", 100)
+@example("\\begin{align}a = $$![p](//x.org/p.png)$$\\end{align}", 100)
+@example("\\(a = ![p](//x.org/p.png)$\\)", 100)
+@example("a\n$$> ![p](//x.org/p.png)$$\n\nb", 100)
 @example("[a](</a\\>b![p](//x.org/p.png)>)", 100)
 @given(pieces, some.integers(0, 200))
 def test_any_text_can_be_written_at_any_moment(text: str, end: int) -> None:
@@ -60,10 +67,13 @@ def test_any_text_can_be_written_at_any_moment(text: str, end: int) -> None:
             assert isinstance(part, Code) or all(at.startswith("data:") for at in pictures(part.text))
 
 
+STICK = MarkdownIt("gfm-like", {"linkify": False}).use(dollarmath_plugin, double_inline=True).use(footnote_plugin)
+
+
 def pictures(text: str) -> list[str]:
     """Find the addresses of the pictures that Markdown shows, but for what is a formula in the browser."""
     text = re.sub(r"^\s*\$\$\n(?:.*\n)*?\s*\$\$$", "", text, flags=re.MULTILINE)
-    blocks = MarkdownIt("gfm-like", {"linkify": False}).use(dollarmath_plugin, double_inline=True).parse(text)
+    blocks = STICK.parse(text)
     inline = [token for block in blocks for token in block.children or ()]
     return [str(token.attrs["src"]) for token in inline if token.type == "image"]
 

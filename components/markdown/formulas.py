@@ -19,6 +19,7 @@ ENVIRONMENT = re.compile(
     r"|[bBpvV]?(?:small)?matrix)\*?)\}"
 )
 _ORDINAL = re.compile(r"(?:th|st|nd|rd|s)\b")
+_DOLLARS = "$$"  # would end what it stands in for the browser
 _CLOSERS = {"\\(": "\\)", "\\[": "\\]", "$$": "$$", "$": "$"}
 
 
@@ -54,7 +55,7 @@ class Formulas:
             return None
         body, after = text[begin:end], end + len(mark)
         before, behind = text[max(start - 1, 0) : start], text[after : after + 12]
-        if not body.strip() or not _IS_MEANT[mark](before, body, behind):
+        if not body.strip() or _DOLLARS in body or not _IS_MEANT[mark](before, body, behind):
             return None
         return Formula(body.strip(), after, mark in ("$$", "\\["))
 
@@ -66,7 +67,7 @@ class Formulas:
         depth = 0
         for found in re.finditer(rf"\\(begin|end)\{{{re.escape(opened[1])}\}}", self._text[start : start + LONGEST]):
             depth += 1 if found[1] == "begin" else -1
-            if not depth:
+            if not depth and _DOLLARS not in found.string[: found.end()]:
                 return Formula(found.string[: found.end()], start + found.end(), displayed=True)
         return None
 

@@ -32,7 +32,7 @@ _SPACES = re.compile(r"[ \t]*")
 _BEGINS = re.compile(r"[-+*#>=|~`:\d]")
 # What begins a block though the line before is one of a paragraph.
 _INTERRUPTS = re.compile(
-    r"(?:[-+*]|#{1,6}|1[.)])(?![^\s])|>|`{3}|~{3}|\$\$|(?:=+|-+|(?:[-*_][ \t]*){3,})[ \t]*$", re.MULTILINE
+    r"(?:[-+*]|#{1,6}|1[.)])(?![^\s])|>|`{3}|~{3}|(?:=+|-+|(?:[-*_][ \t]*){3,})[ \t]*$", re.MULTILINE
 )
 _BACKTICKS = re.compile(r"`+")
 _LONGEST_LABEL = 999
@@ -141,7 +141,7 @@ class _Scanner:
         body = in_text(formula.body)
         style = "\\displaystyle " if formula.displayed and self.text[start] == "\\" else ""
         # Within two dollars one is a dollar, as in \text{\$5}; alone on a line, they would begin a block.
-        mark = "$$" if "$" in body else "$"
+        mark, body = ("$$", f" {body} ") if "$" in body else ("$", body)
         self._add("opaque", f"{BREAK if mark == '$$' else ''}{mark}{style}{body}{mark}", start)
         return formula.end
 

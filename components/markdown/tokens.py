@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from components.markdown.literal import BREAK, escape_text, plain
 
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,31}:")
+
 
 @dataclass
 class Token:
@@ -32,8 +34,8 @@ def write(tokens: Sequence[Token], source: str) -> str:
             out.append(token.text)
         else:
             out.append(_write_token(token, links))
-            if out[-1][:1] == "[":
-                _part_from_exclamation(out)
+            if out[-1][:1] in ("[", "<"):
+                _part(out)
     pair(tokens, source)
     for place, token in runs:
         if token.role:
@@ -43,11 +45,11 @@ def write(tokens: Sequence[Token], source: str) -> str:
     return re.sub(rf"({re.escape(BREAK)})(?=\{{)", r"\1\\", "".join(out))
 
 
-def _part_from_exclamation(out: list[str]) -> None:
-    """Keep the last of these from being a picture: escape what would make it one."""
+def _part(out: list[str]) -> None:
+    """Keep the last of these, which begins with a bracket, from being a picture or escaped by what stands before it."""
     place = next((other for other in range(len(out) - 2, -1, -1) if out[other]), -1)
-    if place >= 0 and re.search(r"(?<!\\)(?:\\\\)*!\Z", out[place]):
-        out[place] = out[place][:-1] + "\\!"
+    if place >= 0 and re.search(r"(?<!\\)(?:\\\\)*[!\\]\Z", out[place]):
+        out[place] = f"{out[place][:-1]}\\{out[place][-1]}"
 
 
 def _write_token(token: Token, links: list[str]) -> str:
@@ -76,7 +78,7 @@ def _write_token(token: Token, links: list[str]) -> str:
 
 def _address(url: str) -> str:
     """Write a link that shows its address."""
-    target = url if "://" in url or ":" in url.partition("/")[0] else f"http://{url}"
+    target = url if _SCHEME.match(url) else f"http://{url}"
     if target == url and ">" not in url and not needs_label(url):
         return f"<{url}>"
     target = target.replace(":material/", "%3Amaterial/").replace(">", "%3E").replace("\\", "%5C")
