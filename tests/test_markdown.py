@@ -20,7 +20,10 @@ from streamlab.models.options import Options
 from tests.markdown_documents import AS_SENT, BLOCKS, INLINE, cases
 from tests.work import calls
 
-PIECES = [*(source for source, _ in [*INLINE, *BLOCKS, *cases()]), *"*_~`$:[]!<>|\\#-= \n(){}&x5あ「。"]
+MARKS = "*_~`$:[]!<>|\\#-= \n(){}&x5あ「。"
+PICTURES = ["![p](//x.org/p.png)", "![p][r]", "[r]: //x.org/q.png\n", "https://x.org/", "www.x.org/", "<me@x.org>"]
+BEGIN = ["> ", "+ ", "1. ", "[^1]: ", "    ", "```\n", "\n\n", "\\(", "\\)", "\\[", "\\]", "$$", "](", "<br>", "``"]
+PIECES = [*(source for source, _ in [*INLINE, *BLOCKS, *cases()]), *MARKS, *PICTURES, *BEGIN]
 pieces = some.lists(some.sampled_from(PIECES), max_size=12).map("".join)
 sizes = some.lists(some.integers(1, 9), min_size=1, max_size=5)
 
