@@ -68,7 +68,7 @@ def test_nobody_is_told_to_choose_another_model_where_there_is_none(language: st
 
 @languages
 def test_of_several_servers_each_that_fails_is_said(language: str) -> None:
-    """With the variables that are its own; the demo model stands in only where nothing else answers."""
+    """In one box, each with its own variables; the demo model stands in only where nothing else answers."""
     words = texts(language)
     refusal = http(b'{"error": {"message": "no"}}', "401 Unauthorized", "application/json")
     listed = http(b'{"object": "list", "data": [{"id": "m"}]}', kind="application/json")
@@ -77,12 +77,12 @@ def test_of_several_servers_each_that_fails_is_said(language: str) -> None:
         named = f"one-a={one.base_url},two={one.base_url}"
         with serving(lab_endpoints=named):
             app = visit(language)
-            assert warned(app) == [f"{each}  \n{words['providers.only_demo']}" for each in fails]
+            assert warned(app) == ["  \n".join((*fails, words["providers.only_demo"]))]
             assert words["providers.check_key"].format(variable="ONE_A_API_KEY") in advice(app, language, 0)
             assert words["providers.check_key"].format(variable="TWO_API_KEY") in advice(app, language, 1)
         with serving(lab_endpoints=f"{named},three={other.base_url}"):
             app = visit(language)
-            assert warned(app) == fails
+            assert warned(app) == ["  \n".join(fails)]
             assert app.selectbox(key="settings.model").options == ["three:m", words["settings.demo_name"]]
 
 
@@ -120,8 +120,8 @@ def test_a_package_that_is_missing_is_named_with_the_line_that_installs_it(
 
 
 def advice(app: AppTest, language: str, number: int = 0) -> str:
-    why = [each for each in app.expander if each.label == texts(language)["providers.why"]]
-    return str(why[number].markdown[0].value)
+    (why,) = (each for each in app.expander if each.label == texts(language)["providers.why"])
+    return str(why.markdown[number].value)
 
 
 def warned(app: AppTest) -> list[str]:

@@ -23,21 +23,23 @@ ADVICE: dict[Code, str] = {
 
 
 def draw(place: DeltaGenerator) -> None:
-    """Say which server does not answer, and who answers in its stead; why, and what to do, is folded.
+    """Say which servers do not answer, and who answers in their stead; why, and what to do, is folded.
 
     `place` is a container also where nothing comes, so that nothing below it moves.
     """
     lab = engine()
-    only_demo = not lab.settings.lab_models and is_demo(lab.portal.call(lab.models.names)[0])
+    failing = lab.portal.call(lab.models.unlisted)
+    if not failing:
+        return
+    lines = [_what(each) for each in failing]
+    if not lab.settings.lab_models and is_demo(lab.portal.call(lab.models.names)[0]):
+        lines.append(t("providers.only_demo"))
     with place:
-        for unlisted in lab.portal.call(lab.models.unlisted):
-            lines = [_what(unlisted)]
-            if only_demo:
-                lines.append(t("providers.only_demo"))
-            st.warning("  \n".join(lines), icon=":material/cloud_off:")
-            # By its key it is the same one, and stays open, when the page is drawn anew.
-            with st.expander(t("providers.why"), type="compact", key=f"providers.why.{unlisted.provider}"):
-                st.markdown(_advice(unlisted))
+        st.warning("  \n".join(lines), icon=":material/cloud_off:")
+        # By its key it is the same one, and stays open, when the page is drawn anew.
+        with st.expander(t("providers.why"), type="compact", key="providers.why"):
+            for each in failing:
+                st.markdown(_advice(each) if len(failing) == 1 else f"{_what(each)}  \n{_advice(each)}")
 
 
 def _what(unlisted: Unlisted) -> str:

@@ -27,10 +27,12 @@ const chosen = () => {{
     try {{ return JSON.parse(localStorage.getItem(kept(location.pathname))) ?? 'System'; }} catch {{ return 'System'; }}
 }};
 const choose = (theme, paths) => {{
-    for (const path of [...paths, location.pathname]) {{
-        if (theme === 'System') localStorage.removeItem(kept(path));
-        else localStorage.setItem(kept(path), JSON.stringify(theme));
-    }}
+    try {{
+        for (const path of [...paths, location.pathname]) {{
+            if (theme === 'System') localStorage.removeItem(kept(path));
+            else localStorage.setItem(kept(path), JSON.stringify(theme));
+        }}
+    }} catch {{ return; /* a browser that stores nothing */ }}
     location.reload();  // what is being answered or typed is kept
 }};
 
