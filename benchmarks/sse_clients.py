@@ -17,6 +17,7 @@ from benchmarks.harness import Server, post
 RECEIVE = 256 * 1024
 END = b"event: done"
 _EVENT = re.compile(rb'"type":"(\w+)","seq":(\d+),"at":([0-9.e+-]+),[^\n]*\n')
+_BEGUN = b'"state":"begun"'
 _FROM = re.compile(rb'"seq_from":(\d+)')
 
 
@@ -70,7 +71,7 @@ class Client:
             end = 0
             for match in _EVENT.finditer(rest):
                 end = match.end()
-                if match[1] in (b"text_delta", b"thinking"):
+                if match[1] in (b"text_delta", b"thinking") and _BEGUN not in match[0]:
                     first, newest = _FROM.search(match[0]), int(match[2])
                     yield Delivery(received, float(match[3]), newest - int(first[1] if first else newest) + 1)
             rest = rest[end:]
