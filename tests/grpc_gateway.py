@@ -126,11 +126,12 @@ def plain(event: pb.Event) -> dict[str, Any]:
 
 def plain_usage(usage: pb.Usage) -> dict[str, Any]:
     """Return the tokens as JSON has them in an event."""
+    parts = ("reasoning_tokens", "cached_tokens", "cache_write_tokens")
     return {
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
         "estimated": usage.estimated,
-    } | ({"reasoning_tokens": usage.reasoning_tokens} if usage.HasField("reasoning_tokens") else {})
+    } | {name: getattr(usage, name) for name in parts if usage.HasField(name)}
 
 
 def slow_model() -> str:

@@ -174,7 +174,7 @@ def final(events: Sequence[Item]) -> str | None:
 
 # Runs
 
-USAGE = Usage(3, 4, reasoning_tokens=1)
+USAGE = Usage(3, 4, reasoning_tokens=1, cached_tokens=2)
 
 
 def log_of(*events: StreamEvent, bounds: Bounds | None = None) -> Log:

@@ -43,7 +43,7 @@ def test_a_run_with_reasoning_and_tools_in_words() -> None:
         TextDelta("It is ", step=2),
         TextDelta("noon.", step=2),
         FinalAnswer("It is noon.", step=2),
-        Done("completed", "length", Usage(3, 4, reasoning_tokens=1), step=2),
+        Done("completed", "length", Usage(3, 4, reasoning_tokens=1, cached_tokens=2, cache_write_tokens=0), step=2),
     ]
     written = whole(events, 1)
     call = ["TOOL_CALL_START", "TOOL_CALL_ARGS", "TOOL_CALL_END"]
@@ -63,7 +63,16 @@ def test_a_run_with_reasoning_and_tools_in_words() -> None:
     answers = [event for event in told(written) if isinstance(event, ToolCallResultEvent)]
     assert [(each.content, each.metadata) for each in answers] == [("noon", None), ('{"sum": 3}', {"status": "failed"})]
     end = told(written)[-1].model_dump(by_alias=True)
-    assert end["usage"] == [{"inputTokens": 3, "outputTokens": 4, "totalTokens": 7, "reasoningTokens": 1}]
+    assert end["usage"] == [
+        {
+            "inputTokens": 3,
+            "outputTokens": 4,
+            "totalTokens": 7,
+            "reasoningTokens": 1,
+            "cachedInputTokens": 2,
+            "cacheWriteInputTokens": 0,
+        }
+    ]
     assert (end["metadata"], end["outcome"]) == ({"finishReason": "length"}, {"type": "success"})
 
 

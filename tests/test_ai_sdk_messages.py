@@ -50,7 +50,7 @@ TOOLS: list[StreamEvent] = [
     ToolResult("weather", "a", "no such city", "failed"),
     TextDelta("is unknown.", step=2),
     FinalAnswer("Oslo is unknown.", step=2),
-    Done("completed", usage=Usage(3, 4, reasoning_tokens=1), step=2),
+    Done("completed", usage=Usage(3, 4, reasoning_tokens=1, cached_tokens=2), step=2),
 ]
 
 
@@ -64,7 +64,8 @@ def test_reasoning_tools_and_steps(readers: Readers, reader: str, version: Versi
     assert (failed["toolName"], failed["state"], failed["errorText"]) == ("weather", "output-error", "no such city")
     assert (given["input"], given["state"], given["output"]) == ({"city": "Rome"}, "output-available", {"sun": True})
     assert read.finish == {"isAbort": False, "isDisconnect": False, "isError": False, "finishReason": "stop"}
-    usage = {"inputTokens": 3, "outputTokens": 4, "totalTokens": 7, "estimated": False, "reasoningTokens": 1}
+    usage = {"inputTokens": 3, "outputTokens": 4, "totalTokens": 7, "estimated": False}
+    usage |= {"reasoningTokens": 1, "cachedInputTokens": 2}
     assert read.state["messages"][-1]["metadata"] == {"usage": usage}
 
 

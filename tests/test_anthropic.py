@@ -54,7 +54,7 @@ def anthropic(base_url: str) -> Any:
 async def test_an_answer_with_thoughts_and_parallel_tools_and_what_is_sent_back() -> None:
     """Signatures and what was redacted go back as they came; cached and reasoning tokens are part of the sums."""
     with (
-        raw_endpoint(http(TOOLS), http(text("5 and 42.") + stopped("end_turn"))) as server,
+        raw_endpoint(http(TOOLS), http(text("5 and 42.") + stopped("end_turn", cache_read_input_tokens=0))) as server,
         anthropic(server.base_url) as models,
     ):
         attempt = agent(models, MODEL, "two sums")
@@ -64,7 +64,7 @@ async def test_an_answer_with_thoughts_and_parallel_tools_and_what_is_sent_back(
     calls = {each.call_id: each.input for each in seen if isinstance(each, ToolCall)}
     assert calls == {"toolu_01": {"expression": "2+3"}, "toolu_02": {"expression": "7*6"}}
     assert {each.call_id for each in seen if isinstance(each, ToolResult)} == set(calls)
-    assert attempt.usage == Usage(1_047, 94)
+    assert attempt.usage == Usage(1_047, 94, cached_tokens=1_000)
     first, second = server.requests
     assert first["thinking"] == {"type": "adaptive", "display": "summarized"}
     assert "temperature" not in first
@@ -83,11 +83,11 @@ async def test_an_answer_with_thoughts_and_parallel_tools_and_what_is_sent_back(
 async def test_what_a_plain_answer_comes_to() -> None:
     """Its text, its tokens, and that it was cut at its length."""
     for reason, remark in (("end_turn", None), ("stop_sequence", None), ("max_tokens", "length")):
-        counted = stopped(reason, output_tokens=50, cache_read_input_tokens=100)
+        counted = stopped(reason, output_tokens=50, cache_read_input_tokens=100, cache_creation_input_tokens=20)
         with raw_endpoint(http(text("a", "b") + counted)) as server, anthropic(server.base_url) as models:
             attempt = chain(models, MODEL)
             assert "".join(each.content for each in await events(attempt) if isinstance(each, TextDelta)) == "ab"
-        assert attempt.usage == Usage(107, 50)
+        assert attempt.usage == Usage(127, 50, cached_tokens=100, cache_write_tokens=20)
         assert attempt.remark == remark
 
 

@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessageChunk
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
+from streamlab.models.usage import told_usage
 from tests.conftest import http, provider, raw_endpoint
 from tests.wire import CASES, HI, STOP, call_piece, chunk, events, piece, read
 
@@ -217,6 +218,37 @@ def test_tokens_of_the_reasoning(told: Any, kept: int | None) -> None:
     ).usage
     assert found is not None
     assert found.get("completion_tokens_details", {}).get("reasoning_tokens") == kept
+
+
+CACHED: dict[str, tuple[dict[str, Any], dict[str, int]]] = {
+    "not told": ({}, {}),
+    "OpenAI": ({"prompt_tokens_details": {"cached_tokens": 5, "audio_tokens": 0}}, {"cached_tokens": 5}),
+    "OpenAI, none": ({"prompt_tokens_details": {"cached_tokens": 0}}, {"cached_tokens": 0}),
+    "OpenAI, written": (
+        {"prompt_tokens_details": {"cached_tokens": 1, "cache_write_tokens": 4}},
+        {"cached_tokens": 1, "cache_write_tokens": 4},
+    ),
+    "by the names of responses": ({"input_tokens_details": {"cached_tokens": 5}}, {"cached_tokens": 5}),
+    "DeepSeek": ({"prompt_cache_hit_tokens": 5, "prompt_cache_miss_tokens": 2}, {"cached_tokens": 5}),
+    "Moonshot": ({"cached_tokens": 5}, {"cached_tokens": 5}),
+    "null, as vLLM": ({"prompt_tokens_details": None}, {}),
+    "no count": ({"prompt_tokens_details": {"cached_tokens": "5"}}, {}),
+    "no details": ({"prompt_tokens_details": [5], "prompt_cache_hit_tokens": -1}, {}),
+}
+
+
+@pytest.mark.parametrize("case", CACHED)
+def test_tokens_out_of_a_cache(case: str) -> None:
+    """Wherever the server says it, if there can be as many."""
+    told, kept = CACHED[case]
+    found = read(events({**HI, "usage": USAGE | told}, STOP)).usage
+    assert found is not None
+    assert found.get("prompt_tokens_details", {}) == kept
+    usage = told_usage(found)
+    assert (usage.cached_tokens, usage.cache_write_tokens) == (
+        kept.get("cached_tokens"),
+        kept.get("cache_write_tokens"),
+    )
 
 
 @pytest.mark.parametrize(

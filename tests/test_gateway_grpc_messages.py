@@ -57,6 +57,8 @@ EVENTS = [
     Done("completed", usage=Usage(0, 0), seq=1, at=0.5),
     Done("completed", usage=Usage(1, 5, reasoning_tokens=0), seq=1, at=0.5),
     Done("completed", usage=Usage(1, 5, reasoning_tokens=3), seq=1, at=0.5),
+    Done("completed", usage=Usage(9, 5, cached_tokens=0, cache_write_tokens=9), seq=1, at=0.5),
+    Done("completed", usage=Usage(9, 5, reasoning_tokens=3, cached_tokens=8), seq=1, at=0.5),
 ]
 
 

@@ -53,7 +53,7 @@ async def test_an_answer_with_thoughts_and_parallel_tools_and_what_is_sent_back(
     calls = {each.call_id: each.input for each in seen if isinstance(each, ToolCall)}
     assert calls == {"fc_1": {"expression": "2+3"}, "fc_2": {"expression": "7*6"}}
     assert {each.call_id for each in seen if isinstance(each, ToolResult)} == set(calls)
-    assert attempt.usage == Usage(1_047, 96, reasoning_tokens=32)
+    assert attempt.usage == Usage(1_047, 96, reasoning_tokens=32, cached_tokens=1_000)
     first, second = server.requests
     assert first["generationConfig"]["thinkingConfig"] == {"include_thoughts": True}
     assert "temperature" not in first["generationConfig"]
@@ -74,7 +74,7 @@ async def test_what_a_plain_answer_comes_to(reason: str, remark: str | None) -> 
         with raw_endpoint(http(body)) as server, google(server.base_url) as models:
             attempt = chain(models, model)
             assert "".join(each.content for each in await events(attempt) if isinstance(each, TextDelta)) == "ab"
-        assert attempt.usage == Usage(7, 5)
+        assert attempt.usage == Usage(7, 5, cached_tokens=0)
         assert attempt.remark == remark
         assert ("thinkingConfig" in server.requests[0]["generationConfig"]) == (model == MODEL)
         asked = re.match(r"POST /v1(?:beta)?/models/(.*):streamGenerateContent\?alt=sse ", server.headers[0])

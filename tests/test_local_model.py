@@ -25,6 +25,7 @@ from streamlab.local_model.server import LocalServer
 from streamlab.models.catalog import Models
 from streamlab.models.failures import Failure
 from streamlab.models.options import Options
+from streamlab.models.usage import reported_usage
 from streamlab.process.child_server import ChildServer
 from streamlab.settings import Settings
 from tests.conftest import PATIENCE, until
@@ -73,6 +74,14 @@ def test_it_writes_and_says_what_that_took(models: Models) -> None:
     assert whole.text.strip()
     assert whole.usage_metadata
     assert 0 < whole.usage_metadata["output_tokens"] <= 24
+
+
+def test_it_says_how_much_of_a_question_it_had_read_before(models: Models) -> None:
+    """All but the last token, the second time."""
+    model = models.chat_model(LOCAL, 0.0)
+    told = [reduce(add, model.stream("Name a sea.", max_tokens=2)).usage_metadata for _ in range(2)]
+    first, second = (reported_usage(present(usage)) for usage in told)
+    assert present(first.cached_tokens) < present(second.cached_tokens) == first.input_tokens - 1
 
 
 async def test_it_is_offered_after_the_others(models: Models) -> None:

@@ -52,7 +52,7 @@ def test_a_chat_says_what_openai_says() -> None:
         "prompt_tokens": 3,
         "completion_tokens": 4,
         "total_tokens": 7,
-        "prompt_tokens_details": {"cached_tokens": 0},
+        "prompt_tokens_details": {"cached_tokens": 2},
         "completion_tokens_details": {"reasoning_tokens": 1},
     }
     assert {(chunk["id"], chunk["object"], chunk["created"], chunk["model"]) for chunk in read.chunks} == {

@@ -193,7 +193,7 @@ def test_a_state_tells_the_end_and_its_tokens(status: Status, code: str | None) 
     log = MemoryHub().create("run")
     log.append(TextDelta("half", at=0.5))
     assert (state_of(log).status, state_of(log).usage) == ("live", None)
-    log.append(Done(status, code, Usage(1, 5, reasoning_tokens=3), at=1.0))
+    log.append(Done(status, code, Usage(1, 5, reasoning_tokens=3, cached_tokens=1), at=1.0))
     state = state_of(log)
     assert (state.status, state.code, state.text, state.seq, state.seconds) == (status, code, "half", 2, 1.0)
     assert state.usage
@@ -202,6 +202,8 @@ def test_a_state_tells_the_end_and_its_tokens(status: Status, code: str | None) 
         "output_tokens": 5,
         "estimated": False,
         "reasoning_tokens": 3,
+        "cached_tokens": 1,
+        "cache_write_tokens": None,
     }
 
 

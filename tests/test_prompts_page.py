@@ -316,8 +316,9 @@ def test_a_broken_check_is_told_and_cannot_be_run(engine: Engine, language: str)
 
 @languages
 def test_a_cost_is_told_where_the_price_is_known(language: str) -> None:
-    """By the tokens that the provider reports; unknown, never zero, where it is not; none for the scripted model."""
-    usage = {"prompt_tokens": 1_000_000, "completion_tokens": 100_000, "total_tokens": 1_100_000}
+    """By the tokens that the provider reports, cached ones apart; unknown where it is not; none for the demo model."""
+    details = {"cached_tokens": 800_000}
+    usage = {"prompt_tokens": 1_000_000, "completion_tokens": 100_000, "prompt_tokens_details": details}
     last = {"id": "1", "object": "chat.completion.chunk", "model": "x", "choices": [], "usage": usage}
     body = sse("Hello.").replace(b"data: [DONE]", f"data: {json.dumps(last)}\n\ndata: [DONE]".encode())
     names = ("gpt-4o-mini", "nobody-lists-this", FAST)
@@ -329,12 +330,13 @@ def test_a_cost_is_told_where_the_price_is_known(language: str) -> None:
         click(app, "prompts.run")
     costs = [t for t in captions(app) if t.startswith(said(language, "prompts.cost", value="").partition("US")[0])]
     assert [cost.replace("\\", "") for cost in costs] == [
-        said(language, "prompts.cost", value="0.210000"),
+        said(language, "prompts.cost", value="0.150000"),
         said(language, "prompts.cost_unknown"),
         said(language, "prompts.cost_free"),
     ]
+    assert sum(f"{said(language, 'figures.cached')}\u00a0**800,000**" in caption for caption in captions(app)) == 2
     found = summary(app, language)["cost"]
-    assert [cost.replace("\\", "") for cost in found[:2]] == ["US$0.21", said(language, "prompts.unknown")]
+    assert [cost.replace("\\", "") for cost in found[:2]] == ["US$0.15", said(language, "prompts.unknown")]
 
 
 @languages

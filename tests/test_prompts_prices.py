@@ -17,6 +17,8 @@ def test_the_list_says_when_and_where_it_is_from() -> None:
     for name, price in prices.items():
         assert price_of(name) == price
         assert 0 < price.input < price.output < 1_000
+        assert price.cached is None or 0 < price.cached < price.input
+        assert price.cache_write is None or price.input < price.cache_write < price.output
         assert price.date is not None
         assert price.date > date(2026, 1, 1)
         assert price.source
@@ -37,6 +39,17 @@ def test_the_list_says_when_and_where_it_is_from() -> None:
         ("anthropic:claude-opus-4-7", Usage(MILLION, MILLION), 30.0),
         ("anthropic:claude-opus-4-7-20260416", Usage(MILLION, 0), 5.0),
         ("google_genai:gemini-2.5-pro", Usage(200_000, 0), 0.25),
+        ("gpt-4o", Usage(MILLION, 0, cached_tokens=0), 2.5),
+        ("gpt-4o", Usage(MILLION, 0, cached_tokens=MILLION), 1.25),
+        ("gpt-4o", Usage(MILLION, MILLION, cached_tokens=MILLION // 2), 11.875),
+        ("gpt-4o-2024-05-13", Usage(MILLION, 0, cached_tokens=MILLION), 5.0),
+        ("gpt-4o", Usage(MILLION, 0, cache_write_tokens=MILLION), 2.5),
+        (
+            "anthropic:claude-opus-4-7",
+            Usage(MILLION, 0, cached_tokens=MILLION // 2, cache_write_tokens=MILLION // 5),
+            3.0,
+        ),
+        ("google_genai:gemini-2.5-pro", Usage(200_000, 0, cached_tokens=200_000), 0.025),
     ],
 )
 def test_tokens_cost_what_is_listed(model: str, usage: Usage, dollars: float) -> None:

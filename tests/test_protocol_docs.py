@@ -42,7 +42,7 @@ SAMPLES: dict[str, Any] = {
     "message": "No.",
     "detail": "HTTP 401",
     "wait": 0.5,
-    "usage": Usage(1, 2, reasoning_tokens=1),
+    "usage": Usage(1, 2, reasoning_tokens=1, cached_tokens=1, cache_write_tokens=0),
     "run_id": "run-1",
     "epoch": "0123456789abcdef",
     "conversation": "chat-1",

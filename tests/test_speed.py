@@ -1,10 +1,10 @@
 """How fast an answer was written: what counts, from when until when, and what is not claimed."""
 
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
-from langchain_core.messages.ai import OutputTokenDetails, UsageMetadata
+from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 
 from streamlab.events.event import (
     Done,
@@ -107,10 +107,15 @@ def test_what_is_visible_is_part_of_what_was_written(events: list[StreamEvent]) 
 
 
 def report(tokens_in: int, tokens_out: int, total: int | None = None, **details: int) -> UsageMetadata:
+    """Tell it as LangChain does; `details` are the output's."""
     told = UsageMetadata(input_tokens=tokens_in, output_tokens=tokens_out, total_tokens=total or tokens_in + tokens_out)
     if details:
         told["output_token_details"] = cast(OutputTokenDetails, details)
     return told
+
+
+def read(tokens_in: int, **details: int | None) -> UsageMetadata:
+    return report(tokens_in, 4) | {"input_token_details": cast(InputTokenDetails, details)}
 
 
 REPORTS: dict[str, tuple[UsageMetadata, Usage]] = {
@@ -122,6 +127,15 @@ REPORTS: dict[str, tuple[UsageMetadata, Usage]] = {
     "beside it, and little": (report(5, 10, 18, reasoning=3), Usage(5, 13, reasoning_tokens=3)),
     "more than the output, whatever the total": (report(5, 10, 15, reasoning=30), Usage(5, 40, reasoning_tokens=30)),
     "by a tier of service": (report(5, 40, flex=10, flex_reasoning=30), Usage(5, 40, reasoning_tokens=30)),
+    "none of the input was cached": (read(9, cache_read=0, audio=2), Usage(9, 4, cached_tokens=0)),
+    "some was": (read(9, cache_read=8, cache_creation=None), Usage(9, 4, cached_tokens=8)),
+    "all was": (read(9, cache_read=9, cache_creation=0), Usage(9, 4, cached_tokens=9, cache_write_tokens=0)),
+    "some, by a tier of service": (read(9, priority_cache_read=8, priority=1), Usage(9, 4, cached_tokens=8)),
+    "put into the cache by Claude": (
+        read(9, cache_read=1, cache_creation=0, ephemeral_5m_input_tokens=3, ephemeral_1h_input_tokens=2),
+        Usage(9, 4, cached_tokens=1, cache_write_tokens=5),
+    ),
+    "more than there was to read": (read(9, cache_read=8, cache_creation=2), Usage(9, 4)),
 }
 
 
@@ -132,16 +146,21 @@ def test_a_report_is_read_as_all_that_was_written(case: str) -> None:
     assert reported_usage(told) == usage
 
 
+@pytest.mark.parametrize("part", ["reasoning_tokens", "cached_tokens", "cache_write_tokens"])
 @pytest.mark.parametrize(
-    ("one", "other", "reasoning"),
+    ("one", "other", "both"),
     [(None, None, None), (None, 3, None), (3, None, None), (0, 3, 3), (4, 3, 7), (0, 0, 0)],
 )
-def test_reasoning_of_two_answers_is_known_where_it_is_of_each(
-    one: int | None, other: int | None, reasoning: int | None
+def test_a_part_of_two_answers_is_known_where_it_is_of_each(
+    part: str, one: int | None, other: int | None, both: int | None
 ) -> None:
     """What is not known of one is not known of both."""
-    total = added(Usage(1, 10, reasoning_tokens=one), Usage(2, 20, reasoning_tokens=other))
-    assert total == Usage(3, 30, reasoning_tokens=reasoning)
+
+    def usage(tokens_in: int, tokens_out: int, count: int | None) -> Usage:
+        told: dict[str, Any] = {part: count}
+        return Usage(tokens_in, tokens_out, **told)
+
+    assert added(usage(5, 10, one), usage(6, 20, other)) == usage(11, 30, both)
 
 
 def test_an_estimate_counts_the_reasoning_that_was_sent() -> None:

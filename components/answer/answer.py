@@ -190,6 +190,7 @@ def _draw_figures(outcome: Outcome, model: str | None) -> None:
         "total": f"{timings.total:.2f} s",
         "rate": t("figures.rate_value", value=f"{about}{rate:,.1f}") if rate else "–",
         "tokens_in": f"{about}{usage.input_tokens:,}",
+        **({"cached": f"{usage.cached_tokens:,}"} if usage.cached_tokens else {}),
         "tokens_out": f"{about}{usage.output_tokens:,}",
     }
     reasoned = bool(outcome.thinking or usage.reasoning_tokens)
@@ -204,6 +205,6 @@ def _draw_figures(outcome: Outcome, model: str | None) -> None:
     items = [f"{t(f'figures.{name}')} **{value}**".replace(" ", "\u00a0") for name, value in figures.items()]
     named = [f"{t('figures.model')} **{plain(model_label(model))}**"] if model else []
     row = " · ".join([*items, *named])
-    explained = ("ttft", "total", "rate", *(["visible"] if reasoned else []))
+    explained = [name for name in ("ttft", "total", "rate", "cached", "visible") if name in figures]
     meanings = [f"**{t(f'figures.{name}')}**: {t(f'figures.{name}_help')}" for name in explained]
     st.caption(row, help="\n\n".join([*meanings, tokens_help]))

@@ -122,6 +122,8 @@ def _draw_cost(model: str, cell: Cell) -> None:
     what = t("prompts.price_unknown")
     if price:
         what = t("prompts.price", input=f"{price.input:g}", output=f"{price.output:g}", date=price.date)
+        if price.cached is not None:
+            what += " " + t("prompts.price_cached", cached=f"{price.cached:g}")
     st.caption(t("prompts.cost", value=cost) if cost else t("prompts.cost_unknown"), help=what)
 
 

@@ -37,12 +37,15 @@ class Usage:
     """Counts the tokens of one run. `estimated` is true when the server did not report them.
 
     `output_tokens` is all that the model wrote; `reasoning_tokens` of them were reasoning, None when that is not known.
+    Likewise `cached_tokens` of the input were read out of the provider's cache, and `cache_write_tokens` put into it.
     """
 
     input_tokens: Whole
     output_tokens: Whole
     estimated: Flag = False
     reasoning_tokens: Whole | None = None
+    cached_tokens: Whole | None = None
+    cache_write_tokens: Whole | None = None
 
     def visible(self, *, thought: bool) -> int | None:
         """Return the tokens without reasoning; None where that is not known.

@@ -15,6 +15,8 @@ class RunUsage(BaseModel):
     output_tokens: int = Field(description="all that the model wrote, reasoning included")
     estimated: bool = Field(description="true when the model's server did not report them")
     reasoning_tokens: int | None = Field(description="those of the output that were reasoning; null when not known")
+    cached_tokens: int | None = Field(description="those of the input that were in the provider's cache")
+    cache_write_tokens: int | None = Field(description="those of the input that were put into it")
 
 
 class RunState(BaseModel):

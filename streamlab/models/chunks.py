@@ -297,7 +297,18 @@ def _usage(usage: Any) -> dict[str, Any] | None:
     hidden = _count(_mapping(told.get("completion_tokens_details")).get("reasoning_tokens"))
     if hidden is not None:
         kept["completion_tokens_details"] = {"reasoning_tokens": hidden}
+    if of_prompt := _of_prompt(told):
+        kept["prompt_tokens_details"] = of_prompt
     return kept
+
+
+def _of_prompt(told: Mapping[str, Any]) -> dict[str, int]:
+    """Keep how much of the prompt was in the server's cache, also as DeepSeek and Moonshot say it."""
+    details = _mapping(told.get("prompt_tokens_details", told.get("input_tokens_details")))
+    places = (details.get("cached_tokens"), told.get("prompt_cache_hit_tokens"), told.get("cached_tokens"))
+    cached = next((count for place in places if (count := _count(place)) is not None), None)
+    parts = {"cached_tokens": cached, "cache_write_tokens": _count(details.get("cache_write_tokens"))}
+    return {name: count for name, count in parts.items() if count is not None}
 
 
 def _count(value: Any) -> int | None:

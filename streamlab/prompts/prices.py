@@ -2,10 +2,12 @@
 
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from streamlab.events.event import Usage
 from streamlab.models.catalog import provider_kind
@@ -19,7 +21,8 @@ _DATED = re.compile(r"(.+)-\d{4}-?\d{2}-?\d{2}")
 class Price:
     """US$ per million tokens, with the day and the source of the figure; both are None for the free demo model.
 
-    It holds for at most `limit` input tokens; None means any number.
+    It holds for at most `limit` input tokens; None means any number. What is `cached`, and what is put into the cache,
+    costs as much as other input where that is not listed.
     """
 
     input: float
@@ -27,6 +30,8 @@ class Price:
     date: date | None
     source: str | None
     limit: int | None = None
+    cached: float | None = None
+    cache_write: float | None = None
 
     @property
     def free(self) -> bool:
@@ -39,11 +44,13 @@ FREE = Price(0.0, 0.0, None, None)
 @cache
 def price_list() -> dict[str, Price]:
     data = tomllib.loads(FILE.read_text("utf-8"))
-    dated = data["date"], data["source"]
-    return {
-        name: Price(row["input"], row["output"], *dated, data["long_context"] if row.get("long") else row.get("limit"))
-        for name, row in data["models"].items()
-    }
+    return {name: _listed(data, row) for name, row in data["models"].items()}
+
+
+def _listed(data: Mapping[str, Any], row: Mapping[str, Any]) -> Price:
+    limit = data["long_context"] if row.get("long") else row.get("limit")
+    asked = row["input"], row["output"]
+    return Price(*asked, data["date"], data["source"], limit, row.get("cached"), row.get("cache_write"))
 
 
 def price_of(model: str) -> Price | None:
@@ -60,4 +67,11 @@ def cost(model: str, usage: Usage) -> float | None:
     price = price_of(model)
     if price is None or (price.limit is not None and usage.input_tokens > price.limit):
         return None
-    return (usage.input_tokens * price.input + usage.output_tokens * price.output) / 1_000_000
+    cached, written = usage.cached_tokens or 0, usage.cache_write_tokens or 0
+    parts = (
+        (max(0, usage.input_tokens - cached - written), price.input),
+        (cached, price.input if price.cached is None else price.cached),
+        (written, price.input if price.cache_write is None else price.cache_write),
+        (usage.output_tokens, price.output),
+    )
+    return sum(tokens * dollars for tokens, dollars in parts) / 1_000_000

@@ -4,13 +4,16 @@ export type Status = "completed" | "stopped" | "failed" | "lost";
 
 /**
  * Tokens of one run. `estimated` is true when the model's server did not report them. `output_tokens` is all that the
- * model wrote; `reasoning_tokens` of them were reasoning, and it is absent when that is not known.
+ * model wrote; `reasoning_tokens` of them were reasoning, and it is absent when that is not known. Likewise
+ * `cached_tokens` of the input were read out of the server's cache, and `cache_write_tokens` put into it.
  */
 export interface Usage {
   input_tokens: number;
   output_tokens: number;
   estimated: boolean;
   reasoning_tokens?: number;
+  cached_tokens?: number;
+  cache_write_tokens?: number;
 }
 
 /** `seq` counts 1, 2, 3 … within the run; `at` is seconds since it began; `step` is the model's turn within it. */

@@ -15,12 +15,15 @@ class Usage:
     """Tokens of a run; `estimated` when the model's server did not report them.
 
     `output_tokens` is all that the model wrote; `reasoning_tokens` of them were reasoning, None when that is not known.
+    Likewise `cached_tokens` of the input were read out of the server's cache, and `cache_write_tokens` put into it.
     """
 
     input_tokens: int
     output_tokens: int
     estimated: bool = False
     reasoning_tokens: int | None = None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
 
 
 @dataclass(slots=True)
@@ -158,8 +161,8 @@ def _parse_done(data: Json) -> Done:
 
 
 def parse_usage(data: Json) -> Usage:
-    estimated, reasoning = data.get("estimated", False), data.get("reasoning_tokens")
-    return Usage(data["input_tokens"], data["output_tokens"], estimated, reasoning)
+    parts = (data.get(name) for name in ("reasoning_tokens", "cached_tokens", "cache_write_tokens"))
+    return Usage(data["input_tokens"], data["output_tokens"], data.get("estimated", False), *parts)
 
 
 _PARSERS: dict[str, Callable[[Json], LogEvent]] = {

@@ -179,5 +179,7 @@ def _usage(usage: Usage | None) -> list[TokenUsage] | None:
         output_tokens=usage.output_tokens,
         total_tokens=usage.input_tokens + usage.output_tokens,
         reasoning_tokens=usage.reasoning_tokens,
+        cached_input_tokens=usage.cached_tokens,
+        cache_write_input_tokens=usage.cache_write_tokens,
     )
     return [counted]

@@ -281,4 +281,5 @@ def _usage(usage: Usage) -> Json:
         "totalTokens": usage.input_tokens + usage.output_tokens,
         "estimated": usage.estimated,
     }
-    return figures if usage.reasoning_tokens is None else figures | {"reasoningTokens": usage.reasoning_tokens}
+    parts = {"reasoningTokens": usage.reasoning_tokens, "cachedInputTokens": usage.cached_tokens}
+    return figures | {name: count for name, count in parts.items() if count is not None}
