@@ -10,9 +10,10 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Huma
 
 from streamlab.events.event import StreamEvent, Usage
 from streamlab.models.catalog import Models
+from streamlab.models.message_chunks import reasoning_text
 from streamlab.models.options import DEFAULT_TEMPERATURE
 from streamlab.models.prompt import PROMPT
-from streamlab.runs.chain import ChainAttempt, chat_chain, chat_input, count_tokens, reasoning_text
+from streamlab.runs.chain import ChainAttempt, chat_chain, chat_input, count_tokens
 from streamlab.text.tokens import estimate_tokens
 from tests.conftest import Lab, MakeLab, demo_model, http, provider, raw_endpoint, shown, sse
 from tests.events import content, end

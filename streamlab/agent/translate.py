@@ -9,8 +9,9 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Tool
 from langchain_core.tools import ToolException
 
 from streamlab.events.event import FinalAnswer, StreamEvent, TextDelta, Thinking, ToolCall, ToolResult, Usage
+from streamlab.models.message_chunks import reasoning_text
 from streamlab.models.usage import added, reported_usage
-from streamlab.runs.chain import Clock, answer_remark, reasoning_text
+from streamlab.runs.chain import Clock, answer_remark
 
 LONGEST_RESULT = 60 * 1024  # characters, each of at most 4 bytes: within the bound of one event
 

@@ -79,7 +79,7 @@ class Client:
     def __init__(self, models: Models, question: Question, silence: float) -> None:
         self.connections = Connections()
         trace = {"trace": self.connections.trace}
-        self.body = AnswerBody(speaks_openai=models.provider(question.options.model).speaks_openai)
+        self.body = AnswerBody(models.provider(question.options.model).judge)
         self._http = DefaultHttpxClient(
             **client_options(),
             event_hooks={

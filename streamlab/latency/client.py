@@ -63,7 +63,7 @@ class Client:
     """
 
     def __init__(self, models: Models, name: str, plan: Plan, runner: asyncio.Runner) -> None:
-        self.wire = Wire(speaks_openai=models.provider(name).speaks_openai)
+        self.wire = Wire(models.provider(name).judge)
         self._plan = plan
         self._runner = runner
         self._http = DefaultHttpxClient(

@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 
 from streamlab.latency.clock import now
-from streamlab.models.answer_body import AnswerBody
+from streamlab.models.answer_body import AnswerBody, Judge, Judgement
 
 HEAD = 4_096  # bytes of the body in which the answer's id stands
 READY = 0.0001  # seconds: bytes that come sooner had been lying there
@@ -22,8 +22,8 @@ _ID = re.compile(rb'"id"\s*:\s*"([\w-]{1,100})"')
 class Wire:
     """Hooks for an HTTP client that makes one call at a time. Nothing is parsed before the call is over."""
 
-    def __init__(self, *, speaks_openai: bool = True) -> None:
-        self.body = AnswerBody(speaks_openai=speaks_openai)
+    def __init__(self, judge: Judge = lambda response, body: Judgement()) -> None:
+        self.body = AnswerBody(judge)
         self.restart(inf)
 
     def restart(self, seconds: float) -> None:

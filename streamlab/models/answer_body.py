@@ -4,16 +4,20 @@ A stock client takes an answer that was cut for a whole one, and some errors for
 would have said of the same body is asked of the same reader.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import httpx2
+from langchain_core.language_models import BaseChatModel
 
 from streamlab.events.event import Usage
 from streamlab.models.chunks import ChunkReader
-from streamlab.models.failures import Failure
-from streamlab.models.usage import told_usage
+from streamlab.models.failures import Failure, common_failure
+from streamlab.models.message_chunks import reasoning_text
+from streamlab.models.usage import reported_usage, told_usage
+
+_OF_BODY = ("content-type", "content-encoding")  # headers by which a body is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +39,15 @@ class Judgement:
         return self.failure if says_more else error
 
 
+Judge = Callable[[httpx2.Response, bytes], Judgement]
+"""Judges a body by what it came with; the body is as it came over the wire."""
+
+
 class AnswerBody:
-    """Keeps the parts of the body of one answer at a time. As an httpx2 response hook: `respond`, or `arespond`.
+    """Keeps the parts of the body of one answer at a time. As an httpx2 response hook: `respond`, or `arespond`."""
 
-    Of one that is not OpenAI's protocol it says nothing: its provider's own client is all there is to judge by.
-    """
-
-    def __init__(self, *, speaks_openai: bool = True) -> None:
-        self._speaks_openai = speaks_openai
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
         self.restart()
 
     def restart(self) -> None:
@@ -69,24 +74,56 @@ class AnswerBody:
     def judge(self) -> Judgement:
         """Read what has been kept. An answer with an HTTP error, or none at all, is left to its client."""
         response = self._response
-        if response is None or not response.is_success or not self._speaks_openai:
+        if response is None or not response.is_success:
             return Judgement()
-        key = response.request.headers.get("authorization", "").removeprefix("Bearer ")
-        reader = ChunkReader(key=key)
+        return self._judge(response, b"".join(self._parts))
+
+
+def read_completion(response: httpx2.Response, body: bytes) -> Judgement:
+    """Judge a body of OpenAI's protocol by the reader of the app's own client."""
+    reader = ChunkReader(key=response.request.headers.get("authorization", "").removeprefix("Bearer "))
+    try:
+        body = _decoded(response.headers, body)
+        for read in (reader.feed(body), reader.close()):
+            for _ in read:
+                pass
+    except Failure as failure:
+        return _judgement(reader, failure)
+    except httpx2.DecodingError:
+        return Judgement()
+    if _is_stream(response) and not reader.ended and not body.replace(b"\r\n", b"\n").endswith((b"\n\n", b"\r\r")):
+        # Other readers do not look at an event before the blank line at its end.
+        return _judgement(reader, Failure("connection_lost", detail="the last event has no end"))
+    return _judgement(reader)
+
+
+def ask_again(
+    response: httpx2.Response,
+    body: bytes,
+    make: Callable[[httpx2.Client], BaseChatModel],
+    named: Callable[[Exception], Failure | None],
+) -> Judgement:
+    """Judge a body by the app's own client, which `make` makes and which is answered by it once more.
+
+    `named` names what that client raises. What it breaks on, as the stock client does, is judged by nobody.
+    """
+    kept = {name: value for name in _OF_BODY if (value := response.headers.get(name))}
+    again = httpx2.MockTransport(lambda request: httpx2.Response(response.status_code, headers=kept, content=body))
+    usage, thought, failure = None, False, None
+    with httpx2.Client(transport=again) as client:
+        model = make(client)
+        model.disable_streaming = not _is_stream(response)
         try:
-            body = _decoded(response.headers, b"".join(self._parts))
-            for read in (reader.feed(body), reader.close()):
-                for _ in read:
-                    pass
-        except Failure as failure:
-            return _judgement(reader, failure)
-        except httpx2.DecodingError:
-            return Judgement()
-        is_stream = "event-stream" in response.headers.get("content-type", "")
-        if is_stream and not reader.ended and not body.replace(b"\r\n", b"\n").endswith((b"\n\n", b"\r\r")):
-            # Other readers do not look at an event before the blank line at its end.
-            return _judgement(reader, Failure("connection_lost", detail="the last event has no end"))
-        return _judgement(reader)
+            for message in model.stream("hi"):
+                usage = reported_usage(message.usage_metadata) if message.usage_metadata else usage
+                thought = thought or bool(reasoning_text(message))
+        except Exception as error:
+            failure = named(error) or common_failure(error)
+    return Judgement(None if failure and failure.code == "internal" else failure, usage, thought)
+
+
+def _is_stream(response: httpx2.Response) -> bool:
+    return "event-stream" in response.headers.get("content-type", "")
 
 
 def _judgement(reader: ChunkReader, failure: Failure | None = None) -> Judgement:

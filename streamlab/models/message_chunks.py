@@ -196,6 +196,28 @@ def finish_of(said: dict[str, Any], info: dict[str, Any] | None = None) -> str |
     return finish_reason(reason)
 
 
+def reasoning_text(message: AIMessage) -> str:
+    """Find a message's reasoning: beside the content, or blocks of type `reasoning` or `thinking` within it."""
+    beside = message.additional_kwargs.get("reasoning_content") or ""
+    blocks = message.content if isinstance(message.content, list) else []
+    return beside + "".join(_block_reasoning(block) for block in blocks if isinstance(block, dict))
+
+
+def _block_reasoning(block: dict[str, Any]) -> str:
+    match block.get("type"):
+        case "thinking":
+            inner = block.get("thinking") or ""
+            return inner if isinstance(inner, str) else _texts(inner)
+        case "reasoning":
+            return str(block.get("reasoning") or "") or _texts(block.get("summary") or [])
+        case _:
+            return ""
+
+
+def _texts(parts: list[dict[str, Any]]) -> str:
+    return "".join(part.get("text") or "" for part in parts)
+
+
 def _failure(finish: str | None) -> Failure | None:
     if finish == "content_filter":
         return Failure("content_filtered")

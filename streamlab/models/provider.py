@@ -9,6 +9,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable
 
+from streamlab.models.answer_body import Judgement
 from streamlab.models.failures import Failure
 from streamlab.models.network import network_failure
 from streamlab.models.options import DEFAULT_TEMPERATURE
@@ -103,8 +104,6 @@ class Provider(Protocol):
     takes_seed: ClassVar[bool]
     takes_tools: ClassVar[bool]
     """Whether its models can be given tools."""
-    speaks_openai: ClassVar[bool]
-    """Whether the bodies of its answers are what `chunks.ChunkReader` reads."""
     faults: ClassVar[tuple[Fault, ...]]
     """What can be made to go wrong with its models."""
     wrong_key: ClassVar[str]
@@ -150,3 +149,6 @@ class Provider(Protocol):
 
         May block as `address` does.
         """
+
+    def judge(self, response: httpx2.Response, body: bytes) -> Judgement:
+        """Say what the app's own client would have made of an answer that a stock client got."""

@@ -25,6 +25,7 @@ from langchain_core.runnables import Runnable
 
 from streamlab.events.event import StreamEvent, TextDelta, Thinking, ToolCall, Usage
 from streamlab.models.connections import Connections
+from streamlab.models.message_chunks import reasoning_text
 from streamlab.models.prompt import PROMPT
 from streamlab.models.usage import estimated_usage, reported_usage
 from streamlab.runs.pump import Pump
@@ -167,25 +168,3 @@ class _Observer(BaseCallbackHandler):
 def answer_remark(finish: str | None, text_kind: str | None) -> str | None:
     """Say what sets an answer apart: it was cut at its `length`, is a `refusal`, or a `transcript` of a spoken one."""
     return "length" if finish == "length" else text_kind
-
-
-def reasoning_text(message: AIMessage) -> str:
-    """Find a message's reasoning: beside the content, or blocks of type `reasoning` or `thinking` within it."""
-    beside = message.additional_kwargs.get("reasoning_content") or ""
-    blocks = message.content if isinstance(message.content, list) else []
-    return beside + "".join(_block_reasoning(block) for block in blocks if isinstance(block, dict))
-
-
-def _block_reasoning(block: dict[str, Any]) -> str:
-    match block.get("type"):
-        case "thinking":
-            inner = block.get("thinking") or ""
-            return inner if isinstance(inner, str) else _texts(inner)
-        case "reasoning":
-            return str(block.get("reasoning") or "") or _texts(block.get("summary") or [])
-        case _:
-            return ""
-
-
-def _texts(parts: list[dict[str, Any]]) -> str:
-    return "".join(part.get("text") or "" for part in parts)

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from streamlab.models.connections import TIMEOUT, async_http_client
 from streamlab.models.failures import Failure
+from streamlab.models.options import DEFAULT_TEMPERATURE
 from streamlab.models.provider import LOOK_UP_TIMEOUT, Fault, StockOptions, Variables, sent
 from streamlab.models.providers.fields import bound
 from streamlab.models.providers.keyed import Keyed, Package
@@ -95,6 +96,15 @@ class Anthropic(Keyed):
             given["max_tokens"] = options.max_tokens
         model = ChatAnthropic(**self._options(name, options.temperature, self._checked_key()), **given)
         give_connections(model, options.timeout, http_client, http_async_client)
+        return model
+
+    def _reader(self, http_client: httpx2.Client) -> BaseChatModel:
+        from streamlab.models.providers.chat_anthropic import LabChatAnthropic, give_connections
+
+        # With thoughts, or the client would warn of each block that is no text.
+        options = self._options("any", DEFAULT_TEMPERATURE, self._checked_key())
+        model = LabChatAnthropic(**options, thinking={"type": "adaptive"})
+        give_connections(model, None, http_client, async_http_client())
         return model
 
     def _options(self, name: str, temperature: float, key: SecretStr) -> dict[str, Any]:

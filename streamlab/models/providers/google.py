@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from streamlab.models.connections import async_http_client
 from streamlab.models.endpoint import named_version
 from streamlab.models.failures import Failure
+from streamlab.models.options import DEFAULT_TEMPERATURE
 from streamlab.models.provider import LOOK_UP_TIMEOUT, Fault, StockOptions, Variables, sent
 from streamlab.models.providers.fields import bound
 from streamlab.models.providers.keyed import Keyed, Package
@@ -103,6 +104,13 @@ class Google(Keyed):
             response_mime_type="application/json" if options.as_json else None,
         )
         give_connections(model, http_client, http_async_client)
+        return model
+
+    def _reader(self, http_client: httpx2.Client) -> BaseChatModel:
+        from streamlab.models.providers.chat_google import LabChatGoogle, give_connections
+
+        model = LabChatGoogle(**self._options("any", DEFAULT_TEMPERATURE, self._checked_key()))
+        give_connections(model, http_client, async_http_client())
         return model
 
     def _options(self, name: str, temperature: float, key: SecretStr) -> dict[str, Any]:

@@ -4,8 +4,10 @@ from importlib.util import find_spec
 from typing import ClassVar, NamedTuple, Self
 
 import httpx2
+from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr
 
+from streamlab.models.answer_body import Judgement, ask_again
 from streamlab.models.endpoint import root_address, shown_address
 from streamlab.models.failures import Failure
 from streamlab.models.provider import INSTALL, Fault, Provider, Unlisted, Variables, list_failure
@@ -35,7 +37,6 @@ class Keyed(Provider):
     variables: Variables
     free: ClassVar[bool] = False
     takes_tools: ClassVar[bool] = True
-    speaks_openai: ClassVar[bool] = False
     faults: ClassVar[tuple[Fault, ...]] = ("none", "key", "time_limit")
     wrong_key: ClassVar[str] = "wrong-key-on-purpose"
     package: ClassVar[Package]
@@ -78,6 +79,14 @@ class Keyed(Provider):
         if not names:
             raise Unlisted(self.name, self.variables, shown, None)
         return tuple(f"{self.name}:{name}" for name in names)
+
+    def judge(self, response: httpx2.Response, body: bytes) -> Judgement:
+        """Have the app's own client read the body once more."""
+        return ask_again(response, body, self._reader, type(self).failure)
+
+    def _reader(self, http_client: httpx2.Client) -> BaseChatModel:
+        """Make the app's own client over this connection; what it asks matters not."""
+        raise NotImplementedError
 
     def _names(self, key: str) -> list[str]:
         """Ask the server for the names that chat, the best first."""

@@ -13,6 +13,7 @@ from langchain_core.runnables import Runnable
 from langchain_openai import AzureChatOpenAI, ChatOpenAI
 from pydantic import SecretStr
 
+from streamlab.models.answer_body import Judgement, read_completion
 from streamlab.models.connections import TIMEOUT, async_http_client
 from streamlab.models.endpoint import Endpoint
 from streamlab.models.failures import Failure
@@ -55,7 +56,6 @@ class OpenAI:
     free: ClassVar[bool] = False
     takes_seed: ClassVar[bool] = False  # not every compatible server does
     takes_tools: ClassVar[bool] = True
-    speaks_openai: ClassVar[bool] = True
     faults: ClassVar[tuple[Fault, ...]] = ("none", "key", "time_limit")  # the server obeys nobody
     wrong_key: ClassVar[str] = "wrong-key-on-purpose"
     failure: ClassVar[Callable[[Exception], Failure | None]] = staticmethod(openai_failure)
@@ -153,6 +153,10 @@ class OpenAI:
             http_async_client=http_async_client,
             **given,
         )
+
+    def judge(self, response: httpx2.Response, body: bytes) -> Judgement:
+        """Read the body."""
+        return read_completion(response, body)
 
     def _place(self, name: str) -> dict[str, Any]:
         """Return the options that say which server is asked for which model, by the name that it has there."""
