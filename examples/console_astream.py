@@ -17,9 +17,9 @@ try:
     from langchain_core.output_parsers import StrOutputParser
     from langchain_core.prompts import ChatPromptTemplate
     from langchain_core.runnables import Runnable
-    from langchain_openai import ChatOpenAI
+    from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
 
-    from examples.program import Answer, model_address, quietly, read_arguments, report, run, side_by_side
+    from examples.program import ASKED, Answer, models_of, quietly, read_arguments, report, run, side_by_side
 except KeyboardInterrupt:  # loading all this takes seconds
     sys.exit(130)
 
@@ -49,11 +49,9 @@ async def answer(chain: Runnable[dict[str, str], str], into: Answer, *, show: bo
 async def main(argv: Sequence[str] | None = None) -> int:
     """Run the program and return its exit status. `argv` replaces the command line."""
     arguments = read_arguments(__doc__, argv, most=2)
-    with model_address(arguments) as (url, key):
-        model = ChatOpenAI(
-            model=arguments.model, base_url=url, api_key=key, streaming=True, timeout=60,
-            stream_chunk_timeout=None,  # `timeout` is enough; this is asyncio.wait_for, which in 3.11 may lose a Ctrl-C
-        )  # fmt: skip
+    with models_of(arguments) as models:
+        # Its provider's own class: of OpenAI's ChatOpenAI(model=…, base_url=…, api_key=…, streaming=True).
+        model = models.stock_model(arguments.model, ASKED, DefaultHttpxClient(), DefaultAsyncHttpxClient())
         chain = PROMPT | model | StrOutputParser()
 
         answers = [Answer(topic, arguments.model) for topic in arguments.topics]

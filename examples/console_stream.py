@@ -14,10 +14,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # so that it can be started 
 try:
     from langchain_core.output_parsers import StrOutputParser
     from langchain_core.prompts import ChatPromptTemplate
-    from langchain_openai import ChatOpenAI
-    from openai import DefaultHttpxClient
+    from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
 
-    from examples.program import Answer, model_address, read_arguments, report, run, stopping
+    from examples.program import ASKED, Answer, models_of, read_arguments, report, run, stopping
 except KeyboardInterrupt:  # loading all this takes seconds
     sys.exit(130)
 
@@ -32,16 +31,13 @@ PROMPT = ChatPromptTemplate(
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program and return its exit status. `argv` replaces the command line."""
     arguments = read_arguments(__doc__, argv)
-    with model_address(arguments) as (url, key):
-        # 1. The chain: each part hands its chunks to the next one as they come.
-        http = DefaultHttpxClient()
-        model = ChatOpenAI(
-            model=arguments.model, base_url=url, api_key=key, streaming=True, timeout=60, http_client=http
-        )
-        chain = PROMPT | model | StrOutputParser()
-
-        answer = Answer(arguments.topics[0], arguments.model)
+    with models_of(arguments) as models:
+        answer, http = Answer(arguments.topics[0], arguments.model), DefaultHttpxClient()
         try:
+            # 1. The chain: each part hands its chunks to the next one as they come. The model is its provider's own
+            # class: of OpenAI's ChatOpenAI(model=…, base_url=…, api_key=…, streaming=True, http_client=http).
+            model = models.stock_model(arguments.model, ASKED, http, DefaultAsyncHttpxClient())
+            chain = PROMPT | model | StrOutputParser()
             # 2. The loop: one turn for each chunk. Without `flush`, text would wait in a buffer.
             stream = chain.stream({"topic": answer.topic}, {"callbacks": [answer.finish]})
             with stopping(http, stream) as chunks:  # also after Ctrl-C: the connection is closed, so the model stops

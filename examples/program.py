@@ -19,7 +19,6 @@ from dotenv import find_dotenv
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.outputs import ChatGeneration, LLMResult
 from openai import DefaultHttpxClient
-from pydantic import SecretStr
 from rich.console import Console
 from rich.live import Live
 from rich.panel import Panel
@@ -28,19 +27,36 @@ from rich.text import Text
 
 from streamlab.demo_model import DEMO, is_demo
 from streamlab.demo_model.process import DemoModel
-from streamlab.models.catalog import classify
+from streamlab.models.catalog import Models, classify
+from streamlab.models.message_chunks import finish_of
 from streamlab.models.options import QUESTION_CHARACTERS
+from streamlab.models.provider import INSTALL, StockOptions
+from streamlab.models.providers.keyed import Keyed
 from streamlab.settings import Settings, SettingsError, load_settings
 
 GOOD, FAILED, INTERRUPTED = 0, 1, 130  # exit statuses; argparse's own is 2, for wrong arguments
-OPENAI_URL, OPENAI_MODEL = "https://api.openai.com/v1", "gpt-4o-mini"
+ASKED = StockOptions(timeout=60, streaming=True, chunk_timer=False)  # in 3.11 that timer may lose a Ctrl-C
+# What answers where a key is set and no model named: a small one of the provider's.
+SMALL = {
+    "openai_api_key": "gpt-4o-mini",
+    "anthropic_api_key": "anthropic:claude-haiku-4-5",
+    "google_api_key": "google_genai:gemini-3.5-flash",
+}
+SERVERS = ("openai_base_url", "lab_endpoints", "azure_openai_endpoint")  # whose models only the user knows
+NEEDS = {
+    "openai": "OPENAI_API_KEY or OPENAI_BASE_URL",
+    "anthropic": "ANTHROPIC_API_KEY",
+    "google_genai": "GOOGLE_API_KEY",
+    "azure_openai": "AZURE_OPENAI_ENDPOINT and AZURE_OPENAI_API_KEY",
+    "local": "what `make local` installs",
+}
 
 SENTENCES = {
-    "auth": "The provider refused the key. Check OPENAI_API_KEY.",
+    "auth": "The provider refused the key. Check its variable, such as OPENAI_API_KEY.",
     "rate_limited": "The provider is receiving too many requests. Wait a moment, then try again.",
     "quota": "The provider's account has no credit left. Check its plan and billing.",
     "timeout": "The model took too long to answer. Try again, or choose a faster one with --model.",
-    "provider_unavailable": "The model's server could not be reached or reported a failure. Check OPENAI_BASE_URL.",
+    "provider_unavailable": "The model's server could not be reached or reported a failure. Check its address.",
     "connection_lost": "The connection to the model broke off. Try again.",
     "proxy": "The request did not get through the proxy. Check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY.",
     "certificate": "The server's certificate is not trusted. Check SSL_CERT_FILE and SSL_CERT_DIR.",
@@ -83,8 +99,8 @@ def read_arguments(description: str | None, argv: Sequence[str] | None = None, m
         model = arguments.model or _default_model(settings)
     except SettingsError as error:
         parser.error(str(error))
-    if not is_demo(model) and not _has_provider(settings):
-        parser.error(f"{model} needs OPENAI_API_KEY or OPENAI_BASE_URL; without --model the demo model answers")
+    if problem := _model_problem(model, settings):
+        parser.error(f"{problem}; without --model the demo model answers")
     return Arguments(arguments.topics, model, arguments.json, settings)
 
 
@@ -102,38 +118,41 @@ def _topics_problem(topics: list[str], most: int) -> str | None:
     return None
 
 
-def _has_provider(settings: Settings) -> bool:
-    return bool(settings.openai_api_key or settings.openai_base_url)
+def _model_problem(model: str, settings: Settings) -> str | None:
+    """Say what the model needs and what is not there, if anything."""
+    with contextlib.closing(Models(settings, "")) as models:
+        provider = models.provider(model)
+    if not provider.configured:
+        return f"{model} needs {NEEDS[provider.name]}"
+    if isinstance(provider, Keyed) and provider.package.missing:
+        return f"{model} needs {provider.package.name}: {INSTALL}"
+    return None
 
 
 def _default_model(settings: Settings) -> str:
     """Choose the model. Raise SettingsError where only the user can know it."""
-    if not _has_provider(settings):
-        return DEMO
-    if settings.lab_models:
-        return settings.lab_models[0]
-    if settings.openai_base_url:
-        raise SettingsError("OPENAI_BASE_URL is set, so name a model of that server with --model or LAB_MODELS")
-    return OPENAI_MODEL
+    for model in settings.lab_models:
+        if not _model_problem(model, settings):
+            return model
+    for name in SERVERS:
+        if getattr(settings, name):
+            raise SettingsError(f"{name.upper()} is set, so name a model of that server with --model or LAB_MODELS")
+    return next((model for name, model in SMALL.items() if getattr(settings, name)), DEMO)
 
 
 @contextlib.contextmanager
-def model_address(arguments: Arguments) -> Iterator[tuple[str, SecretStr]]:
-    """Yield the address and the key of the model. The demo model runs as long as the block."""
-    settings = arguments.settings
+def models_of(arguments: Arguments) -> Iterator[Models]:
+    """Yield the models of all providers that are set. The demo model runs as long as the block, and the local one."""
     _go_around_proxies()
-    if is_demo(arguments.model):
-        hint = "" if _has_provider(settings) else " Set OPENAI_API_KEY for a real model."
-        say(f"The demo model answers: its text is scripted.{hint}")
-        with contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
+        address = ""
+        if is_demo(arguments.model):
+            say("The demo model answers: its text is scripted. A key, such as OPENAI_API_KEY, opens a real one.")
             try:
-                demo = stack.enter_context(DemoModel())
+                address = stack.enter_context(DemoModel()).base_url
             except RuntimeError as error:
                 sys.exit(str(error))
-            yield demo.base_url, SecretStr("demo")
-    else:
-        # A local server needs no key, but the client insists on one.
-        yield str(settings.openai_base_url or OPENAI_URL), settings.openai_api_key or SecretStr("none")
+        yield stack.enter_context(contextlib.closing(Models(arguments.settings, address)))
 
 
 def _go_around_proxies() -> None:
@@ -167,7 +186,7 @@ def stopping(http: DefaultHttpxClient, chunks: Iterator[str]) -> Iterator[Iterat
 
 
 class FinishReason(BaseCallbackHandler):
-    """Keeps why the model stopped, which a parser to text drops: `stop`, `length`, `content_filter`."""
+    """Keeps why the model stopped, in OpenAI's words: `stop`, `length`, `content_filter`. A parser to text drops it."""
 
     run_inline = True  # it has no need of a thread for every chunk
     reason: str | None = None
@@ -175,7 +194,7 @@ class FinishReason(BaseCallbackHandler):
     def on_llm_end(self, response: LLMResult, **_: Any) -> None:
         generation = response.generations[0][0]
         if isinstance(generation, ChatGeneration):
-            self.reason = (generation.generation_info or {}).get("finish_reason")
+            self.reason = finish_of(generation.message.response_metadata, generation.generation_info)
 
 
 @dataclass
@@ -207,8 +226,10 @@ class Answer:
     def end(self) -> None:
         """Note that the stream ended as it should. The answer may be empty or cut all the same."""
         self.total = time.perf_counter() - self.began
-        unfinished = {"content_filter": "content_filtered", "length": "length"}
-        self.error = unfinished.get(self.finish.reason or "") or (None if self.text.strip() else "empty")
+        # A provider's client may take an answer that was cut for a whole one; but the model has not said that it ended.
+        unfinished = {"content_filter": "content_filtered", "length": "length", "error": "provider_unavailable"}
+        missing = "connection_lost" if self.finish.reason is None else None
+        self.error = unfinished.get(self.finish.reason or "") or (missing if self.text.strip() else "empty")
 
     def fail(self, error: Exception) -> None:
         """Note that the stream broke off. What came before is kept."""

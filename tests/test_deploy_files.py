@@ -1,6 +1,7 @@
 """The files of deploy/, read: queries, alerts, the image, and what compose.yaml gives to whom."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ import yaml
 from streamlab.events.event import Status
 from streamlab.gateway.delivery import EndReason
 from streamlab.gateway.writer import PROTOCOLS
+from streamlab.models.catalog import KINDS
 from streamlab.settings import Settings
 from tests.prometheus import configuration, queries
 from tests.stack import DEPLOY, ROOT, compose, instructions
@@ -81,10 +83,10 @@ def test_the_image_runs_without_root_and_holds_no_secrets() -> None:
     assert ".env" not in allowed
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("name", ["", "-dev", "-providers", "-local"])
 def test_what_is_installed_is_the_file_that_was_meant(name: str) -> None:
     """Each requirement is one release, and names the hashes of its files: pip then takes nothing else."""
-    text = re.sub(r"\\\n\s*", " ", (ROOT / name).read_text())
+    text = re.sub(r"\\\n\s*", " ", (ROOT / f"requirements{name}.txt").read_text())
     requirements = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     assert requirements
     for line in requirements:
@@ -110,6 +112,49 @@ def test_compose_names_only_what_there_is() -> None:
     known = {name.upper() for name in Settings.model_fields} | {"HEALTH_URL"}
     for name in ("app", "gateway-1", "gateway-2"):
         assert set(services[name]["environment"]) <= known
+
+
+def test_every_provider_can_be_set() -> None:
+    """Its address and its key reach the app and the gateways; those of servers with names of one's own by a file."""
+    services = compose()["services"]
+    for name in ("app", "gateway-1", "gateway-2"):
+        for kind in KINDS:
+            variables = set(getattr(kind, "variables", ())) & {each.upper() for each in Settings.model_fields}
+            assert variables <= set(services[name]["environment"]), (name, kind)
+        assert {"LAB_ENDPOINTS", "LAB_MODELS"} <= set(services[name]["environment"])
+        assert services[name]["env_file"] == [{"path": "endpoint-keys.env", "required": False}]
+    assert "/deploy/endpoint-keys.env" in (ROOT / ".gitignore").read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("packages", "files"),
+    [
+        ("", ["requirements.txt"]),
+        ("providers", ["requirements.txt", "requirements-providers.txt"]),
+        (" providers  local ", ["requirements.txt", "requirements-providers.txt", "requirements-local.txt"]),
+        ("nobody", None),
+    ],
+)
+def test_the_image_has_the_packages_that_were_asked_for(tmp_path: Path, packages: str, files: list[str] | None) -> None:
+    """Each from its exact list; a list that is not there ends the build. Compose hands the wish on."""
+    (step,) = [rest for name, rest in instructions() if name == "RUN" and "pip install" in rest]
+    (tmp_path / "pip").write_text('#!/bin/sh\nfor last; do :; done\n[ -f "$last" ] && echo "$last" >> installed\n')
+    (tmp_path / "python").write_text("#!/bin/sh\n")
+    for name in ("apt-get", "rm"):
+        (tmp_path / name).write_text(f'#!/bin/sh\n[ "$1" = update ] || echo "{name} $*" >> system\n')
+    for name in ("pip", "python", "apt-get", "rm"):
+        (tmp_path / name).chmod(0o755)
+    for name in next(rest for name, rest in instructions() if name == "COPY").split()[:-1]:
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run(["sh", "-c", step], cwd=tmp_path, env={"PATH": path, "PACKAGES": packages}, check=False)
+    assert (done.returncode == 0) == (files is not None)
+    if files is not None:
+        assert (tmp_path / "installed").read_text().splitlines() == files
+        system = (tmp_path / "system").read_text() if (tmp_path / "system").exists() else ""
+        assert ("libgomp1" in system) == ("local" in packages)
+    assert ("ARG", 'PACKAGES=""') in instructions()
+    assert compose()["services"]["app"]["build"]["args"] == {"PACKAGES": "${LAB_PACKAGES:-}"}
 
 
 def test_prometheus_has_the_token_for_figures_and_no_other() -> None:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,45 @@ def test_a_stream_that_is_no_answer_is_a_failure(
     assert printed.err.startswith(SENTENCES[code])
 
 
+def claude() -> tuple[bytes, bytes]:
+    """Return an answer of Claude's, and the same cut politely in its midst."""
+    pytest.importorskip("langchain_anthropic", reason="`make providers` installs it")
+    from tests.test_anthropic import stopped, text
+
+    return text("one two") + stopped("end_turn"), text("one two")
+
+
+def gemini() -> tuple[bytes, bytes]:
+    pytest.importorskip("langchain_google_genai", reason="`make providers` installs it")
+    from tests.test_google import FULL, chunk
+
+    return chunk("one two", finish="STOP", usage=FULL), chunk("one two")
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "model"),
+    [
+        (claude, "ANTHROPIC_BASE_URL", "anthropic:claude-opus-4-7"),
+        (gemini, "GOOGLE_GEMINI_BASE_URL", "google_genai:gemini-3.5-flash"),
+    ],
+)
+@pytest.mark.parametrize("is_cut", [False, True], ids=["whole", "cut"])
+def test_other_providers_answer_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], make: Callable[[], tuple[bytes, bytes]],
+    name: str, model: str, is_cut: bool,
+) -> None:  # fmt: skip
+    """By their own clients and keys; an answer of which they do not say that it is cut is no whole one."""
+    with raw_endpoint(http(make()[is_cut])) as endpoint:
+        monkeypatch.setenv(name, endpoint.base_url.removesuffix("/v1"))
+        monkeypatch.setenv(name.partition("_")[0] + "_API_KEY", KEY)
+        status = console_stream.main(["topic", "--json", "--model", model])
+        assert KEY in endpoint.headers[0]
+    answer = json.loads(capsys.readouterr().out)
+    assert (status, answer["text"], answer.get("error")) == (
+        (1, "one two", "connection_lost") if is_cut else (0, "one two", None)
+    )
+
+
 def test_a_broken_answer_is_printed_as_far_as_it_came(tmp_path: Path, demo: DemoModel) -> None:
     """And the sentence beside it says that it is not whole."""
     model = model_of(text="one two three four", fault="cut", after=3)
@@ -146,7 +186,12 @@ def test_every_code_has_its_sentence() -> None:
         (2, ["a", "\udcff"], {}, "not text"),
         (2, ["a", "--colour"], {}, "--colour"),
         (1, ["a", "--model", "gpt-4o-mini"], {}, "gpt-4o-mini needs OPENAI_API_KEY or OPENAI_BASE_URL"),
+        (1, ["a", "--model", "anthropic:claude-opus-5"], {"OPENAI_API_KEY": KEY}, "needs ANTHROPIC_API_KEY"),
+        (1, ["a", "--model", "google_genai:gemini-3"], {}, "needs GOOGLE_API_KEY"),
+        (1, ["a", "--model", "azure_openai:a"], {"AZURE_OPENAI_API_KEY": KEY}, "needs AZURE_OPENAI_ENDPOINT and"),
+        (1, ["a", "--model", "local"], {}, "needs what `make local` installs"),
         (1, ["a"], {"OPENAI_BASE_URL": "http://localhost:1/v1"}, "name a model of that server with --model"),
+        (1, ["a"], {"LAB_ENDPOINTS": "home=http://localhost:1/v1"}, "LAB_ENDPOINTS is set, so name a model"),
         (2, ["a"], {"OPENAI_API_KEY": f"“{KEY}”"}, "OPENAI_API_KEY must be"),
         (1, ["a"], {"OPENAI_BASE_URL": "ftp://localhost"}, "OPENAI_BASE_URL must be"),
     ],
@@ -184,6 +229,19 @@ def test_the_programs_refuse_more_topics_than_they_answer(tmp_path: Path, progra
         ({"OPENAI_API_KEY": KEY}, "gpt-4o-mini"),
         ({"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": ""}, "gpt-4o-mini"),
         ({"OPENAI_BASE_URL": "http://localhost:1/v1", "LAB_MODELS": "llama3, other"}, "llama3"),
+        ({"ANTHROPIC_API_KEY": KEY}, "anthropic:claude-haiku-4-5"),
+        ({"GOOGLE_API_KEY": KEY}, "google_genai:gemini-3.5-flash"),
+        ({"OPENAI_API_KEY": KEY, "ANTHROPIC_API_KEY": KEY}, "gpt-4o-mini"),
+        ({"ANTHROPIC_API_KEY": KEY, "LAB_MODELS": "gpt-4o,anthropic:claude-opus-5"}, "anthropic:claude-opus-5"),
+        ({"LAB_ENDPOINTS": "home=http://localhost:1/v1", "LAB_MODELS": "home:llama3"}, "home:llama3"),
+        (
+            {
+                "AZURE_OPENAI_ENDPOINT": "http://localhost:1",
+                "AZURE_OPENAI_API_KEY": KEY,
+                "LAB_MODELS": "azure_openai:a",
+            },
+            "azure_openai:a",
+        ),
     ],
     ids=str,
 )
