@@ -141,7 +141,7 @@ def test_one_prompt_is_there_twice_to_be_compared() -> None:
 
 def test_providers_that_cannot_be_asked_are_told() -> None:
     """The sidebar's model answers when there is no other."""
-    found = opened(providers=["anthropic:messages:x", {"id": "file://p.py"}])
+    found = opened(providers=["mistral:mistral-large", {"id": "file://p.py"}])
     assert left_out(found) == [("provider", "providers.0"), ("provider", "providers.1"), ("no_provider", "providers")]
     assert {variant.model for variant in found.prompts.variants} == {MODEL}
     found = opened(providers=[{"id": "openai:x", "config": {"max_tokens": 9, "apiBaseUrl": "http://y"}, "delay": 1}])

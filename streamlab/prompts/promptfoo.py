@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from streamlab.demo_model import is_demo
+from streamlab.local_model import LOCAL
 from streamlab.models.options import DEFAULT_TEMPERATURE
 from streamlab.prompts import template
 from streamlab.prompts.checks import (
@@ -22,17 +23,20 @@ from streamlab.prompts.checks import (
     fill_value,
 )
 from streamlab.prompts.prompt_set import PromptSet, Variant
+from streamlab.prompts.promptfoo_providers import DEMO_PORT, DEMO_URL, LOCAL_ADDRESS, LOCAL_URL, written_for
 from streamlab.prompts.serialization import dump_yaml, pack
 
 SCHEMA = "https://promptfoo.dev/config-schema.json"
 EXPORTED = "Exported from Streaming Lab"
 KEPT = "streaming_lab"  # the key of the metadata that keeps the set itself, for it to be opened again exactly
-DEMO_URL = "DEMO_BASE_URL"  # the environment variable that holds the demo model's address, if that is not the next one
-DEMO_PORT = 8502
 _DEMO_HELP = f"""\
 # The demo model speaks OpenAI's protocol. Before `promptfoo eval`, start it in the folder of Streaming Lab:
 #   python -m streamlab.demo_model --port {DEMO_PORT}
 # At another address, name that in {DEMO_URL}, such as http://127.0.0.1:{DEMO_PORT}/v1.
+"""
+_LOCAL_HELP = f"""\
+# The local model is asked over Streaming Lab's gateway: start the app (`make run`) before `promptfoo eval`.
+# At another address than {LOCAL_ADDRESS}, name that in {LOCAL_URL}.
 """
 
 # Names that Nunjucks reads as something else than a variable, and those that promptfoo fills itself.
@@ -40,22 +44,17 @@ _RESERVED = frozenset(
     ("true", "false", "none", "null", "not", "and", "or", "in", "is", "if", "else", "for", "env", "_conversation")
 )
 _TAG = re.compile(r"\{(?=[{%#]|\Z)|(?<=#)\}")
-_PROVIDERS = {
-    "openai": "openai:chat:",
-    "anthropic": "anthropic:messages:",
-    "google_genai": "google:",
-    "azure_openai": "azure:chat:",
-}
 _SPECIAL = re.compile(r"\{\{|\n\Z|\A(?:file|package):")
 
 
 def to_promptfoo(prompts: PromptSet) -> str:
     """Write YAML for `promptfoo eval`. Raise TemplateError for a set whose templates are broken.
 
-    Each variant is one prompt, a chat in JSON, tied to one provider. An OpenAI-compatible endpoint is found by the
-    environment (`OPENAI_BASE_URL`, `OPENAI_API_KEY`), the demo model by `DEMO_BASE_URL`, or at the port at which a
-    comment says to start it. Each check is one assertion. Those that name a column are written out for each case, so
-    that nothing of a case is read as a template. The metadata keep the set, for it to be opened again exactly.
+    Each variant is one prompt, a chat in JSON, tied to one provider. Providers are found by the environment
+    (`OPENAI_BASE_URL`, `OPENAI_API_KEY` and the others' keys), the demo model by `DEMO_BASE_URL`, or at the port at
+    which a comment says to start it, the local model over the gateway. Each check is one assertion. Those that name a
+    column are written out for each case, so that nothing of a case is read as a template. The metadata keep the set,
+    for it to be opened again exactly.
 
     Where promptfoo differs: `max_words` counts what spaces separate, so Japanese is not counted; `regex` is
     JavaScript's; JSON within a Markdown fence is unwrapped for its checks by a transform; letters of different case
@@ -73,8 +72,9 @@ def to_promptfoo(prompts: PromptSet) -> str:
         "evaluateOptions": {"repeat": prompts.repeats, "maxConcurrency": prompts.at_once},
         "metadata": {KEPT: pack(prompts)},
     }
-    demo = any(is_demo(variant.model) for variant in prompts.variants)
-    return f"# yaml-language-server: $schema={SCHEMA}\n{_DEMO_HELP if demo else ''}{dump_yaml(config)}"
+    models = [variant.model for variant in prompts.variants]
+    said = (_DEMO_HELP if any(map(is_demo, models)) else "") + (_LOCAL_HELP if LOCAL in models else "")
+    return f"# yaml-language-server: $schema={SCHEMA}\n{said}{dump_yaml(config)}"
 
 
 def _variables(prompts: PromptSet) -> dict[str, str]:
@@ -139,21 +139,11 @@ def _escaped(text: str) -> str:
 
 
 def _provider(index: int, variant: Variant) -> dict[str, Any]:
-    # Otherwise promptfoo sends a temperature of 0 and a limit of 1,024 tokens.
-    config: dict[str, Any] = {"omitDefaults": True}
+    id, config = written_for(variant.model)
     if variant.temperature != DEFAULT_TEMPERATURE:
         config["temperature"] = variant.temperature
-    if is_demo(variant.model):
-        address = f"http://127.0.0.1:{DEMO_PORT}/v1"
-        config |= {"apiBaseUrl": f"{{{{ env.{DEMO_URL} | default('{address}', true) }}}}", "apiKey": "demo"}
     label = _label(index, variant)
-    return {"id": _provider_id(variant.model), "label": label, "config": config, "prompts": [label]}
-
-
-def _provider_id(model: str) -> str:
-    """Name a model as promptfoo does."""
-    provider, _, name = model.partition(":")
-    return f"{_PROVIDERS[provider]}{name}" if provider in _PROVIDERS else f"openai:chat:{model}"
+    return {"id": id, "label": label, "config": config, "prompts": [label]}
 
 
 def _test(prompts: PromptSet, values: Mapping[str, str], names: Mapping[str, str], wrapped: set[str]) -> dict[str, Any]:

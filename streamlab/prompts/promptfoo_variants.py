@@ -13,6 +13,7 @@ from streamlab.models.options import DEFAULT_TEMPERATURE
 from streamlab.prompts.left_out import LeftOutCode, LeftOuts
 from streamlab.prompts.nunjucks import NotPlain, Parts, parse, render
 from streamlab.prompts.prompt_set import MAX_VARIANTS, MIN_VARIANTS, Variant
+from streamlab.prompts.promptfoo_providers import PromptfooProvider, provider_of, taken_config
 
 _FILES = (
     ".txt",
@@ -31,9 +32,7 @@ _FILES = (
     ".xlsx",
 )
 _SCHEMES = ("file", "exec", "package", "langfuse", "portkey", "helicone", "http", "https")
-_API_KINDS = ("chat:", "responses:", "completion:")
 _TAKEN_CONFIG = {"temperature", "omitDefaults", "apiKey", "apiKeyEnvar"}  # of a provider; a key is no part of a set
-_PROMPTFOO_TEMPERATURE = 0.0  # what promptfoo sends where a configuration says nothing
 
 
 class _Prompt(NamedTuple):
@@ -212,32 +211,26 @@ def _providers(providers: Any, left_out: LeftOuts) -> Iterator[_Provider]:
         if "id" not in entry and len(entry) == 1:  # `- openai:gpt-4o: {config: …}`
             name, inner = next(iter(entry.items()))
             entry = {"id": name, **(inner if isinstance(inner, dict) else {})}
-        model = _model(entry.get("id"))
-        if not model:
+        found = provider_of(entry.get("id"))
+        if not found:
             left_out.leave("provider", place, entry.get("id", ""))
             continue
+        asked, model = found
         left_out.leave_keys(entry, {"id", "label", "config", "prompts"}, place)
         config = entry.get("config")
-        temperature = _temperature(config if isinstance(config, dict) else {}, model, place, left_out)
+        temperature = _temperature(config if isinstance(config, dict) else {}, asked, model, place, left_out)
         prompts = entry.get("prompts")
         chosen = tuple(map(str, prompts)) if isinstance(prompts, list) else None
         yield _Provider(str(entry.get("label") or model), model, temperature, chosen)
 
 
-def _model(provider: Any) -> str | None:
-    """Return the name by which an OpenAI-compatible endpoint knows the model of a provider's id."""
-    kind, _, name = provider.partition(":") if isinstance(provider, str) else ("", "", "")
-    if kind != "openai":
-        return None
-    for prefix in _API_KINDS:
-        name = name.removeprefix(prefix)
-    return name if name and len(name) <= 2_000 and not name.startswith(("embedding", "image", "realtime")) else None
-
-
-def _temperature(config: dict[str, Any], model: str, place: str, left_out: LeftOuts) -> float:
-    demo = model.partition("?")[0] == DEMO  # whose address is that of this server's own
-    left_out.leave_keys(config, _TAKEN_CONFIG | ({"apiBaseUrl"} if demo else set()), f"{place}.config")
-    fallback = DEFAULT_TEMPERATURE if config.get("omitDefaults") == "true" else _PROMPTFOO_TEMPERATURE
+def _temperature(
+    config: dict[str, Any], provider: PromptfooProvider, model: str, place: str, left_out: LeftOuts
+) -> float:
+    own = {key for key, value in taken_config(provider, model).items() if config.get(key) == str(value)}
+    demo = {"apiBaseUrl"} if model.partition("?")[0] == DEMO else set()  # whose address is that of this server's own
+    left_out.leave_keys(config, _TAKEN_CONFIG | own | demo, f"{place}.config")
+    fallback = DEFAULT_TEMPERATURE if config.get("omitDefaults") == "true" else provider.silent
     with suppress(TypeError, ValueError):
         temperature = float(config.get("temperature", fallback))
         if 0 <= temperature <= 2:
