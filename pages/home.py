@@ -3,6 +3,7 @@
 import streamlit as st
 
 from components.home import doors, race
+from components.home.local import LOCAL_QUESTION, draw_local
 from components.home.recording import draw_recording
 from components.home.sentence import sentence
 from components.page import lesson, questions, settings
@@ -13,6 +14,7 @@ from components.page.texts import LANGUAGE_KEY, t
 from components.page.widgets import button, control
 from streamlab.demo_model import DEMO
 from streamlab.events.outcome import outcome_of
+from streamlab.local_model import LOCAL
 from streamlab.models.options import Options
 from streamlab.race.race import Races, whole_chain
 from streamlab.race.recorded import MODEL, recorded_race
@@ -34,6 +36,12 @@ def start(question: str) -> None:
 
 def chosen() -> str:
     return str(st.session_state.get(MODEL_KEY, MODEL))
+
+
+def race_local() -> None:
+    """Race with the local model, in its language."""
+    st.session_state[MODEL_KEY] = LOCAL
+    start(LOCAL_QUESTION)
 
 
 def draw_model() -> None:
@@ -65,8 +73,7 @@ with st.container(horizontal=True, vertical_alignment="center"):
     questions.draw_input("home.own", t("home.own"), start, notices, lambda: [chosen()])
 doors.draw_doors()
 doors.draw_words()
-if lab.models.local.file is None:
-    st.caption(t("home.no_local"))
+draw_local(race_local)
 question = found.turn.question if found else t("home.question")
 if found and found.live:
     result.subheader(t("home.running"), anchor=False)

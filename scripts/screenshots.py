@@ -28,6 +28,7 @@ from scripts.pages import (
     settle,
     unfold,
 )
+from streamlab.local_model.server import model_file
 
 FOLDER = ROOT / "artifacts" / "screenshots"
 IMAGES = ROOT / "docs" / "images"
@@ -53,6 +54,9 @@ def main() -> None:
     expect.set_options(timeout=WAIT)
     FOLDER.mkdir(parents=True, exist_ok=True)
     IMAGES.mkdir(parents=True, exist_ok=True)
+    with streamlit_server(ROOT / "app.py", environment={"LAB_MODELS": ""}) as server, chromium() as browser:
+        for language in LOCALES:
+            take_local_picture(browser, server.url, language)
     with streamlit_server(ROOT / "app.py") as server, chromium() as browser:
         for language in LOCALES:
             take_readme_pictures(browser, server.url, language)
@@ -63,23 +67,30 @@ def main() -> None:
 
 
 @contextmanager
-def picture(browser: Browser, url: str, language: str, name: str, height: int) -> Iterator[Page]:
-    """Yield the page of this name, of which the README's picture is taken at the end."""
+def picture(
+    browser: Browser, url: str, language: str, name: str, height: int, file: str | None = None
+) -> Iterator[Page]:
+    """Yield the page of this name, of which the README's picture is taken at the end; `file` is that one's name."""
     with open_page(browser, url, language, "light", {"width": 1280, "height": height}) as page:
         page.goto(f"{url}/{name}")
         yield page
         settle(page)
-        page.screenshot(path=IMAGES / PICTURES[language][0].replace("chat", name))
+        page.screenshot(path=IMAGES / PICTURES[language][0].replace("chat", file or name))
+
+
+def coldest(page: Page, words: dict[str, str]) -> None:
+    """Set the temperature to 0: always the same words."""
+    button(page, words["settings.label"]).click()
+    page.get_by_role("slider").press("Home")
+    expect(page.get_by_role("slider")).to_have_value("0")
+    page.keyboard.press("Escape")
 
 
 def take_readme_pictures(browser: Browser, url: str, language: str) -> None:
     """Take a second answer, short enough to be seen whole, with a table; a run with parallel calls; a measurement."""
     words = texts(language)
     with picture(browser, url, language, "chat", 800) as page:
-        button(page, words["settings.label"]).click()
-        page.get_by_role("slider").press("Home")  # temperature 0: always the same words
-        expect(page.get_by_role("slider")).to_have_value("0")
-        page.keyboard.press("Escape")
+        coldest(page, words)
         answers = page.get_by_label("Chat message from assistant")
         for number, question in enumerate(PICTURES[language][1:]):
             ask(page, question)
@@ -95,6 +106,20 @@ def take_readme_pictures(browser: Browser, url: str, language: str) -> None:
     with picture(browser, url, language, "latency", 1000) as page:
         measure(page, words, pairs=10)
         expect(page.get_by_text(words["latency.how_sure"])).to_be_visible(timeout=3 * WAIT)
+
+
+def take_local_picture(browser: Browser, url: str, language: str) -> None:
+    """Take an answer of the local model's, where that is installed."""
+    words = texts(language)
+    if model_file(None) is None:
+        print("the local model is not installed (make local): its picture stays as it is")
+        return
+    with picture(browser, url, language, "chat", 640, "local") as page:
+        page.locator(".st-key-settings-model").get_by_role("combobox").click()
+        page.get_by_role("option", name="SmolLM2").click()
+        coldest(page, words)
+        ask(page, "Describe the sea in two sentences.")  # in the one language that it writes
+        expect(page.get_by_role("button", name=words["chat.regenerate"])).to_be_visible(timeout=3 * WAIT)
 
 
 def prepare(browser: Browser, url: str, language: str) -> tuple[str, str]:

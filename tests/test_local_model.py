@@ -13,6 +13,8 @@ import anyio
 import httpx2
 import pytest
 
+from components.home.local import LOCAL_QUESTION
+from components.page.texts import texts
 from streamlab.engine import engine_in_thread, open_engine
 from streamlab.events.event import Done
 from streamlab.gateway.access import Grant
@@ -29,6 +31,7 @@ from streamlab.models.usage import reported_usage
 from streamlab.process.child_server import ChildServer
 from streamlab.settings import Settings
 from tests.conftest import PATIENCE, until
+from tests.pages import checked, languages, serving, visit
 from tests.present import present
 
 pytestmark = pytest.mark.anyio
@@ -167,3 +170,16 @@ def test_it_is_not_started_before_it_is_asked() -> None:
     with engine_in_thread(SETTINGS) as engine:
         assert not engine.models.local.loading
         assert engine.models.local._child is None
+
+
+@languages
+def test_the_first_page_offers_a_race_with_it(language: str) -> None:
+    """One click, and it is asked; without its packages a line says what installs it."""
+    with serving(lab_local_threads=1, lab_total_timeout=1, lab_attempts=1) as engine:
+        engine.models.local.address()  # or the runs would end before it is there
+        app = visit("home", language)
+        told = texts(language)["home.local"].format(name=engine.models.local.name)
+        assert told in [each.value for each in app.markdown]
+        checked(app.button(key="home.local_race").click().run())
+        found = engine.portal.call(engine.chats.get, app.query_params["race"])
+        assert (found.turns[0].question, found.turns[0].options.model) == (LOCAL_QUESTION, LOCAL)

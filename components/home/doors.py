@@ -12,7 +12,7 @@ DOORS = ("watch", "compare", "teach")
 WORDS = {"run": "bolt", "log": "receipt_long", "follow": "visibility"}  # and their icons
 
 _FOLDER = files("components.home") / "pictures"
-_CSS = f"""
+CSS = f"""
 svg {{ display: block; width: 100%; height: 7rem; }}
 .words, .rule, .good, .bad {{ fill: none; stroke-linecap: round; stroke-linejoin: round; }}
 .words {{ stroke: color-mix(in srgb, var(--st-text-color) 32%, var(--st-background-color)); stroke-width: 5; }}
@@ -26,7 +26,7 @@ svg {{ display: block; width: 100%; height: 7rem; }}
 """
 
 _pictures = {
-    door: st.components.v2.component(f"door_{door}", html=(_FOLDER / f"{door}.svg").read_text("utf-8"), css=_CSS)
+    door: st.components.v2.component(f"door_{door}", html=(_FOLDER / f"{door}.svg").read_text("utf-8"), css=CSS)
     for door in DOORS
 }
 

@@ -15,6 +15,7 @@ from streamlab.local_model.server import KEY
 
 LONGEST = 1_024  # tokens of an answer, for which nothing else is asked: a small model may never come to an end
 REPEATED = 1.1  # how much less likely a word is that has just been said: small models go in circles
+NICE = 10  # what else runs here goes first: pages and streams cannot wait, and the model only writes later
 QUIET = 1  # the verbosity at which llama.cpp tells of errors only
 
 
@@ -24,6 +25,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--context", type=int, required=True, help="tokens that a question and its answer may have")
     parser.add_argument("--slots", type=int, required=True, help="answers at the same time; others wait")
+    if hasattr(os, "nice"):
+        os.nice(NICE)
     server = xllamacpp.Server(_parameters(parser.parse_args()))
     print(json.dumps({"port": urlsplit(server.listening_address).port}), flush=True)
     while os.read(0, 1024):
