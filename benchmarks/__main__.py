@@ -9,6 +9,8 @@ from benchmarks.harness import print_claims, write_json
 BENCHMARKS = (
     "bytes",
     "chunks",
+    "providers",
+    "local",
     "agent",
     "followers",
     "fanout",

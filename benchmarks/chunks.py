@@ -60,10 +60,15 @@ async def astream(url: str, http: httpx2.Client, model: str) -> int:
 
 
 def microseconds(mode: ReadMode, chunks: int, rate: float) -> float:
-    """Measure the process time per chunk of one answer, in µs."""
+    """Measure an answer of the demo model."""
+    return spent_on(partial(mode, f"demo?first=0&jitter=0&size=5&chunks={chunks}&rate={rate}"), chunks)
+
+
+def spent_on(read: Callable[[], int], chunks: int) -> float:
+    """Measure the process time per chunk of one answer, in µs; `read` tells how many characters it had."""
     gc.collect()
     began = time.process_time()
-    characters = mode(f"demo?first=0&jitter=0&size=5&chunks={chunks}&rate={rate}")
+    characters = read()
     spent = time.process_time() - began
     if characters < chunks * 5:
         raise RuntimeError(f"{characters} characters of {chunks * 5}")
