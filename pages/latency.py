@@ -86,6 +86,8 @@ def draw_ended(measurement_id: str, saved: SavedMeasurement) -> None:
     if plan := measurement.plan:
         with st.expander(t("latency.asked", name=plain(saved.name)), icon=":material/help_outline:", type="compact"):
             st.text(plan.prompt)
+            if plan.prompt_lengths:
+                st.caption(t("latency.lengthened", lengths=" · ".join(f"{each:,}" for each in plan.prompt_lengths)))
 
 
 def draw_surer(measurement_id: str, measurement: Measurement, place: DeltaGenerator) -> None:

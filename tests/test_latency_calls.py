@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from streamlab.demo_model.process import DemoModel
 from streamlab.latency.calls import measure
 from streamlab.latency.client import Client
+from streamlab.latency.long_prompt import Prompt
 from streamlab.latency.measurement import read_measurement
 from streamlab.latency.observation import Observation, write_csv, write_lines
 from streamlab.latency.plan import DIRECT
@@ -21,6 +22,8 @@ from streamlab.models.catalog import Models
 from streamlab.settings import Settings
 from tests.conftest import demo_model, http, raw_endpoint, sse
 from tests.observations import plan_of
+
+PROMPT = Prompt("", "What is streaming?")
 
 
 def measured(demo: DemoModel, settings: Settings | None = None, **fields: Any) -> list[Observation]:
@@ -141,10 +144,10 @@ def test_an_invoke_that_streams_underneath_is_seen_on_the_wire(models: Models, r
     """A model that is told to stream always does so within invoke; its answer looks the same to the caller."""
     model = demo_model(chunks=20)
     with closing(Client(models, model, plan_of(models=(model,)), runner)) as client:
-        honest = client.take("invoke")
+        honest = client.take("invoke", PROMPT)
         assert (honest.error, client.wire.streamed) == (None, False)
         client._whole = client._streaming  # what a later default of the library might do
-        deceived = client.take("invoke")
+        deceived = client.take("invoke", PROMPT)
         assert (deceived.error, client.wire.streamed) == (None, True)
         assert [text for _, text in deceived.arrivals] == [text for _, text in honest.arrivals]
 
@@ -199,7 +202,7 @@ def test_connections_are_kept_from_call_to_call(models: Models, runner: asyncio.
 
         client._async_http.event_hooks["request"].append(trace)
         for way in (*DIRECT, *DIRECT):
-            assert client.take(way).error is None
+            assert client.take(way, PROMPT).error is None
     assert len(opened) == 2
 
 

@@ -18,7 +18,14 @@ from rich.console import Console
 from streamlab.latency.calls import measure
 from streamlab.latency.figures import figures, time_per_token
 from streamlab.latency.measurement import read_measurement, write_measurement
-from streamlab.latency.observation import Observation, decode_observation, encode_observation, write_csv, write_lines
+from streamlab.latency.observation import (
+    Observation,
+    Side,
+    decode_observation,
+    encode_observation,
+    write_csv,
+    write_lines,
+)
 from streamlab.latency.plan import Direct
 from streamlab.latency.summary import summarize
 from streamlab.latency.table import print_summary
@@ -132,7 +139,7 @@ def test_reasoning_that_was_sent_is_measured_from_the_first_event() -> None:
     """Worked out by hand: 41 tokens from 1.0 to 5.0, of which the text's 11 came from 4.0 on."""
     thought = streamed([4.0, 5.0], 7.0, ttfe=1.0, tokens=11, thought=True, sent_tokens=41)
     assert time_per_token(thought) == pytest.approx(0.1)
-    found = figures([thought], "demo", "stream", 1.0)
+    found = figures([thought], Side("demo", "stream"), 1.0)
     assert found.last_text
     assert found.e2e
     assert (found.last_text.median, found.e2e.median, found.tokens, found.visible) == (5.0, 7.0, 41, 11)
@@ -149,7 +156,9 @@ def test_text_alone_is_measured_from_its_first(fields: dict[str, Any]) -> None:
 @pytest.mark.parametrize("times", [[4.0, 4.0001], [4.0, 4.04], [4.0], [4.0, 4.0]])
 def test_a_burst_has_no_speed(times: list[float]) -> None:
     """What was held back on the way says nothing of how fast it was written; its other figures stay."""
-    found = figures([streamed(times, 7.0, tokens=500), streamed(times, 7.0, tokens=500, pair=2)], "demo", "stream", 5.0)
+    found = figures(
+        [streamed(times, 7.0, tokens=500), streamed(times, 7.0, tokens=500, pair=2)], Side("demo", "stream"), 5.0
+    )
     assert found.ttft
     assert (found.tpot, found.tokens_per_second, found.ttft.median, found.tokens) == (None, None, 4.0, 500)
 
@@ -157,7 +166,7 @@ def test_a_burst_has_no_speed(times: list[float]) -> None:
 def test_what_is_not_known_to_be_visible_is_not_in_that_figure() -> None:
     """An estimate from the text is none of the server's words."""
     one = streamed([4.0, 5.0], tokens=3, tokens_estimated=True, thought=False, sent_tokens=41)
-    found = figures([one], "demo", "stream", 1.0)
+    found = figures([one], Side("demo", "stream"), 1.0)
     assert (found.tokens, found.visible) == (41, None)
 
 

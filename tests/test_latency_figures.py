@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from streamlab.latency.difference import paired_difference, unpaired_difference
 from streamlab.latency.disturbance import is_held, noise
 from streamlab.latency.figures import figures, noticed_wait, reading_seconds, time_per_token
-from streamlab.latency.observation import Observation
-from streamlab.latency.summary import Side, as_json, compare_measurements, summarize
+from streamlab.latency.observation import Observation, Side
+from streamlab.latency.summary import as_json, compare_measurements, summarize
 from tests.observations import failed, measurements, observations, streamed, unique
 
 
@@ -40,7 +40,7 @@ def test_figures_are_those_worked_out_by_hand() -> None:
         streamed([9.0, 19.0], pair=0, warm_up=True),
         streamed([9.0, 19.0], pair=1, way="astream"),
     ]
-    found = figures(seen, "demo", "stream", target=2.0)
+    found = figures(seen, Side("demo", "stream"), target=2.0)
     assert (found.n, found.failures, found.refused, found.errors) == (3, 2, 0, {"auth": 1, "timeout": 1})
     known = {
         "ttfe": (1.9, 1.99),
@@ -61,7 +61,7 @@ def test_figures_are_those_worked_out_by_hand() -> None:
 def test_invoke_has_no_time_per_token() -> None:
     """When its first token was made is not known."""
     assert time_per_token(invoked(2.0)) is None
-    assert figures([invoked(2.0)], "demo", "invoke", 1.0).tpot is None
+    assert figures([invoked(2.0)], Side("demo", "invoke"), 1.0).tpot is None
 
 
 def test_an_invoke_that_streamed_underneath_is_in_no_figure() -> None:

@@ -22,9 +22,9 @@ from streamlab.latency.calls import measure
 from streamlab.latency.gateway import issued
 from streamlab.latency.measurement import read_measurement
 from streamlab.latency.measurements import Measurements
-from streamlab.latency.observation import Observation, write_csv, write_lines
+from streamlab.latency.observation import Observation, Side, write_csv, write_lines
 from streamlab.latency.plan import WAYS, GatewayAddress, Plan
-from streamlab.latency.summary import Side, summarize
+from streamlab.latency.summary import summarize
 from streamlab.settings import Settings
 from tests.conftest import demo_model, http, raw_endpoint
 from tests.gateway import Served, served

@@ -31,10 +31,11 @@ def test_what_is_not_complete_cannot_be_started(engine: Engine, language: str) -
     app = visit("latency", language)
     assert app.multiselect(key="latency.models").value == [KNOWN]
     assert app.number_input(key="latency.pairs").value == 3
-    lengths, ways = app.button_group
+    lengths, ways, prompts = app.button_group
     assert (lengths.value, ways.value) == ("long", ["invoke", "stream"])
     assert lengths.options == [words[f"latency.length_{name}"] for name in ("short", "medium", "long", "unlimited")]
     assert ways.options == [words[f"latency.way_{way}"] for way in DIRECT]
+    assert (prompts.value, prompts.options) == ([], ["100", "1,000", "8,000"])
     assert words["latency.no_gateway"] in [caption.value for caption in app.caption]
 
     def start_rests() -> bool:

@@ -19,8 +19,10 @@ COLUMNS: dict[str, tuple[Callable[[Figures], float | None], str]] = {
     "last_text": (lambda found: _median(found.last_text), "{:,.3f}"),
     "e2e": (lambda found: _median(found.e2e), "{:,.3f}"),
     "rate": (lambda found: _median(found.tokens_per_second), "{:,.1f}"),
+    "characters": (lambda found: _median(found.characters_per_second), "{:,.1f}"),
     "tokens": (lambda found: found.tokens, "{:,.0f}"),
     "visible": (lambda found: found.visible, "{:,.0f}"),
+    "prompt": (lambda found: found.prompt_tokens, "{:,.0f}"),
     "within": (lambda found: None if found.within_target is None else found.within_target * 100, "{:,.0f} %"),
 }
 
@@ -29,7 +31,7 @@ def table(summary: Summary) -> list[dict[str, Any]]:
     """Return the figures as rows, by the names of their columns."""
     label = lane_label(summary.figures)
     return [
-        {t("latency.column_way"): label(found.model, found.way)}
+        {t("latency.column_way"): label(found)}
         | {column(name, summary.target): value(found) for name, (value, _) in COLUMNS.items()}
         for found in summary.figures
     ]

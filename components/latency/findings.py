@@ -1,18 +1,29 @@
 """What a measurement shows, and how sure that is, in sentences."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import NamedTuple
 
 from components.answer import answer
-from components.latency.labels import MILLISECONDS, interval, seconds_text, signed_seconds, verdict, way_label
+from components.latency.labels import (
+    MILLISECONDS,
+    interval,
+    point_label,
+    seconds_text,
+    signed_seconds,
+    verdict,
+    way_label,
+)
 from components.page.settings import model_label
 from components.page.texts import plain, t
+from streamlab.latency.context import cut_short, left_out
 from streamlab.latency.difference import Difference
 from streamlab.latency.disturbance import P95_ERROR, Noise, Reason
 from streamlab.latency.figures import CHARACTERS_A_MINUTE, WORDS_A_MINUTE
 from streamlab.latency.measurement import Measurement
+from streamlab.latency.observation import Observation, Side, side_of
 from streamlab.latency.plan import Way
-from streamlab.latency.summary import Side, Summary
+from streamlab.latency.summary import Summary
 
 WHOLE: Way = "invoke"
 RELAYED: Way = "gateway"
@@ -40,7 +51,9 @@ def sentences(summary: Summary) -> list[str]:
             first=_first_text(first),
             whole=_whole_text(whole),
         )
-        texts.append(f"{plain(model_label(side.model))}: {text}" if several else text)
+        names = [plain(model_label(side.model))] if several else []
+        names += filter(None, [point_label(side)])
+        texts.append(f"{' · '.join(names)}: {text}" if names else text)
     return texts
 
 
@@ -65,18 +78,18 @@ def uncertainty(summary: Summary) -> list[str]:
 
 def reader(summary: Summary) -> list[str]:
     """Say how much of the wait a reader notices."""
-    noticed = {(found.model, found.way): found.noticed for found in summary.figures}
+    noticed = {side_of(found): found.noticed for found in summary.figures if found.prompt_length is None}
     return [
         t(
             "latency.reader",
-            way=way_label(way),
+            way=way_label(side.way),
             streamed=seconds_text(streamed.median),
             whole=seconds_text(whole.median),
             words=WORDS_A_MINUTE,
             characters=CHARACTERS_A_MINUTE,
         )
-        for (model, way), streamed in noticed.items()
-        if way != WHOLE and streamed and (whole := noticed.get((model, WHOLE)))
+        for side, streamed in noticed.items()
+        if side.way != WHOLE and streamed and (whole := noticed.get(replace(side, way=WHOLE)))
     ]
 
 
@@ -90,11 +103,28 @@ def doubts(measurement: Measurement, summary: Summary) -> list[str]:
         for seen in summary.buffering
         if seen.suspected
     ]
-    errors = sum((Counter(figures.errors) for figures in summary.figures), Counter[str]())
+    errors = Counter(seen.error for seen in measurement.observations if seen.error and _counts(seen))
     found += [t("latency.failed", number=number, reason=reason_text(code)) for code, number in errors.items()]
+    found += _limits(measurement)
     if measurement.observations and all(seen.error for seen in measurement.observations) and not summary.figures:
         found += [t("latency.all_failed", reason=reason_text(measurement.observations[-1].error or "internal"))]
     return found
+
+
+def _counts(seen: Observation) -> bool:
+    return not seen.warm_up and not seen.too_long
+
+
+def _limits(measurement: Measurement) -> list[str]:
+    """Say of which models a prompt length was left out, or not read whole."""
+    missing = [
+        t("latency.left_out", model=plain(model_label(model)), tokens=f"{length:,}")
+        for model, length in left_out(measurement.plan, measurement.observations)
+    ]
+    return missing + [
+        t("latency.cut_short", model=plain(model_label(model)), tokens=f"{length:,}", read=f"{read:,}")
+        for model, length, read in cut_short(measurement.observations)
+    ]
 
 
 def noise_reasons(summary: Summary) -> list[str]:
@@ -132,8 +162,8 @@ def changes(summary: Summary) -> list[Change]:
         first, whole = differences.get((base, side, "ttft")), differences.get((base, side, "e2e"))
         return Change(base, side, first, whole) if first and whole else None
 
-    sides = [Side(found.model, found.way) for found in summary.figures]
-    found = [change(Side(side.model, WHOLE), side) for side in sides if side.way != WHOLE]
+    sides = list(map(side_of, summary.figures))
+    found = [change(replace(side, way=WHOLE), side) for side in sides if side.way != WHOLE]
     for model in dict.fromkeys(side.model for side in sides):
         relayed = (change(Side(model, way), Side(model, RELAYED)) for way in UNRELAYED)
         found.append(next(filter(None, relayed), None))

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from components.latency.findings import RELAYED, WHOLE, Change, changes
-from components.latency.labels import round_seconds, way_label
+from components.latency.labels import point_label, round_seconds, way_label
 from components.page.settings import model_label
 from components.page.texts import plain, t, together
-from streamlab.latency.difference import SURE, Difference
+from streamlab.latency.difference import Difference
 from streamlab.latency.figures import Figures
-from streamlab.latency.summary import Side, Summary
+from streamlab.latency.observation import Side, side_of
+from streamlab.latency.summary import Summary
 
 NOTICED = 0.1  # seconds: people take less for nothing
 
@@ -21,14 +22,8 @@ def headline(summary: Summary) -> list[str]:
     found = list(changes(summary))
     compared = {side for change in found for side in (change.base, change.side)}
     texts = [(change.side, _changed(change)) for change in found]
-    texts += [(side, _alone(each)) for each in good if (side := Side(each.model, each.way)) not in compared]
+    texts += [(side, _alone(each)) for each in good if (side := side_of(each)) not in compared]
     return [_named(text, side, [side for side, _ in texts]) for side, text in texts]
-
-
-def impression(summary: Summary) -> int:
-    """Return the pairs of a comparison that has too few of them to be sure; 0 for one that has enough, and for none."""
-    fewest = min((change.first.n for change in changes(summary)), default=SURE)
-    return fewest if fewest < SURE else 0
 
 
 def kind(difference: Difference) -> str:
@@ -66,5 +61,7 @@ def _named(text: str, side: Side, sides: list[Side]) -> str:
 def _names(side: Side, sides: list[Side]) -> Iterator[str]:
     if len({each.model for each in sides}) > 1:
         yield plain(model_label(side.model))
-    if side.way != RELAYED and sum(each.model == side.model and each.way != RELAYED for each in sides) > 1:
+    if side.way != RELAYED and len({each.way for each in sides if each.model == side.model} - {RELAYED}) > 1:
         yield way_label(side.way)
+    if side.prompt_length is not None:
+        yield point_label(side)

@@ -7,7 +7,7 @@ from components.page.settings import model_label
 from components.page.texts import t
 from streamlab.latency.difference import LEVEL, Difference
 from streamlab.latency.disturbance import MEDIAN_ERROR
-from streamlab.latency.figures import Figures
+from streamlab.latency.observation import Sided
 
 MILLISECONDS = 1_000  # of a second
 
@@ -16,15 +16,31 @@ def way_label(way: str) -> str:
     return t(f"latency.way_{way}")
 
 
-def lane_label(figures: Iterable[Figures]) -> charts.Label:
-    """Return a function that names a lane: by the way alone, or with the model where there are several."""
-    several = len({found.model for found in figures}) > 1
-    return lambda model, way: lane_name(model, way, several=several)
+def lane_label(sides: Iterable[Sided]) -> charts.Label:
+    """Return a function that names a lane by what the sides differ in, and a lane alone by its way."""
+    known = list(sides)
+    ways, models = (len({getattr(one, name) for one in known}) > 1 for name in ("way", "model"))
+
+    def name(one: Sided) -> str:
+        point = point_label(one)
+        parts = [way_label(one.way)] if ways or not point else []
+        parts += [model_label(one.model)] if models else []
+        return " · ".join([*parts, point] if point else parts)
+
+    return name
 
 
-def lane_name(model: str, way: str, *, several: bool) -> str:
-    """Name the lane of a model and a way, by the way alone unless there are several models."""
-    return f"{way_label(way)} · {model_label(model)}" if several else way_label(way)
+def line_label(sides: Iterable[Sided]) -> charts.Label:
+    """Return a function that names the line of a model and a way, by the model alone where there is one way."""
+    ways = len({one.way for one in sides}) > 1
+    return lambda one: f"{way_label(one.way)} · {model_label(one.model)}" if ways else model_label(one.model)
+
+
+def point_label(one: Sided) -> str:
+    """Name the prompt of a side, where it was made long: how long, and whether it was asked once more."""
+    if one.prompt_length is None:
+        return ""
+    return t("latency.point_again" if one.repeated else "latency.point", tokens=f"{one.prompt_length:,}")
 
 
 def seconds_text(seconds: float) -> str:

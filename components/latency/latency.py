@@ -6,11 +6,10 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from components.latency import charts
+from components.latency import charts, contrasts
 from components.latency.figures import COLUMNS, column, table
 from components.latency.findings import doubts, noise_reasons, reader, sentences, uncertainty
-from components.latency.headline import headline, impression
-from components.latency.labels import MILLISECONDS, interval, lane_label, seconds_text, verdict, way_label
+from components.latency.labels import MILLISECONDS, interval, lane_label, line_label, seconds_text, verdict, way_label
 from components.page.settings import model_label
 from components.page.texts import plain, t, together
 from streamlab.latency.measurement import Measurement
@@ -19,10 +18,15 @@ from streamlab.latency.summary import Summary, WayComparison
 
 def draw_headline(summary: Summary) -> DeltaGenerator:
     """Draw what was found in plain words; return a place beside what is said of too few pairs."""
-    for text in headline(summary):
+    first, more = contrasts.opening(summary)
+    for text in first:
         st.subheader(text, anchor=False)
+    if intervals := contrasts.uncertainty(summary, every=False):
+        st.caption("  \n".join(intervals))
+    if more:
+        st.markdown("  \n".join(more))
     place = st.container(horizontal=True, vertical_alignment="center", gap="small")
-    if pairs := impression(summary):
+    if pairs := contrasts.impression(summary):
         place.caption(t("latency.impression", pairs=pairs), width="content")
     return place
 
@@ -33,8 +37,12 @@ def draw_details(measurement: Measurement, summary: Summary) -> None:
         st.warning("  \n".join(texts), icon=":material/warning:")
     if any(found.n for found in summary.figures):
         label = lane_label(summary.figures)
-        st.altair_chart(charts.phases(summary.figures, label), alt=_alt_text(summary))
-        st.caption(t("latency.phases_what"))
+        if any(found.prompt_length for found in summary.figures):
+            chart, what = charts.first_words(summary.figures, line_label(summary.figures)), t("latency.lengths_what")
+        else:
+            chart, what = charts.phases(summary.figures, label), t("latency.phases_what")
+        st.altair_chart(chart, alt=_alt_text(summary))
+        st.caption(what)
         with st.expander(t("latency.how_sure"), icon=":material/query_stats:", type="compact"):
             _draw_certainty(measurement, summary, label)
         with st.expander(t("latency.tab_figures"), icon=":material/table:", type="compact"):
@@ -47,7 +55,7 @@ def _alt_text(summary: Summary) -> str:
         *(
             t(
                 "latency.chart_alt",
-                lane=lane_label(summary.figures)(found.model, found.way),
+                lane=lane_label(summary.figures)(found),
                 ttft=seconds_text(found.ttft.median),
                 e2e=seconds_text(found.e2e.median),
             )
@@ -80,7 +88,7 @@ def _draw_certainty(measurement: Measurement, summary: Summary, label: charts.La
     """Draw the exact sentences with their intervals, every call, and how far the times can be trusted."""
     if texts := noise_reasons(summary):
         st.warning("  \n".join(texts), icon=":material/warning:")
-    if texts := [*sentences(summary), *reader(summary), *uncertainty(summary)]:
+    if texts := [*sentences(summary), *reader(summary), *contrasts.uncertainty(summary), *uncertainty(summary)]:
         st.markdown("\n".join(f"- {text}" for text in texts))
     for metric in ("ttft", "e2e"):
         what = t(f"latency.spread_{metric}")

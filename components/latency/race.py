@@ -7,13 +7,13 @@ from typing import Any
 
 import streamlit as st
 
-from components.latency.labels import lane_name, round_seconds
+from components.latency.labels import lane_label, round_seconds
 from components.page import colors
 from components.page.component_key import component_key
 from components.page.texts import t
 from streamlab.latency.forecast import forecast
 from streamlab.latency.measurements import CurrentCall
-from streamlab.latency.observation import Observation
+from streamlab.latency.observation import Observation, Side, side_of
 from streamlab.latency.plan import Plan, PlannedCall, order
 
 WORDS = ("starting", "turn", "waiting", "reading", "whole", "at_once", "failed", "past", "note", "warm_up")
@@ -36,14 +36,15 @@ def draw_race(id: str, plan: Plan, seen: Sequence[Observation], current: Current
 
     `current` is the call that is being made; None where that is not known, as when another process measures.
     """
-    lanes = [(model, way) for model in plan.models for way in plan.ways]
     planned = order(plan)
+    lanes = _lanes(plan, planned)
+    label = lane_label(lanes)
     words = {name: t(f"latency.race_{name}", first="{first}", end="{end}") for name in WORDS}
     _component(
         key=component_key("latency.race", id),
         data={
             "id": id,
-            "lanes": [lane_name(model, way, several=len(plan.models) > 1) for model, way in lanes],
+            "lanes": [label(lane) for lane in lanes],
             "limit": forecast(plan, seen).call * ROOM,
             "calls": list(_calls(planned, lanes, seen, current)),
             "pairs": _pairs(plan, planned, seen),
@@ -52,9 +53,18 @@ def draw_race(id: str, plan: Plan, seen: Sequence[Observation], current: Current
     )
 
 
+def _lanes(plan: Plan, planned: Sequence[PlannedCall]) -> list[Side]:
+    """List what is measured in each pair, by models, ways and prompts."""
+
+    def place(side: Side) -> tuple[int, ...]:
+        return plan.models.index(side.model), plan.ways.index(side.way), side.prompt_length or 0, side.repeated
+
+    return sorted({side_of(call) for call in planned}, key=place)
+
+
 def _calls(
     planned: Sequence[PlannedCall],
-    lanes: Sequence[tuple[str, str]],
+    lanes: Sequence[Side],
     seen: Sequence[Observation],
     current: CurrentCall | None,
 ) -> list[dict[str, Any]]:
@@ -64,7 +74,7 @@ def _calls(
         {
             "number": number,
             "pair": call.pair,
-            "lane": lanes.index((call.model, call.way)),
+            "lane": lanes.index(side_of(call)),
             "first": call.ttft,
             "end": call.e2e,
             "error": call.error,
@@ -73,7 +83,7 @@ def _calls(
     ]
     if current:
         call = planned[current.number]
-        lane, age = lanes.index((call.model, call.way)), time.monotonic() - current.began
+        lane, age = lanes.index(side_of(call)), time.monotonic() - current.began
         made = {"number": current.number, "pair": call.pair, "lane": lane, "first": current.first}
         calls.append(made | {"end": None, "error": None, "age": age, "began": current.began})
     return calls

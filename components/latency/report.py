@@ -2,13 +2,13 @@
 
 import io
 import zipfile
+from itertools import chain
 
 import vl_convert
 
-from components.latency import charts, findings
+from components.latency import charts, contrasts, findings
 from components.latency.figures import written_table
-from components.latency.headline import headline
-from components.latency.labels import lane_label
+from components.latency.labels import lane_label, line_label
 from components.page.texts import t
 from streamlab.latency.measurement import Measurement
 from streamlab.latency.observation import write_lines
@@ -22,7 +22,11 @@ def report(measurement: Measurement) -> bytes:
     """Build a ZIP archive of `report.md`, the charts that it shows, and `observations.jsonl`."""
     summary, seen = measurement.summary, measurement.observations
     label = lane_label(summary.figures)
-    pictures = {
+    pictures: dict[str, tuple[charts.Chart, str]] = {}
+    if any(found.prompt_length for found in summary.figures):
+        lines = charts.first_words(summary.figures, line_label(summary.figures))
+        pictures["lengths"] = (lines, t("latency.lengths_what"))
+    pictures |= {
         "phases": (charts.phases(summary.figures, label), t("latency.phases_what")),
         "gaps": (charts.gaps(seen, summary.figures, label), t("latency.gaps_what")),
         "ttft": (charts.times(seen, summary.figures, label, "ttft"), t("latency.spread_ttft")),
@@ -43,12 +47,12 @@ def _markdown(measurement: Measurement, summary: Summary, pictures: dict[str, st
     rows = written_table(summary)
     parts = [
         f"# {t('latency.report_title')}",
-        *headline(summary),
+        *chain(*contrasts.opening(summary)),
         *findings.sentences(summary),
         *findings.reader(summary),
     ]
     parts += [f"> {text}" for text in (*findings.doubts(measurement, summary), *findings.noise_reasons(summary))]
-    parts += ["\n".join(f"- {text}" for text in findings.uncertainty(summary))]
+    parts += ["\n".join(f"- {text}" for text in (*contrasts.uncertainty(summary), *findings.uncertainty(summary)))]
     parts += [markdown_table(list(rows[0]), [list(row.values()) for row in rows])] if rows else []
     parts += [f"![{text}](charts/{name}.svg)\n\n{text}" for name, text in pictures.items()]
     parts += [t("latency.definitions"), f"## {t('latency.report_how')}", "\n".join(_facts(measurement))]
@@ -60,6 +64,7 @@ def _facts(measurement: Measurement) -> list[str]:
     facts: dict[str, object] = {"calls": len(measurement.observations)}
     if plan := measurement.plan:
         facts |= {"models": ", ".join(plan.models), "pairs": plan.pairs, "length": plan.max_tokens or "–"}
+        facts |= {"prompt_lengths": ", ".join(f"{length:,}" for length in plan.prompt_lengths) or "–"}
         facts |= {"temperature": plan.temperature, "seed": plan.seed}
     if measurement.made_at:
         facts["made_at"] = measurement.made_at.isoformat(timespec="seconds")

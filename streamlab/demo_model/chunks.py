@@ -48,12 +48,12 @@ def _words(length: int) -> str:
     return "".join(words)[:length]
 
 
-def due_times(options: Options, random: Random) -> Iterator[float]:
-    """Yield the seconds after the request at which the first, second, third … chunk is due.
+def due_times(options: Options, random: Random, reading: float = 0.0) -> Iterator[float]:
+    """Yield the seconds after the request at which the first, second, third … chunk is due; `reading` come before all.
 
     Each is counted from the request, not from the chunk before it, so neither jitter nor a late write adds up.
     """
-    first = options.first * (1 + options.jitter * random.uniform(-1, 1))
+    first = reading + options.first * (1 + options.jitter * random.uniform(-1, 1))
     yield first
     for index in count(1):
         yield first + (index + options.jitter * random.uniform(-0.5, 0.5)) / options.rate

@@ -20,7 +20,10 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     first: float = Field(0.35, ge=0, le=600)
-    """Seconds from the request to the first chunk."""
+    """Seconds from the request to the first chunk, without the time for reading the prompt."""
+    prefill: float = Field(20_000, gt=0, le=1_000_000_000)
+    """Tokens of the prompt read per second, before the first chunk. A beginning that the same model's name has read
+    before takes no time, and usage counts it as `cached_tokens`. The script only waits so long: it reads nothing."""
     rate: float = Field(45, gt=0, le=1_000_000)
     """Chunks per second. Unless `size` is set, a chunk is one word-like token."""
     jitter: float = Field(0.2, ge=0, le=1)

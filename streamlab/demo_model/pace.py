@@ -8,14 +8,16 @@ from streamlab.demo_model.answers import compose
 from streamlab.demo_model.chunks import cut, due_times
 from streamlab.demo_model.errors import ApiError
 from streamlab.demo_model.options import read_options
+from streamlab.demo_model.reply import prompt_tokens
 from streamlab.demo_model.request import ChatRequest
 
 
 class DemoPace(NamedTuple):
-    """Seconds from the request."""
+    """Seconds from the request; `reading` are those for a prompt of which nothing was read before, within both."""
 
     first: float
     end: float
+    reading: float
 
 
 def demo_pace(model: str, question: str, system: str, max_tokens: int | None) -> DemoPace | None:
@@ -33,6 +35,7 @@ def demo_pace(model: str, question: str, system: str, max_tokens: int | None) ->
     answer = compose(request, options)
     thoughts = len(cut(answer.reasoning, None))
     size = options.size or (5 if options.chunks else None)
-    due = due_times(options, Random(0))
+    reading = prompt_tokens(request) / options.prefill
+    due = due_times(options, Random(0), reading)
     first = next(islice(due, thoughts, None))
-    return DemoPace(first, first + len(cut(answer.text, size)) / options.rate)
+    return DemoPace(first, first + len(cut(answer.text, size)) / options.rate, reading)

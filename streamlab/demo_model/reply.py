@@ -26,17 +26,26 @@ class Reply:
     """Writes an answer to an ASGI `send`, each chunk when it is due, and notes in the record when it did."""
 
     def __init__(
-        self, request: ChatRequest, options: Options, fault: DemoFault | None, record: Record, send: Send
+        self,
+        request: ChatRequest,
+        options: Options,
+        fault: DemoFault | None,
+        record: Record,
+        send: Send,
+        known: float = 0.0,
     ) -> None:
+        """Compose the answer; `known` is the share of the prompt that was read before."""
         answer = compose(request, options)
         self._reasoning = cut(answer.reasoning, None)
         self._chunks = _shorten(answer, options, fault)
         self._text = "".join(chunk for chunk in self._chunks if isinstance(chunk, str))
         self._calls = () if fault in ("filter", "empty") else answer.calls
         self._finish = FAULTY_ENDS.get(fault, answer.finish)
-        self._usage = _usage(request, answer.reasoning, self._text, self._calls)
+        self._usage = _usage(request, answer.reasoning, self._text, self._calls, known)
         self._wire = ChunkWriter(record.id, request.model, options, wants_usage=request.wants_usage)
-        self._due = due_times(options, Random(request.seed if options.seed is None else options.seed))
+        new = self._usage["prompt_tokens"] - self._usage["prompt_tokens_details"]["cached_tokens"]
+        random = Random(request.seed if options.seed is None else options.seed)
+        self._due = due_times(options, random, new / options.prefill)
         self._fault = fault
         self._record = record
         self._record.calls = [call.tool for call in self._calls]
@@ -122,18 +131,23 @@ def _shorten(answer: Answer, options: Options, fault: DemoFault | None) -> list[
     return chunks[: options.after] if fault else chunks
 
 
-def _usage(request: ChatRequest, reasoning: str, text: str, calls: Sequence[Call]) -> dict[str, Any]:
-    prompt = sum(map(_prompt_tokens, request.messages))
+def _usage(request: ChatRequest, reasoning: str, text: str, calls: Sequence[Call], known: float) -> dict[str, Any]:
+    prompt = prompt_tokens(request)
     thought = estimate_tokens(reasoning)
     completion = thought + estimate_tokens(text) + sum(estimate_tokens(call.tool + call.arguments) for call in calls)
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
+        "prompt_tokens_details": {"cached_tokens": round(prompt * known)},
         "completion_tokens_details": {"reasoning_tokens": thought},
     }
 
 
-def _prompt_tokens(message: Message) -> int:
+def prompt_tokens(request: ChatRequest) -> int:
+    return sum(map(_message_tokens, request.messages))
+
+
+def _message_tokens(message: Message) -> int:
     functions = [call.function for call in message.tool_calls or []]
     return estimate_tokens(message.text) + sum(estimate_tokens(called.name + called.arguments) for called in functions)

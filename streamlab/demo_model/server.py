@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from streamlab.demo_model.errors import ApiError
 from streamlab.demo_model.log import KEPT, FaultCounter, Record, RequestLog
 from streamlab.demo_model.options import DemoFault, Options, read_options
+from streamlab.demo_model.prefix_cache import PrefixCache
 from streamlab.demo_model.reply import Reply
 from streamlab.demo_model.request import ChatRequest, read_request
 
@@ -48,6 +49,7 @@ class ChatCompletions:
     def __init__(self, log: RequestLog) -> None:
         self._log = log
         self._faults = FaultCounter()
+        self._read = PrefixCache()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         received = time.monotonic()
@@ -62,7 +64,8 @@ class ChatCompletions:
         if fault in ERRORS:
             record.end(f"fault:{fault}")
             raise _error(fault, options)
-        reply = Reply(request, options, fault, record, send)
+        known = self._read.known(request.model, "\0".join(message.text for message in request.messages))
+        reply = Reply(request, options, fault, record, send, known)
         async with anyio.create_task_group() as group:
             group.start_soon(_watch, receive, record, group.cancel_scope)
             await reply.send()

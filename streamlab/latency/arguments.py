@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr, ValidationError
 
-from streamlab.latency.plan import DIRECT, GATEWAY_TOKEN, WAYS, GatewayAddress, Plan, plan_problem
+from streamlab.latency.context import fitted
+from streamlab.latency.plan import DIRECT, GATEWAY_TOKEN, WAYS, GatewayAddress, Plan, Way, order, plan_problem
+from streamlab.settings import Settings
 
 PROMPT = "In about 200 words: why does an answer that is shown while it arrives feel faster?"
 STDIN = STDOUT = "-"
@@ -50,6 +52,9 @@ def parser() -> argparse.ArgumentParser:
     add("--pairs", type=int, metavar="N", help="1 to 100; default: %(default)s")
     add("--ways", help=f"of {', '.join(WAYS)}; default: {','.join(DIRECT)}, and gateway where one is "
         "given")  # fmt: skip
+    add("--prompt-lengths", metavar="N,N", help="make the prompt so many tokens long, 100 to 100000 each, and ask it "
+        "twice: with a beginning that no cache has, and once more as it was. Such as 100,1000,8000; the default of "
+        "--ways is then stream")  # fmt: skip
     add("--warm-ups", type=int, metavar="N", help="calls of each model and way that are not counted, 0 to 5; default: "
         "%(default)s")  # fmt: skip
     add("--temperature", type=float, metavar="T", help="0 to 2")
@@ -74,16 +79,18 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def read_arguments(given: argparse.Namespace, default_model: str, token: SecretStr | None) -> Arguments:
-    """Check the arguments; `token` is what a gateway is shown. Raises ArgumentsError.
+def read_arguments(given: argparse.Namespace, default_model: str, settings: Settings) -> Arguments:
+    """Check the arguments. Raises ArgumentsError.
 
     Files are opened here for a try, so that no measurement is lost because it cannot be written.
     """
-    plan = _plan(given, default_model)
+    plan = fitted(_plan(given, default_model), settings)
+    if not order(plan):
+        raise ArgumentsError("None of the prompt lengths fits into the model's context.")
     if sum((given.lines, given.json == STDOUT, given.csv == STDOUT)) > 1:
         raise ArgumentsError("Only one of --lines, --json - and --csv - can have standard output.")
     _check_url("--demo-url", given.demo_url)
-    gateway = _gateway(given.gateway, plan, token)
+    gateway = _gateway(given.gateway, plan, settings.gateway_token)
     for path in (given.json, given.csv):
         if path not in (None, STDOUT):
             _try_file(path)
@@ -107,10 +114,19 @@ def _plan(given: argparse.Namespace, default_model: str) -> Plan:
 
 
 def _made_plan(given: argparse.Namespace, default_model: str) -> Plan:
-    default = WAYS if given.gateway else DIRECT
+    lengths = tuple(_number(length) for length in given.prompt_lengths.split(",")) if given.prompt_lengths else ()
+    default: tuple[Way, ...] = ("stream",) if lengths else WAYS if given.gateway else DIRECT
     ways = tuple(way.strip() for way in given.ways.split(",")) if given.ways is not None else default
     values: dict[str, Any] = {name: getattr(given, name) for name in Plan.model_fields if hasattr(given, name)}
-    return Plan.model_validate(values | {"models": tuple(given.model or [default_model]), "ways": ways})
+    made = {"models": tuple(given.model or [default_model]), "ways": ways, "prompt_lengths": lengths}
+    return Plan.model_validate(values | made)
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ArgumentsError("--prompt-lengths are whole numbers with commas between them.") from None
 
 
 def _gateway(url: str | None, plan: Plan, token: SecretStr | None) -> GatewayAddress | None:

@@ -12,6 +12,7 @@ from streamlab.latency.client import CallRecord, Client
 from streamlab.latency.clock import ServerLog, Ticker
 from streamlab.latency.figures import reading_seconds
 from streamlab.latency.gateway import GatewayClient
+from streamlab.latency.long_prompt import LongPrompts
 from streamlab.latency.observation import DIGITS, Observation
 from streamlab.latency.plan import GatewayAddress, Plan, PlannedCall, order
 from streamlab.latency.progress import CallProgress, Tell
@@ -70,6 +71,7 @@ class _Bench:
     ) -> None:
         if plan.relayed and gateway is None:
             raise ValueError("no gateway to ask")
+        self._prompts = LongPrompts(plan)
         runner = stack.enter_context(asyncio.Runner())
         models = stack.enter_context(closing(Models(settings, demo_url)))
         self._server_log = stack.enter_context(closing(ServerLog(demo_url)))
@@ -97,7 +99,7 @@ class _Bench:
             relayed = self._relayed[call.model]
             return relayed.take(tell), relayed.wire
         client = self._clients[call.model]
-        return client.take(call.way, tell), client.wire
+        return client.take(call.way, self._prompts.of(call), tell), client.wire
 
 
 def _observation(call: PlannedCall, record: CallRecord, late: float, wire: Wire, log: ServerLog) -> Observation:
@@ -131,6 +133,9 @@ def _observation(call: PlannedCall, record: CallRecord, late: float, wire: Wire,
         written=None if written is None else tuple(_since(record, at) for at in written),
         thought=thought,
         sent_tokens=usage.sent(thought=thought) if usage else None,
+        prompt_length=call.prompt_length,
+        repeated=call.repeated,
+        prompt_tokens=usage.input_tokens if usage else None,
     )
 
 

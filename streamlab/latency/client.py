@@ -14,6 +14,7 @@ from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
 
 from streamlab.events.event import Usage
 from streamlab.latency.clock import now
+from streamlab.latency.long_prompt import Prompt
 from streamlab.latency.plan import Direct, Plan
 from streamlab.latency.progress import Tell, untold
 from streamlab.latency.wire import Wire
@@ -25,7 +26,8 @@ from streamlab.models.provider import StockOptions
 # Longer than the usual 5 s: a connection must outlast the calls of the other ways, or its set-up would be measured.
 LIMITS = httpx2.Limits(max_connections=10, max_keepalive_connections=10, keepalive_expiry=60)
 
-Chain = Runnable[dict[str, Any], str]
+Inputs = dict[str, Any]
+Chain = Runnable[Inputs, str]
 
 
 @dataclass(slots=True)
@@ -73,7 +75,6 @@ class Client:
             **async_client_options(LIMITS),
             event_hooks={"request": [self.wire.arequest], "response": [self.wire.aresponse]},
         )
-        self._inputs = {"system": [("system", plan.system)] if plan.system.strip() else [], "question": plan.prompt}
         self._streaming = self._chain(models, name, streaming=True)
         # Said explicitly, for then no callback and no later default makes invoke stream underneath.
         self._whole = self._chain(models, name, streaming=False)
@@ -82,19 +83,20 @@ class Client:
         self._http.close()
         self._runner.run(self._async_http.aclose())
 
-    def take(self, way: Direct, tell: Tell = untold) -> CallRecord:
+    def take(self, way: Direct, prompt: Prompt, tell: Tell = untold) -> CallRecord:
         """Make one call, to its end or its failure. The caller must not keep its text."""
+        inputs = {"system": [("system", prompt.system)] if prompt.system.strip() else [], "question": prompt.question}
         self.wire.restart(self._plan.timeout)
         record, failure = CallRecord(tell=tell), None
         try:
             with undisturbed():
                 match way:
                     case "invoke":
-                        self._invoke(record)
+                        self._invoke(record, inputs)
                     case "stream":
-                        self._stream(record)
+                        self._stream(record, inputs)
                     case "astream":
-                        self._runner.run(self._astream(record))
+                        self._runner.run(self._astream(record, inputs))
         except Exception as error:
             failure = classify(error)
         except BaseException:
@@ -114,21 +116,21 @@ class Client:
         chat = models.stock_model(name, options, self._http, self._async_http)
         return cast(Chain, PROMPT | chat | StrOutputParser())
 
-    def _invoke(self, record: CallRecord) -> None:
+    def _invoke(self, record: CallRecord, inputs: Inputs) -> None:
         record.start = now()
-        text = self._whole.invoke(self._inputs)
+        text = self._whole.invoke(inputs)
         record.end = now()
         record.arrivals.append((record.end, text))
 
-    def _stream(self, record: CallRecord) -> None:
+    def _stream(self, record: CallRecord, inputs: Inputs) -> None:
         record.start = now()
-        for text in self._streaming.stream(self._inputs):
+        for text in self._streaming.stream(inputs):
             record.arrive(now(), text)
         record.end = now()
 
-    async def _astream(self, record: CallRecord) -> None:
+    async def _astream(self, record: CallRecord, inputs: Inputs) -> None:
         record.start = now()
-        async for text in self._streaming.astream(self._inputs):
+        async for text in self._streaming.astream(inputs):
             record.arrive(now(), text)
         record.end = now()
 

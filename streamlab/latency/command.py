@@ -22,13 +22,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from streamlab.demo_model import DEMO, is_demo
 from streamlab.demo_model.process import DemoModel
 from streamlab.latency.arguments import STDOUT, Arguments, ArgumentsError, parser, read_arguments
+from streamlab.latency.context import left_out
 from streamlab.latency.interruption import INTERRUPTED, uninterrupted
 from streamlab.latency.measurement import write_measurement
 from streamlab.latency.observation import Observation, encode_observation, write_csv
 from streamlab.latency.plan import Plan, order
 from streamlab.latency.progress import CallProgress, encode_progress
 from streamlab.latency.summary import summarize
-from streamlab.latency.table import print_summary
+from streamlab.latency.table import point, print_summary
 from streamlab.settings import Settings, SettingsError, load_settings
 
 GOOD, BAD, WRONG_ARGUMENTS = 0, 1, 2
@@ -103,12 +104,14 @@ class CommandRun:
         counted = [each for each in seen if not each.warm_up]
         if not self.arguments.quiet and counted:
             print_summary(summarize(seen, plan.target), self.console)
-        failed = Counter(sorted(each.error for each in seen if each.error))
+        failed = Counter(sorted(each.error for each in seen if each.error and not each.too_long))
         if failed:
             codes = ", ".join(f"{code} {number}" for code, number in failed.items())
             self.console.print(f"{failed.total()} of {len(seen)} calls failed: {codes}.")
         for code in failed.keys() & EXPLAINED:
             self.console.print(EXPLAINED[code])
+        for model, length in left_out(plan, seen):
+            self.console.print(f"The context of {model} is too short for {length:,} tokens, which are left out.")
         if not counted:
             self.console.print("Nothing was measured.")
         sound = bool(counted) and not failed and not any(each.streamed_underneath for each in counted)
@@ -140,7 +143,7 @@ def main(asked: Event, given: Sequence[str] | None = None) -> int:
     console = _console()
     try:
         settings = load_settings()
-        arguments = read_arguments(namespace, next(iter(settings.lab_models), DEMO), settings.gateway_token)
+        arguments = read_arguments(namespace, next(iter(settings.lab_models), DEMO), settings)
     except (SettingsError, ArgumentsError) as error:
         console.print(str(error))
         return WRONG_ARGUMENTS
@@ -194,7 +197,8 @@ def _told(seen: Observation) -> str:
 
 
 def _named(observation: Observation) -> str:
-    return f"{'warm-up' if observation.warm_up else f'pair {observation.pair}'} {observation.way}"
+    length = f" {point(observation)}" if observation.prompt_length else ""
+    return f"{'warm-up' if observation.warm_up else f'pair {observation.pair}'} {observation.way}{length}"
 
 
 def _to_stdout(data: bytes) -> None:

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Literal
 
 from streamlab.latency.figures import Spread, spread
-from streamlab.latency.observation import Observation, counted
+from streamlab.latency.observation import Observation
 from streamlab.latency.plan import Way
 
 FEWEST_CHUNKS = 10  # fewer may well lie in one packet
@@ -35,8 +35,9 @@ class Buffering:
 
 
 def buffering(observations: Sequence[Observation], model: str, way: Way) -> Buffering:
-    """Count the held streams of a model in one way."""
-    mine = [seen for seen in counted(observations, model, way) if seen.usable and _can_tell(seen)]
+    """Count the held streams of a model in one way, whatever was asked."""
+    calls = [seen for seen in observations if (seen.model, seen.way, seen.warm_up) == (model, way, False)]
+    mine = [seen for seen in calls if seen.usable and _can_tell(seen)]
     return Buffering(model, way, len(mine), sum(map(is_held, mine)))
 
 

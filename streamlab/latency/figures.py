@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streamlab.events.timings import Timings
-from streamlab.latency.observation import Observation, counted
-from streamlab.latency.plan import Way
+from streamlab.events.timings import SHORTEST_WRITING, Timings
+from streamlab.latency.observation import Observation, Side, counted
 
 WORDS_A_MINUTE = 250
 CHARACTERS_A_MINUTE = 500  # of Japanese
@@ -26,9 +25,11 @@ class Spread:
     p95: float
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures(Side):
     """`n` calls count, `failures` others failed with `errors`, and `refused` invokes streamed underneath.
+
+    A prompt that did not fit into the model's context is among the `errors`, but no failure.
 
     - `ttft`: time to the first chunk with text, which aiperf and guidellm call the time to first output token. Their
       TTFT also counts reasoning; vLLM's is the first chunk of any kind, `ttfe` here
@@ -41,7 +42,9 @@ class Figures:
       model stopped, vLLM's E2E
     - `e2e`: until the stream ended, as guidellm's request latency
     - `tokens_per_second`: the reciprocal of TPOT, of each call
+    - `characters_per_second`: the pace of the visible text (`writing_speed`), of each call
     - `tokens` that were sent, and those that are `visible` where the server told them apart; medians
+    - `prompt_tokens` as the server reported them; a median
 
     What the others do stands in `src/aiperf/metrics/types/` (`TTFTMetric`, `TimeToFirstOutputTokenMetric`,
     `RequestLatencyMetric`, `InterTokenLatencyMetric`), `src/guidellm/schemas/request_stats.py`
@@ -54,8 +57,6 @@ class Figures:
       is their number per second instead
     """
 
-    model: str
-    way: Way
     n: int
     failures: int
     refused: int
@@ -67,24 +68,28 @@ class Figures:
     last_text: Spread | None
     e2e: Spread | None
     tokens_per_second: Spread | None
+    characters_per_second: Spread | None
     noticed: Spread | None
     reading: float | None
     tokens: float | None
     visible: float | None
+    prompt_tokens: float | None
     within_target: float | None
 
 
-def figures(observations: Sequence[Observation], model: str, way: Way, target: float) -> Figures:
-    """Sum up the observations of a model in one way, without warm-ups."""
-    mine = counted(observations, model, way)
+def figures(observations: Sequence[Observation], side: Side, target: float) -> Figures:
+    """Sum up the observations of one side, without warm-ups."""
+    mine = counted(observations, side)
     good = [seen for seen in mine if seen.usable]
     tpots = list(map(time_per_token, good))
     errors = Counter(sorted(seen.error for seen in mine if seen.error))
     return Figures(
-        model=model,
-        way=way,
+        model=side.model,
+        way=side.way,
+        prompt_length=side.prompt_length,
+        repeated=side.repeated,
         n=len(good),
-        failures=errors.total(),
+        failures=errors.total() - sum(seen.too_long for seen in mine),
         refused=sum(seen.streamed_underneath and seen.error is None for seen in mine),
         errors=dict(errors),
         ttfe=spread([seen.ttfe for seen in good]),
@@ -94,10 +99,12 @@ def figures(observations: Sequence[Observation], model: str, way: Way, target: f
         last_text=spread([seen.last_text for seen in good]),
         e2e=spread([seen.e2e for seen in good]),
         tokens_per_second=spread([1 / tpot for tpot in tpots if tpot]),
+        characters_per_second=spread(list(map(writing_speed, good))),
         noticed=spread([wait.noticed for seen in good if (wait := noticed_wait(seen))]),
         reading=middle([seen.reading for seen in good]),
         tokens=middle([tokens for seen in good if (tokens := sent_tokens(seen)) is not None]),
         visible=middle([seen.tokens for seen in good if seen.tokens is not None and not seen.tokens_estimated]),
+        prompt_tokens=middle([seen.prompt_tokens for seen in good if seen.prompt_tokens is not None]),
         within_target=_within(mine, target),
     )
 
@@ -111,6 +118,17 @@ def time_per_token(observation: Observation) -> float | None:
     first = observation.ttfe if from_thought else observation.ttft
     rate = Timings(observation.ttft, observation.e2e, first, observation.last_text).tokens_per_second(tokens)
     return 1 / rate if rate else None
+
+
+def writing_speed(observation: Observation) -> float | None:
+    """Return the characters of text a second, from the first to the last; None where there is no TPOT.
+
+    Two models are compared by it, as their tokens are not of one size; what they think is not what people read.
+    """
+    if not time_per_token(observation) or observation.ttft is None or observation.last_text is None:
+        return None
+    span = observation.last_text - observation.ttft
+    return sum(observation.chunk_characters[1:]) / span if span >= SHORTEST_WRITING else None
 
 
 def sent_tokens(observation: Observation) -> int | None:
@@ -128,7 +146,7 @@ def middle(values: Sequence[float]) -> float | None:
 
 
 def _within(observations: Sequence[Observation], target: float) -> float | None:
-    asked = [seen for seen in observations if not seen.streamed_underneath]
+    asked = [seen for seen in observations if not seen.streamed_underneath and not seen.too_long]
     if not asked:
         return None
     return sum(seen.usable and seen.ttft is not None and seen.ttft <= target for seen in asked) / len(asked)

@@ -11,13 +11,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from streamlab.latency.observation import Observation, check_times, decode_observation
-from streamlab.latency.plan import Plan
+from streamlab.latency.observation import Observation, Side, check_times, decode_observation, side_of
+from streamlab.latency.plan import MOST_CALLS, Plan
 from streamlab.latency.summary import Summary, as_json, summarize
 
 VERSION = 1
 MAX_BYTES = 20 * 1024 * 1024
-MAX_OBSERVATIONS = 2_000  # 4 models, 4 ways, 100 pairs and 5 warm-ups are 1,680
+MAX_OBSERVATIONS = MOST_CALLS
 
 MeasurementProblem = Literal[
     "too_large", "not_text", "not_json", "empty", "not_a_measurement", "unknown_version", "not_an_observation",
@@ -148,11 +148,11 @@ def _decoded(line: str, number: int) -> Observation:
 
 def _each_once(numbered: Iterable[tuple[int | None, Observation]]) -> Iterator[Observation]:
     """Yield the observations. A call of a pair is made once; of warm-ups there may be several."""
-    seen: set[tuple[int, str, str]] = set()
+    seen: set[tuple[int, Side]] = set()
     for count, (line, observation) in enumerate(numbered, 1):
         if count > MAX_OBSERVATIONS:
             raise BrokenMeasurement("too_many", line)
-        key = (observation.pair, observation.model, observation.way)
+        key = (observation.pair, side_of(observation))
         if not observation.warm_up and key in seen:
             raise BrokenMeasurement("called_twice", line)
         seen.add(key)

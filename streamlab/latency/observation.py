@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import numpy as np
 from pydantic import ConfigDict, Field, TypeAdapter
 
-from streamlab.latency.plan import Way
+from streamlab.latency.plan import PromptLength, Way
 from streamlab.text.tables import harmless
 
 DIGITS = 6  # microseconds: no clock of a network is finer
@@ -20,6 +20,33 @@ Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 Moment = Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=10**12)]
 Positive = Annotated[int, Field(ge=1, le=10**12)]
+
+
+class Sided(Protocol):
+    """What belongs to one side of a comparison."""
+
+    @property
+    def model(self) -> str: ...
+    @property
+    def way(self) -> Way: ...
+    @property
+    def prompt_length(self) -> int | None: ...
+    @property
+    def repeated(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a comparison: who was asked, how, and for a long prompt how long and whether once more."""
+
+    model: str
+    way: Way
+    prompt_length: int | None = None
+    repeated: bool = False
+
+
+def side_of(one: Sided) -> Side:
+    return Side(one.model, one.way, one.prompt_length, one.repeated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +75,9 @@ class Observation:
       comes through a gateway is late by what the gateway takes, so there it is no measure of error, and None
     - `thought`: the stream brought reasoning, whatever the program was given of it
     - `sent_tokens`: all that the stream brought, as the server reported it: text, calls, and reasoning where `thought`
+    - `prompt_length`: the tokens, as estimated, to which the prompt was made long; None where it was asked as it is
+    - `repeated`: it was the prompt of the call just before, which a prefix cache may have had
+    - `prompt_tokens`: those of the prompt, as the server reported them
 
     What former versions did not write is None, and not known; their `e2e` is the last event of the stream.
     """
@@ -73,6 +103,9 @@ class Observation:
     written: tuple[Moment, ...] | None
     thought: bool | None = None
     sent_tokens: Count | None = None
+    prompt_length: PromptLength | None = None
+    repeated: bool = False
+    prompt_tokens: Count | None = None
 
     @property
     def last_text(self) -> float | None:
@@ -93,10 +126,15 @@ class Observation:
     def streamed_underneath(self) -> bool:
         return self.way == "invoke" and self.streamed
 
+    @property
+    def too_long(self) -> bool:
+        """Whether a prompt that was made long did not fit into the model's context, which is no failure of the call."""
+        return self.prompt_length is not None and self.error == "context_too_long"
 
-def counted(observations: Iterable[Observation], model: str, way: Way) -> list[Observation]:
-    """Return the calls of a model in one way, without the warm-ups."""
-    return [seen for seen in observations if (seen.model, seen.way, seen.warm_up) == (model, way, False)]
+
+def counted(observations: Iterable[Observation], side: Side) -> list[Observation]:
+    """Return the calls of one side, without the warm-ups."""
+    return [seen for seen in observations if not seen.warm_up and side_of(seen) == side]
 
 
 _ADAPTER = TypeAdapter(Observation)

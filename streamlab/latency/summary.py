@@ -8,31 +8,27 @@ from typing import Any, Literal
 
 from streamlab.latency.difference import Difference, paired_difference, unpaired_difference
 from streamlab.latency.disturbance import Buffering, Noise, buffering, noise
-from streamlab.latency.figures import Figures, figures, noticed_wait
-from streamlab.latency.observation import DIGITS, Observation, counted
-from streamlab.latency.plan import WAYS, Way
+from streamlab.latency.figures import Figures, figures, noticed_wait, writing_speed
+from streamlab.latency.observation import DIGITS, Observation, Side, counted, side_of
+from streamlab.latency.plan import WAYS
 
-Metric = Literal["ttft", "e2e", "noticed"]
-
+Metric = Literal["ttft", "e2e", "noticed", "writing"]
+TIMES: tuple[Metric, ...] = ("ttft", "e2e", "noticed")
 
 METRICS: dict[Metric, Callable[[Observation], float | None]] = {
     "ttft": lambda seen: seen.ttft,
     "e2e": lambda seen: seen.e2e,
     "noticed": lambda seen: wait.noticed if (wait := noticed_wait(seen)) else None,
+    "writing": lambda seen: math.log(speed) if (speed := writing_speed(seen)) else None,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """One side of a comparison."""
-
-    model: str
-    way: Way
-
-
-@dataclass(frozen=True, slots=True)
 class WayComparison:
-    """By how many seconds `side` comes after `base`; below 0 it is the sooner. None when no pair has both."""
+    """By how many seconds `side` comes after `base`; below 0 it is the sooner. None when no pair has both.
+
+    Of `writing` it is the natural logarithm of how many times as fast `side` writes.
+    """
 
     metric: Metric
     base: Side
@@ -44,8 +40,9 @@ class WayComparison:
 class Summary:
     """Warm-ups, failed calls and invokes that streamed underneath are in no figure and no comparison.
 
-    `comparisons` are within pairs: each two ways of a model (in the order of WAYS), and each two models in a way (in
-    their order of appearance). `refused` counts the invokes that streamed underneath.
+    `comparisons` are within pairs, of each two sides that differ in one thing: the way (in the order of WAYS), the
+    model (in their order of appearance), the length of the prompt, or whether it was asked once more. `refused` counts
+    the invokes that streamed underneath.
     """
 
     target: float
@@ -61,7 +58,8 @@ class Summary:
 def summarize(observations: Sequence[Observation], target: float) -> Summary:
     """Sum up the observations; `target` is seconds, for TTFT. Their order affects only that of the models."""
     sides = _sides(observations)
-    every = tuple(figures(observations, side.model, side.way, target) for side in sides)
+    every = tuple(figures(observations, side, target) for side in sides)
+    streams = dict.fromkeys((side.model, side.way) for side in sides if side.way != "invoke")
     return Summary(
         target=target,
         calls=sum(seen.n + seen.failures + seen.refused for seen in every),
@@ -69,16 +67,16 @@ def summarize(observations: Sequence[Observation], target: float) -> Summary:
         refused=sum(seen.refused for seen in every),
         figures=every,
         comparisons=tuple(_comparisons(observations, sides)),
-        buffering=tuple(buffering(observations, side.model, side.way) for side in sides if side.way != "invoke"),
+        buffering=tuple(buffering(observations, model, way) for model, way in streams),
         noise=noise(observations),
     )
 
 
 def compare_measurements(before: Sequence[Observation], after: Sequence[Observation]) -> tuple[WayComparison, ...]:
-    """Compare each model and way that both have, as independent samples. Positive: it takes longer after."""
+    """Compare the times of each side that both have, as independent samples. Positive: it takes longer after."""
     shared = [side for side in _sides(before) if side in _sides(after)]
     found = []
-    for side, metric in product(shared, METRICS):
+    for side, metric in product(shared, TIMES):
         values = (list(_by_pair(each, side, metric).values()) for each in (before, after))
         found.append(WayComparison(metric, side, side, unpaired_difference(*values)))
     return tuple(found)
@@ -100,16 +98,23 @@ def as_json(value: Any) -> Any:
 
 
 def _sides(observations: Iterable[Observation]) -> list[Side]:
-    """List models as they appear, each with its ways in the order of WAYS; warm-ups do not count."""
-    found = {Side(seen.model, seen.way): None for seen in observations if not seen.warm_up}
-    models = dict.fromkeys(side.model for side in found)
-    return [side for model in models for way in WAYS if (side := Side(model, way)) in found]
+    """List models as they appear, each with its ways in the order of WAYS, the short prompts first.
+
+    Warm-ups do not count.
+    """
+    found = dict.fromkeys(side_of(seen) for seen in observations if not seen.warm_up)
+    models = list(dict.fromkeys(side.model for side in found))
+
+    def place(side: Side) -> tuple[int, ...]:
+        return models.index(side.model), WAYS.index(side.way), side.prompt_length or 0, side.repeated
+
+    return sorted(found, key=place)
 
 
 def _comparisons(observations: Sequence[Observation], sides: Sequence[Side]) -> Iterable[WayComparison]:
     for base, side in combinations(sides, 2):
-        if base.model == side.model or base.way == side.way:
-            for metric in METRICS:
+        if sum(getattr(base, field.name) != getattr(side, field.name) for field in fields(Side)) == 1:
+            for metric in METRICS if base.model != side.model else TIMES:
                 here, there = _by_pair(observations, side, metric), _by_pair(observations, base, metric)
                 both = [here[pair] - there[pair] for pair in here.keys() & there.keys()]
                 yield WayComparison(metric, base, side, paired_difference(both))
@@ -117,6 +122,6 @@ def _comparisons(observations: Sequence[Observation], sides: Sequence[Side]) -> 
 
 def _by_pair(observations: Sequence[Observation], side: Side, metric: Metric) -> dict[int, float]:
     """Return the values that count, by the pair they belong to."""
-    mine = counted(observations, side.model, side.way)
+    mine = counted(observations, side)
     values = {seen.pair: METRICS[metric](seen) for seen in mine if seen.usable}
     return {pair: value for pair, value in values.items() if value is not None}

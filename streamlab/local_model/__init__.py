@@ -2,3 +2,6 @@
 
 LOCAL = "local"
 """The model's name, whatever its file."""
+
+LONGEST_ANSWER = 1_024
+"""Tokens, where nothing else is asked for: a small model may never come to an end."""

@@ -10,10 +10,9 @@ from urllib.parse import urlsplit
 
 import xllamacpp
 
-from streamlab.local_model import LOCAL
+from streamlab.local_model import LOCAL, LONGEST_ANSWER
 from streamlab.local_model.server import KEY
 
-LONGEST = 1_024  # tokens of an answer, for which nothing else is asked: a small model may never come to an end
 REPEATED = 1.1  # how much less likely a word is that has just been said: small models go in circles
 NICE = 10  # what else runs here goes first: pages and streams cannot wait, and the model only writes later
 QUIET = 1  # the verbosity at which llama.cpp tells of errors only
@@ -44,7 +43,7 @@ def _parameters(asked: argparse.Namespace) -> xllamacpp.CommonParams:
     parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = asked.threads
     parameters.n_parallel = asked.slots
     parameters.n_ctx = asked.context * asked.slots
-    parameters.n_predict = LONGEST
+    parameters.n_predict = LONGEST_ANSWER
     parameters.sampling.penalty_repeat = REPEATED
     parameters.verbosity = QUIET
     return parameters
