@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx2
 
+from streamlab.settings import NamedEndpoint, Settings
 from tests.conftest import PATIENCE
 from tests.javascript import ROOT, install
 
@@ -39,6 +40,19 @@ class Aimock:
             yield
         finally:
             httpx2.delete(f"{self.url}/__aimock/chaos", trust_env=False).raise_for_status()
+
+
+def settings_of(server: Aimock) -> Settings:
+    """Make the settings under which every provider is the stand-in."""
+    return Settings.model_validate(
+        {
+            **dict.fromkeys(("openai_api_key", "anthropic_api_key", "google_api_key", "azure_openai_api_key"), "k" * 9),
+            **dict.fromkeys(("anthropic_base_url", "azure_openai_endpoint"), server.url),
+            "google_gemini_base_url": f"{server.url}/v1beta",
+            "openai_base_url": f"{server.url}/v1",
+            "lab_endpoints": (NamedEndpoint(name="named", address=f"{server.url}/v1"),),
+        }
+    )
 
 
 @contextmanager

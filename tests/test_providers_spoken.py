@@ -8,8 +8,7 @@ import pytest
 
 from streamlab.events.event import FinalAnswer, TextDelta, Thinking, ToolCall, ToolResult
 from streamlab.models.catalog import Models, classify
-from streamlab.settings import NamedEndpoint, Settings
-from tests.aimock import Aimock, aimock
+from tests.aimock import Aimock, aimock, settings_of
 from tests.conftest import MakeLab
 from tests.events import end
 from tests.javascript import needs_node
@@ -38,16 +37,7 @@ def server() -> Iterator[Aimock]:
 
 @pytest.fixture(scope="module")
 def everybody(server: Aimock) -> Iterator[Models]:
-    settings = Settings.model_validate(
-        {
-            **dict.fromkeys(("openai_api_key", "anthropic_api_key", "google_api_key", "azure_openai_api_key"), "k" * 9),
-            **dict.fromkeys(("anthropic_base_url", "azure_openai_endpoint"), server.url),
-            "google_gemini_base_url": f"{server.url}/v1beta",
-            "openai_base_url": f"{server.url}/v1",
-            "lab_endpoints": (NamedEndpoint(name="named", address=f"{server.url}/v1"),),
-        }
-    )
-    with closing(Models(settings, "http://127.0.0.1:9/v1")) as models:
+    with closing(Models(settings_of(server), "http://127.0.0.1:9/v1")) as models:
         yield models
 
 

@@ -103,7 +103,7 @@ class CommandRun:
         written = self._write(partial(write_csv, seen), self.arguments.csv) and written
         counted = [each for each in seen if not each.warm_up]
         if not self.arguments.quiet and counted:
-            print_summary(summarize(seen, plan.target), self.console)
+            print_summary(summarize(seen, plan.target, plan.models), self.console)
         failed = Counter(sorted(each.error for each in seen if each.error and not each.too_long))
         if failed:
             codes = ", ".join(f"{code} {number}" for code, number in failed.items())

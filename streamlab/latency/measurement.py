@@ -69,7 +69,7 @@ class Measurement:
     def summary(self) -> Summary:
         """Always of the observations, whatever a file says that they amount to. Takes a moment."""
         target: float = self.plan.target if self.plan else Plan.model_fields["target"].default
-        return summarize(self.observations, target)
+        return summarize(self.observations, target, self.plan.models if self.plan else ())
 
 
 def write_measurement(
@@ -87,7 +87,7 @@ def write_measurement(
     lines = ",\n".join(_json(asdict(observation)) for observation in observations)
     parts.append(f'"observations": [\n{lines}\n]')
     if summary:
-        parts.append(f'"summary": {_json(as_json(summarize(observations, plan.target)))}')
+        parts.append(f'"summary": {_json(as_json(summarize(observations, plan.target, plan.models)))}')
     return ("{" + ",\n".join(parts) + "}\n").encode("utf-8", "backslashreplace")
 
 

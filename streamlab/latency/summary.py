@@ -41,7 +41,7 @@ class Summary:
     """Warm-ups, failed calls and invokes that streamed underneath are in no figure and no comparison.
 
     `comparisons` are within pairs, of each two sides that differ in one thing: the way (in the order of WAYS), the
-    model (in their order of appearance), the length of the prompt, or whether it was asked once more. `refused` counts
+    model (in their order), the length of the prompt, or whether it was asked once more. `refused` counts
     the invokes that streamed underneath.
     """
 
@@ -55,9 +55,12 @@ class Summary:
     noise: Noise
 
 
-def summarize(observations: Sequence[Observation], target: float) -> Summary:
-    """Sum up the observations; `target` is seconds, for TTFT. Their order affects only that of the models."""
-    sides = _sides(observations)
+def summarize(observations: Sequence[Observation], target: float, models: Sequence[str] = ()) -> Summary:
+    """Sum up the observations; `target` is seconds, for TTFT. Their order affects only that of the models.
+
+    `models` come first, in this order: what others are compared with is not to be decided by chance.
+    """
+    sides = _sides(observations, models)
     every = tuple(figures(observations, side, target) for side in sides)
     streams = dict.fromkeys((side.model, side.way) for side in sides if side.way != "invoke")
     return Summary(
@@ -97,13 +100,13 @@ def as_json(value: Any) -> Any:
     return value
 
 
-def _sides(observations: Iterable[Observation]) -> list[Side]:
-    """List models as they appear, each with its ways in the order of WAYS, the short prompts first.
+def _sides(observations: Iterable[Observation], chosen: Sequence[str] = ()) -> list[Side]:
+    """List the chosen models, then others as they appear, each with its ways in the order of WAYS.
 
-    Warm-ups do not count.
+    Short prompts come first. Warm-ups do not count.
     """
     found = dict.fromkeys(side_of(seen) for seen in observations if not seen.warm_up)
-    models = list(dict.fromkeys(side.model for side in found))
+    models = list(dict.fromkeys((*chosen, *(side.model for side in found))))
 
     def place(side: Side) -> tuple[int, ...]:
         return models.index(side.model), WAYS.index(side.way), side.prompt_length or 0, side.repeated
