@@ -1,16 +1,20 @@
 """What the latency page says of several models and of long prompts: who is sooner, who is faster, and how sure."""
 
+import io
+import zipfile
 from typing import Any
 
 import pytest
 
 from components.latency.contrasts import opening
+from components.latency.report import report
 from components.page.texts import texts
 from streamlab.engine import Engine
+from streamlab.latency.measurement import Measurement
 from streamlab.latency.observation import Observation
 from streamlab.latency.summary import summarize
 from tests import latency_page
-from tests.latency_page import invoked, opened_file, pairs, streamed, warned
+from tests.latency_page import PLAN, invoked, opened_file, pairs, streamed, warned
 from tests.pages import languages
 from tests.test_latency_results import failed
 
@@ -111,6 +115,17 @@ def test_what_streaming_changed_of_each_model_comes_next(engine: Engine, languag
     ]
     assert f"acme-1: {told[0]}  \nacme-2: {told[1]}" in [text.value for text in app.main.markdown]
     assert [text for text in app.caption if "acme-2" in text.value and "95" in text.value and "+0.400" in text.value]
+
+
+def test_a_report_has_the_lines_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the sentence, its interval, and how long the prompts were."""
+    monkeypatch.setattr("components.page.texts._language", lambda: "en")
+    plan = PLAN.model_copy(update={"prompt_lengths": (100, 8_000), "ways": ("stream",)})
+    with zipfile.ZipFile(io.BytesIO(report(Measurement(tuple(SAID["a long prompt"][0]), plan)))) as files:
+        text = files.read("report.md").decode()
+        assert "charts/lengths.svg" in files.namelist()
+    for part in ("![", "delays the first words by **0.40 s**", "95 % interval", "100, 8,000"):
+        assert part in text
 
 
 @languages

@@ -58,6 +58,37 @@ def test_what_is_not_complete_cannot_be_started(engine: Engine, language: str) -
     checked(app)
 
 
+@languages
+def test_lengths_of_the_prompt_are_streamed_with_short_answers(engine: Engine, language: str) -> None:
+    """Unless chosen otherwise; what was chosen without them is there again when they are not."""
+    words = texts(language)
+    app = visit("latency", language)
+    app.number_input(key="latency.pairs").set_value(1).run()
+    app.button_group[2].set_value([8_000, 100]).run()
+    length, ways, _ = app.button_group
+    assert (length.value, ways.value, ways.options) == (
+        "short",
+        ["stream"],
+        [words[f"latency.way_{way}"] for way in DIRECT],
+    )
+    told = words["latency.happens_lengths"].partition("{seconds}")[0].format(calls=5, pairs=1)
+    assert [caption for caption in app.caption if caption.value.startswith(told)]
+    assert any("8,000" in expander.label for expander in app.expander)
+    app.text_area(key="latency.prompt").set_value("x" * 400).run()
+    assert app.button(key="latency.start").disabled
+    assert words["latency.too_short"] in [caption.value for caption in app.caption]
+    app.text_area(key="latency.prompt").set_value("Why?").run()
+    checked(app.button(key="latency.start").click().run())
+    plan = ended(engine, app.query_params["measurement"]).plan
+    assert (plan.prompt_lengths, plan.ways, plan.max_tokens, plan.warm_ups) == ((100, 8_000), ("stream",), 50, 1)
+    app = visit("latency", language, measurement=app.query_params["measurement"])
+    (heading,) = [text.value for text in app.main.subheader]
+    assert "8,000" in heading
+    checked(app.button(key="latency.new").click().run())
+    checked(app.button_group[2].set_value([]).run())
+    assert (app.button_group[0].value, app.button_group[1].value) == ("long", ["invoke", "stream"])
+
+
 def test_a_blank_question_is_refused_also_when_start_was_faster(engine: Engine) -> None:
     """The button may be pressed in the moment in which the question is emptied."""
     app = visit("latency", "en")

@@ -55,6 +55,8 @@ def test_what_it_comes_to_is_the_first_thing_that_is_said(lab: Engine, compared:
     assert first == said(language, "prompts.passed_few", best="Good", other="Bad", share="100", less="0")
     sure, few = (texts(language)[f"prompts.total_{certainty}"] for certainty in ("sure", "few"))
     assert any(re.fullmatch(told(text, best="Bad", other="Good"), second) for text in (sure, few))
+    differ = texts(language)["prompts.several_models"].partition("{models}")[0]
+    assert [text for text in app.caption if text.value.startswith(f"{differ}Good: ") and "Bad: " in text.value]
     labels = [expander.label for expander in app.expander]
     assert labels[0].startswith(said(language, "prompts.count_variants", number=2))
     assert said(language, "prompts.summary") in labels

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from components.page.settings import model_label
 from components.page.texts import plain, t
 from streamlab.prompts.comparison import Comparison
 from streamlab.prompts.conclusion import Finding, findings
@@ -20,6 +21,8 @@ def draw_sentences(found: Comparison) -> None:
         cases = min(finding.difference.n for finding in told)
         basis = "prompts.basis_few" if any(finding.certainty == "few" for finding in told) else "prompts.basis"
         st.caption(t(basis, cases=cases, repeats=found.prompts.repeats))
+        if models := _models(found.prompts):
+            st.caption(models)
 
 
 def _sentence(prompts: PromptSet, finding: Finding) -> str:
@@ -34,6 +37,15 @@ def _sentence(prompts: PromptSet, finding: Finding) -> str:
         return t(f"prompts.passed_{certainty}", best=best, other=other, share=share, less=less, low=low, high=high)
     seconds = _seconds(abs(difference.value))
     return t(f"prompts.total_{certainty}", best=best, other=other, seconds=seconds, low=low, high=high)
+
+
+def _models(prompts: PromptSet) -> str | None:
+    """Say whose answers these are where the models differ: then it is not the prompts alone that are compared."""
+    if len({variant.model for variant in prompts.variants}) == 1:
+        return None
+    pairs = zip(variant_names(prompts), prompts.variants, strict=True)
+    models = " · ".join(f"{plain(name)}: {plain(model_label(variant.model))}" for name, variant in pairs)
+    return t("prompts.several_models", models=models)
 
 
 def _percent(share: float) -> str:
