@@ -21,16 +21,20 @@ from streamlab.gateway.access import Grant
 from streamlab.gateway.errors import Refusal
 from streamlab.gateway.gateway import open_gateway
 from streamlab.gateway.submissions import ChatRequest
+from streamlab.latency.calls import measure
+from streamlab.latency.summary import summarize
 from streamlab.local_model import LOCAL
 from streamlab.local_model import server as local_server
 from streamlab.local_model.server import LocalServer
 from streamlab.models.catalog import Models
 from streamlab.models.failures import Failure
 from streamlab.models.options import Options
+from streamlab.models.provider import StockOptions
 from streamlab.models.usage import reported_usage
 from streamlab.process.child_server import ChildServer
 from streamlab.settings import Settings
-from tests.conftest import PATIENCE, until
+from tests.conftest import PATIENCE, http, raw_endpoint, sse, until
+from tests.observations import plan_of
 from tests.pages import checked, languages, serving, visit
 from tests.present import present
 
@@ -183,3 +187,29 @@ def test_the_first_page_offers_a_race_with_it(language: str) -> None:
         checked(app.button(key="home.local_race").click().run())
         found = engine.portal.call(engine.chats.get, app.query_params["race"])
         assert (found.turns[0].question, found.turns[0].options.model) == (LOCAL_QUESTION, LOCAL)
+
+
+async def test_no_connection_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its server sometimes closes a kept one just as the next request comes; so by both clients."""
+    options = StockOptions(timeout=PATIENCE, streaming=True)
+    with raw_endpoint(http(sse("Yes."))) as endpoint, httpx2.Client(trust_env=False) as client:
+        monkeypatch.setenv(local_server.URL, endpoint.base_url)
+        with closing(Models(SETTINGS, "http://127.0.0.1:9")) as models:
+            async with httpx2.AsyncClient(trust_env=False) as async_client:
+                stock = models.stock_model(LOCAL, options, client, async_client)
+                for model in (models.chat_model(LOCAL, 1.0), stock):
+                    assert [part async for part in model.astream("Hello")]
+    assert ["connection: close" in head.lower() for head in endpoint.headers] == [True, True]
+
+
+@pytest.mark.soak
+def test_a_prompt_that_was_just_read_is_answered_sooner() -> None:
+    """By llama.cpp's cache of what a slot has read: the longer it is, the more that saves."""
+    plan = plan_of(models=(LOCAL,), ways=("stream",), prompt_lengths=(100, 1_000), pairs=3, max_tokens=16)
+    with closing(measure(plan, SETTINGS, "http://127.0.0.1:9/v1")) as calls:
+        seen = list(calls)
+    assert {one.error for one in seen} == {None}
+    first = {(found.prompt_length, found.repeated): found.ttft for found in summarize(seen, 1.0).figures}
+    new, again, short = present(first[1_000, False]), present(first[1_000, True]), present(first[100, False])
+    assert again.median < new.median / 2
+    assert short.median < new.median

@@ -15,7 +15,8 @@ from streamlab.latency.observation import Observation, Sided, counted, side_of
 LANE_HEIGHT = 44  # pixels
 AXIS_HEIGHT = 60  # pixels
 LEGEND_HEIGHT = 40
-LINES_HEIGHT = 320  # of a chart with lines
+LINES_HEIGHT = 360  # of a chart with lines, its legend of dashes and its axes
+LEGEND_LINE = 26
 MAX_MARKS = 600  # that are drawn for one lane
 
 HUES = colors.MODEL, colors.TOOL, colors.THINKING, colors.GOOD  # of lines
@@ -91,7 +92,7 @@ def first_words(figures: Sequence[Figures], label: Label) -> Chart:
         strokeDash=alt.StrokeDash("cached:N", title=None, scale=dashes, legend=key)
     )
     point = base.mark_point(filled=True, size=60, opacity=1).encode(detail="cached:N")
-    return alt.layer(line, point).properties(height=LINES_HEIGHT, width="container")
+    return alt.layer(line, point).properties(height=LINES_HEIGHT + LEGEND_LINE * len(lines), width="container")
 
 
 def gaps(observations: Sequence[Observation], figures: Sequence[Figures], label: Label) -> Chart:

@@ -1,6 +1,6 @@
 """The local model: a real one on this machine, if it is installed."""
 
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import httpx2
 from pydantic import SecretStr
@@ -48,6 +48,11 @@ class Local(OpenAI):
     def list_models(self) -> tuple[str, ...]:
         """Name the one, without starting it."""
         return (LOCAL,)
+
+    def _place(self, name: str) -> dict[str, Any]:
+        """Ask each time over a new connection, which on this machine takes no time: xllamacpp 2026's server promises to
+        keep one for 5 s, but on a busy machine sometimes closes it as the next request comes, which is lost then."""
+        return super()._place(name) | {"default_headers": {"connection": "close"}}
 
     def close(self) -> None:
         """End the server."""
