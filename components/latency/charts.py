@@ -75,7 +75,9 @@ def first_words(figures: Sequence[Figures], label: Label) -> Chart:
     ticks = sorted({found.prompt_length for found in figures if found.prompt_length})
     tokens, seconds = t("latency.axis_prompt"), t("latency.axis_first")
     base = marks(rows).encode(
-        x=alt.X("tokens:Q", title=tokens, scale=alt.Scale(type="log"), axis=alt.Axis(format=",", values=ticks)),
+        x=alt.X(
+            "tokens:Q", title=tokens, scale=alt.Scale(type="log", nice=False), axis=alt.Axis(format=",", values=ticks)
+        ),
         y=alt.Y("seconds:Q", title=seconds, scale=alt.Scale(domainMin=0)),
         color=meanings(hues, direction="vertical"),
         tooltip=[
