@@ -38,6 +38,7 @@ from streamlab.process.open_files import few_open_files, raise_open_files_limit
 from streamlab.prompts.comparisons import Comparisons
 from streamlab.prompts.sets import Sets
 from streamlab.race.race import Races
+from streamlab.rooms.rooms import Rooms
 from streamlab.runs.run import RunLimits, Runs
 from streamlab.settings import Settings
 
@@ -71,6 +72,7 @@ class Engine:
     sets: Sets
     tombstones: Tombstones
     kept_measurements: KeptMeasurements
+    rooms: Rooms
     portal: BlockingPortal
 
     running: ClassVar[Self | None] = None
@@ -183,6 +185,7 @@ def _assemble(settings: Settings, demo_url: str, hub: Hub, portal: BlockingPorta
         sets=Sets(hub.shared),
         tombstones=Tombstones(hub.shared),
         kept_measurements=KeptMeasurements(measurements, hub),
+        rooms=Rooms(hub.shared),
         portal=portal,
     )
 

@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 from pydantic import TypeAdapter
 
 from streamlab.hub.errors import HubUnreachable
+from streamlab.hub.ledger import Ledger
 from streamlab.hub.listing import Listing
 
 logger = logging.getLogger(__name__)
@@ -141,6 +142,10 @@ class Shared(ABC):
 
     @abstractmethod
     def documents(self, kind: DocumentType[T]) -> Documents[T]: ...
+
+    @abstractmethod
+    def ledger(self, kind: DocumentType[Any]) -> Ledger:
+        """Return the ledgers beside the documents of a kind."""
 
     async def marks(self, kind: DocumentType[Any], keys: Sequence[str]) -> Sequence[str]:
         """Return for each document a mark that is another when another process has changed it; to ask is no use of it.

@@ -5,10 +5,13 @@ from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
 from streamlab.hub.lru import LRU, Clock
+from streamlab.hub.memory.ledger import MemoryLedger
 from streamlab.hub.memory.listing import MemoryListing
 from streamlab.hub.shared import DocumentType, Membership, MembershipFull, Shared, SteadyClock, Versioned
 
 T = TypeVar("T")
+
+LEDGERS = 64 * 1024 * 1024  # bytes of the ledgers of one kind
 
 
 class MemoryDocuments(Generic[T]):
@@ -50,6 +53,7 @@ class MemoryShared(Shared):
         self._clock = clock
         self._now = SteadyClock()
         self._recent: dict[DocumentType[Any], LRU[Any]] = {}
+        self._ledgers: dict[str, LRU[list[bytes]]] = {}  # by the name of their documents' kind
         self._memberships: dict[str, dict[str, float]] = {}  # by its name, who is in it until when
 
     def now(self) -> float:
@@ -60,6 +64,14 @@ class MemoryShared(Shared):
         if kind not in self._recent:
             self._recent[kind] = LRU(kind.capacity, kind.size, stays=kind.stays, clock=self._clock)
         return MemoryDocuments(self._recent[kind], kind.seconds)
+
+    def ledger(self, kind: DocumentType[Any]) -> MemoryLedger:
+        """Return the ledgers of a kind, the same ones to everybody who asks. Together they hold LEDGERS bytes."""
+        if kind.name not in self._ledgers:
+            self._ledgers[kind.name] = LRU(LEDGERS, lambda entries: sum(map(len, entries)), clock=self._clock)
+        self.documents(kind)
+        recent = self._recent[kind]
+        return MemoryLedger(self._ledgers[kind.name], kind.seconds, lambda key: recent.get(key) is not None)
 
     async def enter(self, memberships: Sequence[Membership], *names: str) -> MembershipFull | None:
         for membership in memberships:

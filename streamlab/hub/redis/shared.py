@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Iterable, Sequence
+from functools import partial
 from importlib.resources import files
 from typing import Any, Generic, TypeVar
 
@@ -10,6 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from streamlab.hub.errors import HubUnreachable
+from streamlab.hub.redis.ledger import RedisLedger
 from streamlab.hub.redis.listing import RedisListing
 from streamlab.hub.shared import DocumentType, Membership, MembershipFull, Shared, Versioned, mark_of
 
@@ -27,9 +29,9 @@ class _Calls:
     def __init__(self, redis: Redis, answer: float) -> None:
         self.redis = redis
         self._answer = answer
-        self.put, self.enter, self.mark = (
+        self.put, self.enter, self.mark, self.note = (
             redis.register_script((_SCRIPTS / f"{name}.lua").read_text(encoding="utf-8"))
-            for name in ("put", "enter", "mark")
+            for name in ("put", "enter", "mark", "note")
         )
 
     async def answer(self, call: Awaitable[Any]) -> Any:
@@ -94,6 +96,10 @@ class RedisShared(Shared):
 
     def documents(self, kind: DocumentType[T]) -> RedisDocuments[T]:
         return RedisDocuments(kind, self._calls)
+
+    def ledger(self, kind: DocumentType[Any]) -> RedisLedger:
+        calls = self._calls
+        return RedisLedger(calls.redis, calls.answer, calls.note, partial(_document_key, kind), _ms(kind.seconds))
 
     async def marks(self, kind: DocumentType[Any], keys: Sequence[str]) -> Sequence[str]:
         async with self._calls.redis.pipeline(transaction=False) as pipe:

@@ -303,17 +303,23 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if not version:
-        for statement in _statements((files("streamlab.hub.sqlite") / "schema.sql").read_text(encoding="utf-8")):
+        for statement in _statements(_script("schema")):
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {VERSION}")
-    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'listed'").fetchone():
-        for statement in _statements(listing_table.SCHEMA + _LISTED_LEAVE):
-            connection.execute(statement)
+    # A file may have been written before these were added.
+    for table, script in {"listed": listing_table.SCHEMA + _LISTED_LEAVE, "ledgers": _script("ledger")}.items():
+        if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)).fetchone():
+            for statement in _statements(script):
+                connection.execute(statement)
     connection.execute("INSERT OR IGNORE INTO meta VALUES ('clock', 0)")
     connection.execute("UPDATE meta SET value = value WHERE name = 'clock'")
     connection.execute("COMMIT")
     if not version:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _script(name: str) -> str:
+    return (files("streamlab.hub.sqlite") / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def _statements(script: str) -> list[str]:

@@ -3,10 +3,11 @@
 import logging
 import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from streamlab.hub.shared import DocumentType, Membership, MembershipFull, Shared, SteadyClock, Versioned, mark_of
 from streamlab.hub.sqlite.cleaning import release
+from streamlab.hub.sqlite.ledger import SqliteLedger
 from streamlab.hub.sqlite.listing import SqliteListing
 from streamlab.hub.sqlite.worker import Worker
 
@@ -92,6 +93,9 @@ class SqliteShared(Shared):
 
     def documents(self, kind: DocumentType[T]) -> SqliteDocuments[T]:
         return SqliteDocuments(kind, self._worker, self._clock, self._kept)
+
+    def ledger(self, kind: DocumentType[Any]) -> SqliteLedger:
+        return SqliteLedger(kind.name, self._worker)
 
     async def enter(self, memberships: Sequence[Membership], *names: str) -> MembershipFull | None:
         return await self._worker.call(_enter, memberships, names, self._clock())
