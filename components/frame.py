@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 import streamlit as st
 
 from components.middleware.deep_addresses import ADDRESS
-from components.page import conversations, providers, settings, sidebar, storage
+from components.page import conversations, providers, seat, settings, sidebar, storage
 from components.page.address import CHAT
 from components.page.composition import keep_composition
 from components.page.connection import tell_of_connection
@@ -14,6 +14,7 @@ from components.page.folder import folder
 from components.page.pages import GROUPS, HOME, PAGES
 from components.page.session import session
 from components.page.texts import plain, t
+from components.rooms import line
 
 ASSETS = files("assets")
 
@@ -75,6 +76,14 @@ with st.sidebar:
     tell_of_connection()
 # A chat opens at its end, the other pages at their beginning.
 above = st.bottom if page is pages["chat"] else st
+room_line = above.container()
 providers.draw(above.container())
 storage.draw(above.container())
+place = seat.find()
+if place:
+    with room_line:
+        line.draw(place)
+    seat.arrive(place, next(name for name, each in pages.items() if each == page))
 page.run()
+if place:
+    seat.report(place)

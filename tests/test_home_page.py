@@ -121,7 +121,7 @@ def test_a_recording_stands_until_somebody_asks(language: str) -> None:
     assert texts(language)["home.complete"] in said(app)
     assert {link.proto.label for link in app.main.get("page_link")} == {
         texts(language)[f"{page}.title"]
-        for page in ("chat", "timeline", "latency", "prompts", "chunks", "faults", "relay")
+        for page in ("chat", "timeline", "latency", "prompts", "chunks", "faults", "relay", "room")
     }
 
 

@@ -61,7 +61,8 @@ async def test_the_same_name_on_the_same_browser_comes_back(rooms: Rooms) -> Non
     assert await rooms.seat(browser) is None
     assert (await rooms.board(room.code)).present == []
     assert await rooms.join(room.code, browser, " ｋｅｎ ") == seat
-    _, person = await rooms.participant(seat)
+    _, board = await rooms.seated(seat)
+    person = board.people[seat.who]
     assert (person.name, person.here, list(person.done)) == ("Ken", True, ["chat"])
 
 
@@ -172,9 +173,9 @@ async def test_a_deleted_room_is_gone_for_good(rooms: Rooms) -> None:
     browser = name()
     seat = await rooms.join(room.code, browser, "Ken")
     await rooms.delete(room.code)
-    for work in (rooms.find(room.code), rooms.taught(token), rooms.board(room.code), rooms.participant(seat)):
+    for work in (rooms.find(room.code), rooms.taught(token), rooms.board(room.code), rooms.seated(seat)):
         assert await refused(work) == "unknown"
-    assert await rooms.version(room.code) == await Told(rooms).version(room.code) == ""
+    assert await rooms.version(room.code) == await Told(rooms).version(f"{room.code}-{seat.who}") == ""
     assert await rooms.seat(browser) is None
 
 

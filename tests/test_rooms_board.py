@@ -111,11 +111,14 @@ def test_only_what_the_teacher_says_tells_the_class() -> None:
         Guessed(id="5", at=2.0, who="ann", question="q", value=1.0),
         LimitSet(id="6", at=2.0, limit=3),
     ]
-    assert board.added(quiet).told == board.told
+    assert board.added(quiet).told("ann") == board.told("ann")
     said: list[AnyRoomEvent] = [
         Presented(id="7", at=3.0, address="chat"),
         GuessAsked(id="q", at=3.0, text="?"),
         Ended(id="8", at=4.0),
     ]
     boards = [board, *(board.added([event]) for event in [*said, Revealed(id="9", at=5.0, question="q")])]
-    assert len({each.told for each in boards}) == len(boards)
+    assert len({each.told("ann") for each in boards}) == len(boards)
+    lowered = board.added([Hand(id="a", at=6.0, of="ann", up=False)])
+    assert lowered.told("ann") != board.told("ann")
+    assert lowered.told("ben") == board.told("ben")

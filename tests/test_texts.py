@@ -30,7 +30,7 @@ CORE = [
     ),
     *(
         path
-        for folder in ("chunks", "latency", "models", "prompts")
+        for folder in ("chunks", "latency", "models", "prompts", "rooms")
         for path in (ROOT / "streamlab" / folder).rglob("*.py")
     ),
 ]

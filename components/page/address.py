@@ -9,6 +9,7 @@ from streamlab.chats.chat import Chat, UnknownChat
 
 CHAT, RUN, MEASUREMENT, COMPARISON = "chat", "run", "measurement", "comparison"  # parameters
 TRIAL, READING, RACE = "trial", "reading", "race"
+TEACH, CODE, VIEW = "teach", "code", "view"  # of a room: its teacher's token, its code, and who is shown it
 SECOND = "with"  # a run that is shown beside the one that RUN names
 
 

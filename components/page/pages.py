@@ -6,7 +6,7 @@ HOME = "home"  # is served at the root, the others each at its name
 GROUPS = {
     "watch": {"chat": "chat", "timeline": "view_timeline"},
     "compare": {"latency": "timer", "prompts": "compare"},
-    "teach": {"chunks": "grain", "faults": "electrical_services", "relay": "lan"},
+    "teach": {"chunks": "grain", "faults": "electrical_services", "relay": "lan", "room": "groups"},
     "inside": {"about": "schema"},
 }
 PAGES = {HOME: "home", **{name: icon for group in GROUPS.values() for name, icon in group.items()}}

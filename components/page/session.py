@@ -7,6 +7,7 @@ from typing import Literal
 import streamlit as st
 
 from streamlab.hub.hub import Notice
+from streamlab.rooms.room import Seat
 
 CodeRefusal = Literal["empty", "wrong", "too_many"]
 
@@ -28,6 +29,10 @@ class Session:
     submitted: bool = False  # the question box has given its question to its callback
     found: str | None = None  # a question that no callback heard of
     read_notice: Notice | None = None  # what was said of the store, and put away
+    seat: Seat | None = None  # the place that this browser has in a room
+    seat_sought: bool = False  # it is known whether it had one before
+    moved: tuple[str, float] = ("", 0.0)  # what its room was told last of where it is, and when
+    reported: set[str] = field(default_factory=set)  # pages of which its room knows that the task has been done
     led_from: str | None = None  # an address that is no page's
     restored: bool = False  # the sidebar was set to the options of the conversation that the address names
 

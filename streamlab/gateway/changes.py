@@ -47,7 +47,7 @@ async def versions(things: Changing, id: str, pause: float = 0.0) -> AsyncGenera
 async def tell_changes(socket: WebSocket) -> None:
     """Serve `WS /changes`: send the version of what its address names, again after each change, until the page leaves.
 
-    That is `?chat=`, `?comparison=`, `?room=` (all that happens in it) or `?told=` (what a room's teacher says). Who
+    That is `?chat=`, `?comparison=`, `?room=` (all that happens in it) or `?said=` (what a room's teacher says). Who
     knows its address may read it, so nothing else is asked for.
     """
     await socket.accept()
@@ -75,7 +75,7 @@ async def _named(engine: Engine, address: QueryParams) -> AsyncGenerator[str]:
         return versions(engine.comparisons, comparison)
     if room := address.get("room"):
         return versions(engine.rooms, room, CROWD_PAUSE)
-    if told := address.get("told"):
+    if told := address.get("said"):
         return versions(Told(engine.rooms), told, CROWD_PAUSE)
     return versions(engine.chats, await engine.readers.chat_id(address.get("chat", "")))
 

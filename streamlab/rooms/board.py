@@ -118,13 +118,14 @@ class Board:
         """Return what the teacher shows now."""
         return self.last_presented if self.last_presented and self.last_presented.address else None
 
-    @property
-    def told(self) -> str:
-        """Return another text whenever the teacher has told the class something, and for nothing else."""
+    def told(self, who: str) -> str:
+        """Return another text whenever the teacher has told the class or this participant something, and only then."""
         said = sorted(guess.asked.id for guess in self.questions.values() if guess.asked)
         shown = sorted(guess.revealed.id for guess in self.questions.values() if guess.revealed)
         presented = self.last_presented and self.last_presented.id
-        return sha256(repr((said, shown, presented, self.ended)).encode()).hexdigest()[:16]
+        hand = self.people[who].last_hand if who in self.people else None
+        lowered = hand.id if hand and not hand.who else None
+        return sha256(repr((said, shown, presented, self.ended, lowered)).encode()).hexdigest()[:16]
 
     def added(self, events: Iterable[AnyRoomEvent]) -> Self:
         """Return the board with these events, too."""

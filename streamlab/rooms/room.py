@@ -8,14 +8,15 @@ Everything that is to be added to rooms goes the same way, and needs no other st
 3. `await rooms.add(code, Event(who=…, …))`, from a page as `engine().portal.call(engine().rooms.add, code, event)`;
 4. who draws it reads `await rooms.board(code)`, an immutable value, and has its script run when there is another by
    `draw_changes("room", code, await rooms.version(code))` of `components/page/changes.py`. Only those who must hear
-   of every event listen so (the teacher, the projector). All others listen by `draw_changes("told", code, board.told)`,
-   which is another only when the teacher has said something to the class (`Presented`, `GuessAsked`, `Revealed`,
-   `Ended`): so a class of thirty runs no script for what one of them does.
+   of every event listen so (the teacher, the projector). A participant's page listens to `board.told(who)`, which is
+   another only when the teacher has said something to the class or to this participant (`Presented`, `GuessAsked`,
+   `Revealed`, `Ended`, a lowered hand): so a class of thirty runs no script for what one of them does.
+   `components/page/seat.py` does that on every page.
 
 An address stands for whatever is shown, pushed or handed in: the pages keep their state in it. What is large is a
 document of its own, as always, and the event has its address.
 
-`Rooms` (`rooms.py`) has `open`, `find`, `taught`, `join`, `seat`, `leave`, `participant`, `add`, `board`, `version`,
+`Rooms` (`rooms.py`) has `open`, `find`, `taught`, `join`, `seat`, `leave`, `seated`, `add`, `board`, `version`,
 `watch`, `set_limit`, `end`, `delete`; what it does not take is a `RoomRefused` with a code.
 """
 

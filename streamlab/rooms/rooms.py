@@ -1,15 +1,17 @@
 """The rooms of all processes that share the hub: opened, found, joined, written and read."""
 
+import asyncio
 import secrets
 import unicodedata
 from collections import deque
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
 from streamlab.hub.lru import LRU
 from streamlab.hub.shared import Membership, Shared
 from streamlab.hub.watched import Watchers
-from streamlab.rooms.board import LIMIT, Board, Participant
+from streamlab.rooms.board import LIMIT, Board
 from streamlab.rooms.code import new_code, read_code
 from streamlab.rooms.event import AnyRoomEvent, Ended, Guessed, Joined, Left, LimitSet, decode, encode
 from streamlab.rooms.names import display_name
@@ -130,13 +132,13 @@ class Rooms:
         await self._shared.leave([_places(room, None)], seat.who)
         await self._seats.remove(browser)
 
-    async def participant(self, seat: Seat) -> tuple[Room, Participant]:
-        """Return who sits there."""
+    async def seated(self, seat: Seat) -> tuple[Room, Board]:
+        """Return what the participant who has this place sees."""
         room = await self._room(seat.code)
-        person = (await self.board(seat.code)).people.get(seat.who)
-        if not person:
+        board = (await self._read(room)).board
+        if seat.who not in board.people:
             raise RoomRefused("not_in")
-        return room, person
+        return room, board
 
     async def add(self, code: str, event: AnyRoomEvent) -> Board:
         """Write down what happened, and return the board with it.
@@ -246,16 +248,22 @@ class Rooms:
 
 
 class Told:
-    """What the teacher tells the class, as it is watched by each participant: most of what happens changes nothing."""
+    """What the teacher tells the class, as it is watched by each participant: most of what happens changes nothing.
+
+    An id is a room's code and, after a hyphen, a participant's id.
+    """
 
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
-        self.watch = rooms.watch
 
-    async def version(self, code: str) -> str:
-        """Return another text whenever the class was told something; "" for a room that is not there."""
+    def watch(self, id: str) -> AbstractContextManager[asyncio.Event]:
+        return self._rooms.watch(id.partition("-")[0])
+
+    async def version(self, id: str) -> str:
+        """Return another text whenever this participant was told something; "" for a room that is not there."""
+        code, _, who = id.partition("-")
         try:
-            return (await self._rooms.board(code)).told
+            return (await self._rooms.board(code)).told(who)
         except RoomRefused:
             return ""
 

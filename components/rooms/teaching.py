@@ -1,0 +1,62 @@
+"""What the teacher can do with the room, beside its board."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from urllib.parse import urlencode, urlsplit
+
+import streamlit as st
+
+from components.page.address import CODE, TEACH, VIEW, show
+from components.page.lab import engine
+from components.page.session import session
+from components.page.texts import t
+from components.page.widgets import button
+from streamlab.hub import HubUnreachable
+from streamlab.rooms.board import Board
+from streamlab.rooms.room import MOST_PARTICIPANTS, Room, RoomRefused
+
+LIMIT = "room.limit"
+SURE = "room.delete_sure"
+WALL = "projector"
+
+
+def draw_teaching(room: Room, board: Board) -> None:
+    """Draw the link to the projector's view, and what changes the room."""
+    path = urlsplit(st.context.url or "").path
+    wall = f"{path}?{urlencode({CODE: room.code, VIEW: WALL})}"
+    with st.container(horizontal=True):
+        st.link_button(t("room.projector"), wall, icon=":material/cast:")
+        with st.popover(t("room.manage"), icon=":material/settings:"):
+            _draw_management(room, board)
+
+
+def _draw_management(room: Room, board: Board) -> None:
+    rooms = engine().rooms
+    st.markdown(t("room.secret_what"))
+    limit = st.session_state.setdefault(LIMIT, board.limit)
+    st.number_input(t(LIMIT), 1, MOST_PARTICIPANTS, limit, key=LIMIT, on_change=lambda: _limit(room.code))
+    if not board.ended:
+        button("room.end", "event_available", _do, rooms.end, room.code)
+    st.checkbox(t(SURE), key=SURE)
+    button("room.delete", "delete_forever", _delete, room.code, disabled=not st.session_state[SURE])
+
+
+def _limit(code: str) -> None:
+    _do(engine().rooms.set_limit, code, st.session_state[LIMIT])
+
+
+def _delete(code: str) -> None:
+    if _do(engine().rooms.delete, code):
+        show(TEACH, None)
+        session().notice = t("room.deleted")
+
+
+def _do(work: Callable[..., Awaitable[object]], *args: object) -> bool:
+    """Change the room; tell whether it took it."""
+    try:
+        with suppress(RoomRefused):  # it is gone, which the page says
+            engine().portal.call(work, *args)
+    except HubUnreachable:
+        session().notice = t("notice.unreachable")
+        return False
+    return True
