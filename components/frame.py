@@ -85,5 +85,3 @@ if place:
         line.draw(place)
     seat.arrive(place, next(name for name, each in pages.items() if each == page))
 page.run()
-if place:
-    seat.report(place)

@@ -14,6 +14,7 @@ from components.rooms.mine import draw_mine
 from streamlab.gateway.changes import versions
 from streamlab.hub import HubUnreachable
 from streamlab.rooms.board import Board
+from streamlab.rooms.code import read_code
 from streamlab.rooms.room import Room, RoomRefused
 from streamlab.rooms.rooms import Rooms
 
@@ -62,7 +63,8 @@ def draw_on_wall(room: Room, now: Board) -> None:
 def draw_doors() -> None:
     lesson.draw_title("room", CODE_SHOWN, tried=False)
     draw_notice(st.container())
-    if place := seat.find():
+    place = seat.find()
+    if place and read_code(st.query_params.get(CODE, place.room.code)) == place.room.code:
         draw_mine(place)
         return
     st.markdown(t("room.point"))

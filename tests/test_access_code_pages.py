@@ -27,7 +27,7 @@ from tests.pages import checked, languages, new_question, serving, visit
 
 FREE = "demo?first=0&rate=2000"
 PAID = "demo-paid?first=0&rate=2000"  # a name of the provider's, who happens to be the demo model
-ASKING = [page for page in PAGES if page != "about"]  # those with a model to ask
+ASKING = [page for page in PAGES if page not in ("about", "room")]  # those with a model to ask
 USUAL = dict(zip(ASKING, cycle(LANGUAGES), strict=False))  # the language in which each is looked at every time
 LIMIT = 60.0  # seconds
 

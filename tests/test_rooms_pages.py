@@ -122,6 +122,30 @@ def test_every_page_says_who_one_is_and_tells_the_room_where(engine: Engine) -> 
         assert person.page == page
 
 
+def test_the_room_knows_which_tasks_are_done(engine: Engine) -> None:
+    """Also those that were done before one joined; who comes back has done them already."""
+    code, browser = code_of(opened()), uuid4().hex
+    app = visit(browser=browser, code=code)
+    app.session_state["session"].tried.add("latency")
+    app.text_input(key=forms.JOIN_NAME).set_value("Ken")
+    app = submitted(app, "room.join_in")
+    app.session_state["session"].tried.add("chat")
+    checked(app.run())
+    (person,) = call(engine, engine.rooms.board, code).participants
+    assert person.done == frozenset(("chat", "latency"))
+    again = visit("chat", browser)
+    assert again.session_state["session"].tried == set(person.done)
+    assert not list(again.toast)
+
+
+def test_who_goes_to_another_room_leaves_the_first(engine: Engine) -> None:
+    first, second, browser = code_of(opened()), code_of(opened()), uuid4().hex
+    joined(first, "Ken", browser)
+    joined(second, "Ken", browser)
+    assert [len(call(engine, engine.rooms.board, code).present) for code in (first, second)] == [0, 1]
+    assert call(engine, engine.rooms.seat, browser).code == second
+
+
 def test_the_same_name_in_another_browser_needs_its_pin(engine: Engine) -> None:
     code = code_of(opened())
     joined(code, "Hana")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from components.page import seat
 from components.page.excerpts import SourceObject, excerpt_of
 from components.page.session import session
 from components.page.texts import t
@@ -19,6 +20,7 @@ def draw_title(page: str, code: Sequence[SourceObject], *, tried: bool, heading:
     done = session().tried
     if tried and page not in done:
         done.add(page)
+        seat.report()
         st.toast(t("lesson.done"), icon=":material/task_alt:")
     icon = ":material/task_alt:" if page in done else ":material/assignment:"
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):

@@ -53,12 +53,15 @@ def find() -> Place | None:
 
 
 def take(seat: Seat) -> None:
-    """Sit down there. What was done there before is done in this session, too."""
+    """Sit down there, and leave another room. What was done there before is done in this session, too."""
     state, lab = session(), engine()
+    if state.seat and state.seat.code != seat.code:
+        give_up()
     state.seat, state.seat_sought, state.moved = seat, True, ("", 0.0)
     done = lab.portal.call(lab.rooms.board, seat.code).people[seat.who].done
-    state.tried |= done
     state.reported = set(done)
+    report()
+    state.tried |= done
 
 
 def give_up() -> None:
@@ -71,20 +74,21 @@ def give_up() -> None:
 
 
 def arrive(place: Place, page: str) -> None:
-    """Tell the room on which page this browser is, and have its script run when the teacher says something to all."""
+    """Tell the room on which page this browser is, and have its script run when the teacher says something."""
     state, now = session(), time.monotonic()
     before, when = state.moved
     if (page != before or now - when > AGAIN) and say(Moved(who=place.seat.who, page=page)):
         state.moved = page, now
+    report()
     who = place.seat.who
     draw_changes("said", f"{place.room.code}-{who}", place.board.told(who))
 
 
-def report(place: Place) -> None:
-    """Tell the room which of the tasks were done that it does not know of."""
+def report() -> None:
+    """Tell the room, if there is one, which tasks were done that it does not know of."""
     state = session()
     for page in state.tried - state.reported:
-        if say(TaskDone(who=place.seat.who, page=page)):
+        if state.seat and say(TaskDone(who=state.seat.who, page=page)):
             state.reported.add(page)
 
 

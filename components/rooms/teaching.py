@@ -37,8 +37,8 @@ def _draw_management(room: Room, board: Board) -> None:
     st.number_input(t(LIMIT), 1, MOST_PARTICIPANTS, limit, key=LIMIT, on_change=lambda: _limit(room.code))
     if not board.ended:
         button("room.end", "event_available", _do, rooms.end, room.code)
-    st.checkbox(t(SURE), key=SURE)
-    button("room.delete", "delete_forever", _delete, room.code, disabled=not st.session_state[SURE])
+    sure = st.checkbox(t(SURE), key=SURE)
+    button("room.delete", "delete_forever", _delete, room.code, disabled=not sure)
 
 
 def _limit(code: str) -> None:

@@ -130,7 +130,9 @@ class Rooms:
         room = await self._room(seat.code)
         await self._write(room, Left(who=seat.who), await self.board(seat.code))
         await self._shared.leave([_places(room, None)], seat.who)
-        await self._seats.remove(browser)
+        known = await self._seats.get(browser)
+        if known and known.document == seat:  # else it has gone on to another room
+            await self._seats.remove(browser)
 
     async def seated(self, seat: Seat) -> tuple[Room, Board]:
         """Return what the participant who has this place sees."""
