@@ -9,6 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from benchmarks.harness import wait_until
 from components.page.pages import PAGES
 from components.page.texts import texts
 from components.rooms import entrance, forms, line, teaching
@@ -17,7 +18,8 @@ from streamlab.engine import Engine
 from streamlab.rooms.board import Board
 from streamlab.rooms.room import Room
 from tests.chat_page import checked
-from tests.pages import languages, new_session, serving
+from tests.pages import LIMIT, languages, new_session, serving
+from tests.redis_server import RedisServer
 
 WORDS = texts("en")
 HOSTILE = [
@@ -155,6 +157,25 @@ def test_the_same_name_in_another_browser_needs_its_pin(engine: Engine) -> None:
     wrong = joined(code, "hana", pin=f"{(int(pin) + 1) % 10_000:04}")
     assert errors(wrong) == [WORDS["room.refused_wrong_pin"]]
     assert f"**{pin}**" in said(joined(code, "hana", pin=pin))
+
+
+@pytest.mark.soak
+def test_while_the_store_is_away_a_room_says_so_and_goes_on_afterwards(own_redis: RedisServer) -> None:
+    """Nothing fails, and nothing is lost but what could not be saved, which is told."""
+    with serving(redis_url=own_redis.url) as engine:
+        teacher = opened()
+        code = code_of(teacher)
+        app = joined(code, "Ken")
+        own_redis.pause()
+        app.text_input(key=line.WORD).set_value("stuck")
+        app = submitted(app, "room.raise")
+        assert WORDS["notice.unreachable"] in [warning.value for warning in app.warning]
+        assert WORDS["room.unreachable"] in [warning.value for warning in checked(teacher.run()).warning]
+        own_redis.resume()
+        wait_until(lambda: bool(teacher.run().metric), LIMIT)
+        checked(app.run()).text_input(key=line.WORD).set_value("stuck")
+        submitted(app, "room.raise")
+        assert [person.hand for person in call(engine, engine.rooms.board, code).hands] == ["stuck"]
 
 
 @pytest.mark.parametrize("name", HOSTILE)

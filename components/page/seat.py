@@ -38,17 +38,18 @@ def browser_key() -> str:
 def find() -> Place | None:
     """Return this browser's place, if it has one in a room that is there."""
     state, lab = session(), engine()
-    with suppress(HubUnreachable):  # asked again at the next drawing
+    try:
         if not state.seat_sought:
             seat = lab.portal.call(lab.rooms.seat, browser_key())
             state.seat_sought = True
             if seat:
                 take(seat)
         if state.seat:
-            try:
-                return Place(*lab.portal.call(lab.rooms.seated, state.seat), state.seat)
-            except RoomRefused:
-                state.seat, state.notice = None, t("room.gone")
+            return Place(*lab.portal.call(lab.rooms.seated, state.seat), state.seat)
+    except RoomRefused:
+        state.seat, state.notice = None, t("room.gone")
+    except HubUnreachable:
+        pass  # asked again at the next drawing
     return None
 
 

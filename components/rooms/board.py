@@ -8,8 +8,9 @@ from components.page.texts import t
 from components.page.widgets import control
 from components.rooms.people import draw_hands, draw_people
 from components.rooms.totals import draw_totals
+from streamlab.hub import HubUnreachable
 from streamlab.rooms.board import Board
-from streamlab.rooms.room import Room
+from streamlab.rooms.room import Room, RoomRefused
 
 LESSON = ["chat", "chunks", "faults", "timeline", "latency", "prompts"]  # in the order of docs/workshop.md
 AGAIN = 30.0  # seconds after which it is seen who has been still: nothing happens that would tell of it
@@ -24,7 +25,10 @@ def pages_of(room: Room) -> list[str]:
 def draw_board(room: Room) -> None:
     """Draw the totals, who asks for help, and on demand everybody by name."""
     lab = engine()
-    board, now = lab.portal.call(lab.rooms.board, room.code), lab.hub.shared.now()
+    try:
+        board, now = lab.portal.call(lab.rooms.board, room.code), lab.hub.shared.now()
+    except (RoomRefused, HubUnreachable):
+        st.rerun()  # the page says what it is
     _draw_figures(board, still=sum(person.is_still(now) for person in board.present))
     draw_hands(room.code, board)
     draw_totals(board, pages_of(room))

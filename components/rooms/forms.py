@@ -1,7 +1,7 @@
 """The ways in: to join a room that there is, or to open one."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import streamlit as st
 
@@ -12,7 +12,7 @@ from components.page.session import session
 from components.page.texts import LANGUAGES, t
 from streamlab.hub import HubUnreachable
 from streamlab.rooms.board import LIMIT
-from streamlab.rooms.room import MOST_PARTICIPANTS, RoomRefused
+from streamlab.rooms.room import MOST_PARTICIPANTS, RoomRefused, Seat
 
 T = TypeVar("T")
 
@@ -80,14 +80,12 @@ def _join(code: str) -> None:
     lab, given = engine(), st.session_state
     address = st.context.ip_address or ""
 
-    def join() -> Any:
+    def join() -> Seat:
         room = lab.portal.call(lab.rooms.find, code or given[JOIN_CODE], address)
-        return lab.portal.call(
-            lab.rooms.join, room.code, seat.browser_key(), given[JOIN_NAME], given.get(JOIN_PIN) or ""
-        )
+        name, pin = given[JOIN_NAME], given.get(JOIN_PIN) or ""
+        return lab.portal.call(lab.rooms.join, room.code, seat.browser_key(), name, pin)
 
-    if taken := trying(join):
-        seat.take(taken)
+    trying(lambda: seat.take(join()))
 
 
 def _open() -> None:

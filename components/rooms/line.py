@@ -3,6 +3,7 @@
 import streamlit as st
 
 from components.page import seat
+from components.page.session import session
 from components.page.texts import plain, t
 from components.page.widgets import button
 from streamlab.rooms.code import spaced
@@ -45,4 +46,5 @@ def _draw_place(place: seat.Place) -> None:
 
 def _raise(who: str, up: bool) -> None:
     word = display_name(st.session_state.get(WORD) or "", WORD_CHARACTERS) if up else ""
-    seat.say(Hand(who=who, of=who, up=up, word=word))
+    if not seat.say(Hand(who=who, of=who, up=up, word=word)):
+        session().notice = t("notice.unreachable")

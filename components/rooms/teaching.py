@@ -1,7 +1,5 @@
 """What the teacher can do with the room, beside its board."""
 
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
@@ -11,9 +9,9 @@ from components.page.lab import engine
 from components.page.session import session
 from components.page.texts import t
 from components.page.widgets import button
-from streamlab.hub import HubUnreachable
+from components.rooms.acting import do
 from streamlab.rooms.board import Board
-from streamlab.rooms.room import MOST_PARTICIPANTS, Room, RoomRefused
+from streamlab.rooms.room import MOST_PARTICIPANTS, Room
 
 LIMIT = "room.limit"
 SURE = "room.delete_sure"
@@ -36,27 +34,16 @@ def _draw_management(room: Room, board: Board) -> None:
     limit = st.session_state.setdefault(LIMIT, board.limit)
     st.number_input(t(LIMIT), 1, MOST_PARTICIPANTS, limit, key=LIMIT, on_change=lambda: _limit(room.code))
     if not board.ended:
-        button("room.end", "event_available", _do, rooms.end, room.code)
+        button("room.end", "event_available", do, rooms.end, room.code)
     sure = st.checkbox(t(SURE), key=SURE)
     button("room.delete", "delete_forever", _delete, room.code, disabled=not sure)
 
 
 def _limit(code: str) -> None:
-    _do(engine().rooms.set_limit, code, st.session_state[LIMIT])
+    do(engine().rooms.set_limit, code, st.session_state[LIMIT])
 
 
 def _delete(code: str) -> None:
-    if _do(engine().rooms.delete, code):
+    if do(engine().rooms.delete, code):
         show(TEACH, None)
         session().notice = t("room.deleted")
-
-
-def _do(work: Callable[..., Awaitable[object]], *args: object) -> bool:
-    """Change the room; tell whether it took it."""
-    try:
-        with suppress(RoomRefused):  # it is gone, which the page says
-            engine().portal.call(work, *args)
-    except HubUnreachable:
-        session().notice = t("notice.unreachable")
-        return False
-    return True
