@@ -76,9 +76,9 @@ with st.sidebar:
     tell_of_connection()
 # A chat opens at its end, the other pages at their beginning.
 above = st.bottom if page is pages["chat"] else st
-room_line = above.container()
 providers.draw(above.container())
 storage.draw(above.container())
+room_line = above.container()
 place = seat.find()
 if place:
     with room_line:
