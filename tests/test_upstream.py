@@ -12,6 +12,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessageChunk
 from langchain_openai import ChatOpenAI
 
+from streamlab.models.capabilities import UNKNOWN, profiled
 from streamlab.models.connections import ONE_READ, http_client
 from streamlab.models.options import DEFAULT_TEMPERATURE
 from streamlab.models.providers.chat_openai import HOOK, check_hook
@@ -53,6 +54,23 @@ def test_the_app_s_client_has_the_fields_of_the_library_s(name: str, stock: str)
     assert {name: repr(field) for name, field in ours.model_fields.items()} == {
         name: repr(field) for name, field in theirs.model_fields.items()
     }
+
+
+@pytest.mark.parametrize(
+    ("package", "model"),
+    [
+        ("langchain_openai", "gpt-4o"),
+        ("langchain_anthropic", "claude-haiku-4-5"),
+        ("langchain_google_genai", "gemini-2.5-pro"),
+    ],
+)
+def test_a_package_has_a_table_of_what_its_models_can_do(package: str, model: str) -> None:
+    """Without it nobody would be told why a model takes no images, and all would be let be tried."""
+    pytest.importorskip(package, reason="`make providers` installs it")
+    known = profiled(package, model)
+    assert UNKNOWN.or_else(known) == known
+    assert (known.tools, known.images) == (True, True)
+    assert known.context
 
 
 # langchain-openai

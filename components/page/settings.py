@@ -15,7 +15,6 @@ from components.page.widgets import control
 from streamlab.demo_model import is_demo
 from streamlab.hub import HubUnreachable
 from streamlab.local_model import LOCAL
-from streamlab.models.catalog import takes_tools
 from streamlab.models.options import DEFAULT_TEMPERATURE, SYSTEM_CHARACTERS, Options
 
 MODEL_KEY = "settings.model"
@@ -49,7 +48,7 @@ def options() -> Options:
     """Return the options of the next question."""
     state = st.session_state
     model = state[MODEL_KEY]
-    tools = state.get(TOOLS_KEY, False) and takes_tools(model)
+    tools = state.get(TOOLS_KEY, False) and _takes_tools(model)
     return Options(model, state[SYSTEM_KEY].strip(), state[TEMPERATURE_KEY], tools)
 
 
@@ -78,15 +77,33 @@ def draw_more() -> None:
             st.caption(t("settings.local_note"))
         elif access.is_needed([now.model]):
             st.caption(f":material/lock: {t('access.sidebar')}")
+        _draw_capabilities(now.model)
         system = {"max_chars": SYSTEM_CHARACTERS, "placeholder": t("settings.system_placeholder")}
         control("settings.system", st.text_area, key=SYSTEM_KEY, **system)
         control("settings.temperature", st.slider, 0.0, 2.0, step=0.1, key=TEMPERATURE_KEY)
 
 
 def draw_tools_switch() -> None:
-    """Draw the switch for tools, on the pages that offer it."""
-    if takes_tools(st.session_state[MODEL_KEY]):
+    """Draw the switch for tools, on the pages that offer it; it stands still, and says why, for a model without."""
+    if _takes_tools(st.session_state[MODEL_KEY]):
         control("chat.tools", st.toggle, key=TOOLS_KEY)
+    else:
+        st.toggle(t("chat.tools"), key="settings.no_tools", disabled=True, help=t("settings.no_tools"))
+
+
+def _draw_capabilities(model: str) -> None:
+    """Say what the model can do, what it cannot, and what nobody knows."""
+    can = engine().models.capabilities(model)
+    flags = {"tools": can.tools, "images": can.images, "json": can.json, "reasoning": can.reasoning}
+    for name, value in (("can", True), ("cannot", False), ("unknown", None)):
+        if found := [t(f"settings.can_{flag}") for flag, known in flags.items() if known is value]:
+            st.caption(t(f"settings.{name}", names=" · ".join(found)))
+    if can.context:
+        st.caption(t("settings.context", tokens=f"{can.context:,}"))
+
+
+def _takes_tools(model: str) -> bool:
+    return engine().models.capabilities(model).tools is not False
 
 
 def model_label(name: str) -> str:

@@ -23,7 +23,7 @@ from streamlab.gateway.errors import Refusal, access_code_needed, models_unknown
 from streamlab.gateway.limits import Limits
 from streamlab.hub import HubFull, HubUnreachable
 from streamlab.hub.shared import DocumentType
-from streamlab.models.catalog import cost_money, takes_tools
+from streamlab.models.catalog import cost_money
 from streamlab.models.options import DEFAULT_TEMPERATURE, QUESTION_CHARACTERS, InvalidQuestion, Options
 from streamlab.models.provider import Unlisted
 from streamlab.runs.run import TooManyRuns
@@ -309,7 +309,7 @@ class Submissions:
             raise Refusal(422, "unknown_model", "The server has no model of this name.", hint)
         if grant.only_free and cost_money([model]):
             raise access_code_needed()
-        if tools and not takes_tools(model):
+        if tools and self._engine.models.capabilities(model).tools is False:
             raise Refusal(422, "no_tools", "This model takes no tools.", "Choose another model, or ask without tools.")
         return model
 

@@ -11,6 +11,7 @@ import httpx2
 from langchain_core.language_models import BaseChatModel
 
 from streamlab.demo_model import DEMO
+from streamlab.models.capabilities import Capabilities
 from streamlab.models.connections import http_client
 from streamlab.models.failures import Failure, common_failure
 from streamlab.models.network import network_failure
@@ -51,11 +52,6 @@ def classify(error: Exception) -> Failure:
 def cost_money(models: Iterable[str]) -> bool:
     """Tell whether one of them is not certainly free."""
     return not all(provider_kind(model).free for model in models)
-
-
-def takes_tools(model: str) -> bool:
-    """Tell whether the model can be given tools."""
-    return provider_kind(model).takes_tools
 
 
 class Models:
@@ -114,6 +110,10 @@ class Models:
             return named
         found, compatible = self._kinds[provider_kind(model)], self._kinds[OpenAI]
         return found if found.configured or model not in self._listed.get(compatible.name, ()) else compatible
+
+    def capabilities(self, model: str) -> Capabilities:
+        """Tell what the model can do, as far as that is known."""
+        return self.provider(model).capabilities(model)
 
     async def watch(self) -> None:
         """Ask the providers at start, also with LAB_MODELS, and again until none fails any more."""

@@ -10,6 +10,7 @@ from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable
 
 from streamlab.models.answer_body import Judgement
+from streamlab.models.capabilities import Capabilities
 from streamlab.models.failures import Failure
 from streamlab.models.network import network_failure
 from streamlab.models.options import DEFAULT_TEMPERATURE
@@ -102,8 +103,6 @@ class Provider(Protocol):
     free: ClassVar[bool]
     """Whether its answers certainly cost nothing."""
     takes_seed: ClassVar[bool]
-    takes_tools: ClassVar[bool]
-    """Whether its models can be given tools."""
     faults: ClassVar[tuple[Fault, ...]]
     """What can be made to go wrong with its models."""
     wrong_key: ClassVar[str]
@@ -130,6 +129,9 @@ class Provider(Protocol):
 
     def list_models(self) -> tuple[str, ...]:
         """Ask for the names that chat, the best first. Raises Unlisted. Blocks."""
+
+    def capabilities(self, name: str) -> Capabilities:
+        """Tell what a model can do, as far as that is known."""
 
     def chat_model(self, name: str, temperature: float, fault: Fault = "none") -> BaseChatModel:
         """Make the app's client for a model, for a trial one that meets a fault. May block as `address` does."""

@@ -1,6 +1,5 @@
 """The cost of a model's tokens, from the dated list `data/prices.toml`. A model not listed is unknown, never free."""
 
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,11 +9,10 @@ from importlib.resources import files
 from typing import Any
 
 from streamlab.events.event import Usage
+from streamlab.models.capabilities import undated
 from streamlab.models.catalog import provider_kind
 
 FILE = files("streamlab") / "data" / "prices.toml"
-
-_DATED = re.compile(r"(.+)-\d{4}-?\d{2}-?\d{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +56,7 @@ def price_of(model: str) -> Price | None:
     if provider_kind(model).free:
         return FREE
     listed, model = price_list(), model.removeprefix("openai:")
-    dated = _DATED.fullmatch(model)
-    return listed.get(model) or (listed.get(dated[1]) if dated else None)
+    return listed.get(model) or listed.get(undated(model) or "")
 
 
 def cost(model: str, usage: Usage) -> float | None:

@@ -10,6 +10,7 @@ from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable
 from pydantic import SecretStr
 
+from streamlab.models.capabilities import Capabilities
 from streamlab.models.connections import TIMEOUT, async_http_client
 from streamlab.models.failures import Failure
 from streamlab.models.options import DEFAULT_TEMPERATURE
@@ -56,12 +57,12 @@ class Anthropic(Keyed):
     package = Package("langchain_anthropic", "langchain-anthropic")
     url = "https://api.anthropic.com"
 
-    def _names(self, key: str) -> list[str]:
+    def _told(self, key: str) -> dict[str, Capabilities]:
         # With all that the first question needs, which then need not wait for it.
         from streamlab.models.providers.chat_anthropic import anthropic_client
 
         client = anthropic_client(key, self._address, LOOK_UP_TIMEOUT, self._http)
-        return [model.id for model in client.models.list(limit=1_000)]
+        return {model.id: _said(model) for model in client.models.list(limit=1_000)}
 
     def chat_model(self, name: str, temperature: float, fault: Fault = "none") -> BaseChatModel:
         """Make the app's client; with the fault `key` it never holds the right one."""
@@ -117,6 +118,14 @@ class Anthropic(Keyed):
             "temperature": sent(temperature),
             "max_retries": 0,  # retries are the run's, where people see them
         }
+
+
+def _said(model: Any) -> Capabilities:
+    """Read what the list says of a model; a server that only speaks the protocol may say nothing."""
+    can = model.capabilities
+    flags = {"images": "image_input", "json": "structured_outputs", "reasoning": "thinking"}
+    said = {ours: getattr(getattr(can, theirs, None), "supported", None) for ours, theirs in flags.items()}
+    return Capabilities(**said, context=model.max_input_tokens)
 
 
 def _key(error: Any) -> str:

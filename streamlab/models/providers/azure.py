@@ -6,6 +6,7 @@ import httpx2
 from langchain_openai import AzureChatOpenAI, ChatOpenAI
 from pydantic import SecretStr
 
+from streamlab.models.capabilities import UNKNOWN, Capabilities
 from streamlab.models.endpoint import root_address, shown_address
 from streamlab.models.failures import Failure
 from streamlab.models.provider import Unlisted, Variables
@@ -48,6 +49,10 @@ class Azure(OpenAI):
     def list_models(self) -> tuple[str, ...]:
         """Raise Unlisted: a key for a resource cannot list its deployments, only the models that one could deploy."""
         raise Unlisted(self.name, self.variables, shown_address(self._resource), None, asked=False)
+
+    def capabilities(self, name: str) -> Capabilities:
+        """Tell nothing: a deployment has whatever name somebody gave it."""
+        return UNKNOWN
 
     def _place(self, name: str) -> dict[str, Any]:
         """Return the options that name the deployment; what the environment has for OpenAI is none of Azure's."""

@@ -8,6 +8,7 @@ from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr
 
 from streamlab.demo_model import DEMO, is_demo
+from streamlab.models.capabilities import Capabilities
 from streamlab.models.provider import Fault
 from streamlab.models.providers.openai import OpenAI
 from streamlab.settings import Settings
@@ -46,6 +47,10 @@ class Demo(OpenAI):
     def list_models(self) -> tuple[str, ...]:
         """Name the one; its options are not listed."""
         return (DEMO,)
+
+    def capabilities(self, name: str) -> Capabilities:
+        """Tell what it is scripted for."""
+        return Capabilities(tools=True, images=True, json=True, reasoning=True)
 
     def chat_model(self, name: str, temperature: float, fault: Fault = "none") -> BaseChatModel:
         """Make the app's client; a fault is asked for by the model's name."""

@@ -11,6 +11,7 @@ from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable
 from pydantic import SecretStr
 
+from streamlab.models.capabilities import Capabilities
 from streamlab.models.connections import async_http_client
 from streamlab.models.endpoint import named_version
 from streamlab.models.failures import Failure
@@ -62,13 +63,13 @@ class Google(Keyed):
         super().__init__(base_url, key, http)
         self._version = named_version(base_url) if base_url else None  # else the client's own
 
-    def _names(self, key: str) -> list[str]:
+    def _told(self, key: str) -> dict[str, Capabilities]:
         from streamlab.models.providers.chat_google import google_client
 
         client = google_client(key, self._address, self._version, LOOK_UP_TIMEOUT, self._http, async_http_client())
         listed = client.models.list(config={"page_size": 1_000})
-        names = [(model.name or "").removeprefix("models/") for model in listed if _generates(model)]
-        return [name for name in names if not _OTHER.search(name)]
+        told = {(model.name or "").removeprefix("models/"): _said(model) for model in listed if _generates(model)}
+        return {name: said for name, said in told.items() if not _OTHER.search(name)}
 
     def chat_model(self, name: str, temperature: float, fault: Fault = "none") -> BaseChatModel:
         """Make the app's client; with the fault `key` it never holds the right one."""
@@ -124,6 +125,11 @@ class Google(Keyed):
             "temperature": sent(temperature),
             "max_retries": 1,  # attempts, as Google's client counts: retries are the run's, where people see them
         }
+
+
+def _said(model: Any) -> Capabilities:
+    """Read what the list says of a model; that one does not think by itself does not say that it cannot."""
+    return Capabilities(reasoning=model.thinking or None, context=model.input_token_limit)
 
 
 def _generates(model: Any) -> bool:

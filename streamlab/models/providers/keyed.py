@@ -1,5 +1,6 @@
 """Providers that a key opens, each asked by a package of its own, which is installed only where somebody wants it."""
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import ClassVar, NamedTuple, Self
 
@@ -8,6 +9,7 @@ from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr
 
 from streamlab.models.answer_body import Judgement, ask_again
+from streamlab.models.capabilities import UNKNOWN, Capabilities, profiled
 from streamlab.models.endpoint import root_address, shown_address
 from streamlab.models.failures import Failure
 from streamlab.models.provider import INSTALL, Fault, Provider, Unlisted, Variables, list_failure
@@ -36,12 +38,12 @@ class Keyed(Provider):
 
     variables: Variables
     free: ClassVar[bool] = False
-    takes_tools: ClassVar[bool] = True
     faults: ClassVar[tuple[Fault, ...]] = ("none", "key", "time_limit")
     wrong_key: ClassVar[str] = "wrong-key-on-purpose"
     package: ClassVar[Package]
     url: ClassVar[str]
     """The provider's own address."""
+    _listed: Mapping[str, Capabilities] = {}
 
     def __init__(self, base_url: str | None, key: SecretStr | None, http: httpx2.Client) -> None:
         self.configured = key is not None
@@ -73,12 +75,13 @@ class Keyed(Provider):
         if missing := self.package.missing:
             raise Unlisted(self.name, self.variables, shown, None, missing)
         try:
-            names = self._names(self._key.get_secret_value() if self._key else "")
+            told = self._told(self._key.get_secret_value() if self._key else "")
         except Exception as error:  # the clients break in many ways on what is no list of models
             raise Unlisted(self.name, self.variables, shown, list_failure(error, type(self).failure)) from error
-        if not names:
+        if not told:
             raise Unlisted(self.name, self.variables, shown, None)
-        return tuple(f"{self.name}:{name}" for name in names)
+        self._listed = told
+        return tuple(f"{self.name}:{name}" for name in told)
 
     def judge(self, response: httpx2.Response, body: bytes) -> Judgement:
         """Have the app's own client read the body once more."""
@@ -88,8 +91,13 @@ class Keyed(Provider):
         """Make the app's own client over this connection; what it asks matters not."""
         raise NotImplementedError
 
-    def _names(self, key: str) -> list[str]:
-        """Ask the server for the names that chat, the best first."""
+    def capabilities(self, name: str) -> Capabilities:
+        """Tell what the server said when it listed its models, else what LangChain's package knows."""
+        bare = name.removeprefix(f"{self.name}:")
+        return self._listed.get(bare, UNKNOWN).or_else(profiled(self.package.module, bare))
+
+    def _told(self, key: str) -> dict[str, Capabilities]:
+        """Ask the server for the models that chat, the best first, and what it says of each by its name."""
         raise NotImplementedError
 
     def _checked_key(self) -> SecretStr:

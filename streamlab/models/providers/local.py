@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from streamlab.local_model import LOCAL
 from streamlab.local_model.server import LocalServer
+from streamlab.models.capabilities import Capabilities
 from streamlab.models.failures import Failure
 from streamlab.models.provider import Fault
 from streamlab.models.providers.openai import OpenAI
@@ -19,19 +20,19 @@ class Local(OpenAI):
     name = "local"
     free = True
     takes_seed = True
-    takes_tools = False  # so small a model calls none, or the wrong ones
     faults: ClassVar[tuple[Fault, ...]] = ("none", "key", "time_limit")
 
-    def __init__(self, server: LocalServer, http: httpx2.Client) -> None:
+    def __init__(self, server: LocalServer, context: int, http: httpx2.Client) -> None:
         self.configured = server.file is not None
         self.server = server
+        self._context = context
         self._key = SecretStr(server.key)
         self._http = http
 
     @classmethod
     def of(cls, settings: Settings, demo_url: str, http: httpx2.Client) -> Self:
         """Make the provider over the file that the settings name, or that is installed."""
-        return cls(LocalServer(settings), http)
+        return cls(LocalServer(settings), settings.lab_local_context, http)
 
     @classmethod
     def has(cls, model: str) -> bool:
@@ -53,6 +54,10 @@ class Local(OpenAI):
         """Ask each time over a new connection, which on this machine takes no time: xllamacpp 2026's server promises to
         keep one for 5 s, but on a busy machine sometimes closes it as the next request comes, which is lost then."""
         return super()._place(name) | {"default_headers": {"connection": "close"}}
+
+    def capabilities(self, name: str) -> Capabilities:
+        """Tell what its server is started for: text alone. So small a model calls no tools, or the wrong ones."""
+        return Capabilities(tools=False, images=False, json=True, context=self._context)
 
     def close(self) -> None:
         """End the server."""

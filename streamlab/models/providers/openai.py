@@ -14,6 +14,7 @@ from langchain_openai import AzureChatOpenAI, ChatOpenAI
 from pydantic import SecretStr
 
 from streamlab.models.answer_body import Judgement, read_completion
+from streamlab.models.capabilities import UNKNOWN, Capabilities, listed, profiled
 from streamlab.models.connections import TIMEOUT, async_http_client
 from streamlab.models.endpoint import Endpoint
 from streamlab.models.failures import Failure
@@ -55,11 +56,10 @@ class OpenAI:
     variables: Variables = Variables("OPENAI_BASE_URL", "OPENAI_API_KEY")
     free: ClassVar[bool] = False
     takes_seed: ClassVar[bool] = False  # not every compatible server does
-    takes_tools: ClassVar[bool] = True
     faults: ClassVar[tuple[Fault, ...]] = ("none", "key", "time_limit")  # the server obeys nobody
     wrong_key: ClassVar[str] = "wrong-key-on-purpose"
     failure: ClassVar[Callable[[Exception], Failure | None]] = staticmethod(openai_failure)
-    _listed: frozenset[str] = frozenset()
+    _listed: Mapping[str, Capabilities] = {}
     _app_class: ClassVar[type[CompatibleChatOpenAI | CompatibleAzureChatOpenAI]] = CompatibleChatOpenAI
     _stock_class: ClassVar[type[ChatOpenAI | AzureChatOpenAI]] = ChatOpenAI
 
@@ -90,17 +90,23 @@ class OpenAI:
             base_url=address, api_key=key, max_retries=0, timeout=LOOK_UP_TIMEOUT, http_client=self._http
         )
         try:
-            models = list(client.models.list())
+            page = client.models.list()
+            models = list(page)
         except Exception as error:  # the client breaks in many ways on what is no list of models
             failure = list_failure(error, openai_failure)
             raise Unlisted(self.name, self.variables, self._endpoint.shown, failure) from error
         if not models:
             raise Unlisted(self.name, self.variables, self._endpoint.shown, None)
-        self._listed = frozenset(model.id for model in models)
+        self._listed = _told(models, (page.model_extra or {}).get("models"))
         if address != OPENAI_URL:
             return tuple(model.id for model in models)
         models.sort(key=lambda model: model.created, reverse=True)
         return tuple(model.id for model in models if _chats(model.id))
+
+    def capabilities(self, name: str) -> Capabilities:
+        """Tell what its server said when it listed its models, else what is known of OpenAI's of this name."""
+        bare = self._bare(name)
+        return self._listed.get(bare, UNKNOWN).or_else(profiled("langchain_openai", bare))
 
     def chat_model(self, name: str, temperature: float, fault: Fault = "none") -> BaseChatModel:
         """Make the app's client; with the fault `key` it never holds the right one."""
@@ -182,6 +188,12 @@ class NamedOpenAI(OpenAI):
     def _bare(self, name: str) -> str:
         """Take off the name that was put before it."""
         return name.removeprefix(f"{self.name}:")
+
+
+def _told(models: Sequence[openai.types.Model], beside: object) -> dict[str, Capabilities]:
+    """Read what is said of each model by its name; llama.cpp says some of it in a second list, `beside` the first."""
+    more = {each.get("name"): each for each in beside if isinstance(each, Mapping)} if isinstance(beside, list) else {}
+    return {model.id: listed(model.model_extra or {}).or_else(listed(more.get(model.id, {}))) for model in models}
 
 
 def _chats(name: str) -> bool:
