@@ -7,7 +7,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from components.answer import answer
 from components.answer.export import draw_export
-from components.chat import actions, share
+from components.chat import actions, attachments, share
 from components.chat import questions as chat_questions
 from components.chat.viewing import viewed
 from components.page import conversations, lesson, questions, settings
@@ -21,6 +21,7 @@ from components.page.texts import t
 from components.page.widgets import button
 from components.prompts import improvement
 from streamlab.agent.graph import chat_agent
+from streamlab.attachments.files import File
 from streamlab.chats.chat import Busy, Chat, Turn, UnknownChat
 from streamlab.chats.readers import is_reader
 from streamlab.engine import Engine
@@ -47,22 +48,25 @@ def ask(question: str) -> None:
         known = find_chat()
     if known and (turns := viewed(known)) != known.turns:
         after = turns[-1].run_id
-    begin(known.id if known else None, question, after)
+    if begin(known.id if known else None, question, after, session().attached):
+        session().attached = ()
 
 
-def ask_instead(question: str, after: str) -> None:
-    """Ask an edited question, after the turn of a run."""
-    begin(st.query_params.get(CHAT), question, after)
+def ask_instead(question: str, after: str, turn: Turn) -> None:
+    """Ask an edited question, after the turn of a run; what went with it goes with this one, too."""
+    begin(st.query_params.get(CHAT), question, after, tuple(attachments.files_of(turn.attachments).values()))
 
 
-def begin(chat_id: str | None, question: str, after: str | None) -> None:
+def begin(chat_id: str | None, question: str, after: str | None, files: tuple[File, ...]) -> Chat | None:
     options, me = settings.options(), browser() or ""
 
     def answer() -> Chat:
-        return lab.portal.call(lab.chats.ask, chat_id, question, options, (), me, "", after)
+        return lab.portal.call(lab.chats.ask, chat_id, question, options, (), me, "", after, files)
 
-    if chat := questions.started([options.model], answer):
+    chat = questions.started([options.model], answer)
+    if chat:
         show(CHAT, chat.id)
+    return chat
 
 
 def regenerate(chat: Chat, turn: Turn) -> None:
@@ -160,7 +164,7 @@ with st.bottom.container():
     else:
         st.info(t("chat.read_only"), icon=":material/visibility:")
 if can_ask:
-    questions.draw_input("chat.input", t("chat.input"), ask, notices)
+    questions.draw_input("chat.input", t("chat.input"), ask, notices, files=True)
 if chat_id:
     draw_changes(CHAT, chat_id, *(current.versions if current else [""]))
 if current:
@@ -169,7 +173,7 @@ if current:
     with toolbar.container(horizontal=True, vertical_alignment="center"):
         button("chat.new", "add_comment", show, CHAT, None)
         if can_ask or not current.live:  # the file names the runs, and a live one can be stopped by who knows it
-            draw_export(current, turns)
+            draw_export(current, turns, attachments.files_of)
     actions.name_all(turns)
     for turn in turns:
         chat_questions.draw(current, turn, ask_instead, can_ask=can_ask)

@@ -12,7 +12,7 @@ from streamlab.events.event import StreamEvent, Usage
 from streamlab.models.catalog import Models
 from streamlab.models.message_chunks import reasoning_text
 from streamlab.models.options import DEFAULT_TEMPERATURE
-from streamlab.models.prompt import PROMPT
+from streamlab.models.prompt import CHAT_PROMPT
 from streamlab.runs.chain import ChainAttempt, chat_chain, chat_input, count_tokens
 from streamlab.text.tokens import estimate_tokens
 from tests.conftest import Lab, MakeLab, demo_model, http, provider, raw_endpoint, shown, sse
@@ -243,7 +243,7 @@ def test_history_is_trimmed_to_its_budget_and_the_question_is_whole(
     assert len(told) % 2 == 0
     if len(told) < len(history):
         assert count_tokens(history[len(history) - len(told) - 2 :]) > budget, "one more would have fitted"
-    messages = PROMPT.invoke(inputs).to_messages()
+    messages = CHAT_PROMPT.invoke(inputs).to_messages()
     assert messages[-1] == HumanMessage(question)
     assert [message.content for message in messages if isinstance(message, SystemMessage)] == (
         [system] if system.strip() else []

@@ -326,5 +326,5 @@ def exported(chat_id: str, language: str) -> None:
 
     st.session_state["lang"] = language
     chat = engine().portal.call(engine().chats.get, chat_id)
-    st.code(to_markdown(chat, chat.turns))
-    st.code(to_json(chat, chat.turns))
+    st.code(to_markdown(chat, chat.turns, {}))
+    st.code(to_json(chat, chat.turns, {}))

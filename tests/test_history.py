@@ -11,9 +11,10 @@ import pytest
 from redis.asyncio import Redis
 
 from streamlab.agent.tasks import Agents
+from streamlab.chats.attached import UNDO_SECONDS
 from streamlab.chats.chat import Chat, UnknownChat
 from streamlab.chats.chats import Chats
-from streamlab.chats.history import _DELETED, CONVERSATIONS, UNDO_SECONDS, History
+from streamlab.chats.history import _DELETED, CONVERSATIONS, History
 from streamlab.hub import Hub, HubUnreachable
 from streamlab.hub.listing import TITLE_CHARACTERS
 from streamlab.hub.redis.hub import RedisHub

@@ -173,7 +173,7 @@ def test_an_export_has_the_text_as_it_was_sent() -> None:
     text = "\n\n".join(source for source, _ in [*INLINE, *BLOCKS])
     outcome = Outcome("completed", None, None, text, "", UNKNOWN, Timings(None, 1.0), 0)
     turn = Turn("Why?", Options("demo", "", 1.0), "run", 0.0, outcome)
-    assert text in to_markdown(Chat("id", (turn,)), (turn,))
+    assert text in to_markdown(Chat("id", (turn,)), (turn,), {})
 
 
 @pytest.mark.parametrize("text", AS_SENT)

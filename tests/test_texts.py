@@ -26,7 +26,14 @@ SCREEN = [path for path in (*ROOT.glob("components/**/*.py"), *ROOT.glob("pages/
 CORE = [
     *(
         ROOT / "streamlab" / path
-        for path in ("events/codes.py", "events/recording.py", "hub/hub.py", "runs/run.py", "faults/trials.py")
+        for path in (
+            "attachments/files.py",
+            "events/codes.py",
+            "events/recording.py",
+            "faults/trials.py",
+            "hub/hub.py",
+            "runs/run.py",
+        )
     ),
     *(
         path

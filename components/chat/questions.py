@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from components.chat import attachments
 from components.chat.viewing import view
 from components.page.session import session
 from components.page.texts import t
@@ -16,18 +17,19 @@ from streamlab.models.options import QUESTION_CHARACTERS
 EDITED = "chat.edited"  # the run whose question is edited
 
 
-def draw(chat: Chat, turn: Turn, ask: Callable[[str, str], None], *, can_ask: bool) -> None:
+def draw(chat: Chat, turn: Turn, ask: Callable[[str, str, Turn], None], *, can_ask: bool) -> None:
     """Draw the question. `ask` begins a branch with another one, after the turn of a run."""
     with st.chat_message("user", avatar=":material/person:"):
         if can_ask and st.session_state.get(EDITED) == turn.run_id:
             _draw_editor(chat, turn, ask)
             return
         with st.container(horizontal=True, vertical_alignment="top", gap="xxsmall"):
-            st.text(turn.question, width="stretch")  # as typed: no Markdown, no formulas
+            st.text(turn.question or t("files.alone"), width="stretch")  # as typed: no Markdown, no formulas
             _draw_versions(chat, turn)
             if can_ask:
                 icon_button(edit_key(turn), "edit_square", t("chat.edit"), _begin, turn)
         st.empty()  # where the buttons of the editor stood
+        attachments.draw(turn)
 
 
 def edit_key(turn: Turn) -> str:
@@ -51,7 +53,7 @@ def _draw_versions(chat: Chat, turn: Turn) -> None:
     icon_button(after, "chevron_right", t("chat.version_after"), view, chat, to_after, disabled=number == last)
 
 
-def _draw_editor(chat: Chat, turn: Turn, ask: Callable[[str, str], None]) -> None:
+def _draw_editor(chat: Chat, turn: Turn, ask: Callable[[str, str, Turn], None]) -> None:
     look: dict[str, Any] = {"max_chars": QUESTION_CHARACTERS, "label_visibility": "collapsed"}
     st.text_area(t("chat.edit_text"), turn.question, key=_text_key(turn), **look)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -68,9 +70,9 @@ def _begin(turn: Turn) -> None:
     st.session_state[EDITED] = turn.run_id
 
 
-def _ask(chat: Chat, turn: Turn, ask: Callable[[str, str], None]) -> None:
+def _ask(chat: Chat, turn: Turn, ask: Callable[[str, str, Turn], None]) -> None:
     """Ask what it was changed to. What is refused stays to be edited."""
-    ask(st.session_state[_text_key(turn)], branches.before(chat, turn.run_id))
+    ask(st.session_state[_text_key(turn)], branches.before(chat, turn.run_id), turn)
     if not session().notice:
         _end()
 

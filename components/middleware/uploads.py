@@ -18,10 +18,10 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 from components.page.folder import folder
 
 PATH = "/_stcore/upload_file/"
-FILES = 4  # that a session has, the newest
+FILES = 5  # that a session has, the newest: one more than may go with a question, so that too many are seen to be
 BYTES = 128 * 1024 * 1024  # of all sessions together
 AT_ONCE = 8  # files that are being received
-OF_SESSION = 2  # of these
+OF_SESSION = 5  # of these: what is attached to a question comes at once
 
 File = tuple[str, str]
 """The ids of a session and of a file."""

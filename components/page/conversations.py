@@ -14,8 +14,9 @@ from components.page.lab import engine
 from components.page.session import session
 from components.page.texts import plain, t
 from components.page.widgets import button
+from streamlab.chats.attached import UNDO_SECONDS
 from streamlab.chats.chat import UnknownChat
-from streamlab.chats.history import CONVERSATIONS, UNDO_SECONDS
+from streamlab.chats.history import CONVERSATIONS
 from streamlab.hub import HubUnreachable
 from streamlab.hub.listing import TITLE_CHARACTERS, Entry
 

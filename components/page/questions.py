@@ -5,13 +5,15 @@ from typing import TypeVar
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.typing import ChatInputValue
 
-from components.page import access, settings
+from components.page import access, attached, settings
 from components.page.lab import engine
 from components.page.session import session
 from components.page.slots import draw_notice
 from components.page.texts import plain, t
 from components.page.unsent import keep_unsent
+from streamlab.attachments.files import AttachmentRefused
 from streamlab.chats.chat import Busy, UnknownChat
 from streamlab.hub import HubFull, HubUnreachable
 from streamlab.models.options import QUESTION_CHARACTERS, InvalidQuestion
@@ -39,6 +41,8 @@ def started(models: Iterable[str], start: Callable[[], T]) -> T | None:
         session().notice = t(f"notice.{error.code}", length=f"{error.length:,}", limit=f"{QUESTION_CHARACTERS:,}")
     except UnknownChat:
         session().notice = t("notice.read_only")
+    except AttachmentRefused as unfit:
+        session().notice = attached.said(unfit)
     except Busy:
         session().notice = t("notice.busy")
     except Closing:
@@ -56,22 +60,33 @@ def draw_input(
     ask: Callable[[str], None],
     notices: DeltaGenerator,
     models: Callable[[], Iterable[str]] = lambda: [settings.options().model],
+    *,
+    files: bool = False,
 ) -> None:
     """Draw the question box, and in `notices` the pending notice and the access form that `models` need.
 
-    A question that was refused is put back into the box. A server that was started anew knows of no callback of a page
+    A question that was refused is put back into the box; with `files` some may go with it, and they wait above the box
+    then. A server that was started anew knows of no callback of a page
     that was open before; then the question is only found when the box is drawn.
     """
     state = session()
 
     def take(question: str) -> None:
-        ask(question)
+        if not state.notice:  # of a file that may not go with it
+            ask(question)
         if state.notice:
             st.session_state[key] = question
 
     def submit() -> None:
         state.submitted = True
-        take(st.session_state[key])
+        take(sent(st.session_state[key]))
+
+    def sent(given: str | ChatInputValue) -> str:
+        """Take the files, and return the text; what is wrong with the files is told with the text in the box."""
+        if isinstance(given, str):
+            return given
+        attached.take(given.files)
+        return given.text
 
     if found := state.found:
         state.found = None
@@ -79,11 +94,13 @@ def draw_input(
         st.rerun()
     draw_notice(notices)
     access.draw(models(), notices)
-    question = st.chat_input(placeholder, key=key, on_submit=submit)
+    if files:
+        attached.draw(notices)
+    question = st.chat_input(placeholder, key=key, on_submit=submit, accept_file="multiple" if files else False)
     with notices:
         keep_unsent()
     if question and not state.submitted:
-        state.found = question
+        state.found = sent(question)
         st.rerun()
     state.submitted = False
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 import streamlit as st
 
+from streamlab.attachments.files import File
 from streamlab.hub.hub import Notice
 from streamlab.rooms.room import Seat
 
@@ -28,6 +29,7 @@ class Session:
     browser: str | None = None  # its id, once it is known
     submitted: bool = False  # the question box has given its question to its callback
     found: str | None = None  # a question that no callback heard of
+    attached: tuple[File, ...] = ()  # what is to go with the next question
     read_notice: Notice | None = None  # what was said of the store, and put away
     seat: Seat | None = None  # the place that this browser has in a room
     seat_sought: bool = False  # it is known whether it had one before

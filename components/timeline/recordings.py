@@ -66,7 +66,7 @@ def _question(run_id: str) -> str | None:
     lab = engine()
     if chat_id := lab.portal.call(lab.chats.chat_of, run_id):
         chat = lab.portal.call(lab.chats.get, chat_id)
-        return next((turn.question for turn in chat.all_turns if turn.run_id == run_id), None)
+        return next((turn.title for turn in chat.all_turns if turn.run_id == run_id), None)
     return lab.portal.call(lab.completions.title, run_id)
 
 

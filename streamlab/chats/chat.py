@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Literal, Self, get_args
 
+from streamlab.attachments.images import MEDIA_TYPES
 from streamlab.events.event import Status
 from streamlab.events.outcome import UNKNOWN, Outcome
 from streamlab.events.timings import Timings
@@ -35,6 +36,20 @@ class Feedback:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that went with a question. `key` finds what is in it, and is no way to its conversation."""
+
+    name: str
+    media_type: str
+    size: int
+    key: str
+
+    @property
+    def is_image(self) -> bool:
+        return self.media_type in MEDIA_TYPES
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """A question and the run that answers it; `outcome` is None for as long as the run is live."""
 
@@ -44,6 +59,12 @@ class Turn:
     asked_at: float  # seconds since the epoch, for people
     outcome: Outcome | None = None
     feedback: Feedback | None = None
+    attachments: tuple[Attachment, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Return the question, or where nothing was typed what went with it."""
+        return self.question if self.question.strip() else ", ".join(each.name for each in self.attachments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +123,19 @@ class Chat:
         return sha256(repr((self.title, turns, last, asides)).encode()).hexdigest()[:16]
 
     @property
+    def attachments(self) -> tuple[Attachment, ...]:
+        """Return what went with any question on any branch, each file once."""
+        return tuple({each.key: each for turn in self.all_turns for each in turn.attachments}.values())
+
+    @property
     def size(self) -> int:
         return sum(map(_turn_size, self.all_turns))
 
 
 def _turn_size(turn: Turn) -> int:
     note = len(turn.feedback.note) if turn.feedback else 0
-    return len(turn.question) + len(turn.options.system) + note + _outcome_size(turn.outcome)
+    attached = sum(len(each.name) + len(each.key) for each in turn.attachments)
+    return len(turn.question) + attached + len(turn.options.system) + note + _outcome_size(turn.outcome)
 
 
 def _outcome_size(outcome: Outcome | None) -> int:

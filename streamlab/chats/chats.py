@@ -7,34 +7,35 @@ shared by several processes, so are the conversations.
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable
 
 from streamlab.agent.tasks import Agents
-from streamlab.chats import branches
+from streamlab.attachments.files import AttachmentRefused, File
+from streamlab.chats import branches, told
+from streamlab.chats.attached import Attached
 from streamlab.chats.chat import (
-    CAPACITY,
     CHAT_IDS,
     CHATS,
-    KEPT,
     LOST,
     NOTE_CHARACTERS,
+    Attachment,
     Busy,
     Chat,
     Feedback,
     Turn,
     UnknownChat,
 )
+from streamlab.chats.threads import Threads
 from streamlab.events.outcome import UNKNOWN, Outcome
 from streamlab.events.timings import Timings
 from streamlab.hub import Hub, HubFull, HubUnreachable, UnknownRun
-from streamlab.hub.lru import LRU
 from streamlab.hub.shared import Versioned
 from streamlab.hub.watched import WatchedDocuments
 from streamlab.models.catalog import Models
@@ -59,11 +60,12 @@ class Chats:
         self._agents = agents
         self._hub = hub
         self._history_tokens = history_tokens
+        self.attached = Attached(hub.shared)
         self.documents = self._chats = WatchedDocuments(CHATS, hub.shared)
         self.on_changed: Callable[[Chat], None] = lambda chat: None
         self.on_asked: Callable[[Chat], Awaitable[None]] = _nothing
         self._chat_ids = hub.shared.documents(CHAT_IDS)
-        self._threads = _Threads(agents)
+        self._threads = Threads(agents)
         self._outcomes: dict[str, Outcome | None] = {}  # of runs of this process, until the conversation has them
         hub.on_taken_over.append(lambda run_id: hub.shared.later(partial(self._taken_over, run_id)))
 
@@ -91,6 +93,7 @@ class Chats:
         browser: str = "",
         owner: str = "",
         after: str | None = None,
+        files: Sequence[File] = (),
     ) -> Chat:
         """Start answering a question in a conversation, or in a new one, which then begins with the questions and
         answers that are `told`.
@@ -98,9 +101,10 @@ class Chats:
         It comes after the turn of the run `after`, the last one for None and none for "": where another question
         came there already, the conversation has one branch more.
 
-        Raises InvalidQuestion, Busy, UnknownChat, TooManyRuns, HubFull or HubUnreachable; then nothing has changed.
+        Raises InvalidQuestion, AttachmentRefused, Busy, UnknownChat, TooManyRuns, HubFull or HubUnreachable; then
+        nothing has changed.
         """
-        check_question(question)
+        check_question(question, alone=not files)
         known = await self._get(chat_id) if chat_id else None
         chat = (
             known.document
@@ -109,7 +113,15 @@ class Chats:
         )
         if after is not None and not chat.live:
             chat = branches.cut(chat, after)
-        return await self._answer(known, chat, chat.turns, question, options)
+        attachments = await self.attached.keep(chat.id, files)
+        try:
+            return await self._answer(known, chat, chat.turns, question, options, attachments)
+        except Exception:
+            before = {each.key for each in known.document.attachments} if known else set()
+            left = [each for each in attachments if each.key not in before]
+            if not known:  # otherwise somebody may have asked with the same file meanwhile
+                await self._hub.shared.now_or_later(partial(self.attached.forget, left))
+            raise
 
     async def regenerate(self, chat_id: str, options: Options, run_id: str | None = None) -> Chat:
         """Answer the last question anew, or that of this run on another branch; the former answer goes.
@@ -121,7 +133,7 @@ class Chats:
         turn = next((turn for turn in chat.all_turns if turn.run_id == run_id), chat.turns[-1])
         if not chat.live:
             chat = branches.answering_anew(chat, turn.run_id)
-        return await self._answer(known, chat, chat.turns, turn.question, options)
+        return await self._answer(known, chat, chat.turns, turn.question, options, turn.attachments)
 
     async def rate(self, chat_id: str, run_id: str, feedback: Feedback | None) -> Chat:
         """Keep what a reader thinks of an answer, or that nothing any more. Raises UnknownChat or HubUnreachable."""
@@ -178,12 +190,19 @@ class Chats:
     # Answering
 
     async def _answer(
-        self, known: Versioned[Chat] | None, chat: Chat, before: tuple[Turn, ...], question: str, options: Options
+        self,
+        known: Versioned[Chat] | None,
+        chat: Chat,
+        before: tuple[Turn, ...],
+        question: str,
+        options: Options,
+        attachments: tuple[Attachment, ...],
     ) -> Chat:
         if chat.live:
             raise Busy(chat.id)
-        turn = Turn(question, options, new_run_id(), time.time())
+        turn = Turn(question, options, new_run_id(), time.time(), attachments=attachments)
         chat = replace(chat, turns=(*before, turn))
+        start = await (self._by_agent if options.tools else self._by_chain)(chat, before, turn)
         undo = partial(self._undo, chat, known)
         try:
             if not await (self._chats.replace(chat.id, known, chat) if known else self._chats.add(chat.id, chat)):
@@ -192,7 +211,7 @@ class Chats:
             self._hub.shared.later(undo)  # the question may be there, and only the answer was lost
             raise
         try:
-            (self._by_agent if options.tools else self._by_chain)(chat, before, turn)
+            start()
         except Exception:
             await self._hub.shared.now_or_later(undo)
             raise
@@ -211,8 +230,9 @@ class Chats:
             else:
                 await self._chats.remove(chat.id)
 
-    def _by_chain(self, chat: Chat, before: tuple[Turn, ...], turn: Turn) -> None:
-        options = turn.options
+    async def _by_chain(self, chat: Chat, before: tuple[Turn, ...], turn: Turn) -> Callable[[], None]:
+        """Prepare the start of a run without tools."""
+        options, images = turn.options, self._takes_images(turn)
 
         def build() -> Runnable[dict[str, Any], str]:
             return chat_chain(self._models.chat_model(options.model, options.temperature))
@@ -220,22 +240,47 @@ class Chats:
         def ended(outcome: Outcome) -> None:
             self._ended(chat, turn, outcome)
 
-        inputs = chat_input(options.system, list(_messages(before)), turn.question, self._history_tokens)
-        self._runs.start(lambda: ChainAttempt(build, inputs), ended, run_id=turn.run_id)
-        self._outcomes[turn.run_id] = None
+        history = await told.messages(self.attached, before, images=images)
+        question = await told.question(self.attached, turn, images=images)
+        inputs = chat_input(options.system, history, question, self._history_tokens)
 
-    def _by_agent(self, chat: Chat, before: tuple[Turn, ...], turn: Turn) -> None:
-        """Go on from what the agent remembers of its last turn; what came after that is told to it as text."""
-        threads = self._threads.of(chat)
+        def start() -> None:
+            self._runs.start(lambda: ChainAttempt(build, inputs), ended, run_id=turn.run_id)
+            self._outcomes[turn.run_id] = None
+
+        return start
+
+    async def _by_agent(self, chat: Chat, before: tuple[Turn, ...], turn: Turn) -> Callable[[], None]:
+        """Prepare to go on from what the agent remembers of its last turn; what came after that is told to it as text.
+
+        So is all of it to a model that takes no images, where there are some.
+        """
+        images = self._takes_images(turn)
+        seen = any(each.is_image for former in before for each in former.attachments)
+        threads = self._threads.of(chat) if images or not seen else {}
         remembered = max((number for number, each in enumerate(before) if each.run_id in threads), default=-1)
         after = threads[before[remembered].run_id] if remembered >= 0 else None
 
         def ended(outcome: Outcome) -> None:
             self._ended(chat, turn, outcome, thread_id)
 
-        messages = [*_messages(before[remembered + 1 :]), HumanMessage(turn.question)]
-        thread_id = self._agents.go_on(messages, turn.options, ended, turn.run_id, after)
-        self._outcomes[turn.run_id] = None
+        messages: list[BaseMessage] = await told.messages(self.attached, before[remembered + 1 :], images=images)
+        messages.append(await told.question(self.attached, turn, images=images))
+        thread_id = ""
+
+        def start() -> None:
+            nonlocal thread_id
+            thread_id = self._agents.go_on(messages, turn.options, ended, turn.run_id, after)
+            self._outcomes[turn.run_id] = None
+
+        return start
+
+    def _takes_images(self, turn: Turn) -> bool:
+        """Tell whether the model may be shown images. Raises AttachmentRefused for a question that has some."""
+        takes = self._models.capabilities(turn.options.model).images is not False
+        if not takes and (image := next((each for each in turn.attachments if each.is_image), None)):
+            raise AttachmentRefused("images_not_taken", image.name)
+        return takes
 
     # What became of it
 
@@ -290,41 +335,6 @@ class Chats:
 async def _nothing(chat: Chat) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Remembered:
-    threads: dict[str, str]  # by run
-    size: int
-
-
-class _Threads:
-    """What the agent remembers in this process, of the conversations that were used here last."""
-
-    def __init__(self, agents: Agents) -> None:
-        self._agents = agents
-        self._recent: LRU[_Remembered] = LRU(CAPACITY, lambda each: each.size, left=self._forget)
-
-    def of(self, chat: Chat) -> dict[str, str]:
-        """Return the threads of a conversation by run."""
-        known = self._recent.get(chat.id)
-        return known.threads if known else {}
-
-    def keep(self, chat: Chat, turns: Iterable[Turn], newest: str | None = None) -> None:
-        """Keep the threads of these turns, and the newest one, which is of the last turn; the others are forgotten."""
-        runs = {turn.run_id for turn in turns}
-        known = self.of(chat)
-        kept = {run: thread for run, thread in known.items() if run in runs}
-        self._agents.forget([thread for run, thread in known.items() if run not in runs])
-        if newest:
-            kept[chat.turns[-1].run_id] = newest
-        if kept:
-            self._recent.put(chat.id, _Remembered(kept, chat.size), KEPT)
-        else:
-            self._recent.remove(chat.id)
-
-    def _forget(self, remembered: _Remembered) -> None:
-        self._agents.forget(remembered.threads.values())
-
-
 def _closed(chat: Chat, outcome: Outcome) -> Chat:
     """Write into the last turn what became of it."""
     *before, last = chat.turns
@@ -336,14 +346,3 @@ def _told(exchanges: Iterable[tuple[str, str]], options: Options) -> Iterator[Tu
     for question, answer in exchanges:
         outcome = Outcome("completed", None, None, answer, "", UNKNOWN, Timings(None, 0.0), 0)
         yield Turn(question, options, secrets.token_urlsafe(16), time.time(), outcome)
-
-
-def _messages(turns: tuple[Turn, ...]) -> Iterator[BaseMessage]:
-    """Make the messages that tell the model of former turns.
-
-    A question that got no text is left out, or roles would not alternate.
-    """
-    for turn in turns:
-        if turn.outcome and turn.outcome.text:
-            yield HumanMessage(turn.question)
-            yield AIMessage(turn.outcome.text)

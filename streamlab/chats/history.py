@@ -6,12 +6,12 @@ from dataclasses import replace
 from functools import partial
 
 from streamlab.browsers.tombstones import Tombstones
+from streamlab.chats.attached import UNDO_SECONDS
 from streamlab.chats.chat import CHATS, Chat, UnknownChat
 from streamlab.chats.chats import Chats
 from streamlab.hub.listing import Entry, shortened
 from streamlab.hub.shared import DocumentType, Shared
 
-UNDO_SECONDS = 300.0  # for which a deleted conversation can be brought back
 ENDING = 2.0  # seconds that a live answer is given to end when its conversation is deleted
 
 CONVERSATIONS = CHATS.name  # a kind is named after its documents
@@ -72,6 +72,7 @@ class History:
         entry = Entry(chat_id, title_of(chat), self._shared.now())
         await self._shared.listing.put(browser, _DELETED.name, entry, seconds=_DELETED.seconds)
         await self._tombstones.put(chat_id, chat.browser)
+        await self._chats.attached.set_aside(chat.attachments)
         await self._chats.documents.remove(chat_id)
         await self._shared.listing.remove(browser, CONVERSATIONS, chat_id)
         return chat
@@ -81,6 +82,7 @@ class History:
         known = await self._deleted.get(chat_id)
         if not known:
             return await self._chats.documents.get(chat_id) is not None
+        await self._chats.attached.bring_back(known.document.attachments)
         await self._chats.documents.add(chat_id, known.document)
         await self._tombstones.remove(chat_id)
         await self._list(chat_id)
@@ -119,10 +121,13 @@ class History:
 
 
 def title_of(chat: Chat) -> str:
-    return chat.title or shortened(chat.turns[0].question)
+    return chat.title or shortened(chat.turns[0].title)
 
 
 def text_of(chat: Chat) -> str:
     """Return the questions and answers, the newest first: of a very long conversation its end is found."""
     turns = sorted(chat.all_turns, key=lambda turn: turn.asked_at, reverse=True)
-    return "\n".join(f"{turn.question}\n{turn.outcome.text if turn.outcome else ''}" for turn in turns)
+    return "\n".join(
+        "\n".join((turn.question, *(each.name for each in turn.attachments), turn.outcome.text if turn.outcome else ""))
+        for turn in turns
+    )

@@ -138,7 +138,7 @@ def _text(request: ChatRequest, options: Options, language: Language, random: Ra
     if options.chunks:
         return synthetic(options.chunks * (options.size or 5), options.paragraph)
     questions = request.texts("user")
-    passage, from_notes = (told, False) if told else find_passage(questions, language)
+    passage, from_notes = (told, False) if told else _passage(request, questions, language)
     if request.response_format and request.response_format.get("type") != "text":
         return json.dumps(_structured(request.response_format, passage, language), ensure_ascii=False)
     if told:
@@ -149,6 +149,20 @@ def _text(request: ChatRequest, options: Options, language: Language, random: Ra
         return passage.body
     words, choose = phrases(language), itemgetter(0) if request.temperature == 0 else random.choice
     return f"{choose(words.openings)}\n\n{passage.body}\n\n{choose(words.closings)}"
+
+
+def _passage(request: ChatRequest, questions: Sequence[str], language: Language) -> tuple[Passage, bool]:
+    """Say what came with the question, and what the notes say of it if anything."""
+    if not request.attached:
+        return find_passage(questions, language)
+    words = phrases(language)
+    listed = "\n".join(
+        words.attached_text.format(**each._asdict()) if each.lines else words.attached_image.format(**each._asdict())
+        for each in request.attached
+    )
+    said = words.attached.format(files=listed)
+    passage, from_notes = find_passage(questions, language)
+    return Passage(passage.title, f"{said}\n\n{passage.body}" if from_notes else said), False
 
 
 def _structured(response_format: dict[str, Any], passage: Passage, language: Language) -> Any:

@@ -41,7 +41,7 @@ class Topic:
 @dataclass(frozen=True, slots=True)
 class Phrases:
     """`help` and `unknown` have a place for the list of `{topics}`, the latter also for the `{subject}` that is none of
-    them; `reasoning` has one for the `{question}`.
+    them; `reasoning` has one for the `{question}`. `attached` has one for the `{files}`, a line each.
     """
 
     greeting: str
@@ -49,6 +49,9 @@ class Phrases:
     help: str
     unknown: str
     reasoning: str
+    attached: str
+    attached_text: str
+    attached_image: str
     openings: list[str]
     closings: list[str]
 

@@ -4,6 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from streamlab.demo_model.attached import Attached, attached_to, without_files
 from streamlab.demo_model.errors import ApiError, describe
 
 
@@ -28,6 +29,11 @@ class Message(BaseModel):
         if isinstance(self.content, list):
             return "".join(str(block["text"]) for block in self.content if block.get("type") == "text")
         return self.content or ""
+
+    @property
+    def attached(self) -> list[Attached]:
+        """Return what goes with it: images, and the texts that stand in it under their names."""
+        return attached_to(self.content if isinstance(self.content, list) else [], self.text)
 
 
 class StreamOptions(BaseModel):
@@ -126,9 +132,15 @@ class ChatRequest(BaseModel):
     def must_call(self) -> bool:
         return self.tool_choice == "required" or isinstance(self.tool_choice, NamedTool)
 
+    @property
+    def attached(self) -> list[Attached]:
+        """Return what goes with the last question."""
+        last = self.messages[-1]
+        return last.attached if last.role == "user" else []
+
     def texts(self, *roles: str) -> list[str]:
-        """Return what the messages of these roles say, oldest first."""
-        return [message.text for message in self.messages if message.role in roles]
+        """Return what the messages of these roles say, oldest first, without the files that stand in them."""
+        return [without_files(message.text) for message in self.messages if message.role in roles]
 
 
 def read_request(body: bytes) -> ChatRequest:

@@ -29,9 +29,9 @@ class Options:
         object.__setattr__(self, "system", self.system[:SYSTEM_CHARACTERS])
 
 
-def check_question(question: str) -> None:
-    """Raise InvalidQuestion for a question that is empty or too long."""
-    if not question.strip():
+def check_question(question: str, *, alone: bool = True) -> None:
+    """Raise InvalidQuestion for a question that is too long, or empty where nothing else goes with it."""
+    if alone and not question.strip():
         raise InvalidQuestion("empty", 0)
     if len(question) > QUESTION_CHARACTERS:
         raise InvalidQuestion("too_long", len(question))

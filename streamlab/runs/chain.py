@@ -14,6 +14,7 @@ from langchain_core.messages import (
     AIMessage,
     AIMessageChunk,
     BaseMessage,
+    HumanMessage,
     InvalidToolCall,
     SystemMessage,
     trim_messages,
@@ -23,44 +24,51 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, GenerationChunk, LLMResult
 from langchain_core.runnables import Runnable
 
+from streamlab.attachments.content import message_tokens, typed_tokens
 from streamlab.events.event import StreamEvent, TextDelta, Thinking, ToolCall, Usage
 from streamlab.models.connections import Connections
 from streamlab.models.message_chunks import reasoning_text
-from streamlab.models.prompt import PROMPT
+from streamlab.models.prompt import CHAT_PROMPT
 from streamlab.models.usage import estimated_usage, reported_usage
 from streamlab.runs.pump import Pump
-from streamlab.text.tokens import estimate_tokens
 
 Clock = Callable[[], float]
 
 Inputs = dict[str, Any] | list[BaseMessage]
-"""What a chain takes: what PROMPT does, or all messages."""
+"""What a chain takes: what CHAT_PROMPT does, or all messages."""
 
+MESSAGE_TOKENS = 4  # what a message costs besides what is in it
 LONGEST_DELTA = 32 * 1024  # characters; what one event may hold is counted in bytes
 
 
 def chat_chain(model: BaseChatModel) -> Runnable[dict[str, Any], str]:
     """Make the chain that takes `chat_input(...)` and gives the answer's text."""
-    return PROMPT | model | StrOutputParser()
+    return CHAT_PROMPT | model | StrOutputParser()
 
 
-def chat_input(system: str, history: Sequence[BaseMessage], question: str, history_tokens: int) -> dict[str, Any]:
+def chat_input(
+    system: str, history: Sequence[BaseMessage], question: str | HumanMessage, history_tokens: int
+) -> dict[str, Any]:
     """Prepare what `chat_chain` takes: the newest exchanges that fit into `history_tokens`, and the whole question."""
     return {
         "system": [SystemMessage(system)] if system.strip() else [],
         "history": newest(history, history_tokens),
-        "question": question,
+        "question": [question if isinstance(question, HumanMessage) else HumanMessage(question)],
     }
 
 
 def newest(messages: Sequence[BaseMessage], tokens: int) -> list[BaseMessage]:
-    """Keep the last exchanges that fit; each is whole, from its question on."""
-    return trim_messages(messages, max_tokens=tokens, token_counter=count_tokens, strategy="last", start_on="human")
+    """Keep the last exchanges that fit; each is whole, from its question on, with the files that go with it."""
+
+    def count(messages: Sequence[BaseMessage]) -> int:
+        return sum(typed_tokens(message) + MESSAGE_TOKENS for message in messages)
+
+    return trim_messages(messages, max_tokens=tokens, token_counter=count, strategy="last", start_on="human")
 
 
 def count_tokens(messages: Sequence[BaseMessage]) -> int:
-    """Estimate the tokens without tables; 4 for what a message costs besides its text."""
-    return sum(estimate_tokens(message.text) + 4 for message in messages)
+    """Estimate the tokens without tables."""
+    return sum(message_tokens(message) + MESSAGE_TOKENS for message in messages)
 
 
 class ChainAttempt:
@@ -80,7 +88,7 @@ class ChainAttempt:
         """As the server reported it, otherwise estimated from what was sent and has arrived."""
         if self._observer.usage:
             return self._observer.usage
-        sent = PROMPT.invoke(self._inputs).to_messages() if isinstance(self._inputs, dict) else self._inputs
+        sent = CHAT_PROMPT.invoke(self._inputs).to_messages() if isinstance(self._inputs, dict) else self._inputs
         return estimated_usage(count_tokens(sent), "".join(self._text), "".join(self._thoughts))
 
     @property
