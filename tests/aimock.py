@@ -42,15 +42,15 @@ class Aimock:
             httpx2.delete(f"{self.url}/__aimock/chaos", trust_env=False).raise_for_status()
 
 
-def settings_of(server: Aimock) -> Settings:
-    """Make the settings under which every provider is the stand-in."""
+def settings_of(url: str) -> Settings:
+    """Make the settings under which every provider is at this address."""
     return Settings.model_validate(
         {
             **dict.fromkeys(("openai_api_key", "anthropic_api_key", "google_api_key", "azure_openai_api_key"), "k" * 9),
-            **dict.fromkeys(("anthropic_base_url", "azure_openai_endpoint"), server.url),
-            "google_gemini_base_url": f"{server.url}/v1beta",
-            "openai_base_url": f"{server.url}/v1",
-            "lab_endpoints": (NamedEndpoint(name="named", address=f"{server.url}/v1"),),
+            **dict.fromkeys(("anthropic_base_url", "azure_openai_endpoint"), url),
+            "google_gemini_base_url": f"{url}/v1beta",
+            "openai_base_url": f"{url}/v1",
+            "lab_endpoints": (NamedEndpoint(name="named", address=f"{url}/v1"),),
         }
     )
 

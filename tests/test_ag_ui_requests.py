@@ -175,7 +175,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "no id": (sent({"role": "user", "content": "Hi"}), "messages.0.id"),
     "a number for a text": (sent(USER | {"content": 5}), "messages.0.content"),
     "an unknown part": (sent(USER | {"content": [{"type": "sec", "text": "x"}]}), "messages.0.content"),
-    "an image": (sent(USER | {"content": [IMAGE]}), "image"),
+    "an image": (sent(USER | {"content": [IMAGE]}), "messages.0.content: Files must come as data"),
     "an image from a tool": (sent(USER, CALLING, RESULT | {"content": [IMAGE]}), "messages.2.content"),
     "an answer at last": (sent(USER, {"id": "a", "role": "assistant", "content": "Hi"}), "messages"),
     "instructions alone": (sent({"id": "s", "role": "system", "content": "Hi"}), "messages"),

@@ -184,10 +184,13 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "a call of a tool without a name": (chat(said(called(toolName=""))), "messages.0.parts.0 must name its tool"),
     "a deep value": (deep(200), "messages.0.parts.0.input must be nested in at most 100 levels."),
     "a value without end": (b"[" * 100_000, "The request could not be read."),
-    "a picture": (chat(said({"type": "file", "mediaType": "image/png", "url": "u"})), "The models here take no files"),
-    "a file of before": (
-        chat(said({"type": "reasoning-file"}, role="assistant"), said(text("q"))),
-        "The models here take no files",
+    "a picture": (
+        chat(said({"type": "file", "mediaType": "image/png", "url": "https://example.com/a.png"})),
+        "fetches nothing from elsewhere",
+    ),
+    "no picture": (
+        chat(said({"type": "file", "mediaType": "image/png", "url": "data:image/png;base64,eHg="})),
+        "an attachment is no image that can be read",
     ),
     "no question": (chat(said(text(" \n"))), "The question is empty."),
     "a question of data": (chat(said({"type": "data-x"})), "The question is empty."),
@@ -236,8 +239,8 @@ async def test_other_addresses(lab: Served, method: str, path: str, status: int)
 
 async def test_long_histories(lab: Served) -> None:
     """Up to the bound of a body, which is told."""
-    for size, status in ((BODY - 2_000, 200), (BODY + 1, 413)):
-        sent = chat(said(text("x" * size), role="assistant"), said(text("q")), model=demo_model(text=TEXT))
+    for size, status in ((BODY - 2_000, 200), (BODY + 2, 413)):
+        sent = chat(said(text("x " * (size // 2)), role="assistant"), said(text("q")), model=demo_model(text=TEXT))
         answer = await lab.client.post("/ai-sdk/chat", json=sent)
         assert answer.status_code == status
     check_sentence(answer)

@@ -37,7 +37,7 @@ def seen(server: Aimock) -> list[Observation]:
     plan = plan_of(
         models=(SOON, LATE, GOOGLE), prompt="Write slowly.", ways=("stream",), pairs=6, prompt_lengths=(100, 1_000)
     )
-    with closing(measure(plan, settings_of(server), "http://127.0.0.1:9/v1")) as calls:
+    with closing(measure(plan, settings_of(server.url), "http://127.0.0.1:9/v1")) as calls:
         seen = list(calls)
     assert [(one.pair, one.model, one.prompt_length, one.repeated) for one in seen] == [
         (call.pair, call.model, call.prompt_length, call.repeated) for call in order(plan)
@@ -71,7 +71,7 @@ def test_one_starts_sooner_and_the_others_write_faster(seen: list[Observation]) 
 @pytest.mark.anyio
 async def test_prompts_of_several_providers_are_compared(server: Aimock, make_lab: MakeLab) -> None:
     """Each variant is answered by its own; the sentence is about the one that is soonest whole."""
-    with closing(Models(settings_of(server), "http://127.0.0.1:9/v1")) as models:
+    with closing(Models(settings_of(server.url), "http://127.0.0.1:9/v1")) as models:
         lab = make_lab(models)
         comparisons = Comparisons(lab.runs, lab.models, lab.hub)
         topics = tuple(f"slowly {number}" for number in range(6))

@@ -1,17 +1,24 @@
 """All providers' own clients against one server of others that speaks their protocols: only the names differ."""
 
+import base64
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from importlib.util import find_spec
 
 import pytest
 
+from streamlab.attachments.content import question_message
+from streamlab.attachments.files import File
 from streamlab.events.event import FinalAnswer, TextDelta, Thinking, ToolCall, ToolResult
 from streamlab.models.catalog import Models, classify
+from streamlab.models.options import DEFAULT_TEMPERATURE
+from streamlab.runs.chain import ChainAttempt, chat_chain, chat_input
 from tests.aimock import Aimock, aimock, settings_of
-from tests.conftest import MakeLab
+from tests.conftest import MakeLab, http, raw_endpoint
 from tests.events import end
 from tests.javascript import needs_node
+from tests.pictures_made import picture
 from tests.spoken import agent, attempt_at, chain, events, next_thread
 
 pytestmark = needs_node
@@ -37,7 +44,7 @@ def server() -> Iterator[Aimock]:
 
 @pytest.fixture(scope="module")
 def everybody(server: Aimock) -> Iterator[Models]:
-    with closing(Models(settings_of(server), "http://127.0.0.1:9/v1")) as models:
+    with closing(Models(settings_of(server.url), "http://127.0.0.1:9/v1")) as models:
         yield models
 
 
@@ -48,6 +55,24 @@ async def test_a_run_is_the_same_run(everybody: Models, make_lab: MakeLab, model
     log = await make_lab(everybody).run(model, "hello")
     assert end(log).status == "completed"
     assert [each.content for each in log if isinstance(each, FinalAnswer)] == ["Hello from the stand-in, ともだち。"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("model", MODELS)
+async def test_an_image_is_sent_to_each_provider_in_its_own_form(model: str) -> None:
+    """Read off the wire: the stand-in's journal leaves images out of Anthropic's and Google's requests."""
+    files = [File("red.png", "image/png", picture()), File("plan.txt", "text/plain", b"9:00")]
+    inputs = chat_input("", [], question_message("What is it?", files), 1_000)
+    with raw_endpoint(http(b"{}", "404 Not Found", "application/json")) as server:
+        with closing(Models(settings_of(server.base_url.removesuffix("/v1")), "http://127.0.0.1:9/v1")) as models:
+            client = models.chat_model(model, DEFAULT_TEMPERATURE)
+            with pytest.raises(Exception, match=r"404|NOT_FOUND|\{\}"):
+                await events(ChainAttempt(lambda: chat_chain(client), inputs))
+        written = json.dumps(server.requests[-1])
+    forms = {"anthropic": '"media_type": "image/png"', "google_genai": '"inlineData": {"data": '}
+    assert forms.get(model.partition(":")[0], "data:image/png;base64,") in written
+    assert base64.b64encode(picture()).decode() in written
+    assert "plan.txt:" in written
 
 
 @pytest.mark.anyio

@@ -53,12 +53,15 @@ class File:
         return self.data.decode("utf-8")
 
 
-def read_files(sent: Sequence[File]) -> tuple[File, ...]:
-    """Read the files that are to go with one question. Raises AttachmentRefused. May block for seconds."""
+def read_files(sent: Sequence[File], *, at_once: bool = False) -> tuple[File, ...]:
+    """Read the files that are to go with one question. Raises AttachmentRefused.
+
+    May block for seconds where a text is not in UTF-8, unless it is to be done `at_once`: then such a text is refused.
+    """
     if len(sent) > FILES:
         raise AttachmentRefused("too_many")
     check_size(sent)
-    read = tuple(map(_read, sent))
+    read = tuple(_read(each, at_once) for each in sent)
     check_size(read)  # a text may have been written in half as many bytes
     return read
 
@@ -78,7 +81,7 @@ def file_name(name: str) -> str:
     return line or "file"
 
 
-def _read(sent: File) -> File:
+def _read(sent: File, at_once: bool) -> File:
     name, declared = file_name(sent.name), sent.media_type.partition(";")[0].strip().lower()
     if not sent.data:
         raise AttachmentRefused("empty", name)
@@ -90,17 +93,19 @@ def _read(sent: File) -> File:
         return File(name, image.media_type, images.bare(sent.data, image))
     if declared in images.MEDIA_TYPES or name.lower().endswith(_IMAGE_ENDINGS):
         raise AttachmentRefused("no_image", name)
-    text = _text(sent.data, name)
+    text = _text(sent.data, name, at_once)
     guessed = mimetypes.guess_type(name)[0] or ""
     media_type = next((each for each in (declared, guessed) if _TEXT_TYPES.match(each)), "text/plain")
     return File(name, media_type, text.encode("utf-8", "replace"))
 
 
-def _text(data: bytes, name: str) -> str:
+def _text(data: bytes, name: str, at_once: bool) -> str:
     """Decode a text by whichever encoding it is in; what is not in UTF-8 is looked at apart, for that may take long."""
     if data.startswith(_DOCUMENTS):
         raise AttachmentRefused("wrong_type", name)
     text = _as_utf_8(data)
+    if text is None and at_once:
+        raise AttachmentRefused("wrong_type", name)
     if text is None:
         try:
             text = read_apart(decode, data).text

@@ -92,3 +92,13 @@ def read_only() -> Refusal:
 
 def internal() -> Refusal:
     return Refusal(500, "internal", "The server failed.", "Its log has the rest.")
+
+
+def in_progress() -> Refusal:
+    return Refusal(
+        503,  # and not 409, which clients take for final: this one passes
+        "idempotencyin_progress",
+        "The first request with this Idempotency-Key is still being dealt with.",
+        "Ask again in a moment.",
+        retry_after=1,
+    )

@@ -156,10 +156,15 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    large = f"The body is larger than {limits.BODY:,} bytes, or than {limits.WITH_FILES:,} with files."
     code, message, hint = {
         404: ("not_found", "There is nothing at this address.", _see(request, "what there is, and how to ask")),
         405: ("method_not_allowed", "This address takes another method.", _see(request, "which")),
-        413: ("too_large", f"The body is larger than {limits.BODY:,} bytes.", "Send less."),
+        413: (
+            "too_large",
+            large,
+            "Send less.",
+        ),
     }.get(error.status_code, ("bad_request", "The request could not be read.", _see(request, "what may be sent")))
     response = _answer(request, Refusal(error.status_code, code, message, hint))
     response.headers.update(error.headers or {})

@@ -9,8 +9,9 @@ from functools import partial
 from streamlab.gateway.errors import Refusal
 from streamlab.hub.shared import Membership, Shared
 
-BODY = 1024 * 1024  # bytes of a request's body
-BODIES = 32 * BODY  # of all bodies that are being read
+BODY = 1024 * 1024  # bytes of a request's body, besides files in it
+WITH_FILES = 8 * BODY  # with them, in base64
+BODIES = 64 * BODY  # of all bodies that are being read
 MINUTE = 60.0
 LEASE = 30.0  # seconds after which the live runs of a process that died are counted no more
 LIVE_RETRY = 5  # seconds after which a caller with too many live runs may ask again

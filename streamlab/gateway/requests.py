@@ -1,6 +1,7 @@
 """Requests: what one says of its caller, as plain values, and how much of it is read."""
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -13,6 +14,8 @@ from streamlab.gateway import limits
 from streamlab.gateway.access import Caller, forwards
 from streamlab.gateway.errors import Refusal
 from streamlab.gateway.gateway import Gateway
+
+_FILE = re.compile(rb"[A-Za-z0-9+/=\\]{4096,}")  # in base64, in which some encoders write slashes after backslashes
 
 
 def caller_of(connection: HTTPConnection) -> Caller:
@@ -47,16 +50,22 @@ def gateway_of(connection: HTTPConnection) -> Gateway:
 
 
 class LimitedRequest(Request):
-    """A request whose body is read up to `limits.BODY` bytes, whatever it says of its length."""
+    """A request whose body is read up to `limits.WITH_FILES` bytes, whatever it says of its length.
+
+    What is not a file in base64 may have `limits.BODY` of them: what reads it takes the longer, the more parts it has.
+    """
 
     async def body(self) -> bytes:
         if not hasattr(self, "_body"):
-            if (told := self.headers.get("content-length", "")).isdecimal() and int(told) > limits.BODY:
+            if (told := self.headers.get("content-length", "")).isdecimal() and int(told) > limits.WITH_FILES:
                 raise HTTPException(413)
             try:
-                self._body = await self._read()
+                body = await self._read()
             except TimeoutError:
                 raise HTTPException(408) from None
+            if len(body) > limits.BODY < _beside_files(body):
+                raise HTTPException(413)
+            self._body = body
         return self._body
 
     async def _read(self) -> bytes:
@@ -66,10 +75,15 @@ class LimitedRequest(Request):
             with gateway_of(self).bodies.reading(lambda: patience.reschedule(now())) as grow:
                 async for piece in self.stream():
                     body += piece
-                    if len(body) > limits.BODY:
+                    if len(body) > limits.WITH_FILES:
                         raise HTTPException(413)
                     grow(len(piece))
         return bytes(body)
+
+
+def _beside_files(body: bytes) -> int:
+    """Count the bytes that are in no file."""
+    return len(body) - sum(len(found[0]) for found in _FILE.finditer(body))
 
 
 class LimitedRoute(APIRoute):

@@ -12,14 +12,18 @@ from functools import partial
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
+import anyio.to_thread
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
+from streamlab.attachments.content import has_images
+from streamlab.attachments.files import FILES, AttachmentRefused
 from streamlab.chats.chat import Busy, Chat, UnknownChat
 from streamlab.completions.prompt import Prompt
 from streamlab.demo_model import is_demo
 from streamlab.engine import Engine
 from streamlab.gateway.access import Access, Grant
-from streamlab.gateway.errors import Refusal, access_code_needed, models_unknown, unavailable
+from streamlab.gateway.attachments import SentFile, files_sent, no_images, refusal
+from streamlab.gateway.errors import Refusal, access_code_needed, in_progress, models_unknown, unavailable
 from streamlab.gateway.limits import Limits
 from streamlab.hub import HubFull, HubUnreachable
 from streamlab.hub.shared import DocumentType
@@ -34,7 +38,6 @@ CLAIM_SECONDS = 30.0  # after which a key is free again whose request never came
 WAIT = 2.0  # seconds that a repeated request waits for what becomes of the first one
 POLL = 0.05  # seconds between two looks at that
 CAPACITY_RETRY = 5  # seconds
-PROGRESS_RETRY = 1  # seconds
 
 Text = Annotated[str, Field(max_length=QUESTION_CHARACTERS)]
 
@@ -81,6 +84,8 @@ class ChatRequest(BaseModel):
     conversation: str | None = Field(
         None, max_length=100, description="go on in this conversation, whose id an earlier answer gave"
     )
+
+    attachments: list[SentFile] = Field([], max_length=FILES, description="images and texts that go with the question")
 
     @model_validator(mode="after")
     def _one_question(self) -> Self:
@@ -209,7 +214,7 @@ class Submissions:
             if former := await self._recall(place, claim):
                 return replace(former, repeated=True)
             if time.monotonic() > until:
-                raise _in_progress()
+                raise in_progress()
             await asyncio.sleep(POLL)
         try:
             started = await self._start(asked, grant, names)
@@ -252,6 +257,8 @@ class Submissions:
             return await self._converse(asked, grant, names)
         except InvalidQuestion as error:
             raise Refusal(422, "invalid_request", _said(error), "Send a question.") from None
+        except AttachmentRefused as refused:
+            raise refusal(refused) from None
         except UnknownChat:
             hint = "Leave conversation out to begin a new one; one is kept for some time after its last use."
             raise Refusal(404, "unknown_conversation", "There is no conversation of this id.", hint) from None
@@ -271,7 +278,10 @@ class Submissions:
         """Go on in a conversation that is kept here, or begin one."""
         chat = await self._conversation(asked.conversation, grant)
         options = await self._options(asked, chat, names, grant)
-        chat = await self._engine.chats.ask(asked.conversation, asked.question, options, asked.told, owner=grant.name)
+        files = await anyio.to_thread.run_sync(files_sent, asked.attachments) if asked.attachments else ()
+        chat = await self._engine.chats.ask(
+            asked.conversation, asked.question, options, asked.told, owner=grant.name, files=files
+        )
         return Started(chat.turns[-1].run_id, chat.id, options.model, caller=grant.name, owner=chat.owner)
 
     async def _complete(self, prompt: Prompt, grant: Grant, names: tuple[str, ...]) -> Started:
@@ -279,6 +289,8 @@ class Submissions:
         if problem := prompt.problem:
             raise Refusal(422, "invalid_request", problem)
         model = await self._model(prompt.model, names, grant, tools=prompt.agent or bool(prompt.tools))
+        if has_images(prompt.messages) and self._engine.models.capabilities(model).images is False:
+            raise no_images()
         run_id = await self._engine.completions.start(prompt, model)
         return Started(run_id, "", model, caller=grant.name, owner=grant.name)
 
@@ -320,16 +332,6 @@ class Submissions:
         models = self._engine.models
         asked = models.provider(named).name if named else None
         return next((each for each in await models.unlisted() if asked in (None, each.provider)), None)
-
-
-def _in_progress() -> Refusal:
-    return Refusal(
-        503,  # and not 409, which clients take for final: this one passes
-        "idempotency_in_progress",
-        "The first request with this Idempotency-Key is still being dealt with.",
-        "Ask again in a moment.",
-        retry_after=PROGRESS_RETRY,
-    )
 
 
 def _said(error: InvalidQuestion) -> str:

@@ -7,7 +7,10 @@ from typing import Annotated, Any, NoReturn
 from ag_ui.core import (
     AssistantMessage,
     ContentPart,
+    DataSource,
     DeveloperMessage,
+    DocumentPart,
+    ImagePart,
     Message,
     RunAgentInput,
     SystemMessage,
@@ -23,6 +26,7 @@ from langchain_core.messages import ToolMessage as Result
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from streamlab.completions.prompt import MESSAGES, TOOLS, Prompt
+from streamlab.gateway.attachments import content_of, file_at, part_of
 from streamlab.gateway.errors import Refusal
 from streamlab.gateway.functions import Function, check_names
 from streamlab.gateway.mistakes import mistakes, sentence_of
@@ -142,7 +146,7 @@ class Asked:
                 yield Instructions(context)
             context = ""
             if isinstance(message, UserMessage):
-                yield HumanMessage(_text(message.content, number))
+                yield HumanMessage(_shown(message.content, number))
             elif isinstance(message, AssistantMessage) and (message.content or message.tool_calls):
                 yield _answer(message)
                 yield from (
@@ -168,10 +172,27 @@ def _text(content: str | list[ContentPart], number: int) -> str:
         return content
     for part in content:
         if not isinstance(part, TextPart):
-            raise _invalid(
-                f"messages.{number}.content", f"No model here takes parts of the type {part.type}, only text."
-            )
+            raise _invalid(f"messages.{number}.content", f"No model here takes parts of the type {part.type}.")
     return "\n".join(part.text for part in content if isinstance(part, TextPart))
+
+
+def _shown(content: str | list[ContentPart], number: int) -> str | list[str | dict[str, Any]]:
+    """Read a content, which may show images and bring texts along."""
+    return content if isinstance(content, str) else content_of([_part(part, number) for part in content])
+
+
+def _part(part: ContentPart, number: int) -> str | dict[str, Any]:
+    if not isinstance(part, ImagePart | DocumentPart):
+        return _text([part], number)
+    place, source = f"messages.{number}.content", part.source
+    if not isinstance(source, DataSource):
+        raise _invalid(place, "Files must come as data, for this server fetches nothing from elsewhere.")
+    named = part.metadata if isinstance(part.metadata, Mapping) else {}
+    name = named.get("filename")
+    try:
+        return part_of(file_at(f"data:{source.mime_type};base64,{source.value}", name if isinstance(name, str) else ""))
+    except ValueError as error:
+        raise _invalid(place, f"{str(error)[0].upper()}{str(error)[1:]}.") from None
 
 
 def _answer(message: AssistantMessage) -> AIMessage:

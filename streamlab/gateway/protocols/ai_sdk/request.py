@@ -10,12 +10,13 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_val
 from pydantic.alias_generators import to_camel
 
 from streamlab.completions.prompt import MESSAGES, Prompt
+from streamlab.gateway.attachments import content_of, file_at, part_of
 from streamlab.gateway.errors import Refusal
 from streamlab.gateway.mistakes import check_depth, invalid
 from streamlab.text.surrogates import whole
 
 GAVE = {"output-available": "success", "output-error": "error"}
-IGNORED = ("reasoning", "source-url", "source-document", "custom")
+IGNORED = ("reasoning", "reasoning-file", "source-url", "source-document", "custom")
 """Parts that are for the reader and not for the model. So is an app's own data."""
 
 
@@ -80,7 +81,26 @@ class OtherPart(_Part):
 
 
 class FilePart(_Part):
-    """A file, which no model here takes."""
+    """A file, which the address itself holds."""
+
+    url: str
+    media_type: str = ""
+    filename: str | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _held(cls, url: str) -> str:
+        if not url.startswith("data:"):
+            raise ValueError("must be a data: URL in base64, for this server fetches nothing from elsewhere")
+        return url
+
+    @property
+    def told(self) -> str | dict[str, Any]:
+        """Return it as a part of a message. Raises Refusal."""
+        try:
+            return part_of(file_at(self.url, self.filename or "", self.media_type))
+        except ValueError as error:
+            raise _invalid(f"A file of the messages: {error}.") from None
 
 
 def _kind(part: Any) -> str | None:
@@ -93,7 +113,7 @@ def _kind(part: Any) -> str | None:
             return "step"
         case "data-retry":
             return "retry"
-        case "file" | "reasoning-file":
+        case "file":
             return "file"
         case str() if name == "dynamic-tool" or name.startswith("tool-"):
             return "tool"
@@ -126,6 +146,16 @@ class UIMessage(_Sent):
     def text(self) -> str:
         return "\n\n".join(part.text for part in self.parts if isinstance(part, TextPart) and part.text)
 
+    @property
+    def shown(self) -> str | list[str | dict[str, Any]]:
+        """The text with the files, as LangChain has it, "" for nothing. Raises Refusal."""
+        parts = [
+            part.text if isinstance(part, TextPart) else part.told
+            for part in self.parts
+            if isinstance(part, FilePart) or (isinstance(part, TextPart) and part.text)
+        ]
+        return content_of(parts, "\n\n")
+
 
 class SentChat(_Sent):
     """What `useChat` sends, with what the page put into its body. What else is there is for other servers."""
@@ -154,11 +184,9 @@ class SentChat(_Sent):
     def prompt(self) -> Prompt:
         """Tell the model what was said. Raises Refusal where there is no question to answer."""
         messages = self._to_answer
-        if any(isinstance(part, FilePart) for message in messages for part in message.parts):
-            raise _invalid("The models here take no files, only text.")
         if messages[-1].role != "user":
             raise _invalid("The last message must be the user's: send one, or have the answer written anew.")
-        if not messages[-1].text.strip():
+        if not messages[-1].text.strip() and not any(isinstance(part, FilePart) for part in messages[-1].parts):
             raise _invalid("The question is empty.")
         agent = bool(self.agent)
         instructions = [SystemMessage(self.system)] if self.system else []
@@ -192,7 +220,8 @@ def _told(message: UIMessage, agent: bool) -> Sequence[BaseMessage]:
         case "system":
             return [SystemMessage(message.text)] if message.text else []
         case "user":
-            return [HumanMessage(message.text)] if message.text else []
+            shown = message.shown
+            return [HumanMessage(shown)] if shown else []
         case "assistant":
             steps = [step for step in _steps(message.parts) if not step.empty]
             return list(_as_calls(steps)) if agent else _as_text(steps)

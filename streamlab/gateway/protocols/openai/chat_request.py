@@ -26,7 +26,7 @@ from streamlab.gateway.protocols.openai.fields import (
     Verbosity,
     chosen,
 )
-from streamlab.gateway.protocols.openai.messages import CalledFunction, Content, Sent, call, check_messages, joined
+from streamlab.gateway.protocols.openai.messages import CalledFunction, Sent, UserContent, call, check_messages, joined
 
 GIVEN_ON = (
     "max_tokens",
@@ -89,7 +89,7 @@ class Call(Sent):
 
 class Message(Sent):
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: Content | None = None
+    content: UserContent | None = None
     tool_calls: list[Call] | None = None
     tool_call_id: str | None = None
     function_call: Annotated[None, refused_unless("send tool_calls instead")] = None
@@ -99,6 +99,8 @@ class Message(Sent):
     def _says_something(self) -> Self:
         if self.content is None and self.role != "assistant":
             raise ValueError(f"a message of the role {self.role} must have a content")
+        if self.role != "user" and isinstance(self.content, list):
+            raise ValueError("only a message of the user may show an image")
         return self
 
     @property

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolMessage
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
+from streamlab.gateway.attachments import content_of, file_at, part_of
 from streamlab.gateway.mistakes import Place, invalid, mistakes, unsupported
 from streamlab.gateway.protocols.openai.errors import FieldRefusal
 from streamlab.text.surrogates import whole
@@ -28,23 +29,51 @@ class Sent(BaseModel):
 
 
 R = TypeVar("R", bound=BaseModel)
+Shown = str | list[str | dict[str, Any]]
+"""The content of a message, as LangChain has it."""
 
 
 def _text_of(content: object) -> str:
     """Read a content, which may be a list of parts, as one text."""
+    shown = _shown_in(content)
+    if not isinstance(shown, str):
+        raise invalid("must be text: only a message of the user may show an image")
+    return shown
+
+
+def _shown_in(content: object) -> Shown:
+    """Read a content, which may be a list of parts, as one text, or as blocks where it shows an image."""
     if isinstance(content, str):
         return content
     if not isinstance(content, list):
         raise invalid("must be a string or a list of parts")
-    return "\n".join(map(_part_text, content))
+    return content_of([_part(part) for part in content])
 
 
-def _part_text(part: object) -> str:
+def _part(part: object) -> str | dict[str, Any]:
     if not isinstance(part, Mapping) or not isinstance(kind := part.get("type"), str):
         raise invalid("must have parts that are objects with a type")
+    try:
+        match kind:
+            case "image_url":
+                image = part.get("image_url")
+                return part_of(file_at(image.get("url") if isinstance(image, Mapping) else image))
+            case "input_image":
+                return part_of(file_at(part.get("image_url")))
+            case "file" | "input_file":
+                file = part.get("file") if kind == "file" else part
+                given = file if isinstance(file, Mapping) else {}
+                name = given.get("filename")
+                return part_of(file_at(given.get("file_data"), name if isinstance(name, str) else ""))
+    except ValueError as error:
+        raise invalid(str(error)) from None
+    return _part_text(part, kind)
+
+
+def _part_text(part: Mapping[Any, Any], kind: str) -> str:
     text = part.get("refusal" if kind == "refusal" else "text")
     if kind not in (*TEXT_PARTS, "refusal"):
-        raise unsupported(f"no model here takes parts of the type {kind[:40]}, only text")
+        raise unsupported(f"no model here takes parts of the type {kind[:40]}, only text, images and files")
     if not isinstance(text, str):
         raise invalid(f"must have a text in each part of the type {kind}")
     return text
@@ -52,6 +81,21 @@ def _part_text(part: object) -> str:
 
 Content = Annotated[str, BeforeValidator(_text_of)]
 """A text, or parts that are texts."""
+UserContent = Annotated[Shown, BeforeValidator(_shown_in)]
+"""The same, and images."""
+
+
+def parts_told(content: Shown) -> list[dict[str, Any]]:
+    """Tell a content again, in parts as responses have them."""
+    blocks: Shown = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    return [_part_told(block) for block in blocks if isinstance(block, dict)]
+
+
+def _part_told(block: dict[str, Any]) -> dict[str, Any]:
+    if block["type"] == "text":
+        return {"type": "input_text", "text": block["text"]}
+    url = f"data:{block['mime_type']};base64,{block['base64']}"
+    return {"type": "input_image", "image_url": url, "detail": "auto"}
 
 
 class CalledFunction(Sent):

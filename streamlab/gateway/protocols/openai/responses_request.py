@@ -3,10 +3,10 @@
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from streamlab.completions.prompt import MESSAGES, TOOLS, Prompt
 from streamlab.gateway.functions import Function, FunctionName, Schema, check_names
@@ -32,7 +32,16 @@ from streamlab.gateway.protocols.openai.fields import (
     Verbosity,
     chosen,
 )
-from streamlab.gateway.protocols.openai.messages import CalledFunction, Content, Sent, call, check_messages, joined
+from streamlab.gateway.protocols.openai.messages import (
+    CalledFunction,
+    Content,
+    Sent,
+    UserContent,
+    call,
+    check_messages,
+    joined,
+    parts_told,
+)
 from streamlab.models.options import DEFAULT_TEMPERATURE
 
 LOGPROBS = "message.output_text.logprobs"
@@ -48,7 +57,13 @@ FIELDS = {
 class InputMessage(Sent):
     type: Literal["message"] = "message"
     role: Literal["system", "developer", "user", "assistant"]
-    content: Content
+    content: UserContent
+
+    @model_validator(mode="after")
+    def _shown_by_the_user(self) -> Self:
+        if self.role != "user" and isinstance(self.content, list):
+            raise ValueError("only a message of the user may show an image")
+        return self
 
     @property
     def read(self) -> Iterator[BaseMessage]:
@@ -62,10 +77,10 @@ class InputMessage(Sent):
 
     @property
     def told(self) -> dict[str, Any]:
-        part: dict[str, Any] = {"type": "input_text", "text": self.content}
+        parts = parts_told(self.content)
         if self.role == "assistant":
-            part = {"type": "output_text", "text": self.content, "annotations": []}
-        return {"type": "message", "role": self.role, "content": [part]}
+            parts = [{"type": "output_text", "text": self.content, "annotations": []}]
+        return {"type": "message", "role": self.role, "content": parts}
 
 
 class InputCall(CalledFunction):
