@@ -6,15 +6,15 @@ from urllib.parse import unquote, urlsplit
 import streamlit as st
 
 from components.middleware.deep_addresses import ADDRESS
-from components.page import conversations, providers, seat, settings, sidebar, storage
-from components.page.address import CHAT
+from components.page import conversations, desk, providers, seat, settings, sidebar, storage
+from components.page.address import CHAT, TEACH, VIEW
 from components.page.composition import keep_composition
 from components.page.connection import tell_of_connection
 from components.page.folder import folder
 from components.page.pages import GROUPS, HOME, PAGES
 from components.page.session import session
 from components.page.texts import plain, t
-from components.rooms import line
+from components.rooms import line, presenting
 
 ASSETS = files("assets")
 
@@ -79,9 +79,14 @@ above = st.bottom if page is pages["chat"] else st
 providers.draw(above.container())
 storage.draw(above.container())
 room_line = above.container()
+here = next(name for name, each in pages.items() if each == page)
 place = seat.find()
 if place:
+    presenting.lead(place, here)
     with room_line:
         line.draw(place)
-    seat.arrive(place, next(name for name, each in pages.items() if each == page))
+    seat.arrive(place, here)
+if not {TEACH, VIEW} & {*st.query_params} and (teacher := desk.find()):
+    with room_line:
+        presenting.draw_line(teacher, here)
 page.run()

@@ -13,6 +13,7 @@ from components.page import access, lesson, questions, settings
 from components.page.address import TRIAL, named
 from components.page.excerpts import SourceObject
 from components.page.lab import await_log, engine, following
+from components.page.presented import may_stop
 from components.page.slots import draw_notice, fresh_container
 from components.page.texts import t
 from components.page.widgets import button
@@ -48,7 +49,8 @@ def draw_columns(trial: Trial) -> tuple[DeltaGenerator, DeltaGenerator]:
 
 def draw_live(run_id: str, trial: Trial) -> None:
     """Follow the run to its end."""
-    button("faults.stop", "stop_circle", lab.portal.call, lab.runs.stop, run_id, place=stop_place)
+    if may_stop(run_id):
+        button("faults.stop", "stop_circle", lab.portal.call, lab.runs.stop, run_id, place=stop_place)
     left, right = draw_columns(trial)
     chart, table = right.empty(), right.empty()
     log = await_log(run_id)

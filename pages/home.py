@@ -9,6 +9,7 @@ from components.home.sentence import sentence
 from components.page import lesson, questions, settings
 from components.page.address import RACE, named, show
 from components.page.lab import engine
+from components.page.presented import may_stop
 from components.page.slots import fresh_container
 from components.page.texts import LANGUAGE_KEY, t
 from components.page.widgets import button, control
@@ -27,7 +28,7 @@ lab = engine()
 
 def start(question: str) -> None:
     """Race the two answers to a question; a race that is still live gives way to it."""
-    if found and found.live:
+    if found and found.live and may_stop(found.chat.id):
         lab.portal.call(lab.races.stop, found.turn)
     options = Options(chosen())
     if chat := questions.started([options.model], lambda: lab.portal.call(lab.races.start, question, options)):
@@ -77,7 +78,8 @@ draw_local(race_local)
 question = found.turn.question if found else t("home.question")
 if found and found.live:
     result.subheader(t("home.running"), anchor=False)
-    button("home.stop", "stop_circle", lab.portal.call, lab.races.stop, found.turn, place=action)
+    if may_stop(found.chat.id):
+        button("home.stop", "stop_circle", lab.portal.call, lab.races.stop, found.turn, place=action)
 with stage:
     if found:
         outcomes = race.draw(found)

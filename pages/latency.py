@@ -13,6 +13,7 @@ from components.page import lesson
 from components.page.address import MEASUREMENT, named
 from components.page.history import UPLOADED
 from components.page.lab import engine
+from components.page.presented import may_stop
 from components.page.slots import draw_notice
 from components.page.texts import plain, t
 from components.page.widgets import button
@@ -51,7 +52,7 @@ def draw_live(measurement_id: str) -> None:
     plan, done = measurement.plan, len(measurement.observations)
     expected = len(order(plan)) if plan else 0
     with st.container(horizontal=True, vertical_alignment="center"):
-        if made:  # by this process, and not by another one
+        if made and may_stop(measurement_id):  # by this process, and not by another one
             button("latency.stop", "stop_circle", lab.measurements.stop, measurement_id)
         current = made.current if made else None
         age = time.monotonic() - current.began if current else 0.0

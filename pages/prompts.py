@@ -10,6 +10,7 @@ from components.page.address import COMPARISON, named, show
 from components.page.browser import browser
 from components.page.changes import draw_changes
 from components.page.lab import engine, sleep
+from components.page.presented import may_stop
 from components.page.session import session
 from components.page.slots import draw_notice, fresh_container
 from components.page.texts import t
@@ -112,7 +113,8 @@ def draw_go_on(found: Comparison, place: DeltaGenerator, key: str) -> None:
 
 def watch(found: Comparison, stops: StopButtons, update: Callable[[Comparison], None] | None) -> None:
     """Tell how far it is, and bring the grid up to date, until all has ended; answers in full follow by themselves."""
-    button("prompts.stop", "stop_circle", lab.portal.call, lab.comparisons.stop, found.id)
+    if may_stop(found.id):
+        button("prompts.stop", "stop_circle", lab.portal.call, lab.comparisons.stop, found.id)
     place = st.empty()
     now: Comparison | None = found
     while now and now.live:

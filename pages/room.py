@@ -2,13 +2,14 @@
 
 import streamlit as st
 
-from components.page import lesson, seat
+from components.page import desk, lesson, seat
 from components.page.address import CODE, TEACH, VIEW, named, show
 from components.page.changes import draw_changes
 from components.page.lab import engine
+from components.page.presented import shown_now
 from components.page.slots import draw_notice
 from components.page.texts import plain, t
-from components.rooms import board, forms, teaching
+from components.rooms import asking, board, forms, teaching
 from components.rooms.entrance import draw_entrance, draw_large_entrance, draw_warning
 from components.rooms.mine import draw_mine
 from streamlab.gateway.changes import versions
@@ -39,6 +40,7 @@ def find_room() -> Room | None:
 
 
 def draw_for_teacher(room: Room, now: Board) -> None:
+    desk.take(st.query_params[TEACH])
     lesson.draw_title("room", CODE_SHOWN, tried=bool(now.hands), heading=plain(room.name) or t("room.title"))
     draw_notice(st.container())
     draw_warning(room)
@@ -47,6 +49,7 @@ def draw_for_teacher(room: Room, now: Board) -> None:
         draw_entrance(room)
         teaching.draw_teaching(room, now)
     with right:
+        asking.draw_now(now)
         board.draw_board(room)
 
 
@@ -57,6 +60,9 @@ def draw_on_wall(room: Room, now: Board) -> None:
     with left:
         draw_large_entrance(room)
     with right:
+        if shown := shown_now(now):
+            st.header(t("room.shown_now", page=t(f"{shown.page}.title")), anchor=False)
+        asking.draw_now(now, large=True)
         board.draw_wall(room, now)
 
 

@@ -10,6 +10,7 @@ from components.page import lesson, questions, settings
 from components.page.address import RUN, SECOND, named, show
 from components.page.browser import browser
 from components.page.lab import await_log, engine, following
+from components.page.presented import may_stop
 from components.page.texts import t
 from components.page.widgets import button
 from components.timeline import recordings, replay, selection, timeline
@@ -139,7 +140,9 @@ start_place = st.empty()  # also where nothing comes: the suggestions go as soon
 if run_id and recorded:
     with st.container(horizontal=True, wrap=False, vertical_alignment="center"):
         questions.draw_question(recorded.name)
-        if recorded.events is None:  # outside of the run's part: a click in there waits until this script has ended
+        if recorded.events is None and may_stop(
+            run_id
+        ):  # outside of the run's part: a click in there waits until this script has ended
             button("chat.stop", "stop_circle", lab.portal.call, lab.runs.stop, run_id, key="timeline.stop")
     draw_run(run_id, recorded)
 else:

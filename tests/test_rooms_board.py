@@ -19,6 +19,7 @@ from streamlab.rooms.event import (
     LimitSet,
     Moved,
     Presented,
+    PutAway,
     Revealed,
     TaskDone,
     decode,
@@ -45,6 +46,7 @@ STRATEGIES: dict[type[AnyRoomEvent], st.SearchStrategy[AnyRoomEvent]] = {
     GuessAsked: st.builds(GuessAsked, id=questions, at=st.just(1.0), text=st.just("How many?")),
     Guessed: st.builds(Guessed, **envelope, who=people, question=questions, value=values),
     Revealed: st.builds(Revealed, **envelope, question=questions, value=values),
+    PutAway: st.builds(PutAway, **envelope, question=questions),
     LimitSet: st.builds(LimitSet, **envelope, limit=st.integers(1, 99)),
     Ended: st.builds(Ended, **envelope),
 }
@@ -118,6 +120,7 @@ def test_only_what_the_teacher_says_tells_the_class() -> None:
         Ended(id="8", at=4.0),
     ]
     boards = [board, *(board.added([event]) for event in [*said, Revealed(id="9", at=5.0, question="q")])]
+    boards.append(board.added([said[1], PutAway(id="b", at=6.0, question="q")]))
     assert len({each.told("ann") for each in boards}) == len(boards)
     lowered = board.added([Hand(id="a", at=6.0, of="ann", up=False)])
     assert lowered.told("ann") != board.told("ann")

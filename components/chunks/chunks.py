@@ -12,6 +12,7 @@ from components.chunks.views import draw_views, way
 from components.page import access, questions, settings
 from components.page.address import READING, show
 from components.page.lab import engine
+from components.page.presented import may_stop
 from components.page.session import session
 from components.page.slots import draw_notice
 from components.page.texts import t, together
@@ -60,7 +61,7 @@ def _draw_beside_settings(topic: CaptureTopic, found: CaptureSet | None) -> None
     _draw_how(topic)
     button("chunks.start", "play_arrow", _start, topic, type="primary")
     place = st.empty()  # drawn at the end, too: what is merely not drawn any more may stay when a look comes just then
-    if found and found.running:
+    if found and found.running and may_stop(found.id):
         button("chunks.stop", "stop_circle", engine().captures.stop, found.id, place=place)
 
 

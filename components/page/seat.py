@@ -44,6 +44,9 @@ def find() -> Place | None:
             state.seat_sought = True
             if seat:
                 take(seat)
+                shown = lab.portal.call(lab.rooms.board, seat.code).presented
+                # Who opens another page, or this one anew, is not led away from it.
+                state.led = shown.id if shown else None
         if state.seat:
             return Place(*lab.portal.call(lab.rooms.seated, state.seat), state.seat)
     except RoomRefused:

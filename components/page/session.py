@@ -35,6 +35,10 @@ class Session:
     seat_sought: bool = False  # it is known whether it had one before
     moved: tuple[str, float] = ("", 0.0)  # what its room was told last of where it is, and when
     reported: set[str] = field(default_factory=set)  # pages of which its room knows that the task has been done
+    desk: str | None = None  # the token of the room that this browser teaches
+    desk_sought: bool = False  # it is known whether there is one
+    led: str | None = None  # what was presented last, if this session has heard of it
+    before: tuple[str, dict[str, str]] | None = None  # the page that this session was led away from, and its address
     led_from: str | None = None  # an address that is no page's
     restored: bool = False  # the sidebar was set to the options of the conversation that the address names
 

@@ -8,6 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from components.answer import answer
 from components.page.lab import engine, following, sleep
+from components.page.presented import may_stop
 from components.page.settings import model_label
 from components.page.slots import in_rows
 from components.page.texts import plain, t
@@ -39,7 +40,7 @@ def _draw_column(found: Comparison, cell_key: CellKey, stops: StopButtons) -> No
     st.caption(f"{plain(model_label(variant.model))} · {t('settings.temperature')} {variant.temperature:g}")
     run = found.answers.get(cell_key)
     if run is None or not run.ended:
-        if found.state == "running":
+        if found.state == "running" and may_stop(found.id):
             stops[cell_key] = st.empty()
             stops[cell_key].button(
                 t("prompts.stop_one", variant=plain(variant.name)),

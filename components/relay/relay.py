@@ -10,6 +10,7 @@ from components.page import settings
 from components.page.address import RUN
 from components.page.lab import engine
 from components.page.link import draw_link
+from components.page.presented import may_stop
 from components.page.session import session
 from components.page.texts import t
 from components.page.widgets import button, control
@@ -43,7 +44,7 @@ def draw_controls(start: Callable[[], None], log: Log | None) -> None:
 def _draw_buttons(start: Callable[[], None], log: Log | None) -> None:
     button("relay.start", "play_arrow", start, type="primary")
     place = st.empty()  # drawn at the end, too: what is merely not drawn any more may stay when a look comes just then
-    if log and log.done is None:
+    if log and log.done is None and may_stop(log.run_id):
         button("relay.stop", "stop_circle", engine().portal.call, engine().runs.stop, log.run_id, place=place)
     if log and st.context.url:
         _draw_link(f"{st.context.url}?{RUN}={log.run_id}")

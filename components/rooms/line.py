@@ -6,6 +6,7 @@ from components.page import seat
 from components.page.session import session
 from components.page.texts import plain, t
 from components.page.widgets import button
+from components.rooms import guessing, presenting
 from streamlab.rooms.code import spaced
 from streamlab.rooms.event import Hand
 from streamlab.rooms.names import display_name
@@ -19,6 +20,8 @@ def draw(place: seat.Place) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="room.line"):
         with st.popover(plain(isolated(place.person.name)), icon=":material/person:"):
             _draw_place(place)
+        guessing.draw(place)
+        presenting.draw_invitation(place)
         if place.board.ended:
             st.caption(t("room.ended"))
         elif place.person.hand is not None:

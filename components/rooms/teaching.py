@@ -4,11 +4,13 @@ from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
 
+from components.page import desk
 from components.page.address import CODE, TEACH, VIEW, show
 from components.page.lab import engine
 from components.page.session import session
 from components.page.texts import t
 from components.page.widgets import button
+from components.rooms import asking, presenting
 from components.rooms.acting import do
 from streamlab.rooms.board import Board
 from streamlab.rooms.room import MOST_PARTICIPANTS, Room
@@ -26,6 +28,11 @@ def draw_teaching(room: Room, board: Board) -> None:
         st.link_button(t("room.projector"), wall, icon=":material/cast:")
         with st.popover(t("room.manage"), icon=":material/settings:"):
             _draw_management(room, board)
+    teacher = desk.find()
+    if teacher and not board.ended:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            presenting.draw_choice(teacher)
+            asking.draw(teacher)
 
 
 def _draw_management(room: Room, board: Board) -> None:

@@ -22,6 +22,7 @@ from streamlab.rooms.event import (
     LimitSet,
     Moved,
     Presented,
+    PutAway,
     Revealed,
     RoomEvent,
     TaskDone,
@@ -80,6 +81,12 @@ class Guess:
     asked: GuessAsked | None = None
     guesses: Mapping[str, Guessed] = field(default_factory=lambda: MappingProxyType({}))
     revealed: Revealed | None = None
+    over: PutAway | None = None
+
+    @property
+    def open(self) -> bool:
+        """Tell whether a guess counts."""
+        return self.asked is not None and not (self.revealed or self.over)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,7 @@ class Board:
     people: Mapping[str, Participant] = field(default_factory=lambda: MappingProxyType({}))
     questions: Mapping[str, Guess] = field(default_factory=lambda: MappingProxyType({}))
     last_presented: Presented | None = None
+    shown: frozenset[str] = frozenset()  # all addresses that were presented
     limit_set: LimitSet | None = None
     ended: bool = False
     at: float = 0.0  # of the latest event
@@ -118,10 +126,18 @@ class Board:
         """Return what the teacher shows now."""
         return self.last_presented if self.last_presented and self.last_presented.address else None
 
+    @property
+    def question(self) -> Guess | None:
+        """Return the question that was asked last, until it is put away."""
+        asked = [guess for guess in self.questions.values() if guess.asked]
+        latest = max(asked, key=lambda guess: _order(guess.asked), default=None)
+        return None if latest is None or latest.over else latest
+
     def told(self, who: str) -> str:
         """Return another text whenever the teacher has told the class or this participant something, and only then."""
         said = sorted(guess.asked.id for guess in self.questions.values() if guess.asked)
-        shown = sorted(guess.revealed.id for guess in self.questions.values() if guess.revealed)
+        guesses = self.questions.values()
+        shown = sorted(event.id for guess in guesses for event in (guess.revealed, guess.over) if event)
         presented = self.last_presented and self.last_presented.id
         hand = self.people[who].last_hand if who in self.people else None
         lowered = hand.id if hand and not hand.who else None
@@ -142,10 +158,11 @@ class Board:
             case Hand():
                 return board._person(event.of, event)
             case Presented():
-                return replace(board, last_presented=_later(self.last_presented, event))
+                latest = _later(self.last_presented, event)
+                return replace(board, last_presented=latest, shown=self.shown | {event.address})
             case GuessAsked():
                 return board._question(event.id, event)
-            case Guessed() | Revealed():
+            case Guessed() | Revealed() | PutAway():
                 return board._question(event.question, event)
             case LimitSet():
                 return replace(board, limit_set=_later(self.limit_set, event))
@@ -160,7 +177,7 @@ class Board:
             person = replace(person, seen=max(person.seen, event.at))
         return replace(self, people=_put(self.people, id, _changed(person, event)))
 
-    def _question(self, id: str, event: GuessAsked | Guessed | Revealed) -> Self:
+    def _question(self, id: str, event: GuessAsked | Guessed | Revealed | PutAway) -> Self:
         guess = self.questions.get(id) or Guess()
         match event:
             case GuessAsked():
@@ -170,6 +187,8 @@ class Board:
                 guess = replace(guess, guesses=_put(guess.guesses, event.who, latest))
             case Revealed():
                 guess = replace(guess, revealed=_later(guess.revealed, event))
+            case PutAway():
+                guess = replace(guess, over=_later(guess.over, event))
         return replace(self, questions=_put(self.questions, id, guess))
 
 

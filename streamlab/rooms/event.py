@@ -81,10 +81,14 @@ class Presented(RoomEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuessAsked(RoomEvent):
-    """The teacher asks for a guess; the event's id is the question's. `choices` are empty for a number."""
+    """The teacher asks for a guess; the event's id is the question's. `choices` are empty for a number.
+
+    One that comes with the lesson is named by `lesson`, and each page says it in its own language.
+    """
 
     type: Literal["guess_asked"] = "guess_asked"
-    text: str
+    text: str = ""
+    lesson: str = ""
     unit: str = ""
     choices: tuple[str, ...] = ()
 
@@ -108,6 +112,14 @@ class Revealed(RoomEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PutAway(RoomEvent):
+    """The question is over: it is shown no more, and no guess counts."""
+
+    type: Literal["put_away"] = "put_away"
+    question: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitSet(RoomEvent):
     """So many participants may be in from now on."""
 
@@ -123,7 +135,7 @@ class Ended(RoomEvent):
 
 
 AnyRoomEvent: TypeAlias = (
-    Joined | Left | Moved | TaskDone | Hand | Presented | GuessAsked | Guessed | Revealed | LimitSet | Ended
+    Joined | Left | Moved | TaskDone | Hand | Presented | GuessAsked | Guessed | Revealed | PutAway | LimitSet | Ended
 )
 _events: TypeAdapter[AnyRoomEvent] = TypeAdapter(Annotated[AnyRoomEvent, Field(discriminator="type")])
 

@@ -10,14 +10,14 @@ Everything that is to be added to rooms goes the same way, and needs no other st
    `draw_changes("room", code, await rooms.version(code))` of `components/page/changes.py`. Only those who must hear
    of every event listen so (the teacher, the projector). A participant's page listens to `board.told(who)`, which is
    another only when the teacher has said something to the class or to this participant (`Presented`, `GuessAsked`,
-   `Revealed`, `Ended`, a lowered hand): so a class of thirty runs no script for what one of them does.
+   `Revealed`, `PutAway`, `Ended`, a lowered hand): so a class of thirty runs no script for what one of them does.
    `components/page/seat.py` does that on every page.
 
 An address stands for whatever is shown, pushed or handed in: the pages keep their state in it. What is large is a
 document of its own, as always, and the event has its address.
 
-`Rooms` (`rooms.py`) has `open`, `find`, `taught`, `join`, `seat`, `leave`, `seated`, `add`, `board`, `version`,
-`watch`, `set_limit`, `end`, `delete`; what it does not take is a `RoomRefused` with a code.
+`Rooms` (`rooms.py`) has `open`, `find`, `taught`, `join`, `seat`, `leave`, `seated`, `teach`, `desk`, `add`, `board`,
+`version`, `watch`, `set_limit`, `end`, `delete`; what it does not take is a `RoomRefused` with a code.
 """
 
 import hashlib
@@ -91,3 +91,4 @@ def digest_of(token: str) -> str:
 
 ROOMS = DocumentType("room", *json_form(Room), KEPT, ROOMS_KEPT, lasting=True)
 SEATS = DocumentType("seat", *json_form(Seat), KEPT, SEATS_KEPT, lasting=True)
+DESKS = DocumentType("desk", str.encode, bytes.decode, KEPT, SEATS_KEPT, lasting=True)  # the token, for who comes back

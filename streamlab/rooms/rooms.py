@@ -11,11 +11,13 @@ from dataclasses import dataclass, field, replace
 from streamlab.hub.lru import LRU
 from streamlab.hub.shared import Membership, Shared
 from streamlab.hub.watched import Watchers
-from streamlab.rooms.board import LIMIT, Board
+from streamlab.rooms.board import LIMIT, Board, Guess
 from streamlab.rooms.code import new_code, read_code
 from streamlab.rooms.event import AnyRoomEvent, Ended, Guessed, Joined, Left, LimitSet, decode, encode
+from streamlab.rooms.guesses import fits
 from streamlab.rooms.names import display_name
 from streamlab.rooms.room import (
+    DESKS,
     KEPT,
     MOST_PARTICIPANTS,
     NAME_CHARACTERS,
@@ -51,13 +53,15 @@ class Rooms:
 
     What a room does not take is a RoomRefused with a code: `unknown` (it never was, or its time is over), `ended`,
     `full`, `no_name`, `taken` (the name is another browser's, who has it knows a pin), `wrong_pin`, `too_many_tries`,
-    `too_fast`, `too_much`, `too_many_rooms`, `not_in` (who writes is no participant), `revealed`.
+    `too_fast`, `too_much`, `too_many_rooms`, `not_in` (who writes is no participant), `revealed`, `no_question` (it is
+    not asked, or over), `no_guess` (it answers another question).
     """
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._rooms = shared.documents(ROOMS)
         self._seats = shared.documents(SEATS)
+        self._desks = shared.documents(DESKS)
         self._ledger = shared.ledger(ROOMS)
         self._readings: LRU[_Reading] = LRU(READ, lambda reading: reading.number + 1)
         self._written: LRU[deque[float]] = LRU(READ, lambda times: PER_MINUTE)  # by room and participant, when
@@ -124,6 +128,17 @@ class Rooms:
             person = board.people.get(known.document.who)
             return known.document if person and person.here else None
         return None
+
+    async def teach(self, browser: str, token: str) -> None:
+        """Remember that the browser is the teacher's."""
+        if await self.desk(browser) != token:
+            await self._desks.put(browser, token)
+
+    async def desk(self, browser: str) -> str | None:
+        """Return the token of the room that the browser teaches, if that is still there."""
+        known = await self._desks.get(browser)
+        room = await self._rooms.get(known.document.partition("-")[0]) if known else None
+        return known.document if known and room and room.document.is_taught_by(known.document) else None
 
     async def leave(self, browser: str, seat: Seat) -> None:
         """Give a place back; what was done from it stays on the board, and is found again by the name."""
@@ -218,8 +233,8 @@ class Rooms:
             raise RoomRefused("not_in")
         if board.ended:
             raise RoomRefused("ended")
-        if isinstance(event, Guessed) and (guess := board.questions.get(event.question)) and guess.revealed:
-            raise RoomRefused("revealed")
+        if isinstance(event, Guessed):
+            _check_guess(board.questions.get(event.question), event.value)
         now, key = self._shared.now(), f"{code} {event.who}"
         times = deque((time for time in self._written.get(key) or () if time > now - MINUTE), PER_MINUTE)
         if len(times) == PER_MINUTE:
@@ -268,6 +283,15 @@ class Told:
             return (await self._rooms.board(code)).told(who)
         except RoomRefused:
             return ""
+
+
+def _check_guess(guess: Guess | None, value: float) -> None:
+    if guess is None or guess.asked is None or guess.over:
+        raise RoomRefused("no_question")
+    if guess.revealed:
+        raise RoomRefused("revealed")
+    if not fits(guess.asked, value):
+        raise RoomRefused("no_guess")
 
 
 def _digits(pin: str) -> str:
