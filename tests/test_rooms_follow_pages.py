@@ -185,6 +185,16 @@ def test_who_is_led_there_at_once_finds_the_way_back(engine: Engine, language: s
     assert words["about.title"] in said(group.participant("about"))  # a page that is opened is not led away
 
 
+def test_what_the_teacher_did_is_no_task_of_a_participant(engine: Engine) -> None:
+    group = Class(engine)
+    race = call(engine, engine.races.start, uuid4().hex, Options(demo_model(rate=100, chunks=20)))
+    call(engine, engine.rooms.add, group.code, Presented(address=f"home?{RACE}={race.id}"))
+    group.participant("home", race=race.id)
+    group.participant("home", race=race.id)
+    (person,) = group.board.participants
+    assert person.done == frozenset()
+
+
 @pytest.mark.parametrize("address", ["nowhere", "room?teach=x", "//evil.test", "chat?teach=x&lang=ja", "../home", "%"])
 def test_an_address_leads_only_to_pages_and_their_state(address: str) -> None:
     shown = presented.read(address)
@@ -204,8 +214,9 @@ def test_a_number_is_guessed_changed_and_revealed(engine: Engine, language: str)
         assert words["room.my_guess"].format(guess=f"7.5 {unit}") in labels(group.guess(wrong))
         assert words["room.refused_no_guess"] in str([each.value for each in group.app.warning])
     group.reveal("7.7")
-    texts_ = {"truth": f"7.7 {unit}", "guess": f"7.5 {unit}", "off": f"0.2 {unit}"}
-    assert words["room.truth_off"].format(**texts_) in labels(checked(group.app.run()))
+    said_of_it = words["room.truth_and_guess"].format(truth=f"7.7 {unit}", guess=f"7.5 {unit}")
+    assert said_of_it in labels(checked(group.app.run()))
+    assert words["room.truth_off"].format(off=f"0.2 {unit}") in said(group.app)
     (chart,) = group.app.get("vega_lite_chart")
     assert f"7.7 {unit}" in chart.proto.alt
 
@@ -219,7 +230,7 @@ def test_nobody_sees_a_guess_before_it_is_revealed(engine: Engine) -> None:
         assert "4217" not in "".join(str(element) for element in page.main)
         assert "<b>" not in said(page)
     assert "Ken" not in "".join(str(element) for element in wall(group).main)
-    assert WORDS["room.guesses"].format(number=1, all=1) in [bar.proto.text for bar in wall(group).get("progress")]
+    assert WORDS["room.guesses"].format(number=1, all=1) in [header.value for header in wall(group).header]
     group.reveal("")
     shown = wall(group)
     assert "Ken" not in "".join(str(element) for element in shown.main)

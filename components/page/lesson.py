@@ -6,6 +6,7 @@ import streamlit as st
 
 from components.page import seat
 from components.page.excerpts import SourceObject, excerpt_of
+from components.page.presented import is_guest
 from components.page.session import session
 from components.page.texts import t
 
@@ -15,10 +16,10 @@ def draw_title(page: str, code: Sequence[SourceObject], *, tried: bool, heading:
     `heading` takes the place of the first.
 
     `code` are the functions that the page has run. `tried` says that the proposed task is done; that holds for the rest
-    of the session.
+    of the session. What the teacher has done is nobody else's.
     """
     done = session().tried
-    if tried and page not in done:
+    if tried and page not in done and not is_guest(page):
         done.add(page)
         seat.report()
         st.toast(t("lesson.done"), icon=":material/task_alt:")

@@ -75,6 +75,13 @@ def shown_now(board: Board) -> Shown | None:
     return read(board.presented.address) if board.presented else None
 
 
+def is_guest(page: str) -> bool:
+    """Tell whether what the address names on this page is what a participant's teacher has presented."""
+    place, here = seat.find(), {*st.query_params.to_dict().values()}
+    shown = filter(None, map(read, place.board.shown)) if place else ()
+    return any(each.page == page and here & {*each.state.values()} for each in shown)
+
+
 def may_stop(id: str) -> bool:
     """Tell whether this browser may stop what has this id: a participant may not, once the teacher has presented it."""
     place = seat.find()

@@ -57,7 +57,8 @@ def draw_now(board: Board, *, large: bool = False) -> None:
         else:
             _draw_choices(guess.asked)
             number, all = len(guess.guesses), max(len(board.present), len(guess.guesses))
-            st.progress(number / all if all else 0.0, text=t("room.guesses", number=number, all=all))
+            (st.header if large else st.text)(t("room.guesses", number=number, all=all))
+            st.progress(number / all if all else 0.0)
 
 
 def _draw_asking(code: str) -> None:

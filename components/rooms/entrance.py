@@ -26,7 +26,7 @@ export default function({ data, parentElement }) {
 _CSS = """
 p { margin: 0; color: var(--st-text-color); overflow-wrap: anywhere; }
 [role=img] { font: 700 3rem/1.2 var(--st-code-font, monospace); letter-spacing: 0.06em; white-space: nowrap; }
-[data-large=true] [role=img] { font-size: clamp(3rem, 8.5vw, 8rem); }
+[data-large=true] [role=img] { font-size: clamp(2.5rem, 7vw, 8rem); }
 [data-large=true] p + p { font: 400 clamp(1rem, 1.8vw, 1.8rem)/1.3 var(--st-code-font, monospace); }
 """
 _component = st.components.v2.component("room_code", html='<div><p role="img"></p><p></p></div>', css=_CSS, js=_JS)

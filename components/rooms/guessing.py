@@ -1,6 +1,7 @@
 """A participant's guess, on whichever page: asked for, changed, and put beside the truth."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import streamlit as st
 
@@ -24,27 +25,36 @@ def draw(place: Place) -> None:
         return
     own = guess.guesses.get(place.seat.who)
     if guess.revealed:
-        with st.popover(_result(guess, own), icon=":material/lightbulb:"):
+        with st.popover(_result(guess, own), icon=":material/lightbulb:", key=f"room.result.{guess.asked.id}"):
             st.markdown(f"**{plain(text_of(guess.asked))}**")
+            st.markdown(_difference(guess, own))
             draw_guesses(guess, "mine")
     elif not place.board.ended:
         label = t("room.my_guess", guess=plain(value_text(guess.asked, own.value))) if own else t("room.guess_asked")
-        with st.popover(label, icon=":material/quiz:", type="secondary" if own else "primary"):
+        look: Literal["primary", "secondary"] = "secondary" if own else "primary"
+        with st.popover(label, icon=":material/quiz:", type=look, key=f"room.question.{guess.asked.id}"):
             _draw_form(place, guess.asked, own)
 
 
 def _result(guess: Guess, own: Guessed | None) -> str:
+    """Return the truth and the own guess, in few words: a phone has room for no more."""
     asked, truth = guess.asked, guess.revealed.value if guess.revealed else None
     if asked is None or own is None:
         return t("room.truth_is", truth=plain(truth_text(guess)))
     said, mine = plain(truth_text(guess)), plain(value_text(asked, own.value))
-    if truth is None:
-        return t("room.my_guess", guess=mine)
+    return t("room.my_guess", guess=mine) if truth is None else t("room.truth_and_guess", truth=said, guess=mine)
+
+
+def _difference(guess: Guess, own: Guessed | None) -> str:
+    """Say all that there is to say of the own guess."""
+    asked, truth = guess.asked, guess.revealed.value if guess.revealed else None
+    said = _result(guess, own)
+    if asked is None or own is None or truth is None:
+        return said
     if own.value == truth:
-        return t("room.truth_right", truth=said)
-    if asked.choices:
-        return t("room.truth_and_guess", truth=said, guess=mine)
-    return t("room.truth_off", truth=said, guess=mine, off=plain(value_text(asked, abs(own.value - truth))))
+        return f"{said}  \n{t('room.truth_right')}"
+    off = plain(value_text(asked, abs(own.value - truth)))
+    return said if asked.choices else f"{said}  \n{t('room.truth_off', off=off)}"
 
 
 def _draw_form(place: Place, asked: GuessAsked, own: Guessed | None) -> None:

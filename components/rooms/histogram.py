@@ -16,6 +16,7 @@ from streamlab.rooms.guesses import histogram, number_text
 
 HEIGHT, ROW = 260, 44  # pixels of a histogram, and of a choice
 TEXT = 16  # pixels
+HEAD = 0.6  # of a participant, above the highest bar, where the truth is written
 
 
 def draw_guesses(guess: Guess, key: str) -> None:
@@ -48,12 +49,14 @@ def truth_text(guess: Guess) -> str:
 
 
 def _numbers_chart(asked: GuessAsked, bars: Any, truth: float | None) -> alt.LayerChart | alt.FacetChart:
-    rows = [{"low": bar.low, "high": bar.high, "count": bar.count} for bar in bars if bar.count]
+    rows = [{"low": bar.low, "high": bar.high, "zero": 0, "count": bar.count} for bar in bars if bar.count]
     title = t("room.axis_guess", unit=unit_of(asked)) if unit_of(asked) else t("room.axis_guess_plain")
     ends = [bar.low for bar in bars] + [bar.high for bar in bars] or [0.0, 1.0]
     x = alt.X("low:Q", title=title, scale=alt.Scale(domain=[min(ends), max(ends)], nice=False))
     y = alt.Y("count:Q", title=t("room.axis_count"), axis=alt.Axis(tickMinStep=1, format="d"))
-    drawn = marks(rows).mark_bar(color=MODEL, binSpacing=2).encode(x=x, x2="high:Q", y=y)
+    y = y.scale(domain=[0, max([1, *(bar.count for bar in bars)]) + HEAD], nice=False)
+    drawn = marks(rows).mark_rect(color=MODEL, stroke="transparent", strokeWidth=2)
+    drawn = drawn.encode(x=x, x2="high:Q", y=y, y2="zero:Q")
     if truth is None:
         return alt.layer(drawn).properties(height=HEIGHT, width="container")
     at = marks([{"low": truth, "text": t("room.truth_mark", truth=value_text(asked, truth))}]).encode(x=x)

@@ -18,7 +18,7 @@ FEWEST_CHOICES, MOST_CHOICES = 2, 6
 MOST = 1e9  # how far from 0 a guess may be
 BARS = 10  # of a histogram, about
 FEW = 5  # numbers, of which none is far off
-FENCE = 1.5  # times the middle half's width, beyond which a number is far off
+FENCE = 5  # times the middle half's width, beyond which a number is far off
 EDGE = 1e-9  # of a bar: a number on its edge belongs to the upper one, however it is rounded
 
 _NUMBER = regex.compile(r"[+-]?(?:\d{1,12}(?:\.\d{0,12})?|\.\d{1,12})")
