@@ -39,6 +39,11 @@ def full_disk(path: Path, room: int | None = None) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+def settle(path: Path) -> None:
+    """Let the file's folder be as it is for a while already: soon after a change it may change unseen."""
+    os.utime(path.parent, (0, 0))
+
+
 def text(path: Path) -> None:
     path.write_text("This is no database. " * 1_000)
 

@@ -15,8 +15,9 @@ from streamlab.hub import Log
 from streamlab.hub.sqlite.cleaning import Keeping
 from streamlab.hub.sqlite.hub import SqliteHub
 from tests.events import content
+from tests.store_files import settle
 
-RUNS, FOLLOWERS = 4, 5  # followers of each run
+RUNS, FOLLOWERS = 4, 20  # followers of all runs together
 KEEPING = Keeping(unheld=86_400.0)  # each crash may set the store's clock some seconds ahead
 READY = b"ready\n"
 
@@ -39,9 +40,10 @@ class Seen:
                 assert content(event) == "".join(content(kept[seq]) for seq in range(first, event.seq + 1))
 
 
-def killed_after(path: Path, seconds: float) -> dict[str, Seen]:
+def killed_after(path: Path, seconds: float, runs: int = RUNS) -> dict[str, Seen]:
     """Let it write for so long once it does, kill it, and return what its followers had, by run."""
-    process = subprocess.Popen([sys.executable, "-m", "tests.store_process", str(path)], stdout=subprocess.PIPE)
+    command = [sys.executable, "-m", "tests.store_process", str(path), str(runs)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
     try:
         assert process.stdout
         assert process.stdout.readline() == READY
@@ -77,11 +79,11 @@ async def _follow(log: Log) -> None:
                 os.write(1, line.encode())
 
 
-async def _produce(hub: SqliteHub, number: int) -> None:
+async def _produce(hub: SqliteHub, number: int, followers: int) -> None:
     """Write one run after the other; some are long, and most have an end."""
     while True:
         log = hub.create(uuid4().hex)
-        following = [asyncio.create_task(_follow(log)) for _ in range(FOLLOWERS)]
+        following = [asyncio.create_task(_follow(log)) for _ in range(followers)]
         for event in range(20 * (number + 1)):
             log.append(TextDelta(f"{number}.{event} ", at=time.monotonic() - log.began))
             await asyncio.sleep(0.002)
@@ -89,11 +91,12 @@ async def _produce(hub: SqliteHub, number: int) -> None:
         await asyncio.gather(*following)
 
 
-async def _run(path: Path) -> None:
+async def _run(path: Path, runs: int) -> None:
     async with SqliteHub(path, keeping=KEEPING) as hub:
+        settle(path)
         os.write(1, READY)
-        await asyncio.gather(*(_produce(hub, number) for number in range(RUNS)))
+        await asyncio.gather(*(_produce(hub, number, FOLLOWERS // runs) for number in range(RUNS - runs, RUNS)))
 
 
 if __name__ == "__main__":
-    asyncio.run(_run(Path(sys.argv[1])))
+    asyncio.run(_run(Path(sys.argv[1]), int(sys.argv[2])))

@@ -25,7 +25,7 @@ VERSION = 1
 BUSY = 2.0  # seconds that another program's lock is waited for
 CHECKED = 64 * 1024 * 1024  # bytes up to which the whole file is checked at start
 SETTLED = 1_000_000_000  # nanoseconds after which a folder's time tells of any later change; its clock ticks slowly
-CHECKPOINT = 4_096  # pages of the write-ahead log after which it is moved into the file, without waiting for a pause
+LONG = 16 * 1024 * 1024  # bytes of the write-ahead log after which it is moved into the file without a pause
 
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _HELD = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -35,10 +35,10 @@ _BEFORE = """
     PRAGMA secure_delete = ON;
     PRAGMA locking_mode = EXCLUSIVE;
 """
-_PRAGMAS = f"""
+_PRAGMAS = """
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = NORMAL;
-    PRAGMA wal_autocheckpoint = {CHECKPOINT};
+    PRAGMA wal_autocheckpoint = 0;
 """
 
 
@@ -75,16 +75,20 @@ class StoreFile:
         self._keep_aside("damaged")
         self.connection = self._connected()
 
+    @property
+    def undisturbed(self) -> bool:
+        """Tell whether the folder is as it was when all was found in its place."""
+        return self._undisturbed is not None and _state(self._folder) == self._undisturbed
+
     def look(self) -> bool:
         """Be sure that it is still this file that is at the path; tell whether a new one was begun because it is not.
 
         A file that was removed goes on to take what is written to it, and is gone with the process. Raises
         StoreRefused or StoreUnwritable when no other can be begun; then nothing is kept until one can.
         """
-        folder = _state(self._folder)
-        if folder and folder == self._undisturbed:
+        if self.undisturbed:
             return False
-        self._undisturbed = None
+        folder, self._undisturbed = _state(self._folder), None
         now = self._identified()
         if now[0] != self._identities[0]:
             self._begin_anew(now[0])
@@ -135,6 +139,14 @@ class StoreFile:
             self.connection.close()
             self.connection = self._opened()
             logger.warning("%s was removed: what it held is in %s", self._log, self.path)
+
+    @property
+    def has_long_log(self) -> bool:
+        """Tell whether so much is in the write-ahead log that it is to be moved into the file under load, too."""
+        try:
+            return self._log.stat().st_size > LONG
+        except OSError:
+            return False
 
     @property
     def _log(self) -> Path:

@@ -1,4 +1,7 @@
-"""The one thread that reads and writes the file. What gathers while a transaction runs goes with the next one."""
+"""The one connection to the file, and the thread that reads and writes with it; the loop itself commits what is small.
+
+What gathers while a transaction runs goes with the next one.
+"""
 
 import asyncio
 import logging
@@ -21,9 +24,10 @@ P = ParamSpec("P")
 
 HELD = 0.05  # seconds that text may wait for more to go with it
 PAUSE = 1.0  # seconds without work after which the write-ahead log is moved into the file
+SLOW, WARY = 0.005, 30.0  # seconds that the loop may take to commit, and until it does so again when it took longer
 
 Work = Callable[[sqlite3.Connection], T]
-"""What is done at the file, on the thread; done anew when it failed."""
+"""What is done at the file, mostly on the thread; done anew when it failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class Job(Generic[T]):
     work: Work[T]
     answer: Callable[[T], None]
     failed: Callable[[Exception], None]
+    small: bool = False  # it is one statement of few bytes, so a transaction by itself
 
 
 class Writer(Protocol):
@@ -47,6 +52,11 @@ class Worker:
     What does not succeed together with others is done by itself, so that it spoils nothing but itself. `renewed` is
     told when the file turned out to be damaged or gone: it is an empty one from then on. Whether it is gone is looked
     at after each transaction, before anyone is told that it succeeded, and each second without one.
+
+    To wake the thread, and the loop in its turn, costs more than a small transaction; so a small job that comes alone
+    is done on the loop while the thread has nothing to do. With synchronous=NORMAL it waits for no disk: only the first
+    write to a new write-ahead log and the move of it into the file do, and these are the thread's. Where it took long
+    all the same, or failed, or the folder has changed, the thread goes on.
     """
 
     def __init__(self, file: StoreFile, renewed: Callable[[], None]) -> None:
@@ -61,7 +71,11 @@ class Worker:
         self._scheduled = False
         self._running = False
         self._closed = False
-        self._batches: SimpleQueue[list[Job[Any]] | None] = SimpleQueue()
+        self._slow_until = 0.0
+        self._warm: sqlite3.Connection | None = None  # the one that has begun its write-ahead log
+        self._moved = 0.0  # when it was tried last to move that into the file
+        self._idling = threading.Lock()  # held while the thread is at the file though it was given nothing to do
+        self._batches: SimpleQueue[tuple[list[Job[Any]], list[Any] | None] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
 
     def start(self) -> None:
@@ -132,19 +146,39 @@ class Worker:
         jobs = [*(writer.job() for writer in self._writers), *self._jobs]
         self._writers.clear()
         self._jobs = []
-        if jobs:
-            self.began = time.monotonic()
+        if not jobs:
+            return
+        self.began = time.monotonic()
+        results = self._done_here(jobs)
+        if results is not None and self._file.undisturbed:
+            _tell(jobs, results)
+        else:
             self._running = True
-            self._batches.put(jobs)
+            self._batches.put((jobs, results))
+
+    def _done_here(self, jobs: list[Job[Any]]) -> list[Any] | None:
+        """Do a small job on the loop; None where it is left to the thread.
+
+        Not several: each statement lets go of the GIL, for which the loop then waits where another thread computes.
+        """
+        job = jobs[0]
+        if len(jobs) > 1 or not job.small or not self.reachable or self.began < self._slow_until:
+            return None
+        if not self._idling.acquire(blocking=False):
+            return None
+        try:
+            return [job.work(self._file.connection)] if self._file.connection is self._warm else None
+        except Exception:
+            return None  # of this statement nothing was done
+        finally:
+            self._idling.release()
+            if time.monotonic() - self.began > SLOW:
+                self._slow_until = self.began + WARY
 
     def _finished(self, jobs: list[Job[Any]], results: list[Any], wrote: bool, renewed: bool) -> None:
         self._running = False
         self._take_stock([result for result in results if isinstance(result, sqlite3.Error)], wrote, renewed)
-        for job, result in zip(jobs, results, strict=True):
-            if isinstance(result, Exception):
-                job.failed(result)
-            else:
-                job.answer(result)
+        _tell(jobs, results)
         if self._urgent and not self._scheduled and not self._closed:
             self._begin()
 
@@ -163,25 +197,41 @@ class Worker:
         worked = True
         while True:
             try:
-                jobs = self._batches.get(timeout=PAUSE)
+                batch = self._batches.get(timeout=PAUSE)
             except Empty:
-                if worked:
-                    self._checkpoint()
-                worked = False
-                self._look_idly()
+                worked = self._idle(worked)
                 continue
-            if jobs is None:
+            if batch is None:
                 break
-            results, wrote, renewed = self._done(jobs)
+            jobs, _ = batch
+            self._loop.call_soon_threadsafe(self._finished, jobs, *self._done(*batch))
             worked = True
-            self._loop.call_soon_threadsafe(self._finished, jobs, results, wrote, renewed)
+            if time.monotonic() - self._moved > PAUSE and self._file.has_long_log:
+                with self._idling:
+                    self._checkpoint()
         self._file.close()
 
-    def _done(self, jobs: list[Job[Any]]) -> tuple[list[Any], bool, bool]:
-        """Do the jobs in a file that is still there afterwards; tell whether they wrote, and if it is a new one."""
-        before = self._changes()
-        results, renewed = self._results(jobs)
+    def _idle(self, worked: bool) -> bool:
+        """Use a pause, if it is one of the loop as well; tell whether the write-ahead log may hold something still."""
+        with self._idling:
+            if time.monotonic() - self.began < PAUSE:
+                return worked
+            if worked:
+                self._checkpoint()
+            self._look_idly()
+            return False
+
+    def _done(self, jobs: list[Job[Any]], results: list[Any] | None) -> tuple[list[Any], bool, bool]:
+        """Do the jobs, unless it is done, in a file that is still there afterwards.
+
+        Tell whether they wrote, and if it is a new one.
+        """
+        before, renewed = self._changes(), False
+        if results is None:
+            results, renewed = self._results(jobs)
         wrote = self._changes() != before
+        if wrote and not renewed:
+            self._warm = self._file.connection
         gone, begun = self._look()
         return [gone] * len(jobs) if gone else results, wrote, renewed or begun
 
@@ -236,7 +286,16 @@ class Worker:
 
     def _checkpoint(self) -> None:
         """Move the write-ahead log into the file; what was deleted is then in neither."""
+        self._warm, self._moved = None, time.monotonic()
         try:
             self._file.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except sqlite3.Error as error:
             logger.warning("the write-ahead log stays for now (%s)", error)
+
+
+def _tell(jobs: list[Job[Any]], results: list[Any]) -> None:
+    for job, result in zip(jobs, results, strict=True):
+        if isinstance(result, Exception):
+            job.failed(result)
+        else:
+            job.answer(result)

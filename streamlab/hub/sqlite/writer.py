@@ -16,6 +16,7 @@ from streamlab.hub.sqlite.store import Begin, Row
 from streamlab.hub.sqlite.worker import Job, Worker
 
 BATCH_EVENTS = 1_000
+SMALL = 16 * 1024  # bytes up to which the loop may commit
 FLOW = 0.5  # seconds; who has waited longer for text gets it without waiting for more
 GATHER = 0.04  # seconds, as long as a frame of the gateway: what is committed then goes out at once
 FIRST_DELAY, LONGEST_DELAY = 0.02, 0.5  # seconds until what failed is tried again
@@ -86,15 +87,18 @@ class SqliteWriter(LogWriter):
             began = self._clock() - (time.monotonic() - log.began)
             begin, again = Begin(self._id, log.run_id, log.epoch, began, log.snapshot()), log.since(0)
         batch = [event for event, _ in islice(self._queue, BATCH_EVENTS)]
+        size = sum(size for _, size in islice(self._queue, BATCH_EVENTS))
         trimmed = log.snapshot() if not begin and self._is_long() else None
         leaving = [row for row in self._rows if row.seq <= trimmed.seq] if trimmed else []
         now = self._clock()
         if any(map(is_piece, batch)):
             self._taken = time.monotonic()
+        small = size <= SMALL and bool(batch) and batch[-1].type != "done" and not (begin or trimmed)
         return Job(
             lambda connection: _commit(connection, self._id, begin, (*again, *batch), trimmed, leaving, now),
-            partial(self._answered, len(batch), begin, trimmed),
+            partial(self._answered, len(batch), size, begin, trimmed),
             self._failed,
+            small,
         )
 
     def _is_long(self) -> bool:
@@ -104,7 +108,7 @@ class SqliteWriter(LogWriter):
             return False
         return log.seq - self._trimmed > SPARE * bounds.events or self._bytes > SPARE * bounds.size
 
-    def _answered(self, count: int, begin: Begin | None, trimmed: Snapshot | None, row: Row | None) -> None:
+    def _answered(self, count: int, size: int, begin: Begin | None, trimmed: Snapshot | None, row: Row | None) -> None:
         if self._closed:
             return
         self._failing, self._delay = None, FIRST_DELAY
@@ -116,7 +120,7 @@ class SqliteWriter(LogWriter):
             self._trimmed, self._bytes = trimmed.seq, self._log.size
         if row:
             self._rows.append(row)
-        self._bytes += sum(size for _, size in islice(self._queue, count))
+        self._bytes += size
         self._committed(count)
         if self._log.done:
             self._worker.later(store.seal, self._id, [row.id for row in self._rows])
