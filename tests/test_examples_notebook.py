@@ -70,9 +70,9 @@ def test_the_readmes_show_the_same_commands() -> None:
 
 @pytest.mark.soak
 @pytest.mark.skipif(not shutil.which("sh"), reason="the commands are run as a shell reads them")
-@pytest.mark.parametrize("line", commands("README.md"))
+@pytest.mark.parametrize("line", [line for line in commands("README.md") if "openai_client" not in line])
 def test_the_commands_of_the_readme_work(line: str) -> None:
-    """As they stand there. The one that shows a fault ends with 1."""
+    """As they stand there. The one that shows a fault ends with 1; the one that asks a server has tests of its own."""
     ended = subprocess.run(
         line, cwd=ROOT, env=environment(), shell=True, capture_output=True, text=True, encoding="utf-8", timeout=LIMIT,
         check=False,
