@@ -217,7 +217,7 @@ async def asked(demo: DemoModel) -> AsyncIterator[Asked]:
 
 def demo_model(**options: object) -> str:
     """Make a name of the demo model that no other test uses, fast unless the options say otherwise."""
-    chosen = {"id": uuid4().hex, "first": 0, "rate": 5_000} | options
+    chosen = {"id": uuid4().hex, "first": 0, "rate": 5_000, "prefill": 1_000_000_000} | options
     return f"demo?{urlencode({name: str(value) for name, value in chosen.items()})}"
 
 

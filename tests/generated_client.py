@@ -54,7 +54,7 @@ class Generated:
             "unknown_model": self.call("start", body=request(message="q", model="unheard-of")),
             "unknown_conversation": self.call("start", body=request(message="q", conversation="nobody")),
             "conversation_busy": self.call("start", body=request(message="q", conversation=live.conversation)),
-            "too_large": self.call("start", body=request(message="x" * 2**20)),
+            "too_large": self.call("start", body=request(message="word " * 2**20)),
         }
 
     def ended(self) -> Any:

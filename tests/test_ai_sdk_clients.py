@@ -135,7 +135,10 @@ def test_refusals(outcomes: dict[str, Any], version: int) -> None:
     (refused,) = pages(outcomes, f"refused {version}")
     assert (refused["status"], refused["error"]) == ("error", "The server has no model of this name. There is: demo.")
     (file,) = pages(outcomes, f"with_a_file {version}")
-    assert (file["status"], file["error"]) == ("error", "The models here take no files, only text.")
+    assert (file["status"], file["error"]) == (
+        "error",
+        "A file of the messages: an attachment is no image that can be read.",
+    )
 
 
 def test_an_answer_written_anew(outcomes: dict[str, Any], version: int) -> None:

@@ -131,7 +131,7 @@ def test_an_answer_cut_at_its_length_is_told_so(as_json: bool) -> None:
 
 def test_silence_and_length_have_a_limit(models: Models) -> None:
     """A server that goes quiet, and one that never ends; in every read mode."""
-    settings = Settings(_env_file=None, lab_silence_timeout=0.5, lab_total_timeout=2)
+    settings = Settings(_env_file=None, lab_silence_timeout=1.5, lab_total_timeout=4)
     with closing(Captures(settings, models)) as captures:
         stalled = read(captures, "calls", demo_model(fault="stall", after=3, chunks=10))
         endless = read(captures, "calls", demo_model(**ENDLESS))

@@ -151,7 +151,8 @@ async def test_an_answer_may_be_ended_without_a_word(make_lab: MakeLab) -> None:
 async def test_usage_is_what_the_server_reports(lab: Lab) -> None:
     """Not an estimate of ours, and said so."""
     usage = end(await lab.run(demo_model(text="word " * 40), "A question.")).usage
-    assert usage == Usage(estimate_tokens("A question."), estimate_tokens("word " * 40), reasoning_tokens=0)
+    sent, written = estimate_tokens("A question."), estimate_tokens("word " * 40)
+    assert usage == Usage(sent, written, reasoning_tokens=0, cached_tokens=0)
 
 
 async def test_usage_counts_reasoning_within_the_output(lab: Lab) -> None:

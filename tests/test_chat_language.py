@@ -69,7 +69,7 @@ def test_the_demo_model_is_called_scripted(visit: Visit, locale: str, words: dic
     label = words["settings.demo_variant"].format(options="rate=200")
     choose_variant(page, words, "scripted")
     page.get_by_test_id("stBottomBlockContainer").get_by_role("button", name=words["settings.label"]).click()
-    expect(page.get_by_test_id("stPopoverBody").get_by_test_id("stCaptionContainer")).to_be_visible()
+    expect(page.get_by_test_id("stPopoverBody").get_by_test_id("stCaptionContainer").first).to_be_visible()
     page.keyboard.press("Escape")
     page.get_by_role("button", name=words["suggestions.three"]).click()
     expect(answer(page).get_by_role("table")).to_be_visible()

@@ -91,7 +91,7 @@ CODES_OF: dict[Fault, str] = {
 def test_each_fault_is_shown_to_its_end(engine: Engine, language: str, fault: Fault) -> None:
     """What the user sees is a sentence, the log has its rows, and the lines that gave the code stand there."""
     words, code = texts(language), CODES_OF[fault]
-    app = start(choose(visit("faults", language), fault, "all", "never", first_token=0.5, silence=0.5))
+    app = start(choose(visit("faults", language), fault, "all", "never", first_token=1.5, silence=1.5))
     assert words[f"faults.about_{fault}"] in told(app)
     (error,) = app.error
     assert words[f"error.{code}"] in error.value

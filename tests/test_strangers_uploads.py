@@ -4,6 +4,7 @@ import os
 import pickle
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import httpx2
@@ -197,9 +198,11 @@ def test_few_files_come_at_once(session: Session) -> None:
     head = f"PUT {url.path}/half HTTP/1.1\r\nhost: {url.netloc.decode()}\r\n{lines}"
     half = f"{head}content-type: multipart/form-data; boundary=b\r\ncontent-length: 1000000\r\n\r\n--b\r\n".encode()
     assert url.port
-    with connected(url.port, half), connected(url.port, half):
-        _until(lambda: session.send("third", 10) == 429)
-    _until(lambda: session.send("third", 10) == 204)
+    with ExitStack() as stack:
+        for _ in range(uploads.OF_SESSION):
+            stack.enter_context(connected(url.port, half))
+        _until(lambda: session.send("one more", 10) == 429)
+    _until(lambda: session.send("one more", 10) == 204)
 
 
 def _until(holds: Callable[[], bool]) -> None:

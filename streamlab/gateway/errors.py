@@ -97,7 +97,7 @@ def internal() -> Refusal:
 def in_progress() -> Refusal:
     return Refusal(
         503,  # and not 409, which clients take for final: this one passes
-        "idempotencyin_progress",
+        "idempotency_in_progress",
         "The first request with this Idempotency-Key is still being dealt with.",
         "Ask again in a moment.",
         retry_after=1,
