@@ -14,6 +14,7 @@ httpx2 sets up only for its own transport.
 
 import contextlib
 import logging
+import re
 import socket
 import time
 from collections import deque
@@ -35,7 +36,11 @@ SHORTEST, FOR_EACH, LONGEST = 0.03, 0.004, 0.11
 AT_ONCE = 3  # reads: a first text is not to wait, also after a role
 ONE_READ = 64 * 1024  # bytes: what httpcore2 asks for at most; a longer body takes another read
 
+_SAID = re.compile(rb'"(?:text|content|thinking|reasoning|reasoning_content)"\s*:\s*"[^"]')
+"""A text in an event, as the protocols of all providers have it. Within a call's arguments its quotes are escaped."""
+
 _current: ContextVar["Connections | None"] = ContextVar("connections", default=None)
+_next: ContextVar["NextStream | None"] = ContextVar("next stream", default=None)
 
 
 class Connections:
@@ -114,6 +119,8 @@ class _Gathering:
             return
         response.extensions["reads"] = reads
         self._open.add(reads)
+        if stream_awaited := _next.get():
+            stream_awaited.take(reads)
 
         def closed() -> None:
             if reads not in self._open:
@@ -130,7 +137,7 @@ class _Gathering:
 
 
 class _GatheredReads:
-    """A network stream's `read`, at most once in `seconds()`; the last event that it finds is given apart."""
+    """A network stream's `read`, at most once in `seconds()`; the last text that it finds is given apart."""
 
     def __init__(self, read: Callable[..., bytes], seconds: Callable[[], float]) -> None:
         self._read = read
@@ -152,7 +159,7 @@ class _GatheredReads:
                 time.sleep(max(0.0, self._last + self._seconds() - time.monotonic()))
             data = self._read(max_bytes, timeout if self.longest is None else self.longest)
             self._last = time.monotonic()
-            self.ready.extend(_last_apart(data))
+            self.ready.extend(_last_text_apart(data))
         return self.ready.popleft()
 
 
@@ -197,15 +204,39 @@ def wait_no_longer(response: httpx2.Response, seconds: float) -> None:
 
 
 def more_lies_ready(response: httpx2.Response) -> bool:
-    """Tell whether another event of this stream can be had without waiting."""
+    """Tell whether more text of this stream can be had without waiting."""
     reads = response.extensions.get("reads")
     return bool(reads and reads.ready)
 
 
-def _last_apart(data: bytes) -> list[bytes]:
-    """Cut off the last event of what was read."""
-    start = data.rfind(b"\ndata:") + 1
-    return [data[:start], data[start:]] if start else [data]
+class NextStream:
+    """The event stream that this context begins next, for who does not see its response."""
+
+    def __init__(self) -> None:
+        self._reads: _GatheredReads | None = None
+        _next.set(self)
+
+    def take(self, reads: _GatheredReads) -> None:
+        """Be the stream that is read so; only the first is meant."""
+        self._reads = self._reads or reads
+
+    def more_lies_ready(self) -> bool:
+        """Tell whether more text of it can be had without waiting; of a stream that is not gathered none can."""
+        return bool(self._reads and self._reads.ready)
+
+
+def _last_text_apart(data: bytes) -> list[bytes]:
+    """Cut what was read before its last text: whoever has what stands before can count on more without waiting.
+
+    So it must be whole, and what follows it, such as a ping or half an event, may say nothing.
+    """
+    start = data.rfind(b"\ndata:")
+    while start >= 0:
+        end = data.find(b"\n", start + 1)
+        if data.startswith((b"\n", b"\r\n"), end + 1) and end > 0 and _SAID.search(data, start, end):
+            return [data[: start + 1], data[start + 1 :]]
+        start = data.rfind(b"\ndata:", 0, start)
+    return [data]
 
 
 def _shut_down(opened: socket.socket) -> None:

@@ -17,7 +17,9 @@ from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
 from streamlab.models.chunks import finish_reason
+from streamlab.models.connections import NextStream
 from streamlab.models.failures import Failure
+from streamlab.models.joined_chunks import joined
 
 if TYPE_CHECKING:
     _Client = BaseChatModel
@@ -94,8 +96,8 @@ class _Answer:
 
         It is given once, at the end: what a server tells before is not what the answer came to.
         """
-        told, message.usage_metadata = message.usage_metadata, None
-        if told:
+        if told := message.usage_metadata:
+            message.usage_metadata = None
             self._usage = add_usage(self._usage, told) if self._usage else told
         return bool(told)
 
@@ -113,15 +115,19 @@ class _Answer:
 def _read(
     chunks: Iterator[ChatGenerationChunk], manager: CallbackManagerForLLMRun | None
 ) -> Iterator[ChatGenerationChunk]:
-    """Give an answer's chunks, and tell `manager` of each. Raises Failure."""
+    """Give an answer's chunks, joined where several lie ready, and tell `manager` of each. Raises Failure."""
+    for chunk in joined(_checked(chunks), NextStream().more_lies_ready):
+        if manager:
+            manager.on_llm_new_token(chunk.text, chunk=chunk)
+        yield chunk
+
+
+def _checked(chunks: Iterator[ChatGenerationChunk]) -> Generator[ChatGenerationChunk, None, None]:
     answer = _Answer()
     with closing(cast(Generator[ChatGenerationChunk, None, None], chunks)) as incoming:
         try:
             for chunk in incoming:
-                for each in answer.feed(chunk):
-                    if manager:
-                        manager.on_llm_new_token(each.text, chunk=each)
-                    yield each
+                yield from answer.feed(chunk)
                 if answer.over:
                     break
         except Exception:
@@ -133,7 +139,7 @@ def _read(
 async def _aread(
     chunks: AsyncIterator[ChatGenerationChunk], manager: AsyncCallbackManagerForLLMRun | None
 ) -> AsyncIterator[ChatGenerationChunk]:
-    """Do the same on the event loop."""
+    """Do the same on the event loop, where none are joined."""
     answer = _Answer()
     async with aclosing(cast(AsyncGenerator[ChatGenerationChunk, None], chunks)) as incoming:
         try:
