@@ -129,6 +129,9 @@ def test_a_long_prompt_delays_the_first_words_unless_it_was_read_before(demo: De
     assert firsts[slow, 8_000, False] - firsts[slow, 8_000, True] > 0.2
     assert firsts[slow, 8_000, False] - firsts[slow, 100, False] > 0.2
     assert {one.prompt_tokens for one in seen if one.prompt_length == 8_000} == {8_000}
+    cached = {one.repeated: one.cached_tokens for one in seen if one.prompt_length == 8_000 and one.model == slow}
+    assert (cached[True] or 0) > 7_900
+    assert (cached[False] or 0) < 100
     told = forecast(plan)
     assert (told.calls, told.assumed) == (len(seen), False)
     assert told.seconds - STARTING == pytest.approx(sum(one.e2e or 0.0 for one in seen), rel=0.5)
@@ -143,7 +146,7 @@ def test_what_was_saved_before_still_opens() -> None:
     document = json.loads(write_measurement([streamed(1)], plan_of(), datetime.now(UTC), complete=True))
     for name in ("prompt_lengths", "beyond_context"):
         del document["plan"][name]
-    for name in ("prompt_length", "repeated", "prompt_tokens"):
+    for name in ("prompt_length", "repeated", "prompt_tokens", "cached_tokens"):
         del document["observations"][0][name]
     found = read_measurement(json.dumps(document).encode())
     assert found.plan == plan_of()
@@ -210,9 +213,14 @@ def test_lengths_are_streamed_by_the_command_unless_ways_are_given() -> None:
         read_arguments(parser().parse_args(["--prompt-lengths", "8000", "--model", LOCAL]), "demo", SETTINGS)
 
 
-@given(st.none() | st.integers(100, 100_000), st.booleans(), st.none() | st.integers(0, 10**6))
+@given(
+    st.none() | st.integers(100, 100_000),
+    st.booleans(),
+    st.none() | st.integers(0, 10**6),
+    st.none() | st.integers(0, 10**6),
+)
 def test_an_observation_is_written_and_read_with_its_prompt(
-    length: int | None, repeated: bool, read: int | None
+    length: int | None, repeated: bool, read: int | None, cached: int | None
 ) -> None:
-    one = streamed(1, prompt_length=length, repeated=repeated, prompt_tokens=read)
+    one = streamed(1, prompt_length=length, repeated=repeated, prompt_tokens=read, cached_tokens=cached)
     assert decode_observation(encode_observation(one)) == one

@@ -23,6 +23,7 @@ COLUMNS: dict[str, tuple[Callable[[Figures], float | None], str]] = {
     "tokens": (lambda found: found.tokens, "{:,.0f}"),
     "visible": (lambda found: found.visible, "{:,.0f}"),
     "prompt": (lambda found: found.prompt_tokens, "{:,.0f}"),
+    "cached": (lambda found: found.cached_tokens, "{:,.0f}"),
     "within": (lambda found: None if found.within_target is None else found.within_target * 100, "{:,.0f} %"),
 }
 

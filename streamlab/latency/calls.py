@@ -136,6 +136,7 @@ def _observation(call: PlannedCall, record: CallRecord, late: float, wire: Wire,
         prompt_length=call.prompt_length,
         repeated=call.repeated,
         prompt_tokens=usage.input_tokens if usage else None,
+        cached_tokens=usage.cached_tokens if usage else None,
     )
 
 

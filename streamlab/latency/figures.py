@@ -44,7 +44,7 @@ class Figures(Side):
     - `tokens_per_second`: the reciprocal of TPOT, of each call
     - `characters_per_second`: the pace of the visible text (`writing_speed`), of each call
     - `tokens` that were sent, and those that are `visible` where the server told them apart; medians
-    - `prompt_tokens` as the server reported them; a median
+    - `prompt_tokens` as the server reported them, and how many of these it had in its cache; medians
 
     What the others do stands in `src/aiperf/metrics/types/` (`TTFTMetric`, `TimeToFirstOutputTokenMetric`,
     `RequestLatencyMetric`, `InterTokenLatencyMetric`), `src/guidellm/schemas/request_stats.py`
@@ -74,6 +74,7 @@ class Figures(Side):
     tokens: float | None
     visible: float | None
     prompt_tokens: float | None
+    cached_tokens: float | None
     within_target: float | None
 
 
@@ -105,6 +106,7 @@ def figures(observations: Sequence[Observation], side: Side, target: float) -> F
         tokens=middle([tokens for seen in good if (tokens := sent_tokens(seen)) is not None]),
         visible=middle([seen.tokens for seen in good if seen.tokens is not None and not seen.tokens_estimated]),
         prompt_tokens=middle([seen.prompt_tokens for seen in good if seen.prompt_tokens is not None]),
+        cached_tokens=middle([seen.cached_tokens for seen in good if seen.cached_tokens is not None]),
         within_target=_within(mine, target),
     )
 

@@ -77,7 +77,7 @@ class Observation:
     - `sent_tokens`: all that the stream brought, as the server reported it: text, calls, and reasoning where `thought`
     - `prompt_length`: the tokens, as estimated, to which the prompt was made long; None where it was asked as it is
     - `repeated`: it was the prompt of the call just before, which a prefix cache may have had
-    - `prompt_tokens`: those of the prompt, as the server reported them
+    - `prompt_tokens`: those of the prompt, as the server reported them, and of these `cached_tokens` were in its cache
 
     What former versions did not write is None, and not known; their `e2e` is the last event of the stream.
     """
@@ -106,6 +106,7 @@ class Observation:
     prompt_length: PromptLength | None = None
     repeated: bool = False
     prompt_tokens: Count | None = None
+    cached_tokens: Count | None = None
 
     @property
     def last_text(self) -> float | None:

@@ -51,6 +51,7 @@ def _figures(summary: Summary, model: str) -> Table:
     names = (
         "calls", "failed", "TTFE (s)", "TTFT (s)", "TTFT p95 (s)", "gap (ms)", "gap p95 (ms)", "TPOT (ms)",
         "last text (s)", "E2E (s)", "tokens/s", "characters/s", "tokens", "visible tokens", "prompt tokens",
+        "of which cached",
         f"TTFT <= {summary.target:g} s",
     )  # fmt: skip
     for cells in zip(names, *map(_cells, ways), strict=True):
@@ -64,7 +65,8 @@ def _cells(row: Figures) -> Iterable[str]:
     yield from (_median(row.gap, 1e3, 1), f"{row.gap.p95 * 1e3:,.1f}" if row.gap else "-", _median(row.tpot, 1e3, 1))
     yield from (_median(row.last_text), _median(row.e2e), _median(row.tokens_per_second, 1, 1))
     yield _median(row.characters_per_second, 1, 1)
-    yield from ("-" if tokens is None else f"{tokens:,.0f}" for tokens in (row.tokens, row.visible, row.prompt_tokens))
+    counts = (row.tokens, row.visible, row.prompt_tokens, row.cached_tokens)
+    yield from ("-" if tokens is None else f"{tokens:,.0f}" for tokens in counts)
     yield "-" if row.within_target is None else f"{row.within_target:.0%}"
 
 
