@@ -6,19 +6,16 @@ from typing import Any
 
 import pytest
 
-from components.latency.contrasts import opening
+from components.latency.contrasts import opening, uncertainty
+from components.latency.findings import doubts
 from components.latency.report import report
 from components.page.texts import texts
-from streamlab.engine import Engine
 from streamlab.latency.measurement import Measurement
 from streamlab.latency.observation import Observation
 from streamlab.latency.summary import summarize
-from tests import latency_page
-from tests.latency_page import PLAN, invoked, opened_file, pairs, streamed, warned
+from tests.latency_page import PLAN, invoked, pairs, streamed
 from tests.pages import languages
 from tests.test_latency_results import failed
-
-engine = latency_page.engine  # fixtures are found by their names
 
 B: dict[str, Any] = {"model": "acme-2"}
 
@@ -92,29 +89,23 @@ def test_what_sets_models_and_prompts_apart_is_said_first(
 
 
 @languages
-def test_what_streaming_changed_of_each_model_comes_next(engine: Engine, language: str) -> None:
+def test_what_streaming_changed_of_each_model_comes_next(monkeypatch: pytest.MonkeyPatch, language: str) -> None:
     """With both ways, as for one model, and the interval of the comparison between them."""
-    words = texts(language)
+    monkeypatch.setattr("components.page.texts._language", lambda: language)
     second = [call for pair in range(1, 7) for call in (invoked(pair, 3.0, **B), streamed(pair, first=0.9, **B))]
-    app = opened_file(language, [*pairs(), *second])
-    assert [text.value for text in app.main.subheader] == [
-        written(words, "{begin_sooner model=acme-1 seconds=0.40}" + ("" if language == "ja" else " ") + "{write_same}")
+    summary = summarize([*pairs(), *second], 1.0)
+    words, between = texts(language), "" if language == "ja" else " "
+    first, more = opening(summary)
+    assert first == [written(words, f"{{begin_sooner model=acme-1 seconds=0.40}}{between}{{write_same}}")]
+    assert more == [
+        f"acme-1: {written(words, f'{{plain_first_earlier seconds=1.5}}{between}{{plain_whole_same}}')}",
+        "acme-2: "
+        + written(words, f"{{plain_first_earlier seconds=2.1}}{between}{{plain_whole_earlier seconds=0.60}}"),
     ]
-    between = "" if language == "ja" else " "
-    seconds = words["latency.seconds"]
-    told = [
-        between.join((words["latency.plain_first_earlier"], words["latency.plain_whole_same"])).format(
-            seconds=seconds.format(value="1.5")
-        ),
-        between.join(
-            (
-                words["latency.plain_first_earlier"].format(seconds=seconds.format(value="2.1")),
-                words["latency.plain_whole_earlier"].format(seconds=seconds.format(value="0.60")),
-            )
-        ),
-    ]
-    assert f"acme-1: {told[0]}  \nacme-2: {told[1]}" in [text.value for text in app.main.markdown]
-    assert [text for text in app.caption if "acme-2" in text.value and "95" in text.value and "+0.400" in text.value]
+    (interval,) = uncertainty(summary)
+    assert "acme-2" in interval
+    assert "95" in interval
+    assert "+0.400" in interval
 
 
 def test_a_report_has_the_lines_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,16 +120,17 @@ def test_a_report_has_the_lines_too(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @languages
-def test_a_length_that_did_not_fit_is_left_out_and_no_failure(engine: Engine, language: str) -> None:
+def test_a_length_that_did_not_fit_is_left_out_and_no_failure(monkeypatch: pytest.MonkeyPatch, language: str) -> None:
     """Nor is it a failed call; one of which the server read only a part is told."""
-    words = texts(language)
+    monkeypatch.setattr("components.page.texts._language", lambda: language)
     short = [
         failed(pair, "context_too_long", prompt_length=8_000, repeated=repeated)
         for pair in range(1, 7)
         for repeated in (False, True)
     ]
-    fits = times(length(100, prompt_tokens=90), length(1_000, prompt_tokens=400))
-    assert warned(opened_file(language, [*fits, *short])).split("  \n") == [
+    seen = (*times(length(100, prompt_tokens=90), length(1_000, prompt_tokens=400)), *short)
+    words = texts(language)
+    assert doubts(Measurement(seen, PLAN), summarize(seen, 1.0)) == [
         words["latency.left_out"].format(model="acme-1", tokens="8,000"),
         words["latency.cut_short"].format(model="acme-1", tokens="1,000", read="400"),
     ]

@@ -116,7 +116,7 @@ def test_a_long_prompt_delays_the_first_words_unless_it_was_read_before(demo: De
     slow, quick = (
         demo_model(first=0.02, rate=500, jitter=0, prefill=prefill, text="a b c") for prefill in (20_000, 1e6)
     )
-    plan = long_plan(models=(slow, quick), pairs=3, prompt_lengths=(100, 8_000))
+    plan = long_plan(models=(slow, quick), pairs=2, prompt_lengths=(100, 8_000))
     with closing(measure(plan, SETTINGS, demo.base_url)) as calls:
         seen = list(calls)
     assert [seen.error for seen in seen] == [None] * len(order(plan))

@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from components.page.history import KEPT
 from components.page.texts import LANGUAGES, texts
 from streamlab.engine import Engine
@@ -63,7 +65,7 @@ def test_lengths_of_the_prompt_are_streamed_with_short_answers(engine: Engine, l
     """Unless chosen otherwise; what was chosen without them is there again when they are not."""
     words = texts(language)
     app = visit("latency", language)
-    app.number_input(key="latency.pairs").set_value(1).run()
+    app.number_input(key="latency.pairs").set_value(1)
     app.button_group[2].set_value([8_000, 100]).run()
     length, ways, _ = app.button_group
     assert (length.value, ways.value, ways.options) == (
@@ -77,16 +79,23 @@ def test_lengths_of_the_prompt_are_streamed_with_short_answers(engine: Engine, l
     app.text_area(key="latency.prompt").set_value("x" * 400).run()
     assert app.button(key="latency.start").disabled
     assert words["latency.too_short"] in [caption.value for caption in app.caption]
+    checked(app.button_group[2].set_value([]).run())
+    assert (app.button_group[0].value, app.button_group[1].value) == ("long", ["invoke", "stream"])
+
+
+@pytest.mark.soak
+def test_what_lengths_cost_is_the_heading_of_their_measurement(engine: Engine) -> None:
+    """It is made as it was chosen, each prompt new and again."""
+    app = visit("latency", "en")
+    app.number_input(key="latency.pairs").set_value(1)
+    app.button_group[2].set_value([8_000, 100]).run()
     app.text_area(key="latency.prompt").set_value("Why?").run()
     checked(app.button(key="latency.start").click().run())
     plan = ended(engine, app.query_params["measurement"]).plan
     assert (plan.prompt_lengths, plan.ways, plan.max_tokens, plan.warm_ups) == ((100, 8_000), ("stream",), 50, 1)
-    app = visit("latency", language, measurement=app.query_params["measurement"])
+    app = visit("latency", "en", measurement=app.query_params["measurement"])
     (heading,) = [text.value for text in app.main.subheader]
     assert "8,000" in heading
-    checked(app.button(key="latency.new").click().run())
-    checked(app.button_group[2].set_value([]).run())
-    assert (app.button_group[0].value, app.button_group[1].value) == ("long", ["invoke", "stream"])
 
 
 def test_a_blank_question_is_refused_also_when_start_was_faster(engine: Engine) -> None:
