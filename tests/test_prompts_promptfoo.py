@@ -2,7 +2,6 @@
 
 import json
 import re
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamlab.demo_model.process import DemoModel
-from streamlab.models.options import DEFAULT_TEMPERATURE
 from streamlab.prompts.checks import Check, Contains, Equals, Json, JsonSchema, MaxWords, NotContains, Regex, run_check
 from streamlab.prompts.prompt_set import PromptSet, Variant
 from streamlab.prompts.promptfoo import SCHEMA, to_promptfoo
@@ -303,45 +301,3 @@ def test_the_demo_model_is_reached_as_the_file_says(
         run(promptfoo, "eval", "--config", "config.yaml", "--no-cache", "--output", "found.json", cwd=tmp_path)
     results = json.loads((tmp_path / "found.json").read_text("utf-8"))["results"]["results"]
     assert sorted(result["response"]["output"] for result in results) == ["I am a.", "I am b."]
-
-
-CLAUDE = {
-    "id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [{"type": "text", "text": "Yes."}],
-    "stop_reason": "end_turn", "stop_sequence": None, "usage": {"input_tokens": 1, "output_tokens": 1},
-}  # fmt: skip
-GEMINI = {"candidates": [{"content": {"role": "model", "parts": [{"text": "Yes."}]}, "finishReason": "STOP"}]}
-AZURE = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "Yes."}, "finish_reason": "stop"}]}
-
-
-@pytest.mark.soak
-@needs_node
-def test_promptfoo_asks_every_provider(promptfoo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By its own protocol, with the variant's temperature or the provider's own."""
-    models = ("anthropic:claude-haiku-4-5", "google_genai:gemini-2.5-flash", "azure_openai:mine", "local")
-    asked = [*((model, DEFAULT_TEMPERATURE) for model in models), (models[0], 0.5), (models[1], 0.5)]
-    variants = tuple(
-        Variant(name=f"{model} {temperature}", template="Say yes.", model=model, temperature=temperature)
-        for model, temperature in asked
-    )
-    text = to_promptfoo(PromptSet(variants=variants, at_once=1))
-    (tmp_path / "config.yaml").write_text(text, "utf-8")
-    with ExitStack() as stack:
-        names = ("ANTHROPIC_BASE_URL", "GOOGLE_API_BASE_URL", "AZURE_OPENAI_ENDPOINT", "LAB_GATEWAY_URL")
-        servers = {}
-        for name, answer in zip(names, (CLAUDE, GEMINI, AZURE, AZURE), strict=True):
-            body = http(json.dumps(answer).encode(), kind="application/json")
-            servers[name] = stack.enter_context(raw_endpoint(body))
-            address = servers[name].base_url
-            monkeypatch.setenv(name, address if name == "LAB_GATEWAY_URL" else address.removesuffix("/v1"))
-        for name, value in (QUIET | {"PROMPTFOO_CONFIG_DIR": str(tmp_path / "kept")}).items():
-            monkeypatch.setenv(name, value)
-        for name in ("ANTHROPIC_API_KEY", "GOOGLE_API_KEY", "AZURE_OPENAI_API_KEY"):
-            monkeypatch.setenv(name, "key")
-        run(promptfoo, "eval", "--config", "config.yaml", "--no-cache", "--output", "found.json", cwd=tmp_path)
-    results = json.loads((tmp_path / "found.json").read_text())["results"]["results"]
-    assert [each["response"].get("output") for each in results] == ["Yes."] * 6, results
-    claude, gemini, azure, local = servers.values()
-    assert [body["temperature"] for body in claude.requests] == [1, 0.5]
-    assert [body["generationConfig"].get("temperature") for body in gemini.requests] == [None, 0.5]
-    assert [body.keys() & {"temperature", "max_tokens"} for body in azure.requests + local.requests] == [set(), set()]
-    assert [body.get("model") for body in local.requests] == ["local"]

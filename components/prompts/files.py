@@ -3,6 +3,7 @@
 import streamlit as st
 
 from components.page.address import COMPARISON
+from components.page.lab import engine
 from components.page.link import draw_link
 from components.page.session import session
 from components.page.settings import options
@@ -45,7 +46,8 @@ def draw(prompts: PromptSet | None, found: Comparison | None) -> None:
             if prompts:
                 st.caption(t("prompts.save"))
                 download("prompts.save_yaml", to_yaml(prompts), "prompts.yaml", "application/yaml")
-                download("prompts.save_promptfoo", to_promptfoo(prompts), "promptfooconfig.yaml", "application/yaml")
+                written = to_promptfoo(prompts, engine().models.places())
+                download("prompts.save_promptfoo", written, "promptfooconfig.yaml", "application/yaml")
             if found and found.done:
                 st.caption(t("prompts.export"))
                 _draw_exports(found)
@@ -84,7 +86,7 @@ def _upload() -> None:
     """Load the uploaded set into the editor; a broken one changes nothing."""
     if file := st.session_state[UPLOAD]:
         try:
-            opened = read_apart(open_set, file.getvalue(), options().model)
+            opened = read_apart(open_set, file.getvalue(), options().model, engine().models.places())
             saved.take(opened.prompts, "file", opened.left_out)
             st.session_state[OPEN] = False  # it would stand above what was opened
         except BrokenSet as error:

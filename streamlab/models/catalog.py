@@ -13,6 +13,7 @@ from langchain_core.language_models import BaseChatModel
 from streamlab.demo_model import DEMO
 from streamlab.models.capabilities import Capabilities
 from streamlab.models.connections import http_client
+from streamlab.models.endpoint import Place
 from streamlab.models.failures import Failure, common_failure
 from streamlab.models.network import network_failure
 from streamlab.models.provider import Fault, Provider, StockOptions, Unlisted
@@ -62,9 +63,7 @@ class Models:
         self._settings = settings
         self._http = http_client()
         self._kinds: dict[type[Provider], Provider] = {kind: kind.of(settings, demo_url, self._http) for kind in KINDS}
-        self._named: dict[str, Provider] = {
-            endpoint.name: NamedOpenAI(endpoint, self._http) for endpoint in settings.lab_endpoints
-        }
+        self._named = {endpoint.name: NamedOpenAI(endpoint, self._http) for endpoint in settings.lab_endpoints}
         # As the picker has them: what costs nothing stands last, whoever else is there.
         self._providers = sorted((*self._kinds.values(), *self._named.values()), key=lambda each: each.free)
         local = self._kinds[Local]
@@ -110,6 +109,10 @@ class Models:
             return named
         found, compatible = self._kinds[provider_kind(model)], self._kinds[OpenAI]
         return found if found.configured or model not in self._listed.get(compatible.name, ()) else compatible
+
+    def places(self) -> dict[str, Place]:
+        """Return where the endpoints are that the settings name, by their names."""
+        return {name: provider.place for name, provider in self._named.items()}
 
     def capabilities(self, model: str) -> Capabilities:
         """Tell what the model can do, as far as that is known."""

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from ipaddress import ip_address
+from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
@@ -43,6 +44,14 @@ def named_version(given: str) -> str | None:
     """Return the version with which an address ends, None for one without."""
     found = _VERSION.search(given.rstrip("/"))
     return found[0][1:] if found else None
+
+
+class Place(NamedTuple):
+    """What others are told of a server: its address without what may be a secret, and the variable of its key."""
+
+    address: str
+    key_variable: str | None
+    """None for a server that is asked without a key."""
 
 
 class Endpoint:

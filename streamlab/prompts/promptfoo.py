@@ -23,7 +23,15 @@ from streamlab.prompts.checks import (
     fill_value,
 )
 from streamlab.prompts.prompt_set import PromptSet, Variant
-from streamlab.prompts.promptfoo_providers import DEMO_PORT, DEMO_URL, LOCAL_ADDRESS, LOCAL_URL, written_for
+from streamlab.prompts.promptfoo_providers import (
+    DEMO_PORT,
+    DEMO_URL,
+    LOCAL_ADDRESS,
+    LOCAL_URL,
+    NO_PLACES,
+    Places,
+    written_for,
+)
 from streamlab.prompts.serialization import dump_yaml, pack
 
 SCHEMA = "https://promptfoo.dev/config-schema.json"
@@ -47,12 +55,13 @@ _TAG = re.compile(r"\{(?=[{%#]|\Z)|(?<=#)\}")
 _SPECIAL = re.compile(r"\{\{|\n\Z|\A(?:file|package):")
 
 
-def to_promptfoo(prompts: PromptSet) -> str:
+def to_promptfoo(prompts: PromptSet, places: Places = NO_PLACES) -> str:
     """Write YAML for `promptfoo eval`. Raise TemplateError for a set whose templates are broken.
 
     Each variant is one prompt, a chat in JSON, tied to one provider. Providers are found by the environment
     (`OPENAI_BASE_URL`, `OPENAI_API_KEY` and the others' keys), the demo model by `DEMO_BASE_URL`, or at the port at
-    which a comment says to start it, the local model over the gateway. Each check is one assertion. Those that name a
+    which a comment says to start it, the local model over the gateway, and servers of a name of their own at the
+    `places` that they have, with the key in their variable. Each check is one assertion. Those that name a
     column are written out for each case, so that nothing of a case is read as a template. The metadata keep the set,
     for it to be opened again exactly.
 
@@ -66,7 +75,7 @@ def to_promptfoo(prompts: PromptSet) -> str:
     config: dict[str, Any] = {
         "description": EXPORTED,
         "prompts": [_prompt(index, variant, names, wrapped) for index, variant in enumerate(prompts.variants)],
-        "providers": [_provider(index, variant) for index, variant in enumerate(prompts.variants)],
+        "providers": [_provider(index, variant, places) for index, variant in enumerate(prompts.variants)],
         **({"defaultTest": {"assert": [_assertion(check, {}) for check in common]}} if common else {}),
         "tests": [_test(prompts, values, names, wrapped) for values in prompts.inputs()],
         "evaluateOptions": {"repeat": prompts.repeats, "maxConcurrency": prompts.at_once},
@@ -138,8 +147,8 @@ def _escaped(text: str) -> str:
     return _TAG.sub(lambda brace: f"{{{{ '{brace[0]}' }}}}", text)
 
 
-def _provider(index: int, variant: Variant) -> dict[str, Any]:
-    id, config = written_for(variant.model)
+def _provider(index: int, variant: Variant, places: Places) -> dict[str, Any]:
+    id, config = written_for(variant.model, places)
     if variant.temperature != DEFAULT_TEMPERATURE:
         config["temperature"] = variant.temperature
     label = _label(index, variant)

@@ -10,6 +10,7 @@ from streamlab.prompts.left_out import LeftOut, LeftOuts
 from streamlab.prompts.prompt_set import MAX_AT_ONCE, MAX_REPEATS, PromptSet
 from streamlab.prompts.promptfoo import EXPORTED, KEPT, to_promptfoo
 from streamlab.prompts.promptfoo_cases import to_cases
+from streamlab.prompts.promptfoo_providers import NO_PLACES, Places
 from streamlab.prompts.promptfoo_variants import to_variants
 from streamlab.prompts.serialization import BrokenSet, first_error, load_yaml, unpack, validate
 
@@ -24,39 +25,40 @@ class OpenedSet:
     left_out: tuple[LeftOut, ...] = ()
 
 
-def open_set(data: bytes, model: str) -> OpenedSet:
+def open_set(data: bytes, model: str, places: Places = NO_PLACES) -> OpenedSet:
     """Read a set as YAML, or a promptfoo configuration as YAML or JSON. Raise BrokenSet.
 
-    `model` answers where the configuration names no model that can be asked from here.
+    `model` answers where the configuration names no model that can be asked from here; `places` are
+    the servers that have a name here.
     """
     content, alias = load_yaml(data)
     if isinstance(content, dict) and "version" not in content and any(key in content for key in _KEYS):
-        return _kept(content) or _read(content, model)
+        return _kept(content, places) or _read(content, model, places)
     if alias:
         raise BrokenSet("alias", alias)
     return OpenedSet(validate(content))
 
 
-def _kept(content: dict[str, Any]) -> OpenedSet | None:
+def _kept(content: dict[str, Any], places: Places) -> OpenedSet | None:
     """Return the set that our export keeps in its metadata, if nothing of the export was changed since."""
     kept = content.get("metadata", {}).get(KEPT) if isinstance(content.get("metadata"), dict) else None
     if not isinstance(kept, str):
         return None
     with suppress(BrokenSet):
         prompts = unpack(kept)
-        if load_yaml(to_promptfoo(prompts).encode())[0] == content:
+        if load_yaml(to_promptfoo(prompts, places).encode())[0] == content:
             return OpenedSet(prompts)
     return None
 
 
-def _read(content: dict[str, Any], model: str) -> OpenedSet:
+def _read(content: dict[str, Any], model: str, places: Places) -> OpenedSet:
     left_out = LeftOuts()
     for key, value in content.items():
         ours = (key == "description" and value == EXPORTED) or (key == "metadata" and list(value) == [KEPT])
         if key not in _KEYS and key != "$schema" and not ours:
             left_out.leave("key", key)
     try:
-        variants = to_variants(content, model, left_out)
+        variants = to_variants(content, model, places, left_out)
         if not variants:
             raise BrokenSet("no_prompt", left_out=tuple(left_out))
         columns, cases, checks = to_cases(content, left_out)

@@ -5,12 +5,14 @@ name of ours.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from streamlab.demo_model import DEMO
 from streamlab.local_model import LOCAL
+from streamlab.models.endpoint import Place
 from streamlab.models.options import DEFAULT_TEMPERATURE
 from streamlab.settings import RESERVED
 
@@ -19,6 +21,10 @@ DEMO_PORT = 8502
 LOCAL_URL = "LAB_GATEWAY_URL"  # likewise of the gateway, over which the local model is asked
 LOCAL_ADDRESS = "http://127.0.0.1:8501/api/openai/v1"
 _MOST_NAME = 2_000  # characters
+
+Places = Mapping[str, Place]
+"""The compatible servers that the settings name, by their names."""
+NO_PLACES: Places = MappingProxyType({})
 
 
 def _environment(variable: str, otherwise: str = "") -> str:
@@ -43,13 +49,15 @@ class PromptfooProvider:
     silent: float = 0.0
 
     def model(self, rest: str) -> str | None:
-        """Return our name for the model, None for what is no model that chats."""
+        """Return the model's own name, None for what is no model that chats."""
         found = self.pattern.fullmatch(rest)
-        if not found or len(found[1]) > _MOST_NAME:
-            return None
-        begin, colon, _ = found[1].partition(":")
-        other = self.prefix == "" and colon and begin in RESERVED  # which would be another provider's here
-        return f"openai:{found[1]}" if other else f"{self.prefix}{found[1]}"
+        return found[1] if found and len(found[1]) <= _MOST_NAME else None
+
+    def ours(self, model: str, named: Collection[str]) -> str:
+        """Return our name for the model; `named` are what else stands before a model's name here."""
+        begin, colon, _ = model.partition(":")
+        other = self.prefix == "" and colon and (begin in RESERVED or begin in named)
+        return f"openai:{model}" if other else f"{self.prefix}{model}"
 
 
 # Otherwise promptfoo sends OpenAI and Azure a temperature of 0 and a limit of 1,024 tokens, and Anthropic as well, who
@@ -98,22 +106,39 @@ _PLACES: dict[str, dict[str, Any]] = {
 }
 
 
-def provider_of(id: object) -> tuple[PromptfooProvider, str] | None:
+def provider_of(id: object, config: Mapping[str, Any], places: Places) -> tuple[PromptfooProvider, str] | None:
     """Find the provider that promptfoo's id names, and our name for its model; None where there is none."""
     name, _, rest = id.partition(":") if isinstance(id, str) else ("", "", "")
     found = next((each for each in PROVIDERS if each.name == name), None)
     model = found.model(rest) if found else None
-    return (found, model) if found and model else None
+    if not found or not model:
+        return None
+    place = _place_of(config, places) if found is PROVIDERS[0] else None
+    return found, f"{place}:{model}" if place else found.ours(model, places)
 
 
-def written_for(model: str) -> tuple[str, dict[str, Any]]:
+def _place_of(config: Mapping[str, Any], places: Places) -> str | None:
+    """Find the server that a configuration of OpenAI's provider means: by its address, else by whose key it takes."""
+    if not isinstance(address := config.get("apiBaseUrl"), str):
+        return None
+    by_address = (name for name, place in places.items() if place.address == address.rstrip("/"))
+    variable = config.get("apiKeyEnvar")
+    by_key = (name for name, place in places.items() if place.key_variable and place.key_variable == variable)
+    return next(by_address, None) or next(by_key, None)
+
+
+def written_for(model: str, places: Places) -> tuple[str, dict[str, Any]]:
     """Return promptfoo's id for a model of ours, and its configuration without the variant's own temperature."""
     prefix, _, name = model.partition(":")
     found = next((each for each in PROVIDERS if each.prefix == f"{prefix}:"), PROVIDERS[0])
-    bare = name if found.prefix else model.removeprefix("openai:")
-    return f"{found.name}:{found.kind}{bare}", taken_config(found, model)
+    bare = name if found.prefix or prefix in places else model.removeprefix("openai:")
+    return f"{found.name}:{found.kind}{bare}", taken_config(found, model, places)
 
 
-def taken_config(provider: PromptfooProvider, model: str) -> dict[str, Any]:
+def taken_config(provider: PromptfooProvider, model: str, places: Places) -> dict[str, Any]:
     """Return what a configuration may say of the provider that is no part of a set, and how we say it."""
+    prefix, colon, _ = model.partition(":")
+    if colon and (place := places.get(prefix)):
+        key = {"apiKeyEnvar": place.key_variable} if place.key_variable else {"apiKey": "none"}  # it insists on one
+        return {**provider.config, "apiBaseUrl": place.address, **key}
     return {**provider.config, **_PLACES.get(model.partition("?")[0], {})}

@@ -13,7 +13,7 @@ from streamlab.models.options import DEFAULT_TEMPERATURE
 from streamlab.prompts.left_out import LeftOutCode, LeftOuts
 from streamlab.prompts.nunjucks import NotPlain, Parts, parse, render
 from streamlab.prompts.prompt_set import MAX_VARIANTS, MIN_VARIANTS, Variant
-from streamlab.prompts.promptfoo_providers import PromptfooProvider, provider_of, taken_config
+from streamlab.prompts.promptfoo_providers import Places, provider_of, taken_config
 
 _FILES = (
     ".txt",
@@ -53,10 +53,10 @@ class _Provider(NamedTuple):
     prompts: tuple[str, ...] | None
 
 
-def to_variants(content: dict[str, Any], model: str, left_out: LeftOuts) -> tuple[Variant, ...]:
+def to_variants(content: dict[str, Any], model: str, places: Places, left_out: LeftOuts) -> tuple[Variant, ...]:
     """Make two to six variants; `model` answers where no provider can be asked. Make none of no prompts."""
     prompts = list(_prompts(content.get("prompts"), left_out))
-    providers = list(_providers(content.get("providers", content.get("targets")), left_out))
+    providers = list(_providers(content.get("providers", content.get("targets")), places, left_out))
     if not providers:
         left_out.leave("no_provider", "providers", model)
         providers = [_Provider("", model, DEFAULT_TEMPERATURE, None)]
@@ -204,33 +204,34 @@ def _braced(parts: Parts) -> str:
     return "".join(text.translate(doubled) + ("" if name is None else f"{{{name}}}") for text, name in parts)
 
 
-def _providers(providers: Any, left_out: LeftOuts) -> Iterator[_Provider]:
+def _providers(providers: Any, places: Places, left_out: LeftOuts) -> Iterator[_Provider]:
     for number, provider in enumerate(providers if isinstance(providers, list) else [providers] if providers else []):
         place = f"providers.{number}"
         entry = provider if isinstance(provider, dict) else {"id": provider}
         if "id" not in entry and len(entry) == 1:  # `- openai:gpt-4o: {config: …}`
             name, inner = next(iter(entry.items()))
             entry = {"id": name, **(inner if isinstance(inner, dict) else {})}
-        found = provider_of(entry.get("id"))
+        config = entry["config"] if isinstance(entry.get("config"), dict) else {}
+        found = provider_of(entry.get("id"), config, places)
         if not found:
             left_out.leave("provider", place, entry.get("id", ""))
             continue
         asked, model = found
         left_out.leave_keys(entry, {"id", "label", "config", "prompts"}, place)
-        config = entry.get("config")
-        temperature = _temperature(config if isinstance(config, dict) else {}, asked, model, place, left_out)
+        own = taken_config(asked, model, places)
+        temperature = _temperature(config, own, asked.silent, model, place, left_out)
         prompts = entry.get("prompts")
         chosen = tuple(map(str, prompts)) if isinstance(prompts, list) else None
         yield _Provider(str(entry.get("label") or model), model, temperature, chosen)
 
 
 def _temperature(
-    config: dict[str, Any], provider: PromptfooProvider, model: str, place: str, left_out: LeftOuts
+    config: dict[str, Any], ours: dict[str, Any], silent: float, model: str, place: str, left_out: LeftOuts
 ) -> float:
-    own = {key for key, value in taken_config(provider, model).items() if config.get(key) == str(value)}
+    own = {key for key, value in ours.items() if str(config.get(key)).rstrip("/") == str(value)}
     demo = {"apiBaseUrl"} if model.partition("?")[0] == DEMO else set()  # whose address is that of this server's own
     left_out.leave_keys(config, _TAKEN_CONFIG | own | demo, f"{place}.config")
-    fallback = DEFAULT_TEMPERATURE if config.get("omitDefaults") == "true" else provider.silent
+    fallback = DEFAULT_TEMPERATURE if config.get("omitDefaults") == "true" else silent
     with suppress(TypeError, ValueError):
         temperature = float(config.get("temperature", fallback))
         if 0 <= temperature <= 2:

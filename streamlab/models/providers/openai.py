@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from streamlab.models.answer_body import Judgement, read_completion
 from streamlab.models.capabilities import UNKNOWN, Capabilities, listed, profiled
 from streamlab.models.connections import TIMEOUT, async_http_client
-from streamlab.models.endpoint import Endpoint
+from streamlab.models.endpoint import Endpoint, Place
 from streamlab.models.failures import Failure
 from streamlab.models.provider import LOOK_UP_TIMEOUT, Fault, StockOptions, Unlisted, Variables, list_failure, sent
 from streamlab.models.providers.chat_openai import CompatibleAzureChatOpenAI, CompatibleChatOpenAI, give_plain_chunks
@@ -180,6 +180,12 @@ class NamedOpenAI(OpenAI):
         self.name = endpoint.name
         self.variables = Variables("LAB_ENDPOINTS", endpoint.key_variable)
         super().__init__(endpoint.address, endpoint.key, http)
+        self._has_key = endpoint.key is not None
+
+    @property
+    def place(self) -> Place:
+        """Where other programs find it, as far as that is known by now."""
+        return Place(self._endpoint.shown, self.variables.key if self._has_key else None)
 
     def list_models(self) -> tuple[str, ...]:
         """Ask the server, and put its name before those of its models."""
