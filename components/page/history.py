@@ -175,7 +175,7 @@ class History(Generic[D, N]):
 
     def _draw_entry(self, entry: Entry, *, is_current: bool) -> None:
         key, label = f"{self.page}.open.{entry.key}", plain(entry.title)
-        with st.container(horizontal=True, vertical_alignment="center"):
+        with st.container(horizontal=True, wrap=False, vertical_alignment="center"):
             opened = self.parameter, entry.key
             if entry.at:
                 st.caption(time_text(entry.at), width="content")
