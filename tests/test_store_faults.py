@@ -15,8 +15,9 @@ import anyio
 import pytest
 
 from streamlab.hub import HubUnreachable, StoreRefused, UnknownRun
-from streamlab.hub.sqlite.file import APPLICATION, VERSION, check_store
+from streamlab.hub.sqlite.file import APPLICATION, check_store
 from streamlab.hub.sqlite.hub import SqliteHub
+from streamlab.hub.sqlite.tables import VERSION
 from tests.conftest import until
 from tests.logs import delta, done
 from tests.store_files import DAMAGES, Damage, noise, written

@@ -6,14 +6,13 @@ import sqlite3
 import sys
 import time
 from contextlib import suppress
-from importlib.resources import files
 from io import FileIO
 from pathlib import Path
 from typing import Literal
 
-from streamlab.hub import listing_table
 from streamlab.hub.errors import StoreRefused, StoreUnwritable
 from streamlab.hub.hub import Notice
+from streamlab.hub.sqlite.tables import VERSION, make_tables
 
 if sys.platform != "win32":
     import fcntl
@@ -21,7 +20,6 @@ if sys.platform != "win32":
 logger = logging.getLogger(__name__)
 
 APPLICATION = 0x53_4C_41_42  # "SLAB": the file says whose it is
-VERSION = 1
 BUSY = 2.0  # seconds that another program's lock is waited for
 CHECKED = 64 * 1024 * 1024  # bytes up to which the whole file is checked at start
 SETTLED = 1_000_000_000  # nanoseconds after which a folder's time tells of any later change; its clock ticks slowly
@@ -180,7 +178,7 @@ class StoreFile:
                 connection.execute(f"PRAGMA application_id = {APPLICATION}")
             connection.executescript(_PRAGMAS)
             _check_whole(connection, self.path)
-            _prepare(connection)
+            make_tables(connection)
         except BaseException:
             connection.close()
             raise
@@ -301,48 +299,6 @@ def _check_whole(connection: sqlite3.Connection, path: Path) -> None:
         (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
             raise _damage(found)
-
-
-_LISTED_LEAVE = """
-CREATE TRIGGER document_left_list AFTER DELETE ON documents BEGIN
-    DELETE FROM listed WHERE kind = old.kind AND key = old.key;
-END;
-"""
-
-
-def _prepare(connection: sqlite3.Connection) -> None:
-    """Make the tables of a new file, and see whether one can be written."""
-    connection.execute("BEGIN IMMEDIATE")
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if not version:
-        for statement in _statements(_script("schema")):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {VERSION}")
-    # A file may have been written before these were added.
-    for table, script in {"listed": listing_table.SCHEMA + _LISTED_LEAVE, "ledgers": _script("ledger")}.items():
-        if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)).fetchone():
-            for statement in _statements(script):
-                connection.execute(statement)
-    connection.execute("INSERT OR IGNORE INTO meta VALUES ('clock', 0)")
-    connection.execute("UPDATE meta SET value = value WHERE name = 'clock'")
-    connection.execute("COMMIT")
-    if not version:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-
-
-def _script(name: str) -> str:
-    return (files("streamlab.hub.sqlite") / f"{name}.sql").read_text(encoding="utf-8")
-
-
-def _statements(script: str) -> list[str]:
-    """Split a script; `executescript` would end the transaction."""
-    found, rest = [], ""
-    for line in script.splitlines(keepends=True):
-        rest += line
-        if sqlite3.complete_statement(rest):
-            found.append(rest)
-            rest = ""
-    return found
 
 
 def _damage(found: str) -> sqlite3.DatabaseError:
