@@ -129,7 +129,9 @@ def watch(found: Comparison, stops: StopButtons, update: Callable[[Comparison], 
 
 comparison_id = named(COMPARISON)
 found = comparison.HISTORY.find(comparison_id)
-lesson.draw_title("prompts", (fill, Comparisons.start, run_check), tried=tells_apart(found))
+lesson.draw_title(
+    "prompts", (fill, Comparisons.start, run_check), tried=tells_apart(found) and comparison.HISTORY.has(comparison_id)
+)
 saved.open_first(found)
 prompt_files.open_shared()
 draw_notice(st.container())

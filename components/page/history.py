@@ -114,6 +114,10 @@ class History(Generic[D, N]):
                 return None
         return [Entry(id, item.name, 0.0) for id, item in reversed(self.items.items())]
 
+    def has(self, id: str | None) -> bool:
+        """Tell whether the item is listed: made or opened from a file here, not only looked at by its address."""
+        return any(entry.key == id for entry in self.entries() or [])
+
     def draw(self, current: str | None) -> None:
         """Draw the list, with a button to open each item."""
         key, me = f"{self.page}.words", browser()
