@@ -57,7 +57,9 @@ def test_an_edited_question_leaves_both_branches(visit: Visit, locale: str, word
     other = visit(page.url, locale)
     finished(other, words)
     named(page, words["chat.edit"]).click()
-    page.get_by_role("textbox", name=words["chat.edit_text"]).fill("What is second?")
+    editor = page.get_by_role("textbox", name=words["chat.edit_text"])
+    expect(editor).to_be_focused()  # what is typed at once goes into it
+    editor.fill("What is second?")
     page.keyboard.press("Control+Enter")
     named(page, words["chat.edit_ask"]).click()
     for each in (page, other):

@@ -7,6 +7,7 @@ import streamlit as st
 
 from components.chat import attachments
 from components.chat.viewing import view
+from components.page.component_key import component_key
 from components.page.session import session
 from components.page.texts import t
 from components.page.widgets import button, icon_button
@@ -15,6 +16,28 @@ from streamlab.chats.chat import Chat, Turn
 from streamlab.models.options import QUESTION_CHARACTERS
 
 EDITED = "chat.edited"  # the run whose question is edited
+
+# Who chose to edit types at once: the words would go nowhere, and a `?` among them would open the list of keys.
+# Once, as the page runs again while one types.
+_focus_editor = st.components.v2.component(
+    "focus_editor",
+    js="""
+const focused = new WeakSet();
+export default function({ parentElement }) {
+    if (focused.has(parentElement)) return;
+    focused.add(parentElement);
+    let frames = 120;  // the box may be drawn after this, and the click that opened it end later
+    const focus = () => {
+        const box = document.querySelector('.st-key-chat-editor textarea');
+        if (box && document.activeElement === box) return;
+        box?.focus();
+        box?.setSelectionRange(box.value.length, box.value.length);
+        if (frames--) requestAnimationFrame(focus);
+    };
+    requestAnimationFrame(focus);
+}
+""",
+)
 
 
 def draw(chat: Chat, turn: Turn, ask: Callable[[str, str, Turn], None], *, can_ask: bool) -> None:
@@ -55,7 +78,9 @@ def _draw_versions(chat: Chat, turn: Turn) -> None:
 
 def _draw_editor(chat: Chat, turn: Turn, ask: Callable[[str, str, Turn], None]) -> None:
     look: dict[str, Any] = {"max_chars": QUESTION_CHARACTERS, "label_visibility": "collapsed"}
-    st.text_area(t("chat.edit_text"), turn.question, key=_text_key(turn), **look)
+    with st.container(key="chat.editor"):
+        st.text_area(t("chat.edit_text"), turn.question, key=_text_key(turn), **look)
+        _focus_editor(key=component_key("chat.focus_editor", turn.run_id), height=0)
     with st.container(horizontal=True, vertical_alignment="center"):
         button("chat.edit_ask", "send", _ask, chat, turn, ask, type="primary")
         button("chat.edit_cancel", "close", _end, type="tertiary")
