@@ -90,7 +90,7 @@ code: list[SourceObject] = [
     RunLimits,
     *CLASSIFIERS,
 ]
-lesson.draw_title("faults", code, tried=saved is not None and recovered(saved) and faults.HISTORY.has(run_id))
+lesson.draw_title("faults", code, tried=any(map(recovered, faults.HISTORY.own)))
 draw_notice(st.container())
 access.draw([settings.options().model], st.container())
 stop_place = faults.draw_form()

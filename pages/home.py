@@ -22,6 +22,7 @@ from streamlab.race.recorded import MODEL, recorded_race
 from streamlab.runs.chain import ChainAttempt
 
 MODEL_KEY = "home.model"
+RACED = "home.raced"  # the race that this session began last
 
 lab = engine()
 
@@ -32,6 +33,7 @@ def start(question: str) -> None:
         lab.portal.call(lab.races.stop, found.turn)
     options = Options(chosen())
     if chat := questions.started([options.model], lambda: lab.portal.call(lab.races.start, question, options)):
+        st.session_state[RACED] = chat.id
         show(RACE, chat.id)
 
 
@@ -61,7 +63,8 @@ def model_label(name: str) -> str:
 
 race_id = named(RACE)
 found = race.find(race_id)
-tried = found is not None and not found.live and found.turn.question != t("home.question")
+own = found is not None and found.chat.id == st.session_state.get(RACED)
+tried = found is not None and own and not found.live and found.turn.question != t("home.question")
 lesson.draw_title("home", (whole_chain, Races.start, ChainAttempt), tried=tried, heading=t("home.heading"))
 notices = st.container()
 if race_id and not found:

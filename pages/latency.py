@@ -31,8 +31,8 @@ lab = engine()
 
 
 def proves_something() -> bool:
-    """Tell whether a measurement of this session had enough pairs."""
-    seen = (saved.measurement.observations for saved in measurements.HISTORY.items.values())
+    """Tell whether a measurement of one's own had enough pairs."""
+    seen = (saved.measurement.observations for saved in measurements.HISTORY.own)
     return any(len({each.pair for each in found if not each.warm_up}) >= SURE for found in seen)
 
 

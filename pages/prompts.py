@@ -55,9 +55,9 @@ def models_of(prompts: PromptSet) -> list[str]:
     return [variant.model for variant in prompts.variants]
 
 
-def tells_apart(found: Comparison | None) -> bool:
+def tells_apart(found: Comparison) -> bool:
     """Tell whether all answers have come, and a check passed some and failed others."""
-    if not found or found.live or not found.prompts.checks:
+    if found.live or not found.prompts.checks:
         return False
     passed = {verdict.passed for cell in found.cells() for verdict in cell.verdicts}
     return {True, False} <= passed
@@ -129,9 +129,8 @@ def watch(found: Comparison, stops: StopButtons, update: Callable[[Comparison], 
 
 comparison_id = named(COMPARISON)
 found = comparison.HISTORY.find(comparison_id)
-lesson.draw_title(
-    "prompts", (fill, Comparisons.start, run_check), tried=tells_apart(found) and comparison.HISTORY.has(comparison_id)
-)
+tried = any(map(tells_apart, comparison.HISTORY.own))
+lesson.draw_title("prompts", (fill, Comparisons.start, run_check), tried=tried)
 saved.open_first(found)
 prompt_files.open_shared()
 draw_notice(st.container())

@@ -128,7 +128,7 @@ recorded = recordings.find(run_id)
 lesson.draw_title(
     "timeline",
     (chat_agent, Translator.translate),
-    tried=recorded is not None and overlapping_calls(spans(recorded.events or [])) and recordings.HISTORY.has(run_id),
+    tried=any(overlapping_calls(spans(each.events or [])) for each in recordings.HISTORY.own),
 )
 notice_place = st.container()
 # At the top, as the page is read from there: a box at the bottom would draw the view to the end.

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from components.page.address import RUN, TRIAL
+from components.page.address import RACE, RUN, TRIAL
 from components.page.texts import texts
 from streamlab.engine import Engine
 from tests.pages import languages, serving, visit
@@ -30,13 +30,23 @@ def recover_from_a_cut(language: str) -> AppTest:
     return app.button(key="faults.start").click().run()
 
 
+def race_with_a_question(language: str) -> AppTest:
+    app = visit("home", language, "maker")
+    return app.chat_input(key="home.own").set_value("Why?").run().run()
+
+
 def is_done(app: AppTest, language: str) -> bool:
     return f":material/task_alt: {texts(language)['lesson.done']}" in [caption.value for caption in app.caption]
 
 
 @languages
 @pytest.mark.parametrize(
-    ("page", "parameter", "do"), [("timeline", RUN, run_two_tools), ("faults", TRIAL, recover_from_a_cut)]
+    ("page", "parameter", "do"),
+    [
+        ("timeline", RUN, run_two_tools),
+        ("faults", TRIAL, recover_from_a_cut),
+        pytest.param("home", RACE, race_with_a_question, marks=pytest.mark.soak),
+    ],
 )
 def test_a_task_is_done_for_who_did_it_alone(
     engine: Engine, language: str, page: str, parameter: str, do: Callable[[str], AppTest]

@@ -34,7 +34,13 @@ class Race:
 
     @property
     def live(self) -> bool:
-        return not (self.whole.done and self.streamed.done)
+        return self.seconds is None
+
+    @property
+    def seconds(self) -> float | None:
+        """Return what the longer answer took; None as long as one goes on."""
+        ends = self.whole.done, self.streamed.done
+        return max(ends[0].at, ends[1].at) if ends[0] and ends[1] else None
 
 
 def find(race_id: str | None) -> Race | None:
@@ -56,7 +62,7 @@ def draw(race: Race) -> tuple[Outcome, Outcome]:
         st.text(race.turn.question)  # as typed
     badge.badge(t("home.live" if race.live else "home.over"), color="blue" if race.live else "gray")
     left, right = st.columns(2, wrap=False)  # on a phone, too: what differs is seen at once
-    whole, streamed = _Panel(left, "whole", race.whole), _Panel(right, "streamed", race.streamed)
+    whole, streamed = _Panel(left, "whole", race), _Panel(right, "streamed", race)
     whole.wait()
     streamed_id, whole_id = race.turn.run_id, whole_of(race.turn)
     # The one that streams is waited for, the other one is only looked at: nothing holds up the words.
@@ -89,13 +95,14 @@ class _Panel:
     The times are the log's: who comes late is given several events as one.
     """
 
-    def __init__(self, column: DeltaGenerator, lane: Lane, log: Log) -> None:
+    def __init__(self, column: DeltaGenerator, lane: Lane, race: Race) -> None:
         self._lane = lane
-        self._log = log
+        self._race = race
+        self._log = race.whole if lane == "whole" else race.streamed
         self._followed = Stopwatch()
         self._first: float | None = None
         self._outcome: Outcome | None = None
-        self._drawn: Times | None = None
+        self._drawn: tuple[Times, float | None] | None = None
         with column.container(border=True):
             self._clock = st.empty()
             self.place = st.container(height=TEXT_HEIGHT, border=False, autoscroll=True)
@@ -124,7 +131,12 @@ class _Panel:
                 answer.draw_outcome(self._outcome)
 
     def end(self) -> Outcome:
-        """Draw how it ended, where that needs words, and return what it came to."""
+        """Draw how it ended, where that needs words, and return what it came to.
+
+        Both bars have the scale of the longer answer then.
+        """
+        if self._outcome:
+            self._tell(Times.of(self._outcome))
         outcome = self._outcome or outcome_of([])
         if outcome.status != "completed" or not outcome.text:
             with self.place:
@@ -140,6 +152,8 @@ class _Panel:
         return self._first
 
     def _tell(self, times: Times) -> None:
-        if times != self._drawn:
-            self._drawn = times
-            draw_clock(self._clock, self._lane, times, time.monotonic() - self._log.began)
+        seconds = self._race.seconds
+        if (times, seconds) != self._drawn:
+            self._drawn = times, seconds
+            elapsed = time.monotonic() - self._log.began if seconds is None else seconds
+            draw_clock(self._clock, self._lane, times, elapsed)

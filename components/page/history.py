@@ -114,9 +114,11 @@ class History(Generic[D, N]):
                 return None
         return [Entry(id, item.name, 0.0) for id, item in reversed(self.items.items())]
 
-    def has(self, id: str | None) -> bool:
-        """Tell whether the item is listed: made or opened from a file here, not only looked at by its address."""
-        return any(entry.key == id for entry in self.entries() or [])
+    @property
+    def own(self) -> list[N]:
+        """Return what this session has seen and its browser made: not what it only looked at by an address."""
+        listed = {entry.key for entry in self.entries() or []} if self._seen else set()
+        return [item for id, item in self.items.items() if id in listed]
 
     def draw(self, current: str | None) -> None:
         """Draw the list, with a button to open each item."""
