@@ -71,6 +71,32 @@ def test_word_of_a_change_that_is_dropped_is_sent_again(visit: Visit) -> None:
 
 
 @pytest.mark.soak
+def test_a_click_on_another_page_goes_before_word_of_a_change(visit: Visit) -> None:
+    """Which comes while the server has not answered it: it would lead back to the page that is being left."""
+    one, other = two_at_one(visit)
+    held: list[tuple[WebSocketRoute, str | bytes]] | None = None
+
+    def hold(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        server.on_message(lambda message: socket.send(message) if held is None else held.append((socket, message)))
+
+    other.context.route_web_socket(re.compile("_stcore/stream"), hold)
+    other.reload()
+    finished(other, JA)
+    held = []
+    other.get_by_role("link", name=JA["timeline.title"]).first.click()
+    one.get_by_test_id("stFeedback").get_by_role("radio").first.click()
+    expect(one.get_by_role("button", name=EN["chat.note"])).to_be_visible()
+    other.wait_for_timeout(1_000)
+    late, held = held, None
+    for socket, message in late:
+        socket.send(message)
+    expect(other.get_by_role("heading", name=JA["timeline.title"], exact=True)).to_be_visible()
+    expect(other.get_by_test_id("stStatusWidget")).to_have_count(0)
+    expect(other.get_by_role("heading", name=JA["timeline.title"], exact=True)).to_be_visible()
+
+
+@pytest.mark.soak
 def test_a_question_that_is_being_typed_stays(visit: Visit) -> None:
     """The other browser's question does not take what has not been sent yet."""
     one, other = two_at_one(visit)

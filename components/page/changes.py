@@ -9,10 +9,21 @@ from streamlab.gateway.entrance import CHANGES
 # six connections to one server, but not counting these. The page that made the change, or that followed the answer to
 # its end, shows it by itself a moment later, which is given it before the script is run for the change. Word of it may
 # be dropped on its way to the script, as when that is just ending: it is sent again while the page shows no change.
+# A click on another page goes first, and so does the way back: until the server has begun with that page Streamlit asks
+# for the one that still stands there, so that word of a change would undo it.
 _JS = """
-const MOMENT = 100, PATIENCE = 1500, BACK = 1000;  // milliseconds
+const MOMENT = 100, PATIENCE = 1500, BACK = 1000, LEAVING = 3000;  // milliseconds
 const TIMES = 3;
 const watches = new WeakMap();
+
+let left = null;
+const leave = () => { left = { at: Date.now(), from: location.href }; };
+const isLeaving = () => left && left.from === location.href && Date.now() - left.at < LEAVING;
+window.addEventListener('popstate', leave);
+document.addEventListener('click', event => {
+    const link = event.target.closest?.('a[href]');
+    if (link?.origin === location.origin && link.href !== location.href && !event.ctrlKey && !event.metaKey) leave();
+}, true);
 
 class Watch {
     update(shown, trigger) {
@@ -35,8 +46,11 @@ class Watch {
         clearTimeout(this.due);
         const look = (times) => {
             if (!times || this.shown.versions.includes(version)) return;
-            this.trigger('changed', true);
-            this.due = setTimeout(look, PATIENCE, times - 1);
+            if (isLeaving()) this.due = setTimeout(look, MOMENT, times);
+            else {
+                this.trigger('changed', true);
+                this.due = setTimeout(look, PATIENCE, times - 1);
+            }
         };
         this.due = setTimeout(look, MOMENT, TIMES);
     }
