@@ -27,7 +27,7 @@ from tests.latency_page import CHUNKS, FIRST, KNOWN, LINES, RATE
 from tests.pages import LIMIT, languages
 
 SLOW = "demo?first=0.4&rate=40&jitter=0&chunks=60"  # what a race is to be seen of
-CLOCK = re.compile(r"\d+\.\d ")
+CLOCK = re.compile(r"\d+\.\d\s")
 TOKEN = "gw-secret-0123456789"
 
 

@@ -208,17 +208,17 @@ def test_a_number_is_guessed_changed_and_revealed(engine: Engine, language: str)
     assert words["room.guess_asked"] in labels(checked(group.app.run()))
     assert words["guess.sooner"] in str(group.app.text_input[0].label)
     unit = words["guess.sooner_unit"]
-    assert words["room.my_guess"].format(guess=f"12 {unit}") in labels(group.guess("１２"))
-    assert words["room.my_guess"].format(guess=f"7.5 {unit}") in labels(group.guess("7,5"))
+    assert words["room.my_guess"].format(guess=f"12\u00a0{unit}") in labels(group.guess("１２"))
+    assert words["room.my_guess"].format(guess=f"7.5\u00a0{unit}") in labels(group.guess("7,5"))
     for wrong in ("nan", "1e308", "<b>", ""):
-        assert words["room.my_guess"].format(guess=f"7.5 {unit}") in labels(group.guess(wrong))
+        assert words["room.my_guess"].format(guess=f"7.5\u00a0{unit}") in labels(group.guess(wrong))
         assert words["room.refused_no_guess"] in str([each.value for each in group.app.warning])
     group.reveal("7.7")
-    said_of_it = words["room.truth_and_guess"].format(truth=f"7.7 {unit}", guess=f"7.5 {unit}")
+    said_of_it = words["room.truth_and_guess"].format(truth=f"7.7\u00a0{unit}", guess=f"7.5\u00a0{unit}")
     assert said_of_it in labels(checked(group.app.run()))
-    assert words["room.truth_off"].format(off=f"0.2 {unit}") in said(group.app)
+    assert words["room.truth_off"].format(off=f"0.2\u00a0{unit}") in said(group.app)
     (chart,) = group.app.get("vega_lite_chart")
-    assert f"7.7 {unit}" in chart.proto.alt
+    assert f"7.7\u00a0{unit}" in chart.proto.alt
 
 
 def test_nobody_sees_a_guess_before_it_is_revealed(engine: Engine) -> None:

@@ -1,5 +1,6 @@
 """The app's texts in the language of the session."""
 
+import re
 import tomllib
 from functools import cache
 from importlib.resources import files
@@ -11,6 +12,8 @@ from components.markdown.literal import plain as plain  # for names within texts
 
 LANGUAGES = {"en": "English", "ja": "日本語"}
 LANGUAGE_KEY = "lang"  # the widget's key and the name of the address's parameter
+
+_BEFORE_UNIT = re.compile(r"(?<=[}\d]) (?=(?:s|ms|µs|MB|kB|GB)\b|秒|ミリ秒|%)")
 
 
 def t(key: str, **values: object) -> str:
@@ -39,7 +42,11 @@ def _language() -> str:
 
 @cache
 def texts(language: str) -> dict[str, str]:
-    """Return all texts of a language by `section.name`."""
+    """Return all texts of a language by `section.name`; no line ends between a number and its unit."""
     path = files("locales") / f"{language}.toml"
     sections: dict[str, dict[str, Any]] = tomllib.loads(path.read_text(encoding="utf-8"))
-    return {f"{section}.{name}": text for section, entries in sections.items() for name, text in entries.items()}
+    return {
+        f"{section}.{name}": _BEFORE_UNIT.sub("\u00a0", text)
+        for section, entries in sections.items()
+        for name, text in entries.items()
+    }

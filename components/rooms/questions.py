@@ -46,7 +46,7 @@ def value_text(asked: GuessAsked, value: float) -> str:
     """Return a guess, or the truth, as it is read."""
     if choices := choices_of(asked):
         return choices[int(value)] if value in range(len(choices)) else "–"
-    return f"{number_text(value)} {unit_of(asked)}".rstrip()
+    return f"{number_text(value)}\u00a0{unit_of(asked)}".rstrip()
 
 
 def _said(lesson: str) -> str:
