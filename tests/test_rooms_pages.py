@@ -199,6 +199,12 @@ def test_a_name_that_cannot_be_seen_is_none(name: str) -> None:
     assert errors(joined(code_of(opened()), name)) == [WORDS["room.refused_no_name"]]
 
 
+@pytest.mark.parametrize("typed", ["", "  ", "HKL", "HKLMQRT", "123456", "教室"])
+def test_what_can_be_no_code_is_told_so(engine: Engine, typed: str) -> None:
+    """Rather than that its room is gone."""
+    assert errors(joined(typed, "Hana")) == [WORDS["room.refused_no_code"]]
+
+
 def test_who_comes_too_late_or_to_nothing_is_told_so(engine: Engine) -> None:
     code = code_of(opened(limit=1))
     joined(code, "Ken")

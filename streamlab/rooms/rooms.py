@@ -51,10 +51,10 @@ class _Reading:
 class Rooms:
     """Belongs to one event loop. Every method raises HubUnreachable when the store does not answer.
 
-    What a room does not take is a RoomRefused with a code: `unknown` (it never was, or its time is over), `ended`,
-    `full`, `no_name`, `taken` (the name is another browser's, who has it knows a pin), `wrong_pin`, `too_many_tries`,
-    `too_fast`, `too_much`, `too_many_rooms`, `not_in` (who writes is no participant), `revealed`, `no_question` (it is
-    not asked, or over), `no_guess` (it answers another question).
+    What a room does not take is a RoomRefused with a code: `no_code` (no room can have what was typed), `unknown` (it
+    never was, or its time is over), `ended`, `full`, `no_name`, `taken` (the name is another browser's, who has it
+    knows a pin), `wrong_pin`, `too_many_tries`, `too_fast`, `too_much`, `too_many_rooms`, `not_in` (who writes is no
+    participant), `revealed`, `no_question` (it is not asked, or over), `no_guess` (it answers another question).
     """
 
     def __init__(self, shared: Shared) -> None:
@@ -85,9 +85,12 @@ class Rooms:
 
     async def find(self, typed: str, address: str = "") -> Room:
         """Return the room of a code. Whoever guesses codes, from one address, is slowed down."""
+        code = read_code(typed)
+        if code is None:
+            raise RoomRefused("no_code")
         tries = Membership(f"room_codes:{address}", MINUTE, WRONG_CODES)
         mark = await self._try(tries, "too_many_tries")
-        room = await self._room(read_code(typed) or "")
+        room = await self._room(code)
         await self._shared.leave([tries], mark)
         return room
 
