@@ -1,5 +1,6 @@
 """This browser as the teacher's of a room: every page can be shown to the class from it."""
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -47,10 +48,14 @@ def take(token: str) -> None:
 
 
 def say(code: str, event: AnyRoomEvent) -> bool:
-    """Tell the class something; say so where that cannot be."""
-    lab = engine()
+    """Tell the class something; say so and return False where that cannot be."""
+    return do(engine().rooms.add, code, event)
+
+
+def do(work: Callable[..., Awaitable[object]], *args: object) -> bool:
+    """Change the room; say so and return False where that cannot be."""
     try:
-        lab.portal.call(lab.rooms.add, code, event)
+        engine().portal.call(work, *args)
     except RoomRefused as refusal:
         session().notice = t(f"room.refused_{refusal.code}")
     except HubUnreachable:

@@ -2,11 +2,10 @@
 
 import streamlit as st
 
+from components.page import desk
 from components.page.button_names import name_buttons
-from components.page.lab import engine
 from components.page.texts import plain, t
 from components.page.widgets import icon_button
-from components.rooms.acting import do
 from components.rooms.line import isolated
 from streamlab.rooms.board import Board, Participant
 from streamlab.rooms.event import Hand
@@ -55,4 +54,4 @@ def _emphasised(seen: str, person: Participant, now: float) -> str:
 
 
 def _lower(code: str, who: str) -> None:
-    do(engine().rooms.add, code, Hand(of=who, up=False))
+    desk.say(code, Hand(of=who, up=False))

@@ -11,7 +11,6 @@ from components.page.session import session
 from components.page.texts import t
 from components.page.widgets import button
 from components.rooms import asking, presenting
-from components.rooms.acting import do
 from streamlab.rooms.board import Board
 from streamlab.rooms.room import MOST_PARTICIPANTS, Room
 
@@ -41,16 +40,16 @@ def _draw_management(room: Room, board: Board) -> None:
     limit = st.session_state.setdefault(LIMIT, board.limit)
     st.number_input(t(LIMIT), 1, MOST_PARTICIPANTS, limit, key=LIMIT, on_change=lambda: _limit(room.code))
     if not board.ended:
-        button("room.end", "event_available", do, rooms.end, room.code)
+        button("room.end", "event_available", desk.do, rooms.end, room.code)
     sure = st.checkbox(t(SURE), key=SURE)
     button("room.delete", "delete_forever", _delete, room.code, disabled=not sure)
 
 
 def _limit(code: str) -> None:
-    do(engine().rooms.set_limit, code, st.session_state[LIMIT])
+    desk.do(engine().rooms.set_limit, code, st.session_state[LIMIT])
 
 
 def _delete(code: str) -> None:
-    if do(engine().rooms.delete, code):
+    if desk.do(engine().rooms.delete, code):
         show(TEACH, None)
         session().notice = t("room.deleted")

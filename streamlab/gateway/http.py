@@ -160,11 +160,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
     code, message, hint = {
         404: ("not_found", "There is nothing at this address.", _see(request, "what there is, and how to ask")),
         405: ("method_not_allowed", "This address takes another method.", _see(request, "which")),
-        413: (
-            "too_large",
-            large,
-            "Send less.",
-        ),
+        413: ("too_large", large, "Send less."),
     }.get(error.status_code, ("bad_request", "The request could not be read.", _see(request, "what may be sent")))
     response = _answer(request, Refusal(error.status_code, code, message, hint))
     response.headers.update(error.headers or {})

@@ -89,6 +89,4 @@ def _with_text(chunk: ChatGenerationChunk, text: str) -> ChatGenerationChunk:
             chunk.message.content = [{**block, _FIELDS[block["type"]]: text}]
         case _:
             chunk.message.content = text
-    return ChatGenerationChunk(
-        message=chunk.message, generation_info=chunk.generation_info
-    )  # which finds its text by itself
+    return ChatGenerationChunk(message=chunk.message, generation_info=chunk.generation_info)  # with the message's text
