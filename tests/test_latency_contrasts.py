@@ -115,7 +115,7 @@ def test_a_report_has_the_lines_too(monkeypatch: pytest.MonkeyPatch) -> None:
     with zipfile.ZipFile(io.BytesIO(report(Measurement(tuple(SAID["a long prompt"][0]), plan)))) as files:
         text = files.read("report.md").decode()
         assert "charts/lengths.svg" in files.namelist()
-    for part in ("![", "delays the first words by **0.40\u00a0s**", "95 % interval", "100, 8,000"):
+    for part in ("![", "delays the first words by **0.40\u00a0s**", "95\u00a0% interval", "100, 8,000"):
         assert part in text
 
 
