@@ -13,6 +13,7 @@ def draw_mine(place: Place) -> None:
     """Draw the tasks, of which each is done on its page, and which of them are."""
     name = plain(isolated(place.person.name))
     st.subheader(t("room.mine", name=name, room=plain(place.room.name) or t("room.title")), anchor=False)
+    st.markdown(t("room.what_now", task=t("lesson.try")))
     st.markdown(t("room.pin_what", pin=place.room.pin(place.seat.who)))
     for page in pages_of(place.room):
         done = page in place.person.done
